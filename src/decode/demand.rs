@@ -1,0 +1,34 @@
+//! What the people above want from a source, as one value; nothing else flows down.
+
+use std::time::Duration;
+
+use super::session::EventId;
+
+/// One event to keep open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attach {
+    pub event: EventId,
+    /// Wanted samples with stacks per second and CPU; 0: count only.
+    pub stacks_per_s: u32,
+    /// Count on every CPU (and sample from there).
+    pub wide: bool,
+    /// Count per task of [`Demand::pids`].
+    pub per_task: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Demand {
+    pub interval: Duration,
+    /// Sorted by event.
+    pub attached: Vec<Attach>,
+    /// Processes of the PID filter; empty: no filter.
+    pub pids: Vec<u32>,
+    /// Count forked children of `pids` too.
+    pub children: bool,
+    /// Only this device: an in-kernel filter on each event that names one.
+    pub device: Option<String>,
+    /// Read the names of all processes (the PID prompt is open).
+    pub list_tasks: bool,
+    /// Processes on screen, whose slow counters are wanted.
+    pub tasks: Vec<u32>,
+}

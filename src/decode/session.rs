@@ -1,0 +1,81 @@
+//! What a source is before its first batch: the host, the clock and the list of events.
+
+/// Index into [`Session::events`]; stable for the life of a source, events are only ever added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub u16);
+
+/// How many fields of a tracepoint a sample carries decoded.
+pub const FIELDS: usize = 4;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub host: Host,
+    pub source: SourceKind,
+    /// Every event this run knows, attached or not. Indexed by [`EventId`].
+    pub events: Vec<Event>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    pub hostname: String,
+    /// Kernel release, as in `uname -r`.
+    pub kernel: String,
+    pub arch: String,
+    /// Ids of the online CPUs, ascending; they need not be 0..n.
+    pub cpus: Vec<u32>,
+    /// What samples CPU time; `None` until a source samples it.
+    pub clock: Option<ClockKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockKind {
+    Cycles,
+    CpuClock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    Live,
+    Replay,
+    Demo,
+}
+
+/// What somebody wants to observe, before anyone knows whether this kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSpec {
+    pub group: String,
+    pub name: String,
+    /// In-kernel filter; the exact counts are counts behind it.
+    pub filter: Option<String>,
+    /// Fields to decode, at most [`FIELDS`]; `Sample::values` has them in this order.
+    pub fields: Vec<String>,
+    /// The field that holds the device name, when the event has one (`-i DEV` filters on it).
+    pub device_field: Option<String>,
+}
+
+/// An event of this source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub spec: EventSpec,
+    /// `None`: usable. Otherwise one sentence that says why it cannot be had here.
+    pub missing: Option<String>,
+    /// Names of an enumerated field, from the event's `print fmt`: (field, value, name).
+    pub symbols: Vec<(String, u64, String)>,
+}
+
+impl EventSpec {
+    /// `group:name`, as perf and the user write it.
+    pub fn full_name(&self) -> String {
+        format!("{}:{}", self.group, self.name)
+    }
+}
+
+impl Event {
+    /// The kernel's name of `value` of `field`, e.g. reason 6 = `SOCKET_RCVBUFF`.
+    pub fn symbol(&self, field: &str, value: u64) -> Option<&str> {
+        self.symbols
+            .iter()
+            .find(|(f, v, _)| f == field && *v == value)
+            .map(|(_, _, name)| name.as_str())
+    }
+}

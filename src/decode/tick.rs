@@ -1,0 +1,153 @@
+//! A tick: the end of an interval, with everything that was counted in it.
+
+use std::sync::Arc;
+
+use super::batch::Loss;
+use super::session::EventId;
+
+/// Hits of one event since the previous tick (or since it was attached, if that was later).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub event: EventId,
+    /// `None`: counted per task, over all CPUs.
+    pub cpu: Option<u32>,
+    /// The pid these hits belong to when they were counted per task.
+    pub pid: Option<u32>,
+    pub hits: u64,
+    /// How long it was counted within the interval, ns.
+    pub span_ns: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tick {
+    /// CLOCK_MONOTONIC at the end of the interval, ns.
+    pub at: u64,
+    /// Wall clock at the same moment, ns since 1970 UTC.
+    pub wall_ns: u64,
+    /// Real length of the interval, ns.
+    pub interval_ns: u64,
+    pub counts: Vec<Counts>,
+    pub host: HostSample,
+    pub own: OwnCost,
+    /// Loss that no batch reported: `PERF_FORMAT_LOST` beyond the LOST records seen.
+    pub loss: Loss,
+    /// Processes of the filter that have ended.
+    pub ended: Vec<u32>,
+    /// Sentences about what the source could not do, said once in `health.notes`.
+    pub notes: Vec<String>,
+}
+
+/// What netop itself used in the interval; `None` when nobody measured it (demo, replay).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OwnCost {
+    pub cpu_ns: Option<u64>,
+    pub anon_bytes: Option<u64>,
+}
+
+/// Counters that the kernel keeps anyway. All are cumulative since boot unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HostSample {
+    /// Per online CPU, ascending; read beside the exact counts.
+    pub cpus: Vec<CpuCounters>,
+    /// Slower readings (links, qdiscs, protocols, tasks), only when there is a new one.
+    pub slow: Option<Arc<SlowSample>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuCounters {
+    pub cpu: u32,
+    /// Runs of net_rx_action and net_tx_action: rows NET_RX and NET_TX of /proc/softirqs.
+    pub net_rx_runs: u64,
+    pub net_tx_runs: u64,
+    pub softnet: Softnet,
+    /// /proc/stat, in ns.
+    pub time: CpuTime,
+}
+
+/// /proc/net/softnet_stat: see signals.md 4.1 for what each column means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Softnet {
+    pub processed: u64,
+    pub dropped: u64,
+    pub squeezed: u64,
+    pub received_rps: u64,
+    pub flow_limited: u64,
+    /// Packets waiting now (not cumulative).
+    pub backlog: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuTime {
+    pub user: u64,
+    pub system: u64,
+    pub idle: u64,
+    pub irq: u64,
+    pub softirq: u64,
+    pub steal: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SlowSample {
+    /// CLOCK_MONOTONIC of the reading, ns.
+    pub at: u64,
+    pub links: Vec<LinkCounters>,
+    pub protocols: Vec<ProtocolCounters>,
+    /// The processes that the demand named, or all when it asked for the list.
+    pub tasks: Vec<TaskCounters>,
+    /// `tasks` holds every process of the host.
+    pub tasks_complete: bool,
+    pub irqs: Vec<IrqCounter>,
+    /// Why softnet's `processed` is not the number of netif_receive_skb hits here (stacked
+    /// devices take another round); `None` where it is.
+    pub softnet_inexact: Option<String>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LinkCounters {
+    /// Inode of the network namespace.
+    pub netns: u64,
+    pub name: String,
+    /// A wire leaves here: there is a device behind it (PCI, virtio, USB …).
+    pub physical: bool,
+    /// Traffic that stays on this host: loopback, veth.
+    pub local: bool,
+    pub rx_packets: u64,
+    pub rx_bytes: u64,
+    pub tx_packets: u64,
+    pub tx_bytes: u64,
+    pub rx_dropped: u64,
+    /// No host buffer in the receive ring (`rx_missed_errors`).
+    pub rx_missed: u64,
+    pub tx_dropped: u64,
+    /// Root qdisc; `None` where it was not read (another namespace).
+    pub qdisc: Option<String>,
+    pub qdisc_drops: Option<u64>,
+    /// Packets queued now (not cumulative).
+    pub qdisc_backlog: Option<u64>,
+}
+
+/// Counters of /proc/net/snmp and netstat of one network namespace, named `Udp.RcvbufErrors`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProtocolCounters {
+    pub netns: u64,
+    pub counters: Vec<(String, u64)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskCounters {
+    pub pid: u32,
+    pub comm: String,
+    pub netns: u64,
+    /// Time spent runnable but not running (/proc/PID/schedstat), ns; main thread only.
+    pub runq_ns: Option<u64>,
+}
+
+/// One line of /proc/interrupts that belongs to a network device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IrqCounter {
+    pub irq: u32,
+    pub name: String,
+    /// Count per CPU, in the order of `HostSample::cpus`.
+    pub per_cpu: Vec<u64>,
+}

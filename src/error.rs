@@ -1,0 +1,62 @@
+//! The intents that can fail, each with a sentence and the next command to type.
+
+use std::fmt;
+
+/// Exit codes of design.md 8.
+pub const EXIT_NOTHING: u8 = 1;
+pub const EXIT_USAGE: u8 = 2;
+pub const EXIT_PERMISSION: u8 = 3;
+pub const EXIT_FAILED: u8 = 4;
+
+#[derive(Debug)]
+pub enum Error {
+    /// What was asked for is not understood.
+    Usage { what: String, hint: String },
+    /// What was asked for by name is not permitted or not there.
+    Unavailable { what: String, hint: String },
+    /// The work itself failed.
+    Failed { what: String, hint: String },
+}
+
+impl Error {
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Usage { what: what.into(), hint: hint.into() }
+    }
+
+    pub fn unavailable(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Unavailable { what: what.into(), hint: hint.into() }
+    }
+
+    pub fn failed(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Failed { what: what.into(), hint: hint.into() }
+    }
+
+    /// The next command to type.
+    pub fn hint(&self) -> &str {
+        match self {
+            Error::Usage { hint, .. }
+            | Error::Unavailable { hint, .. }
+            | Error::Failed { hint, .. } => hint,
+        }
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage { .. } => EXIT_USAGE,
+            Error::Unavailable { .. } => EXIT_PERMISSION,
+            Error::Failed { .. } => EXIT_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Usage { what, .. }
+            | Error::Unavailable { what, .. }
+            | Error::Failed { what, .. } => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,14 @@
+//! The vocabulary and the fold: events become counts, series and stacks, and a tick makes them a
+//! snapshot. Knows no kernel, no clock, no screen.
+
+mod names;
+mod snapshot;
+mod want;
+
+pub use names::{Name, Names};
+pub use snapshot::{
+    Backing, Cpu, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health,
+    HostInfo, Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Stage,
+    Summary, Tcp, format_time,
+};
+pub use want::Want;

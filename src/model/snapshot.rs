@@ -1,0 +1,395 @@
+//! The snapshot, schema `netop.snapshot/1` (design.md 6): one immutable value per interval.
+//! Screen, JSON, CSV, text and advice read this and nothing else. A field that cannot be had is
+//! `None`, in JSON `null`; never 0. Fields marked `serde(skip)` serve the screen only.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+pub const SCHEMA: &str = "netop.snapshot/1";
+
+/// How many of the heaviest stacks of an interval are exported.
+pub const STACKS_EXPORTED: usize = 50;
+
+/// How many past intervals the sparklines know.
+pub const HISTORY: usize = 60;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    pub schema: &'static str,
+    /// End of the interval, ns since 1970 UTC; RFC 3339 in JSON.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: u64,
+    /// Real length of the interval, seconds.
+    pub interval_s: f64,
+    /// Since the first interval began, seconds.
+    pub elapsed_s: f64,
+    /// Counts snapshots from 1.
+    pub sequence: u64,
+    pub host: HostInfo,
+    pub filter: Filter,
+    pub summary: Summary,
+    /// Every row this run knows, in the order of the path.
+    pub functions: Vec<Function>,
+    pub stages: Vec<Stage>,
+    pub cpus: Vec<Cpu>,
+    pub devices: Vec<Device>,
+    /// Heaviest first.
+    pub processes: Vec<Process>,
+    pub tcp: Vec<Tcp>,
+    pub drops: Vec<Drop>,
+    pub latency: Vec<Latency>,
+    /// The heaviest stacks of this interval, heaviest first, at most [`STACKS_EXPORTED`].
+    pub stacks: Vec<Stack>,
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
+    pub health: Health,
+
+    /// Stacks of the last `profile_s` seconds, for the tree.
+    #[serde(skip)]
+    pub profile: Arc<[Stack]>,
+    #[serde(skip)]
+    pub profile_s: f64,
+    /// All processes of the host, when the PID prompt asked for them.
+    #[serde(skip)]
+    pub candidates: Arc<[(u32, String)]>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct HostInfo {
+    pub hostname: String,
+    pub kernel: String,
+    pub arch: String,
+    pub cpus_online: usize,
+    /// "cycles", "cpu-clock" or null.
+    pub clock: Option<&'static str>,
+    /// "live", "replay" or "demo".
+    pub source: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The first pid of the filter; `pids` has all.
+    pub pid: Option<u32>,
+    pub comm: Option<String>,
+    pub device: Option<String>,
+    pub cpu: Option<u32>,
+    pub cgroup: Option<String>,
+    /// "owner" or "context".
+    pub by: Option<&'static str>,
+    pub pids: Vec<u32>,
+    /// Pids of the filter that have ended.
+    pub ended: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Summary {
+    /// Packets lost per second, over all places that count their losses; null: nothing counts.
+    pub loss_rate: Option<f64>,
+    /// The place that lost most, e.g. "socket buffer (UDP)".
+    pub loss_where: Option<String>,
+    /// When losing began, RFC 3339 UTC.
+    #[serde(serialize_with = "rfc3339_option")]
+    pub loss_since: Option<u64>,
+    /// Losses since netop started.
+    pub loss_total: Option<u64>,
+    pub hot_cpu: Option<u32>,
+    pub hot_softirq_pct: Option<f64>,
+    /// In words, e.g. "41% of RX".
+    pub hot_cause: Option<String>,
+    /// The next hottest CPU and its softirq share.
+    pub next_cpu: Option<u32>,
+    pub next_softirq_pct: Option<f64>,
+    pub net_cores: Option<f64>,
+    pub ns_per_packet: Option<f64>,
+    pub ns_error: Option<f64>,
+    /// What physical devices received and sent.
+    pub rx_pps: Option<f64>,
+    pub tx_pps: Option<f64>,
+    pub rx_bps: Option<f64>,
+    pub tx_bps: Option<f64>,
+    /// What stayed on this host: sent by loopback and veth devices of all namespaces read.
+    pub local_pps: Option<f64>,
+    pub local_bps: Option<f64>,
+}
+
+/// Who counted a function's hits.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Backing {
+    Proc,
+    Bpf,
+    Perf,
+    File,
+}
+
+impl Backing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Backing::Proc => "proc",
+            Backing::Bpf => "bpf",
+            Backing::Perf => "perf",
+            Backing::File => "file",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Function {
+    /// The name the user knows: `net_rx_action`, or `group:name` of an added event.
+    pub name: Arc<str>,
+    /// The event that observes it, e.g. `net:net_dev_queue`.
+    pub event: Arc<str>,
+    pub source: Option<Backing>,
+    /// Hits in this interval after the filter; null: not counted (see `reason`).
+    pub calls: Option<u64>,
+    /// Hits per second of the real interval.
+    pub rate: Option<f64>,
+    /// Since netop started.
+    pub total: Option<u64>,
+    /// Highest rate of all intervals since the start.
+    pub peak_rate: Option<f64>,
+    pub estimated: bool,
+    /// 95 % half-width of `calls` when estimated.
+    pub error: Option<f64>,
+    pub packets_per_hit: Option<f64>,
+    /// Mean bytes of a hit, where the event carries a length; from samples.
+    pub bytes_per_hit: Option<f64>,
+    pub cpu_pct: Option<f64>,
+    pub self_pct: Option<f64>,
+    pub ns_per_packet: Option<f64>,
+    pub ns_per_call: Option<f64>,
+    pub ns_error: Option<f64>,
+    /// Empty when it was counted per task.
+    pub per_cpu: Vec<CpuCalls>,
+    /// Samples with stacks taken in this interval.
+    pub samples: u64,
+    /// What the hits were about (devices, drop reasons …), heaviest first, from samples.
+    pub top: Vec<Share>,
+    /// Why `calls` is null, or what to know about the number; also in `health.notes`.
+    pub reason: Option<Arc<str>>,
+    /// Rates of the last intervals, oldest first, at most [`HISTORY`]; NaN: not counted.
+    #[serde(skip)]
+    pub history: Vec<f32>,
+    /// One sentence: what one hit means.
+    #[serde(skip)]
+    pub doc: Arc<str>,
+    /// What backs the number, in a word for the SOURCE column: "softirqs", "softnet", "perf".
+    #[serde(skip)]
+    pub label: Arc<str>,
+    /// The user asked for it by name (`-e`, `e`, Enter).
+    #[serde(skip)]
+    pub asked: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+pub struct CpuCalls {
+    pub cpu: u32,
+    pub calls: u64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Share {
+    /// "device", "reason" …
+    pub kind: &'static str,
+    pub name: Arc<str>,
+    /// Estimated hits in this interval.
+    pub calls: f64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Stage {
+    pub stage: String,
+    pub direction: &'static str,
+    pub cpu_pct: f64,
+    pub ns_per_packet: Option<f64>,
+    pub ns_error: Option<f64>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Cpu {
+    pub cpu: u32,
+    pub node: Option<u32>,
+    pub net_pct: Option<f64>,
+    /// Ticks of /proc/stat until something better counts it.
+    pub softirq_pct: Option<f64>,
+    pub user_pct: Option<f64>,
+    pub system_pct: Option<f64>,
+    pub irq_pct: Option<f64>,
+    pub idle_pct: Option<f64>,
+    pub steal_pct: Option<f64>,
+    /// Packets this CPU took into the stack in the interval (softnet).
+    pub rx_packets: Option<u64>,
+    pub rx_rate: Option<f64>,
+    pub squeezed: Option<u64>,
+    pub backlog_dropped: Option<u64>,
+    /// Packets waiting in the backlog now.
+    pub backlog: Option<u64>,
+    pub received_rps: Option<u64>,
+    pub net_rx_runs: Option<u64>,
+    pub net_rx_rate: Option<f64>,
+    pub napi_polls: Option<u64>,
+    pub work_per_poll: Option<f64>,
+    /// Packets per run of net_rx_action.
+    pub packets_per_run: Option<f64>,
+    /// Estimated cost of netop's events on this CPU.
+    pub cost_pct: Option<f64>,
+    /// Softirq share of the last intervals, oldest first, at most [`HISTORY`].
+    #[serde(skip)]
+    pub history: Vec<f32>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Device {
+    pub name: String,
+    pub netns: Option<String>,
+    pub driver: Option<String>,
+    pub rx_packets: Option<u64>,
+    pub rx_bytes: Option<u64>,
+    pub tx_packets: Option<u64>,
+    pub tx_bytes: Option<u64>,
+    pub gro_ratio: Option<f64>,
+    pub rx_dropped: Option<u64>,
+    pub tx_dropped: Option<u64>,
+    pub qdisc: Option<String>,
+    pub qdisc_backlog: Option<u64>,
+    pub unexplained_drops: Option<u64>,
+    pub queues: Vec<Queue>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Queue {
+    pub queue: u32,
+    pub direction: &'static str,
+    pub cpu: Option<u32>,
+    pub packets: Option<u64>,
+    pub interrupts: Option<u64>,
+    pub polls: Option<u64>,
+    pub full_polls: Option<u64>,
+}
+
+/// A process in whose context network functions ran. Figures come from samples and are
+/// estimates unless `estimated` is false (every hit was sampled).
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Process {
+    pub pid: u32,
+    pub comm: String,
+    pub container: Option<String>,
+    pub tx_calls: Option<f64>,
+    pub tx_bytes: Option<f64>,
+    pub rx_calls: Option<f64>,
+    pub rx_bytes: Option<f64>,
+    pub tx_packets: Option<f64>,
+    pub rx_packets: Option<f64>,
+    pub cpu_own_pct: Option<f64>,
+    pub cpu_softirq_owned_pct: Option<f64>,
+    pub cpu_stolen_pct: Option<f64>,
+    pub runq_delay_ms: Option<f64>,
+    pub throttled_pct: Option<f64>,
+    pub oldest_rx_ms: Option<f64>,
+    pub drops: Option<f64>,
+    pub retransmits: Option<f64>,
+    pub limit: Option<String>,
+    /// Hits per second of all counted functions in this process's context.
+    pub context_rate: f64,
+    pub estimated: bool,
+    /// It ended; the row is kept while it carries weight.
+    pub ended: bool,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Tcp {}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Drop {
+    /// The place that counts it: "ring eth0", "backlog", "qdisc eth0", "socket buffer (UDP)".
+    #[serde(rename = "where")]
+    pub place: String,
+    pub reason: Option<String>,
+    pub class: &'static str,
+    pub location: Option<String>,
+    pub device: Option<String>,
+    pub pid: Option<u32>,
+    /// In this interval.
+    pub count: u64,
+    /// Since netop started.
+    pub total: u64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Latency {}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Stack {
+    pub function: Arc<str>,
+    pub pid: u32,
+    pub comm: Arc<str>,
+    /// Hits it stands for.
+    pub weight: f64,
+    pub samples: u64,
+    /// Leaf first, kernel then user; `name` or `name [module]`, user frames `name (file)`.
+    pub frames: Arc<[Arc<str>]>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+pub struct Facts {}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Finding {}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Health {
+    /// Samples of this interval that the kernel could not store.
+    pub lost: u64,
+    pub throttled: u64,
+    pub channel_dropped: u64,
+    pub undecodable: u64,
+    pub samples: u64,
+    pub own_cpu_pct: Option<f64>,
+    pub own_anon_bytes: Option<u64>,
+    /// Estimated cost to the busiest CPU, in percent of it.
+    pub cost_pct: Option<f64>,
+    pub cost_cpu: Option<u32>,
+    /// The same over all CPUs.
+    pub cost_all_pct: Option<f64>,
+    pub budget_pct: f64,
+    /// What the governor does now, one phrase.
+    pub governor: String,
+    /// How functions are counted, e.g. "perf", "proc".
+    pub counting: &'static str,
+    /// Everything is detached (`!`).
+    pub detached: bool,
+    /// Stands at the top of every view: what is missing here and the command that mends it.
+    pub banner: Option<String>,
+    pub notes: Vec<String>,
+}
+
+/// `2026-11-22T15:45:01.123Z`
+pub fn format_time(at_ns: u64) -> String {
+    i64::try_from(at_ns / 1_000_000)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}"))
+}
+
+fn rfc3339<S: Serializer>(at: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_time(*at))
+}
+
+#[expect(clippy::ref_option, reason = "serde's serialize_with passes the field by reference")]
+fn rfc3339_option<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => rfc3339(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_rfc3339_in_utc_with_milliseconds() {
+        assert_eq!(format_time(1_795_362_301_123_999_000), "2026-11-22T15:45:01.123Z");
+    }
+}

@@ -1,0 +1,39 @@
+//! What the user wants to see, as data: made by the command line, changed by the screen,
+//! turned into a `Demand` on the source by the engine's governor.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    pub interval: Duration,
+    /// Functions the user asked to count exactly (`-e`, `e`).
+    pub exact: BTreeSet<String>,
+    /// The function whose stacks are being looked at.
+    pub drill: Option<String>,
+    /// PID filter; empty: none.
+    pub pids: Vec<u32>,
+    /// The forked children of `pids` too.
+    pub children: bool,
+    /// Device filter.
+    pub device: Option<String>,
+    /// Everything detached (`!`).
+    pub detached: bool,
+    /// The PID prompt is open and completes names.
+    pub list_tasks: bool,
+}
+
+impl Default for Want {
+    fn default() -> Self {
+        Want {
+            interval: Duration::from_secs(1),
+            exact: BTreeSet::new(),
+            drill: None,
+            pids: Vec::new(),
+            children: false,
+            device: None,
+            detached: false,
+            list_tasks: false,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Where batches come from. Threads live only in `live`; every source is pulled by the engine.
+//! Knows no probe, no model, no screen.
+
+use std::time::Duration;
+
+use crate::decode::{Batch, Demand, Session, Tick};
+use crate::error::Error;
+
+/// What one step gave.
+#[derive(Debug)]
+pub enum Step {
+    /// Samples of one CPU. Within an interval batches of different CPUs come in any order.
+    Batch(Batch),
+    /// The interval is over; every sample of it has been given.
+    Tick(Box<Tick>),
+    /// Nothing within the patience.
+    Idle,
+    /// A clean end (a recording was read to its end).
+    End,
+}
+
+pub trait Source: Send {
+    fn session(&self) -> &Session;
+
+    /// The next batch or tick, waiting at most `patience`.
+    fn step(&mut self, patience: Duration) -> Result<Step, Error>;
+
+    /// What is wanted from now on. Cheap when nothing changed.
+    fn demand(&mut self, demand: &Demand);
+
+    /// An emptied batch comes back for reuse.
+    fn recycle(&mut self, _batch: Batch) {}
+}
