@@ -20,15 +20,24 @@ pub enum Error {
 
 impl Error {
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error::Usage { what: what.into(), hint: hint.into() }
+        Error::Usage {
+            what: what.into(),
+            hint: hint.into(),
+        }
     }
 
     pub fn unavailable(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error::Unavailable { what: what.into(), hint: hint.into() }
+        Error::Unavailable {
+            what: what.into(),
+            hint: hint.into(),
+        }
     }
 
     pub fn failed(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Error::Failed { what: what.into(), hint: hint.into() }
+        Error::Failed {
+            what: what.into(),
+            hint: hint.into(),
+        }
     }
 
     /// The next command to type.

@@ -21,7 +21,10 @@ impl Span {
     }
 
     pub fn unpack(value: u64) -> Span {
-        Span { start: (value >> 32) as u32, len: value as u32 }
+        Span {
+            start: (value >> 32) as u32,
+            len: value as u32,
+        }
     }
 }
 

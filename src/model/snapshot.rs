@@ -376,7 +376,10 @@ fn rfc3339<S: Serializer>(at: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format_time(*at))
 }
 
-#[expect(clippy::ref_option, reason = "serde's serialize_with passes the field by reference")]
+#[expect(
+    clippy::ref_option,
+    reason = "serde's serialize_with passes the field by reference"
+)]
 fn rfc3339_option<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => rfc3339(at, serializer),
@@ -390,6 +393,9 @@ mod tests {
 
     #[test]
     fn time_is_rfc3339_in_utc_with_milliseconds() {
-        assert_eq!(format_time(1_795_362_301_123_999_000), "2026-11-22T15:45:01.123Z");
+        assert_eq!(
+            format_time(1_795_362_301_123_999_000),
+            "2026-11-22T15:45:01.123Z"
+        );
     }
 }
