@@ -6,4 +6,6 @@ compile_error!("netop reads the Linux kernel's own counters and events: it build
 pub mod decode;
 pub mod error;
 pub mod model;
+pub mod probe;
 pub mod source;
+pub mod sys;

@@ -3,11 +3,20 @@
 
 mod batch;
 mod demand;
+mod format;
+mod group;
+mod sample;
 mod session;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
 pub use demand::{Attach, Demand};
+pub use format::{Field, Format, Layout};
+pub use group::{Reading, decode_group};
+pub use sample::{
+    Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
+    RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_lost, decode_sample,
+};
 pub use session::{ClockKind, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use tick::{
     Counts, CpuCounters, CpuTime, HostSample, IrqCounter, LinkCounters, OwnCost, ProtocolCounters,

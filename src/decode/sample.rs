@@ -1,0 +1,217 @@
+//! The body of a PERF_RECORD_SAMPLE → a [`Sample`] in a batch's arenas.
+//! Order of the parts: `enum perf_event_type` in include/uapi/linux/perf_event.h.
+
+use super::batch::{Batch, Sample, Span};
+use super::format::Layout;
+use super::session::EventId;
+
+/// Record types of include/uapi/linux/perf_event.h.
+pub const RECORD_LOST: u32 = 2;
+pub const RECORD_THROTTLE: u32 = 5;
+pub const RECORD_UNTHROTTLE: u32 = 6;
+pub const RECORD_SAMPLE: u32 = 9;
+pub const RECORD_LOST_SAMPLES: u32 = 13;
+
+/// Chain entries from here up are PERF_CONTEXT_* markers, not addresses.
+pub const CONTEXT_MAX: u64 = (-4095i64) as u64;
+pub const CONTEXT_KERNEL: u64 = (-128i64) as u64;
+pub const CONTEXT_USER: u64 = (-512i64) as u64;
+
+/// What an id in a record stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    pub event: EventId,
+    pub layout: Layout,
+    /// Sampling period in force.
+    pub period: u64,
+}
+
+/// Little-endian reads that end at the end of the record.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(rest: &'a [u8]) -> Self {
+        Cursor { rest }
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(head)
+    }
+
+    pub fn u32(&mut self) -> Option<u32> {
+        let head: [u8; 4] = self.bytes(4)?.try_into().ok()?;
+        Some(u32::from_le_bytes(head))
+    }
+
+    pub fn u64(&mut self) -> Option<u64> {
+        let head: [u8; 8] = self.bytes(8)?.try_into().ok()?;
+        Some(u64::from_le_bytes(head))
+    }
+}
+
+/// Decodes a body of sample_type IDENTIFIER|TID|TIME|CPU|CALLCHAIN|RAW and appends it to `batch`.
+/// `bind` says what the identifier stands for. `None`: the record is cut short or its identifier
+/// unknown, and the batch is as it was.
+pub fn decode_sample(
+    body: &[u8],
+    bind: impl FnOnce(u64) -> Option<Binding>,
+    batch: &mut Batch,
+) -> Option<()> {
+    let mut cursor = Cursor::new(body);
+    let id = cursor.u64()?;
+    let (pid, tid) = (cursor.u32()?, cursor.u32()?);
+    let time = cursor.u64()?;
+    let (cpu, _reserved) = (cursor.u32()?, cursor.u32()?);
+    let frames = usize::try_from(cursor.u64()?).ok()?;
+    let chain = cursor.bytes(frames.checked_mul(8)?)?;
+    let raw_len = cursor.u32()? as usize;
+    let raw = cursor.bytes(raw_len)?;
+    let binding = bind(id)?;
+
+    let chain_span = Span {
+        start: batch.frames.len() as u32,
+        len: frames as u32,
+    };
+    batch.frames.extend(
+        chain
+            .chunks_exact(8)
+            .filter_map(|c| c.try_into().ok())
+            .map(u64::from_le_bytes),
+    );
+    let raw_span = Span {
+        start: batch.raw.len() as u32,
+        len: raw_len as u32,
+    };
+    batch.raw.extend_from_slice(raw);
+    batch.samples.push(Sample {
+        event: binding.event,
+        cpu,
+        pid,
+        tid,
+        time,
+        period: binding.period,
+        chain: chain_span,
+        raw: raw_span,
+        values: binding.layout.read(raw, raw_span.start),
+    });
+    Some(())
+}
+
+/// How many samples a PERF_RECORD_LOST { id, lost } or LOST_SAMPLES { lost } stands for.
+pub fn decode_lost(kind: u32, body: &[u8]) -> Option<u64> {
+    let mut cursor = Cursor::new(body);
+    if kind == RECORD_LOST {
+        cursor.u64()?;
+    }
+    cursor.u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub fn body(id: u64, chain: &[u64], raw: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend(id.to_le_bytes());
+        out.extend(7u32.to_le_bytes());
+        out.extend(8u32.to_le_bytes());
+        out.extend(99u64.to_le_bytes());
+        out.extend(3u32.to_le_bytes());
+        out.extend(0u32.to_le_bytes());
+        out.extend((chain.len() as u64).to_le_bytes());
+        chain.iter().for_each(|a| out.extend(a.to_le_bytes()));
+        out.extend((raw.len() as u32).to_le_bytes());
+        out.extend(raw);
+        out
+    }
+
+    fn bind(id: u64) -> Option<Binding> {
+        (id == 5).then_some(Binding {
+            event: EventId(2),
+            layout: Layout::default(),
+            period: 97,
+        })
+    }
+
+    #[test]
+    fn a_sample_lands_in_the_arenas_with_its_chain_and_raw_bytes() {
+        let mut batch = Batch::default();
+        decode_sample(&body(5, &[1, 2, 3], b"raw!"), bind, &mut batch).unwrap();
+        decode_sample(&body(5, &[4], b"xy"), bind, &mut batch).unwrap();
+        let [first, second] = batch.samples[..] else {
+            panic!("two samples")
+        };
+        assert_eq!((first.pid, first.tid, first.time, first.cpu), (7, 8, 99, 3));
+        assert_eq!((first.event, first.period), (EventId(2), 97));
+        assert_eq!(first.chain.of(&batch.frames), [1, 2, 3]);
+        assert_eq!(second.chain.of(&batch.frames), [4]);
+        assert_eq!(second.raw.of(&batch.raw), b"xy");
+    }
+
+    #[test]
+    fn every_truncation_is_refused_and_leaves_the_batch_as_it_was() {
+        let whole = body(5, &[1, 2, 3], b"raw!");
+        for cut in 0..whole.len() {
+            let mut batch = Batch::default();
+            assert_eq!(
+                decode_sample(&whole[..cut], bind, &mut batch),
+                None,
+                "cut at {cut}"
+            );
+            assert_eq!(batch, Batch::default());
+        }
+    }
+
+    #[test]
+    fn absurd_counts_are_refused_without_allocating() {
+        for frames in [u64::MAX, u64::MAX / 8, 1 << 40] {
+            let mut bytes = body(5, &[], b"");
+            bytes[32..40].copy_from_slice(&frames.to_le_bytes());
+            assert_eq!(decode_sample(&bytes, bind, &mut Batch::default()), None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_identifier_is_refused() {
+        assert_eq!(
+            decode_sample(&body(6, &[1], b""), bind, &mut Batch::default()),
+            None
+        );
+    }
+
+    #[test]
+    fn lost_records_give_their_number() {
+        let lost = [1u64.to_le_bytes(), 42u64.to_le_bytes()].concat();
+        assert_eq!(decode_lost(RECORD_LOST, &lost), Some(42));
+        assert_eq!(decode_lost(RECORD_LOST_SAMPLES, &lost), Some(1));
+        assert_eq!(decode_lost(RECORD_LOST, &lost[..15]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_chain_and_payload_come_back(
+            chain in prop::collection::vec(any::<u64>(), 0..40),
+            raw in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut batch = Batch::default();
+            decode_sample(&body(5, &chain, &raw), bind, &mut batch).unwrap();
+            prop_assert_eq!(batch.samples[0].chain.of(&batch.frames), &chain[..]);
+            prop_assert_eq!(batch.samples[0].raw.of(&batch.raw), &raw[..]);
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            let mut batch = Batch::default();
+            let known = |_| bind(5);
+            if decode_sample(&bytes, known, &mut batch).is_none() {
+                prop_assert_eq!(batch, Batch::default());
+            }
+        }
+    }
+}

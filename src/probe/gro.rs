@@ -1,0 +1,36 @@
+//! Packets a driver hands to GRO, before merging (include/trace/events/net.h). The symbol
+//! `napi_gro_receive` is inline since 6.18; the two entry events are older and stay.
+
+use super::{Fields, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct NapiGroReceive;
+
+impl Probe for NapiGroReceive {
+    fn function(&self) -> &'static str {
+        "napi_gro_receive"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One packet handed to GRO by a driver, before merging."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        ["napi_gro_receive_entry", "napi_gro_frags_entry"]
+            .map(|name| event("net", name, &["name", "len"], Some("name")))
+            .into()
+    }
+
+    fn priority(&self) -> u8 {
+        0
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: fields.device(0),
+            packets: Some(1.0),
+            bytes: Some(fields.number(1) as f64),
+            flow: None,
+        }
+    }
+}

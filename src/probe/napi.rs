@@ -1,0 +1,38 @@
+//! NAPI polls: napi:napi_poll fires when a poll routine returned (include/trace/events/napi.h).
+//! `work` counts received packets; `(no_device)` is the per-CPU backlog.
+
+use super::{Fields, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct NapiPoll;
+
+impl Probe for NapiPoll {
+    fn function(&self) -> &'static str {
+        "napi_poll"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One call of a driver's or the backlog's poll routine; per hit: packets it received."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event(
+            "napi",
+            "napi_poll",
+            &["dev_name", "work", "budget"],
+            Some("dev_name"),
+        )]
+    }
+
+    fn priority(&self) -> u8 {
+        2
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: fields.device(0),
+            packets: Some(fields.number(1) as f64),
+            ..What::default()
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Packets entering the stack (include/trace/events/net.h). Only net:netif_receive_skb sees all
+//! of them: GRO's output has no `_entry` event (signals.md 0.3).
+
+use super::{Fields, Free, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct NetifReceiveSkb;
+pub struct NetifRx;
+
+fn received<'a>(fields: &Fields<'a>) -> What<'a> {
+    What {
+        tag: fields.device(0),
+        bytes: Some(fields.number(1) as f64),
+        ..What::default()
+    }
+}
+
+impl Probe for NetifReceiveSkb {
+    fn function(&self) -> &'static str {
+        "netif_receive_skb"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb entering the stack, after GRO and RPS; a merged super-packet is one hit."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event(
+            "net",
+            "netif_receive_skb",
+            &["name", "len"],
+            Some("name"),
+        )]
+    }
+
+    fn free(&self) -> Option<Free> {
+        Some(Free::SoftnetProcessed)
+    }
+
+    fn priority(&self) -> u8 {
+        3
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        received(&fields)
+    }
+}
+
+impl Probe for NetifRx {
+    fn function(&self) -> &'static str {
+        "netif_rx"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb put on a CPU's backlog: loopback, veth without NAPI, tunnels, old drivers."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event("net", "netif_rx", &["name", "len"], Some("name"))]
+    }
+
+    fn priority(&self) -> u8 {
+        8
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        received(&fields)
+    }
+}

@@ -1,0 +1,54 @@
+//! Ends of packets (include/trace/events/skb.h): dropped, or freed because they are done with.
+
+use super::{Fields, Probe, Tag, What, event};
+use crate::decode::EventSpec;
+
+pub struct KfreeSkb;
+pub struct ConsumeSkb;
+
+impl Probe for KfreeSkb {
+    fn function(&self) -> &'static str {
+        "kfree_skb"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb dropped in the stack, with its reason; some reasons are expected (QUEUE_PURGE …)."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event("skb", "kfree_skb", &["reason"], None)]
+    }
+
+    fn priority(&self) -> u8 {
+        1
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: Some(Tag::Symbol("reason", fields.number(0) as u64)),
+            ..What::default()
+        }
+    }
+}
+
+impl Probe for ConsumeSkb {
+    fn function(&self) -> &'static str {
+        "consume_skb"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb freed that was no drop: delivered, acknowledged or sent."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event("skb", "consume_skb", &[], None)]
+    }
+
+    fn priority(&self) -> u8 {
+        9
+    }
+
+    fn decode<'a>(&self, _fields: Fields<'a>) -> What<'a> {
+        What::default()
+    }
+}

@@ -1,0 +1,66 @@
+//! Runs of the two network softirqs: irq:softirq_entry, one hit per run of the handler
+//! (include/trace/events/irq.h). The vectors' numbers are fixed by `enum` in linux/interrupt.h.
+
+use super::{Fields, Free, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct NetRxAction;
+pub struct NetTxAction;
+
+fn entry(vector: u8) -> Vec<EventSpec> {
+    let mut entry = event("irq", "softirq_entry", &["vec"], None);
+    entry.filter = Some(format!("vec == {vector}"));
+    vec![entry]
+}
+
+impl Probe for NetRxAction {
+    fn function(&self) -> &'static str {
+        "net_rx_action"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One run of the NET_RX softirq: all NAPIs pending on a CPU, until budget, time or work ends."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        entry(3)
+    }
+
+    fn free(&self) -> Option<Free> {
+        Some(Free::NetRxRuns)
+    }
+
+    fn priority(&self) -> u8 {
+        0
+    }
+
+    fn decode<'a>(&self, _fields: Fields<'a>) -> What<'a> {
+        What::default()
+    }
+}
+
+impl Probe for NetTxAction {
+    fn function(&self) -> &'static str {
+        "net_tx_action"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One run of the NET_TX softirq: deferred frees and re-scheduled qdiscs, not packets sent."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        entry(2)
+    }
+
+    fn free(&self) -> Option<Free> {
+        Some(Free::NetTxRuns)
+    }
+
+    fn priority(&self) -> u8 {
+        6
+    }
+
+    fn decode<'a>(&self, _fields: Fields<'a>) -> What<'a> {
+        What::default()
+    }
+}

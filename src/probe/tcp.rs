@@ -1,0 +1,29 @@
+//! Retransmissions (include/trace/events/tcp.h). Up to 6.14 a hit is one really sent; from 6.17
+//! it is every attempt.
+
+use super::{Fields, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct RetransmitSkb;
+
+impl Probe for RetransmitSkb {
+    fn function(&self) -> &'static str {
+        "tcp_retransmit_skb"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One TCP segment sent again (from 6.17: every attempt to)."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event("tcp", "tcp_retransmit_skb", &[], None)]
+    }
+
+    fn priority(&self) -> u8 {
+        1
+    }
+
+    fn decode<'a>(&self, _fields: Fields<'a>) -> What<'a> {
+        What::default()
+    }
+}

@@ -1,0 +1,57 @@
+//! Any tracepoint of this kernel as a row of its own: `-e group:name`.
+
+use super::{Fields, Probe, What, event};
+use crate::decode::{EventSpec, Format};
+
+/// An added event; its fields are chosen from its format: a device's name and a length.
+pub struct Added {
+    name: String,
+    doc: String,
+    spec: EventSpec,
+    device: Option<usize>,
+    length: Option<usize>,
+}
+
+impl Added {
+    pub fn new(group: &str, name: &str, format: &Format) -> Self {
+        let device = ["name", "dev_name", "dev"]
+            .into_iter()
+            .find(|field| format.field(field).is_some_and(|f| f.data_loc))
+            .filter(|_| matches!(group, "net" | "napi" | "qdisc" | "skb"));
+        let length = format.field("len").is_some_and(|f| !f.array && !f.data_loc);
+        let fields: Vec<&str> = device.into_iter().chain(length.then_some("len")).collect();
+        Added {
+            name: format!("{group}:{name}"),
+            doc: format!("One hit of the tracepoint {group}:{name}."),
+            spec: event(group, name, &fields, device),
+            device: device.map(|_| 0),
+            length: length.then(|| fields.len() - 1),
+        }
+    }
+}
+
+impl Probe for Added {
+    fn function(&self) -> &str {
+        &self.name
+    }
+
+    fn doc(&self) -> &str {
+        &self.doc
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![self.spec.clone()]
+    }
+
+    fn priority(&self) -> u8 {
+        1
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: self.device.and_then(|index| fields.device(index)),
+            bytes: self.length.map(|index| fields.number(index) as f64),
+            ..What::default()
+        }
+    }
+}

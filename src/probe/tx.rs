@@ -1,0 +1,71 @@
+//! Packets on their way out (include/trace/events/net.h).
+
+use super::{Fields, Probe, What, event};
+use crate::decode::EventSpec;
+
+pub struct DevQueueXmit;
+pub struct NetDevStartXmit;
+
+impl Probe for DevQueueXmit {
+    fn function(&self) -> &'static str {
+        "dev_queue_xmit"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb (it may be a 64 KiB GSO skb) that reached a device's qdisc layer."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event(
+            "net",
+            "net_dev_queue",
+            &["name", "len"],
+            Some("name"),
+        )]
+    }
+
+    fn priority(&self) -> u8 {
+        0
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: fields.device(0),
+            bytes: Some(fields.number(1) as f64),
+            ..What::default()
+        }
+    }
+}
+
+impl Probe for NetDevStartXmit {
+    fn function(&self) -> &'static str {
+        "net_dev_start_xmit"
+    }
+
+    fn doc(&self) -> &'static str {
+        "One skb handed to a driver, after software segmentation; per hit: wire packets."
+    }
+
+    fn events(&self) -> Vec<EventSpec> {
+        vec![event(
+            "net",
+            "net_dev_start_xmit",
+            &["name", "len", "gso_segs"],
+            Some("name"),
+        )]
+    }
+
+    fn priority(&self) -> u8 {
+        7
+    }
+
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            tag: fields.device(0),
+            // gso_segs is 0 on a packet that needs no segmentation.
+            packets: Some(fields.number(2).max(1) as f64),
+            bytes: Some(fields.number(1) as f64),
+            flow: None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What this process is allowed: effective capabilities, perf_event_paranoid, open files.
+
+use std::fs;
+
+/// Bits of `CapEff` in /proc/self/status (include/uapi/linux/capability.h).
+const CAP_DAC_READ_SEARCH: u32 = 2;
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_SYSLOG: u32 = 34;
+const CAP_PERFMON: u32 = 38;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permissions {
+    pub root: bool,
+    pub perfmon: bool,
+    pub sys_admin: bool,
+    pub syslog: bool,
+    pub dac_read_search: bool,
+    /// /proc/sys/kernel/perf_event_paranoid; `None`: no such file (no perf events).
+    pub paranoid: Option<i32>,
+    /// /proc/sys/kernel/kptr_restrict.
+    pub kptr_restrict: Option<i32>,
+}
+
+impl Permissions {
+    pub fn of_this_process() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::parse(
+            &status,
+            number("perf_event_paranoid"),
+            number("kptr_restrict"),
+        )
+    }
+
+    fn parse(status: &str, paranoid: Option<i32>, kptr_restrict: Option<i32>) -> Self {
+        let value = |key| status.lines().find_map(|line: &str| line.strip_prefix(key));
+        let caps = value("CapEff:")
+            .and_then(|v| u64::from_str_radix(v.trim(), 16).ok())
+            .unwrap_or(0);
+        let has = |bit| caps & (1u64 << bit) != 0;
+        let euid = value("Uid:").and_then(|v| v.split_whitespace().nth(1));
+        Permissions {
+            root: euid == Some("0"),
+            perfmon: has(CAP_PERFMON),
+            sys_admin: has(CAP_SYS_ADMIN),
+            syslog: has(CAP_SYSLOG),
+            dac_read_search: has(CAP_DAC_READ_SEARCH),
+            paranoid,
+            kptr_restrict,
+        }
+    }
+
+    /// Tracepoints on all CPUs: CAP_PERFMON, or CAP_SYS_ADMIN (which Debian's patch demands
+    /// above paranoid 2), or a kernel that lets everybody.
+    pub fn may_trace(self) -> bool {
+        match self.paranoid {
+            None => false,
+            Some(level) if level > 2 => self.sys_admin,
+            Some(level) => level < 0 || self.perfmon || self.sys_admin,
+        }
+    }
+}
+
+fn number(name: &str) -> Option<i32> {
+    fs::read_to_string(format!("/proc/sys/kernel/{name}"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Raises the soft limit of open files to the hard one: events × CPUs are many.
+/// Returns the limit now in force.
+pub fn raise_open_files() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid rlimit for both calls.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0
+            && limit.rlim_cur < limit.rlim_max
+        {
+            let soft = limit.rlim_cur;
+            limit.rlim_cur = limit.rlim_max;
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
+                limit.rlim_cur = soft;
+            }
+        }
+    }
+    limit.rlim_cur
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(caps: u64, paranoid: i32) -> Permissions {
+        let status = format!("Name:\tx\nUid:\t0\t1000\t0\t0\nCapEff:\t{caps:016x}\n");
+        Permissions::parse(&status, Some(paranoid), None)
+    }
+
+    #[test]
+    fn perfmon_traces_up_to_paranoid_2_and_debians_level_3_needs_sys_admin() {
+        let (perfmon, admin) = (1u64 << CAP_PERFMON, 1u64 << CAP_SYS_ADMIN);
+        for (caps, paranoid, may) in [
+            (perfmon, 2, true),
+            (perfmon, 3, false),
+            (admin, 4, true),
+            (0, 0, false),
+            (0, -1, true),
+        ] {
+            assert_eq!(
+                of(caps, paranoid).may_trace(),
+                may,
+                "caps {caps:x} paranoid {paranoid}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_effective_uid_decides_who_is_root() {
+        assert!(!of(0, 2).root);
+    }
+}

@@ -1,0 +1,26 @@
+//! The only room with `unsafe`: perf events and their rings, clocks, limits, capabilities, the
+//! terminal's line. Knows no function of the network stack.
+#![expect(
+    unsafe_code,
+    reason = "system calls live here; everything else denies unsafe"
+)]
+
+mod caps;
+mod clock;
+mod linger;
+mod own;
+mod perf;
+mod signal;
+mod tracefs;
+mod tty;
+mod wake;
+
+pub use caps::{Permissions, raise_open_files};
+pub use clock::{monotonic_ns, wall_ns};
+pub use linger::{exit_now, linger};
+pub use own::Own;
+pub use perf::{GroupReader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, settle_read_format};
+pub use signal::{Signals, stop_self};
+pub use tracefs::Tracefs;
+pub use tty::{Tty, TtyState, is_terminal};
+pub use wake::{WakeFd, wait_readable};

@@ -1,0 +1,244 @@
+//! perf events: one ring per CPU, led by a dummy event that never fires; tracepoints join its
+//! group and write into its ring. Opened with perf-event2; the ioctls it lacks are here.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use perf_event::events::{Software, Tracepoint};
+use perf_event::{Builder, Clock, Counter, ReadFormat, SampleFlag, Sampler};
+use perf_event_open_sys::ioctls;
+
+use crate::decode::{Reading, decode_group};
+
+/// A period no hit count reaches: the event counts and never samples.
+pub const NO_SAMPLES: u64 = 1 << 62;
+
+/// Frames per chain the kernel may walk; its own limit (perf_event_max_stack) is 127.
+const MAX_STACK: u16 = 64;
+
+/// PERF_FORMAT_LOST came with Linux 6.0; older kernels answer EINVAL and it is left out.
+static LOST_FORMAT: AtomicBool = AtomicBool::new(true);
+
+fn read_format() -> ReadFormat {
+    let format = ReadFormat::GROUP | ReadFormat::ID;
+    if LOST_FORMAT.load(Ordering::Relaxed) {
+        format | ReadFormat::LOST
+    } else {
+        format
+    }
+}
+
+/// Settles once, before any ring is opened, whether this kernel counts lost samples per event.
+pub fn settle_read_format() {
+    let probe = Builder::new(Software::DUMMY)
+        .observe_self()
+        .read_format(read_format())
+        .build();
+    if probe.is_err_and(|e| e.raw_os_error() == Some(libc::EINVAL)) {
+        LOST_FORMAT.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What every event of a ring has in common. PERF_SAMPLE_PERIOD is never set: on a tracepoint
+/// the kernel then ignores the period and records every hit (peers.md 0.3).
+fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize) {
+    builder
+        .any_pid()
+        .one_cpu(cpu as usize)
+        .include_kernel()
+        .exclude_guest(true)
+        .sample(
+            SampleFlag::IDENTIFIER
+                | SampleFlag::TID
+                | SampleFlag::TIME
+                | SampleFlag::CPU
+                | SampleFlag::CALLCHAIN
+                | SampleFlag::RAW,
+        )
+        .sample_id_all(true)
+        .sample_max_stack(MAX_STACK)
+        .clockid(Clock::MONOTONIC)
+        .wakeup_watermark(watermark)
+        .read_format(read_format());
+}
+
+/// The ring of one CPU and the dummy event that leads its group.
+pub struct Ring {
+    leader: Sampler,
+    cpu: u32,
+    watermark: usize,
+}
+
+impl Ring {
+    /// `bytes`: a power of two. Where locked memory is short (EPERM) the ring is halved down to
+    /// 128 KiB; the size got is in the result.
+    pub fn open(cpu: u32, bytes: usize) -> io::Result<(Ring, usize)> {
+        let mut size = bytes;
+        loop {
+            let watermark = size / 8;
+            let mut builder = Builder::new(Software::DUMMY);
+            in_ring(&mut builder, cpu, watermark);
+            let counter = builder.enabled(true).build()?;
+            match counter.sampled(size) {
+                Ok(leader) => {
+                    return Ok((
+                        Ring {
+                            leader,
+                            cpu,
+                            watermark,
+                        },
+                        size,
+                    ));
+                }
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) && size > 128 * 1024 => {
+                    size /= 2;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A second handle on the leader, for whoever reads the counts.
+    pub fn reader(&self) -> io::Result<GroupReader> {
+        // SAFETY: the leader's descriptor is open as long as `self` is borrowed.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.leader.as_raw_fd()) };
+        Ok(GroupReader {
+            leader: File::from(fd.try_clone_to_owned()?),
+            buffer: vec![0; 1024],
+            with_lost: LOST_FORMAT.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Hands every record of the ring, (type, body without header), to `take`.
+    pub fn drain(&mut self, mut take: impl FnMut(u32, &[u8])) {
+        while let Some(record) = self.leader.next_record() {
+            take(record.ty(), &record.to_contiguous());
+        }
+    }
+}
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.leader.as_raw_fd()
+    }
+}
+
+/// Reads the counts of a CPU's whole group with one system call.
+pub struct GroupReader {
+    leader: File,
+    buffer: Vec<u8>,
+    with_lost: bool,
+}
+
+impl GroupReader {
+    pub fn read(&mut self, out: &mut Vec<Reading>) -> io::Result<()> {
+        loop {
+            match self.leader.read(&mut self.buffer) {
+                Ok(len) => {
+                    decode_group(&self.buffer[..len], self.with_lost, out);
+                    return Ok(());
+                }
+                // The group has grown beyond the buffer.
+                Err(error)
+                    if error.raw_os_error() == Some(libc::ENOSPC)
+                        && self.buffer.len() < 1 << 20 =>
+                {
+                    self.buffer.resize(self.buffer.len() * 2, 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The tracepoint to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The tracepoint's id in tracefs.
+    pub tracepoint: u64,
+    pub filter: Option<String>,
+}
+
+/// Where to count it.
+pub enum Target<'a> {
+    /// On the ring's CPU, sampling every `period`-th hit into the ring.
+    Cpu { ring: &'a mut Ring, period: u64 },
+    /// In thread `tid` wherever it runs, and in the threads it starts; with `children` in the
+    /// processes it forks too.
+    Thread { tid: u32, children: bool },
+}
+
+/// An open tracepoint.
+pub struct PerfEvent {
+    counter: Counter,
+}
+
+impl PerfEvent {
+    /// Opens and starts it.
+    pub fn open(wanted: &Wanted, target: Target<'_>) -> io::Result<PerfEvent> {
+        let mut builder = Builder::new(Tracepoint::with_id(wanted.tracepoint));
+        let (mut counter, output) = match target {
+            Target::Cpu { ring, period } => {
+                in_ring(&mut builder, ring.cpu, ring.watermark);
+                let output = ring.leader.as_raw_fd();
+                let counter = builder
+                    .sample_period(period)
+                    .build_with_group(ring.leader.as_counter_mut())?;
+                (counter, Some(output))
+            }
+            Target::Thread { tid, children } => {
+                builder
+                    .observe_pid(tid as libc::pid_t)
+                    .any_cpu()
+                    .include_kernel()
+                    .exclude_guest(true)
+                    .read_format(ReadFormat::empty())
+                    .inherit(true)
+                    .inherit_thread(!children);
+                (builder.build()?, None)
+            }
+        };
+        let fd = counter.as_raw_fd();
+        if let Some(output) = output {
+            // SAFETY: two open perf descriptors.
+            check(unsafe { ioctls::SET_OUTPUT(fd, output) })?;
+        }
+        if let Some(filter) = &wanted.filter {
+            let filter = CString::new(filter.as_str())?;
+            // SAFETY: the kernel copies the string and does not keep it.
+            check(unsafe { ioctls::SET_FILTER(fd, filter.as_ptr().cast_mut()) })?;
+        }
+        counter.enable()?;
+        Ok(PerfEvent { counter })
+    }
+
+    /// The id that this event's samples and group readings carry.
+    pub fn id(&self) -> u64 {
+        self.counter.id()
+    }
+
+    /// From now on every `period`-th hit is a sample.
+    pub fn set_period(&self, period: u64) -> io::Result<()> {
+        let mut period = period;
+        // PERF_EVENT_IOC_PERIOD takes a pointer; the crate's wrapper declares the value.
+        // SAFETY: `period` outlives the call.
+        check(unsafe { ioctls::PERIOD(self.counter.as_raw_fd(), &raw mut period as u64) })
+    }
+
+    /// Hits so far (of a per-thread event: inherited threads included).
+    pub fn hits(&mut self) -> io::Result<u64> {
+        self.counter.read()
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Signals as flags and a descriptor to wait on; no work is done in a handler.
+
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+
+#[derive(Debug)]
+pub struct Signals {
+    stop: Arc<AtomicBool>,
+    hangup: Arc<AtomicBool>,
+    redraw: Arc<AtomicBool>,
+    pipe: UnixStream,
+}
+
+impl Signals {
+    /// SIGINT, SIGTERM, SIGQUIT and SIGHUP ask to stop; SIGWINCH and SIGCONT ask to redraw.
+    pub fn watch() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let signals = Signals {
+            stop: Arc::default(),
+            hangup: Arc::default(),
+            redraw: Arc::default(),
+            pipe: read,
+        };
+        for (signal, flag) in [
+            (SIGINT, &signals.stop),
+            (SIGTERM, &signals.stop),
+            (SIGQUIT, &signals.stop),
+            (SIGHUP, &signals.hangup),
+            (SIGWINCH, &signals.redraw),
+            (SIGCONT, &signals.redraw),
+        ] {
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(signals)
+    }
+
+    pub fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.hung_up()
+    }
+
+    /// The terminal's line went away: nothing may be written to it any more.
+    pub fn hung_up(&self) -> bool {
+        self.hangup.load(Ordering::Relaxed)
+    }
+
+    /// True once after each SIGWINCH or SIGCONT.
+    pub fn take_redraw(&self) -> bool {
+        self.redraw.swap(false, Ordering::Relaxed)
+    }
+
+    /// Empties the descriptor; call it when it was readable.
+    pub fn clear(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.pipe).read(&mut bytes), Ok(n) if n == bytes.len()) {}
+    }
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pipe.as_raw_fd()
+    }
+}
+
+/// Stops this process as Ctrl-Z does; returns when the shell continues it.
+pub fn stop_self() {
+    // A failure leaves us running, which is all that can be done.
+    let _still_running = signal_hook::low_level::raise(signal_hook::consts::SIGSTOP);
+}

@@ -1,0 +1,148 @@
+//! tracefs: where it is, mounting it as perf does, ids and formats of events.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+#[derive(Debug, Clone)]
+pub struct Tracefs {
+    events: PathBuf,
+}
+
+impl Tracefs {
+    /// Finds tracefs; mounts it at its usual place when it is not there and we may.
+    pub fn find_or_mount() -> Result<Tracefs, String> {
+        let found = USUAL
+            .iter()
+            .map(|root| Path::new(root).join("events"))
+            .find(|e| e.exists());
+        if let Some(events) = found {
+            return readable(Tracefs { events });
+        }
+        match mount() {
+            Ok(()) => readable(Tracefs {
+                events: Path::new(USUAL[0]).join("events"),
+            }),
+            Err(_) if fs::metadata(USUAL[0]).is_ok_and(|_| fs::read_dir(USUAL[0]).is_err()) => Err(
+                "cannot read event ids in /sys/kernel/tracing (root only): live events are off"
+                    .to_owned(),
+            ),
+            Err(error) => Err(format!(
+                "tracefs is not mounted and could not be ({error}): mount -t tracefs nodev {}",
+                USUAL[0]
+            )),
+        }
+    }
+
+    /// The `format` text of an event. The error is a sentence.
+    pub fn format(&self, group: &str, name: &str) -> Result<String, String> {
+        if !is_event_name(group) || !is_event_name(name) {
+            return Err(format!("{group}:{name} is no event name"));
+        }
+        let path = self.events.join(group).join(name).join("format");
+        read_text(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("this kernel has no tracepoint {group}:{name}"),
+            _ => format!("{}: {error}", path.display()),
+        })
+    }
+
+    /// All `group:name` of this kernel, sorted.
+    pub fn all(&self) -> Vec<String> {
+        let names = |path: &Path| -> Vec<String> {
+            let Ok(entries) = fs::read_dir(path) else {
+                return Vec::new();
+            };
+            entries
+                .filter_map(Result::ok)
+                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                .filter_map(|e| e.file_name().into_string().ok())
+                .collect()
+        };
+        let mut all: Vec<String> = names(&self.events)
+            .into_iter()
+            .flat_map(|group| {
+                names(&self.events.join(&group))
+                    .into_iter()
+                    .map(move |n| format!("{group}:{n}"))
+            })
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+fn readable(tracefs: Tracefs) -> Result<Tracefs, String> {
+    match fs::read_dir(&tracefs.events) {
+        Ok(_) => Ok(tracefs),
+        Err(error) => Err(format!(
+            "cannot read event ids in {} ({error}): live events are off",
+            tracefs.events.display()
+        )),
+    }
+}
+
+/// A path component that cannot leave its directory.
+fn is_event_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// One read with a large buffer: some tracefs files report their end after a short read.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer[len..])? {
+            0 => break,
+            n => len += n,
+        }
+        if len == buffer.len() {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
+}
+
+fn mount() -> io::Result<()> {
+    let (kind, source) = (CString::new("tracefs")?, CString::new("nodev")?);
+    let target = CString::new(USUAL[0])?;
+    // SAFETY: three valid C strings; no data.
+    let result = unsafe {
+        libc::mount(
+            source.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            0,
+            std::ptr::null(),
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_would_leave_tracefs_is_refused() {
+        let tracefs = Tracefs { events: "/".into() };
+        for (group, name) in [("..", "etc"), ("net", "../../x"), ("", "a"), ("a", "b/c")] {
+            assert!(
+                tracefs
+                    .format(group, name)
+                    .unwrap_err()
+                    .contains("no event name")
+            );
+        }
+    }
+}
