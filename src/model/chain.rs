@@ -1,0 +1,179 @@
+//! Call chains, each kept once. Memory is bounded by what is referenced: a chain that no
+//! interval of the window holds any more leaves the table.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::names::Names;
+
+/// Chain entries from here up are PERF_CONTEXT_* markers (linux/perf_event.h), not addresses.
+const CONTEXT_MAX: u64 = (-4095i64) as u64;
+const CONTEXT_USER: u64 = (-512i64) as u64;
+
+/// A chain's slot; valid while it is held.
+pub type ChainId = u32;
+
+#[derive(Debug, Default)]
+pub struct ChainTable {
+    /// Key: the pid, then the chain as the kernel gave it, markers included.
+    ids: FxHashMap<Arc<[u64]>, ChainId>,
+    slots: Vec<Slot>,
+    free: Vec<ChainId>,
+    scratch: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    key: Option<Arc<[u64]>>,
+    holds: u32,
+    /// Names once every frame of it is settled.
+    names: Option<Arc<[Arc<str>]>>,
+}
+
+impl ChainTable {
+    /// The id of a chain, held once more by the caller.
+    pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
+        self.scratch.clear();
+        self.scratch.push(u64::from(pid));
+        self.scratch.extend_from_slice(chain);
+        if let Some(&id) = self.ids.get(self.scratch.as_slice()) {
+            self.slots[id as usize].holds += 1;
+            return id;
+        }
+        let key: Arc<[u64]> = self.scratch.as_slice().into();
+        let slot = Slot {
+            key: Some(Arc::clone(&key)),
+            holds: 1,
+            names: None,
+        };
+        let id = if let Some(id) = self.free.pop() {
+            self.slots[id as usize] = slot;
+            id
+        } else {
+            self.slots.push(slot);
+            (self.slots.len() - 1) as ChainId
+        };
+        self.ids.insert(key, id);
+        id
+    }
+
+    pub fn hold_again(&mut self, id: ChainId) {
+        self.slots[id as usize].holds += 1;
+    }
+
+    pub fn release(&mut self, id: ChainId) {
+        let slot = &mut self.slots[id as usize];
+        slot.holds -= 1;
+        if slot.holds == 0 {
+            if let Some(key) = slot.key.take() {
+                self.ids.remove(&key);
+            }
+            slot.names = None;
+            self.free.push(id);
+        }
+    }
+
+    /// How many chains are held.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The frames' names, leaf first.
+    pub fn names(&mut self, id: ChainId, names: &mut dyn Names) -> Arc<[Arc<str>]> {
+        let slot = &mut self.slots[id as usize];
+        if let Some(known) = &slot.names {
+            return Arc::clone(known);
+        }
+        let key = slot.key.as_deref().unwrap_or(&[]);
+        let Some((&pid, chain)) = key.split_first() else {
+            return Arc::from([]);
+        };
+        let (mut user, mut leaf, mut settled) = (false, true, true);
+        let mut frames = Vec::with_capacity(chain.len());
+        for &entry in chain {
+            if entry >= CONTEXT_MAX {
+                user = entry == CONTEXT_USER;
+                leaf = true;
+                continue;
+            }
+            // All but the innermost frame are return addresses: the call is one byte before.
+            let address = if leaf { entry } else { entry.saturating_sub(1) };
+            leaf = false;
+            let name = if user {
+                names.user(pid as u32, address)
+            } else {
+                names.kernel(address)
+            };
+            settled &= name.settled;
+            frames.push(name.text);
+        }
+        let frames: Arc<[Arc<str>]> = frames.into();
+        if settled {
+            slot.names = Some(Arc::clone(&frames));
+        }
+        frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::Name;
+    use super::*;
+
+    struct Hex;
+
+    impl Names for Hex {
+        fn kernel(&mut self, address: u64) -> Name {
+            Name {
+                text: format!("k{address}").into(),
+                settled: true,
+            }
+        }
+        fn user(&mut self, pid: u32, address: u64) -> Name {
+            Name {
+                text: format!("u{pid}:{address}").into(),
+                settled: true,
+            }
+        }
+    }
+
+    const KERNEL: u64 = (-128i64) as u64;
+
+    #[test]
+    fn callers_are_looked_up_at_their_call_and_leaves_where_they_are() {
+        let mut table = ChainTable::default();
+        let id = table.hold(9, &[KERNEL, 100, 200, CONTEXT_USER, 300, 400]);
+        let names: Vec<String> = table
+            .names(id, &mut Hex)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(names, ["k100", "k199", "u9:300", "u9:399"]);
+    }
+
+    #[test]
+    fn equal_chains_of_one_process_share_a_slot_and_other_processes_do_not() {
+        let mut table = ChainTable::default();
+        let a = table.hold(1, &[5, 6]);
+        assert_eq!(table.hold(1, &[5, 6]), a);
+        assert_ne!(table.hold(2, &[5, 6]), a);
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn a_chain_leaves_with_its_last_hold_and_its_slot_is_used_again() {
+        let mut table = ChainTable::default();
+        let a = table.hold(1, &[5]);
+        table.hold_again(a);
+        table.release(a);
+        assert_eq!(table.len(), 1);
+        table.release(a);
+        assert!(table.is_empty());
+        assert_eq!(table.hold(1, &[7]), a);
+    }
+}

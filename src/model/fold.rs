@@ -1,0 +1,437 @@
+//! The fold of one interval's samples, and the window of intervals behind the stack tree.
+//!
+//! Every sample comes with the period in force when it was taken. At the end of the interval
+//! the weights of an event on a CPU are scaled so that they add up to its exact count: the
+//! composition is sampled, the total is not. (The period alone is biased: the kernel restarts a
+//! period at each change, so that the next hit is always a sample; and samples get lost.)
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::chain::{ChainId, ChainTable};
+use super::names::Names;
+
+/// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
+const STACKS_PER_INTERVAL: usize = 32 * 1024;
+
+/// Stacks an interval leaves to the window; lighter ones are folded into one without frames.
+const STACKS_KEPT: usize = 1000;
+
+/// Distinct tags (devices, drop reasons) of one event.
+const TAGS: usize = 256;
+
+/// One sampled hit, as the engine understood it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'a> {
+    pub event: u16,
+    pub cpu: u32,
+    pub pid: u32,
+    /// Hits it stands for before scaling.
+    pub period: u64,
+    /// Leaf first, with context markers.
+    pub chain: &'a [u64],
+    pub tag: Option<(&'static str, &'a str)>,
+    pub packets: Option<f64>,
+    pub bytes: Option<f64>,
+}
+
+/// Weighted sums, before scaling in units of the period.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    pub weight: f64,
+    pub samples: u64,
+    pub packets: f64,
+    pub bytes: f64,
+    /// Weight of the samples that carried a packet count, and of those with a length.
+    pub with_packets: f64,
+    pub with_bytes: f64,
+}
+
+impl Sums {
+    fn add(&mut self, hit: &Hit<'_>) {
+        let weight = hit.period as f64;
+        self.weight += weight;
+        self.samples += 1;
+        if let Some(packets) = hit.packets {
+            self.packets += packets * weight;
+            self.with_packets += weight;
+        }
+        if let Some(bytes) = hit.bytes {
+            self.bytes += bytes * weight;
+            self.with_bytes += weight;
+        }
+    }
+
+    fn add_scaled(&mut self, other: &Sums, scale: f64) {
+        self.weight += other.weight * scale;
+        self.samples += other.samples;
+        self.packets += other.packets * scale;
+        self.bytes += other.bytes * scale;
+        self.with_packets += other.with_packets * scale;
+        self.with_bytes += other.with_bytes * scale;
+    }
+}
+
+/// A stack of the window: where it was hit, by whom, and how often.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighed {
+    pub event: u16,
+    pub pid: u32,
+    /// `None`: hits whose stacks were not kept apart.
+    pub chain: Option<ChainId>,
+    pub weight: f64,
+    pub samples: u64,
+}
+
+/// What an interval's samples add up to.
+#[derive(Debug, Default)]
+pub struct Folded {
+    pub per_event: FxHashMap<u16, Sums>,
+    pub per_process: FxHashMap<(u16, u32), Sums>,
+    /// (event, kind, name) → hits.
+    pub tags: Vec<(u16, &'static str, Arc<str>, f64)>,
+    /// Heaviest first.
+    pub stacks: Vec<Weighed>,
+}
+
+type Spot = (u16, u32);
+
+#[derive(Debug, Default)]
+pub struct Fold {
+    pub chains: ChainTable,
+    totals: FxHashMap<Spot, u64>,
+    stacks: FxHashMap<(u16, u32, u32, Option<ChainId>), (u64, u64)>,
+    processes: FxHashMap<(u16, u32, u32), Sums>,
+    tags: FxHashMap<(u16, u32, u32), u64>,
+    tag_names: Vec<(&'static str, Arc<str>)>,
+    tag_ids: FxHashMap<Box<str>, u32>,
+    window: VecDeque<(f64, Vec<Weighed>)>,
+}
+
+impl Fold {
+    /// `counted`: the hit belongs to the filter; a foreign one only takes part in the scale.
+    pub fn push(&mut self, hit: &Hit<'_>, counted: bool) {
+        *self.totals.entry((hit.event, hit.cpu)).or_default() += hit.period;
+        if !counted {
+            return;
+        }
+        self.processes
+            .entry((hit.event, hit.cpu, hit.pid))
+            .or_default()
+            .add(hit);
+        if let Some((kind, name)) = hit.tag {
+            let id = self.tag_id(kind, name);
+            *self.tags.entry((hit.event, hit.cpu, id)).or_default() += hit.period;
+        }
+        let chain = (self.stacks.len() < STACKS_PER_INTERVAL && !hit.chain.is_empty())
+            .then(|| self.chains.hold(hit.pid, hit.chain));
+        let key = (
+            hit.event,
+            hit.cpu,
+            if chain.is_some() { hit.pid } else { 0 },
+            chain,
+        );
+        let cell = self.stacks.entry(key).or_default();
+        if let (Some(chain), true) = (chain, cell.1 > 0) {
+            // The map's key already holds it.
+            self.chains.release(chain);
+        }
+        cell.0 += hit.period;
+        cell.1 += 1;
+    }
+
+    fn tag_id(&mut self, kind: &'static str, name: &str) -> u32 {
+        if let Some(&id) = self.tag_ids.get(name) {
+            return id;
+        }
+        if self.tag_names.len() >= TAGS {
+            return self.other_tag(kind);
+        }
+        self.tag_names.push((kind, name.into()));
+        let id = (self.tag_names.len() - 1) as u32;
+        self.tag_ids.insert(name.into(), id);
+        id
+    }
+
+    fn other_tag(&mut self, kind: &'static str) -> u32 {
+        if let Some(&id) = self.tag_ids.get("others") {
+            return id;
+        }
+        self.tag_names.push((kind, "others".into()));
+        let id = (self.tag_names.len() - 1) as u32;
+        self.tag_ids.insert("others".into(), id);
+        id
+    }
+
+    /// Ends the interval of `seconds`. `exact` gives the exact hits of an event on a CPU, where
+    /// they were counted; the window then spans at most `window_s`.
+    pub fn finish(
+        &mut self,
+        seconds: f64,
+        window_s: f64,
+        exact: impl Fn(u16, u32) -> Option<u64>,
+    ) -> Folded {
+        let scales: FxHashMap<Spot, f64> = self
+            .totals
+            .drain()
+            .map(|(spot, periods)| {
+                let counted = exact(spot.0, spot.1).map_or(periods as f64, |hits| hits as f64);
+                (spot, counted / periods.max(1) as f64)
+            })
+            .collect();
+        let scale = |event: u16, cpu: u32| scales.get(&(event, cpu)).copied().unwrap_or(1.0);
+
+        let mut folded = Folded::default();
+        for ((event, cpu, pid), sums) in self.processes.drain() {
+            let scale = scale(event, cpu);
+            folded
+                .per_event
+                .entry(event)
+                .or_default()
+                .add_scaled(&sums, scale);
+            folded
+                .per_process
+                .entry((event, pid))
+                .or_default()
+                .add_scaled(&sums, scale);
+        }
+        let mut tags: FxHashMap<(u16, u32), f64> = FxHashMap::default();
+        for ((event, cpu, tag), periods) in self.tags.drain() {
+            *tags.entry((event, tag)).or_default() += periods as f64 * scale(event, cpu);
+        }
+        for ((event, tag), calls) in tags {
+            let (kind, name) = &self.tag_names[tag as usize];
+            folded.tags.push((event, kind, Arc::clone(name), calls));
+        }
+        folded
+            .tags
+            .sort_by(|a, b| b.3.total_cmp(&a.3).then_with(|| a.2.cmp(&b.2)));
+
+        let mut stacks: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)> = FxHashMap::default();
+        for ((event, cpu, pid, chain), (periods, samples)) in self.stacks.drain() {
+            let cell = stacks.entry((event, pid, chain)).or_default();
+            if let (Some(chain), true) = (chain, cell.1 > 0) {
+                self.chains.release(chain);
+            }
+            cell.0 += periods as f64 * scale(event, cpu);
+            cell.1 += samples;
+        }
+        folded.stacks = stacks
+            .into_iter()
+            .map(|((event, pid, chain), (weight, samples))| Weighed {
+                event,
+                pid,
+                chain,
+                weight,
+                samples,
+            })
+            .collect();
+        folded.stacks.sort_by(|a, b| {
+            b.weight
+                .total_cmp(&a.weight)
+                .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
+        });
+        self.keep(seconds, window_s, &folded.stacks);
+        folded
+    }
+
+    /// Moves the interval into the window and lets go of what is older than it.
+    fn keep(&mut self, seconds: f64, window_s: f64, stacks: &[Weighed]) {
+        let mut kept: Vec<Weighed> = stacks.iter().take(STACKS_KEPT).copied().collect();
+        for light in stacks.iter().skip(STACKS_KEPT) {
+            if let Some(chain) = light.chain {
+                self.chains.release(chain);
+            }
+            let rest = kept
+                .iter_mut()
+                .skip(STACKS_KEPT)
+                .find(|k| k.event == light.event);
+            match rest {
+                Some(rest) => {
+                    rest.weight += light.weight;
+                    rest.samples += light.samples;
+                }
+                None => kept.push(Weighed {
+                    chain: None,
+                    pid: 0,
+                    ..*light
+                }),
+            }
+        }
+        self.window.push_back((seconds, kept));
+        while self.window.len() > 1 && self.window_seconds() > window_s {
+            if let Some((_, old)) = self.window.pop_front() {
+                old.iter()
+                    .filter_map(|s| s.chain)
+                    .for_each(|chain| self.chains.release(chain));
+            }
+        }
+    }
+
+    pub fn window_seconds(&self) -> f64 {
+        self.window.iter().map(|(seconds, _)| seconds).sum()
+    }
+
+    /// The window's stacks added up, heaviest first, at most `most` of them.
+    pub fn window(&self, most: usize) -> Vec<Weighed> {
+        let mut sums: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)> = FxHashMap::default();
+        for stack in self.window.iter().flat_map(|(_, stacks)| stacks) {
+            let cell = sums
+                .entry((stack.event, stack.pid, stack.chain))
+                .or_default();
+            cell.0 += stack.weight;
+            cell.1 += stack.samples;
+        }
+        let mut all: Vec<Weighed> = sums
+            .into_iter()
+            .map(|((event, pid, chain), (weight, samples))| Weighed {
+                event,
+                pid,
+                chain,
+                weight,
+                samples,
+            })
+            .collect();
+        all.sort_by(|a, b| {
+            b.weight
+                .total_cmp(&a.weight)
+                .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
+        });
+        all.truncate(most);
+        all
+    }
+
+    /// Forgets the window: the filter has changed and old stacks answer another question.
+    pub fn forget(&mut self) {
+        for (_, old) in std::mem::take(&mut self.window) {
+            old.iter()
+                .filter_map(|s| s.chain)
+                .for_each(|chain| self.chains.release(chain));
+        }
+    }
+
+    /// The named frames of a stack; hits kept without one have the single frame `[others]`.
+    pub fn frames(&mut self, stack: &Weighed, names: &mut dyn Names) -> Arc<[Arc<str>]> {
+        match stack.chain {
+            Some(chain) => self.chains.names(chain, names),
+            None => Arc::from([Arc::from("[others]")]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hit(event: u16, cpu: u32, pid: u32, period: u64, chain: &[u64]) -> Hit<'_> {
+        Hit {
+            event,
+            cpu,
+            pid,
+            period,
+            chain,
+            tag: None,
+            packets: None,
+            bytes: None,
+        }
+    }
+
+    #[test]
+    fn weights_add_up_to_the_exact_count_whatever_the_period_was() {
+        let mut fold = Fold::default();
+        fold.push(&hit(0, 0, 1, 97, &[1, 2]), true);
+        fold.push(&hit(0, 0, 1, 101, &[1, 3]), true);
+        fold.push(&hit(0, 1, 2, 97, &[1, 2]), true);
+        let folded = fold.finish(1.0, 30.0, |_, cpu| Some(if cpu == 0 { 1000 } else { 50 }));
+        let total: f64 = folded.stacks.iter().map(|s| s.weight).sum();
+        assert!((total - 1050.0).abs() < 1e-6, "{total}");
+        assert!((folded.per_event[&0].weight - 1050.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn samples_of_others_take_part_in_the_scale_but_not_in_the_figures() {
+        let mut fold = Fold::default();
+        fold.push(&hit(0, 0, 1, 100, &[1]), true);
+        fold.push(&hit(0, 0, 2, 100, &[1]), false);
+        let folded = fold.finish(1.0, 30.0, |_, _| Some(400));
+        assert_eq!(folded.stacks.len(), 1);
+        assert!((folded.stacks[0].weight - 200.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_window_lets_go_of_old_stacks_and_of_their_chains() {
+        let mut fold = Fold::default();
+        for second in 0..100u64 {
+            fold.push(&hit(0, 0, 1, 1, &[second, 1]), true);
+            fold.finish(1.0, 30.0, |_, _| None);
+        }
+        assert_eq!(fold.window(1000).len(), 30);
+        assert_eq!(fold.chains.len(), 30);
+        fold.forget();
+        assert!(fold.chains.is_empty());
+    }
+
+    #[test]
+    fn light_stacks_beyond_the_limit_keep_their_weight_without_their_frames() {
+        let mut fold = Fold::default();
+        for i in 0..(STACKS_KEPT as u64 + 50) {
+            fold.push(&hit(0, 0, 1, 1, &[i + 1]), true);
+        }
+        fold.finish(1.0, 30.0, |_, _| None);
+        let window = fold.window(10_000);
+        let total: f64 = window.iter().map(|s| s.weight).sum();
+        assert!((total - (STACKS_KEPT as f64 + 50.0)).abs() < 1e-6);
+        assert_eq!(window.iter().filter(|s| s.chain.is_none()).count(), 1);
+        assert_eq!(fold.chains.len(), STACKS_KEPT);
+    }
+
+    #[test]
+    fn means_are_weighted_by_what_the_samples_stand_for() {
+        let mut fold = Fold::default();
+        fold.push(
+            &Hit {
+                bytes: Some(100.0),
+                ..hit(0, 0, 1, 3, &[1])
+            },
+            true,
+        );
+        fold.push(
+            &Hit {
+                bytes: Some(200.0),
+                ..hit(0, 0, 1, 1, &[1])
+            },
+            true,
+        );
+        let sums = fold.finish(1.0, 30.0, |_, _| None).per_event[&0];
+        assert!((sums.bytes / sums.with_bytes - 125.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_samples_the_parts_add_up_to_the_whole(
+            hits in prop::collection::vec((0u16..3, 0u32..4, 0u32..5, 1u64..500, 0u64..6), 1..200),
+            exact in 1u64..100_000,
+        ) {
+            let mut fold = Fold::default();
+            for &(event, cpu, pid, period, leaf) in &hits {
+                fold.push(&hit(event, cpu, pid, period, &[leaf, 1]), true);
+            }
+            let folded = fold.finish(1.0, 30.0, |_, _| Some(exact));
+            for event in 0..3u16 {
+                let cpus: std::collections::BTreeSet<u32> =
+                    hits.iter().filter(|h| h.0 == event).map(|h| h.1).collect();
+                let expected = (cpus.len() as u64 * exact) as f64;
+                let stacks: f64 = folded.stacks.iter().filter(|s| s.event == event).map(|s| s.weight).sum();
+                let processes: f64 =
+                    folded.per_process.iter().filter(|(k, _)| k.0 == event).map(|(_, s)| s.weight).sum();
+                prop_assert!((stacks - expected).abs() < 1e-6 * expected.max(1.0));
+                prop_assert!((processes - expected).abs() < 1e-6 * expected.max(1.0));
+            }
+            fold.forget();
+            prop_assert!(fold.chains.is_empty());
+        }
+    }
+}
