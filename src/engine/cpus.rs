@@ -1,0 +1,125 @@
+//! Per-CPU figures from the host's counters: shares of time, softnet, runs of net_rx_action.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use crate::decode::{CpuCounters, CpuTime};
+use crate::model::{Cpu, Series};
+
+/// What one CPU did in the interval.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CpuDelta {
+    pub net_rx_runs: u64,
+    pub net_tx_runs: u64,
+    pub processed: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Cpus {
+    last: BTreeMap<u32, CpuCounters>,
+    softirq: BTreeMap<u32, Series>,
+    /// Of the last interval, per CPU; empty before two readings.
+    pub deltas: BTreeMap<u32, CpuDelta>,
+    pub rows: Vec<Cpu>,
+}
+
+impl Cpus {
+    pub fn take(&mut self, interval_ns: u64, counters: &[CpuCounters]) {
+        self.deltas.clear();
+        self.rows.clear();
+        let seconds = interval_ns as f64 / 1e9;
+        for now in counters {
+            let last = self.last.insert(now.cpu, *now);
+            let Some(last) = last.filter(|_| interval_ns > 0) else { continue };
+            let delta = CpuDelta {
+                net_rx_runs: now.net_rx_runs.saturating_sub(last.net_rx_runs),
+                net_tx_runs: now.net_tx_runs.saturating_sub(last.net_tx_runs),
+                processed: now.softnet.processed.saturating_sub(last.softnet.processed),
+            };
+            self.deltas.insert(now.cpu, delta);
+            let mut row = Cpu {
+                cpu: now.cpu,
+                rx_packets: Some(delta.processed),
+                rx_rate: Some(delta.processed as f64 / seconds),
+                squeezed: Some(now.softnet.squeezed.saturating_sub(last.softnet.squeezed)),
+                backlog_dropped: Some(now.softnet.dropped.saturating_sub(last.softnet.dropped)),
+                backlog: Some(now.softnet.backlog),
+                received_rps: Some(now.softnet.received_rps.saturating_sub(last.softnet.received_rps)),
+                net_rx_runs: Some(delta.net_rx_runs),
+                net_rx_rate: Some(delta.net_rx_runs as f64 / seconds),
+                packets_per_run: (delta.net_rx_runs > 0)
+                    .then(|| delta.processed as f64 / delta.net_rx_runs as f64),
+                ..Cpu::default()
+            };
+            shares(&mut row, &now.time, &last.time);
+            let series = self.softirq.entry(now.cpu).or_default();
+            series.push(row.softirq_pct, None);
+            row.history = series.history();
+            self.rows.push(row);
+        }
+    }
+
+    /// Packets/s that each CPU takes in: the forecast for events that were never measured.
+    pub fn packet_rates(&self) -> FxHashMap<u32, f64> {
+        self.rows
+            .iter()
+            .map(|row| (row.cpu, row.rx_rate.unwrap_or(0.0).max(row.net_rx_rate.unwrap_or(0.0))))
+            .collect()
+    }
+}
+
+/// Shares of the time that /proc/stat accounted for (its ticks, not the interval's length).
+fn shares(row: &mut Cpu, now: &CpuTime, last: &CpuTime) {
+    let part = |get: fn(&CpuTime) -> u64| get(now).saturating_sub(get(last)) as f64;
+    let parts: [fn(&CpuTime) -> u64; 6] =
+        [|t| t.user, |t| t.system, |t| t.idle, |t| t.irq, |t| t.softirq, |t| t.steal];
+    let [user, system, idle, irq, softirq, steal] = parts.map(part);
+    let all = user + system + idle + irq + softirq + steal;
+    if all <= 0.0 {
+        return;
+    }
+    let pct = |value: f64| Some(100.0 * value / all);
+    row.user_pct = pct(user);
+    row.system_pct = pct(system);
+    row.idle_pct = pct(idle);
+    row.irq_pct = pct(irq);
+    row.softirq_pct = pct(softirq);
+    row.steal_pct = pct(steal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters(cpu: u32, k: u64) -> CpuCounters {
+        CpuCounters {
+            cpu,
+            net_rx_runs: 100 * k,
+            net_tx_runs: k,
+            softnet: crate::decode::Softnet { processed: 1000 * k, ..Default::default() },
+            time: CpuTime { idle: 600 * k, softirq: 300 * k, user: 100 * k, ..Default::default() },
+        }
+    }
+
+    #[test]
+    fn an_interval_is_the_difference_of_two_readings() {
+        let mut cpus = Cpus::default();
+        cpus.take(0, &[counters(3, 1)]);
+        assert!(cpus.rows.is_empty(), "a baseline is no interval");
+        cpus.take(2_000_000_000, &[counters(3, 2)]);
+        let row = &cpus.rows[0];
+        assert_eq!((row.cpu, row.rx_packets, row.net_rx_runs), (3, Some(1000), Some(100)));
+        assert_eq!((row.rx_rate, row.packets_per_run), (Some(500.0), Some(10.0)));
+        assert!((row.softirq_pct.unwrap() - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cpu_without_ticks_has_no_shares_rather_than_zeros() {
+        let mut cpus = Cpus::default();
+        cpus.take(0, &[counters(0, 1)]);
+        cpus.take(1_000_000, &[counters(0, 1)]);
+        assert_eq!(cpus.rows[0].softirq_pct, None);
+        assert_eq!(cpus.rows[0].packets_per_run, None);
+    }
+}

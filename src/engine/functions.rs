@@ -1,0 +1,201 @@
+//! The function table: who counted each row in this interval, and what its samples add.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::cpus::Cpus;
+use super::governor::{FreeNow, Plan};
+use super::registry::Registry;
+use crate::decode::{Counts, EventId, Session};
+use crate::model::{Backing, CpuCalls, Folded, Function, Series, Share, Sums, Want};
+use crate::probe::Free;
+
+/// Shares shown of what a function's hits were about.
+const TOP: usize = 8;
+
+/// What an interval brought.
+pub struct Interval<'a> {
+    pub registry: &'a Registry,
+    pub session: &'a Session,
+    pub want: &'a Want,
+    pub plan: &'a Plan,
+    pub free: FreeNow,
+    pub counts: &'a [Counts],
+    pub cpus: &'a Cpus,
+    pub folded: &'a Folded,
+    pub samples: &'a FxHashMap<EventId, u64>,
+    pub interval_ns: u64,
+}
+
+/// What the rows keep from interval to interval.
+pub struct Functions {
+    rows: Vec<Kept>,
+}
+
+struct Kept {
+    name: Arc<str>,
+    event: Arc<str>,
+    doc: Arc<str>,
+    series: Series,
+}
+
+/// A count, however it was come by.
+#[derive(Default)]
+struct Counted {
+    source: Option<Backing>,
+    calls: u64,
+    rate: f64,
+    per_cpu: Vec<CpuCalls>,
+}
+
+impl Functions {
+    pub fn new(registry: &Registry) -> Functions {
+        let rows = (registry.rows.iter())
+            .map(|row| {
+                let events: Vec<String> = (row.probe.events().iter())
+                    .map(|spec| match &spec.filter {
+                        Some(filter) => format!("{} {filter}", spec.full_name()),
+                        None => spec.full_name(),
+                    })
+                    .collect();
+                Kept {
+                    name: row.probe.function().into(),
+                    event: events.join(" + ").into(),
+                    doc: row.probe.doc().into(),
+                    series: Series::default(),
+                }
+            })
+            .collect();
+        Functions { rows }
+    }
+
+    pub fn name(&self, row: usize) -> Arc<str> {
+        Arc::clone(&self.rows[row].name)
+    }
+
+    pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
+        (0..self.rows.len()).map(|row| self.row(row, interval)).collect()
+    }
+
+    fn row(&mut self, row: usize, interval: &Interval<'_>) -> Function {
+        let probe = &interval.registry.rows[row].probe;
+        let events = &interval.registry.rows[row].events;
+        let free = probe.free().filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
+        let counted = match free {
+            Some(free) => by_proc(free, interval),
+            None => by_perf(events, interval),
+        };
+        let kept = &mut self.rows[row];
+        let known = counted.source.is_some();
+        kept.series.push(known.then_some(counted.rate), known.then_some(counted.calls));
+
+        let sums = events.iter().filter_map(|e| interval.folded.per_event.get(&e.0)).fold(
+            Sums::default(),
+            |mut all, sums| {
+                all.packets += sums.packets;
+                all.bytes += sums.bytes;
+                all.with_packets += sums.with_packets;
+                all.with_bytes += sums.with_bytes;
+                all
+            },
+        );
+        let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
+        let mut packets_per_hit = mean(sums.packets, sums.with_packets);
+        if free == Some(Free::NetRxRuns) && counted.calls > 0 {
+            let processed: u64 = interval.cpus.deltas.values().map(|d| d.processed).sum();
+            packets_per_hit = Some(processed as f64 / counted.calls as f64);
+        }
+        let top: Vec<Share> = (interval.folded.tags.iter())
+            .filter(|(event, ..)| events.iter().any(|e| e.0 == *event))
+            .take(TOP)
+            .map(|(_, kind, name, calls)| Share { kind, name: Arc::clone(name), calls: *calls })
+            .collect();
+        let reason = interval.plan.reasons.get(row).cloned().flatten();
+        let asked = interval.want.exact.contains(&*kept.name)
+            || interval.want.drill.as_deref() == Some(&*kept.name);
+        Function {
+            name: Arc::clone(&kept.name),
+            event: Arc::clone(&kept.event),
+            source: counted.source,
+            calls: known.then_some(counted.calls),
+            rate: known.then_some(counted.rate),
+            total: kept.series.total,
+            peak_rate: kept.series.peak,
+            estimated: false,
+            error: None,
+            packets_per_hit,
+            bytes_per_hit: mean(sums.bytes, sums.with_bytes),
+            cpu_pct: None,
+            self_pct: None,
+            ns_per_packet: None,
+            ns_per_call: None,
+            ns_error: None,
+            per_cpu: counted.per_cpu,
+            samples: events.iter().filter_map(|e| interval.samples.get(e)).sum(),
+            top,
+            reason: reason.or_else(|| (!known).then(|| "attaching …".into())),
+            history: kept.series.history(),
+            doc: Arc::clone(&kept.doc),
+            label: label(counted.source, free).into(),
+            asked,
+        }
+    }
+}
+
+fn label(source: Option<Backing>, free: Option<Free>) -> &'static str {
+    match (source, free) {
+        (Some(Backing::Proc), Some(free)) => free.label(),
+        (Some(source), _) => source.name(),
+        (None, _) => "–",
+    }
+}
+
+fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
+    let per_cpu: Vec<CpuCalls> = (interval.cpus.deltas.iter())
+        .map(|(&cpu, delta)| {
+            let calls = match free {
+                Free::NetRxRuns => delta.net_rx_runs,
+                Free::NetTxRuns => delta.net_tx_runs,
+                Free::SoftnetProcessed => delta.processed,
+            };
+            CpuCalls { cpu, calls }
+        })
+        .collect();
+    let calls = per_cpu.iter().map(|c| c.calls).sum();
+    let rate = calls as f64 * 1e9 / interval.interval_ns.max(1) as f64;
+    Counted { source: Some(Backing::Proc), calls, rate, per_cpu }
+}
+
+/// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
+/// whose usable events was not counted is not counted.
+fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
+    let per_task = !interval.want.pids.is_empty();
+    let usable = |e: &EventId| {
+        interval.session.events.get(e.0 as usize).is_some_and(|known| known.missing.is_none())
+    };
+    let mut counted = Counted::default();
+    let mut found = Vec::new();
+    for count in interval.counts.iter().filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task) {
+        if count.span_ns == 0 {
+            continue;
+        }
+        found.push(count.event);
+        counted.calls += count.hits;
+        counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
+        if let Some(cpu) = count.cpu {
+            match counted.per_cpu.iter_mut().find(|c| c.cpu == cpu) {
+                Some(cell) => cell.calls += count.hits,
+                None => counted.per_cpu.push(CpuCalls { cpu, calls: count.hits }),
+            }
+        }
+    }
+    counted.per_cpu.sort_by_key(|c| c.cpu);
+    let complete = !found.is_empty() && events.iter().filter(|e| usable(e)).all(|e| found.contains(e));
+    if complete {
+        counted.source = Some(Backing::Perf);
+        counted
+    } else {
+        Counted::default()
+    }
+}

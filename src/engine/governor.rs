@@ -1,0 +1,447 @@
+//! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
+//! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
+//! then rows from the end of the priorities; every step is said.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::registry::Registry;
+use crate::decode::{Attach, Counts, EventId, Session};
+use crate::model::Want;
+use crate::probe::Free;
+
+/// Cost of a counted hit and of a sample with its call chain, ns (peers.md 0.4, style of
+/// crates.md 1: 0.14–0.2 µs and 4.2–4.7 µs; the upper ends).
+pub const COUNT_NS: f64 = 200.0;
+pub const SAMPLE_NS: f64 = 4700.0;
+
+/// Samples with stacks per second, CPU and event; and of the row being looked at.
+const STACKS: u32 = 49;
+const DRILL_STACKS: u32 = 499;
+
+/// A row that was shed comes back only when it would leave this share of the budget free.
+const COMES_BACK: f64 = 0.7;
+
+/// Who may count (`--counting`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// The free counters where they serve, else perf events.
+    Auto,
+    /// perf events for everything.
+    Perf,
+    /// Only the free counters.
+    Proc,
+}
+
+/// What the governor decided for the coming interval.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub attached: Vec<Attach>,
+    /// Why a row is not counted; by row.
+    pub reasons: Vec<Option<Arc<str>>>,
+    /// One phrase for the header.
+    pub phrase: String,
+}
+
+/// What the last interval cost, percent of one CPU.
+#[derive(Debug, Default, Clone)]
+pub struct Cost {
+    pub busiest_pct: f64,
+    pub busiest_cpu: Option<u32>,
+    pub all_pct: f64,
+    pub per_cpu: FxHashMap<u32, f64>,
+}
+
+pub struct Governor {
+    pub budget_pct: f64,
+    pub counting: Counting,
+    /// Hits/s as last measured, and how many intervals ago.
+    rates: FxHashMap<(EventId, u32), (f64, u32)>,
+    /// Packets/s that a CPU takes in: what an event that was never measured is expected to hit.
+    packets: FxHashMap<u32, f64>,
+    attached: Vec<EventId>,
+}
+
+/// Which rows the free counters can serve now.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FreeNow {
+    pub softirqs: bool,
+    pub softnet: bool,
+}
+
+impl FreeNow {
+    pub fn serves(self, free: Free) -> bool {
+        match free {
+            Free::NetRxRuns | Free::NetTxRuns => self.softirqs,
+            Free::SoftnetProcessed => self.softnet,
+        }
+    }
+}
+
+impl Governor {
+    pub fn new(budget_pct: f64, counting: Counting) -> Governor {
+        Governor {
+            budget_pct,
+            counting,
+            rates: FxHashMap::default(),
+            packets: FxHashMap::default(),
+            attached: Vec::new(),
+        }
+    }
+
+    /// Learns from an interval and says what it cost. `samples` per CPU; `own_pct`: netop's own
+    /// CPU time, which may run anywhere.
+    pub fn learn(
+        &mut self,
+        counts: &[Counts],
+        packets: FxHashMap<u32, f64>,
+        samples_per_s: &FxHashMap<u32, f64>,
+        own_pct: f64,
+        cpus: usize,
+    ) -> Cost {
+        for (_, age) in self.rates.values_mut() {
+            *age += 1;
+        }
+        // A rate that was not measured for half a minute says nothing any more.
+        self.rates.retain(|_, (_, age)| *age < 30);
+        self.packets = packets;
+        let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
+        let mut anywhere = 0.0;
+        for count in counts.iter().filter(|c| c.span_ns > 0) {
+            let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
+            match count.cpu {
+                Some(cpu) => {
+                    self.rates.insert((count.event, cpu), (rate, 0));
+                    *ns.entry(cpu).or_default() += rate * COUNT_NS;
+                }
+                None => anywhere += rate * COUNT_NS,
+            }
+        }
+        for (&cpu, rate) in samples_per_s {
+            *ns.entry(cpu).or_default() += rate * SAMPLE_NS;
+        }
+        let share = own_pct / cpus.max(1) as f64;
+        let per_cpu: FxHashMap<u32, f64> = ns.into_iter().map(|(cpu, ns)| (cpu, ns / 1e7 + share)).collect();
+        let busiest = per_cpu.iter().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
+        Cost {
+            busiest_pct: busiest.map_or(share, |(_, pct)| *pct),
+            busiest_cpu: busiest.map(|(cpu, _)| *cpu),
+            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>() + anywhere / 1e7 + own_pct,
+            per_cpu,
+        }
+    }
+
+    fn expected(&self, event: EventId, cpu: u32) -> f64 {
+        self.rates.get(&(event, cpu)).map_or_else(
+            || self.packets.get(&cpu).copied().unwrap_or(0.0),
+            |(rate, _)| *rate,
+        )
+    }
+
+    /// What to open for the coming interval.
+    pub fn plan(&mut self, want: &Want, registry: &Registry, session: &Session, free: FreeNow) -> Plan {
+        let mut plan = Plan { reasons: vec![None; registry.rows.len()], ..Plan::default() };
+        let filtered = !want.pids.is_empty() || want.device.is_some();
+        let asked = |row: usize| {
+            let name = registry.rows[row].probe.function();
+            want.exact.contains(name) || want.drill.as_deref() == Some(name)
+        };
+        let drilled = |row: usize| want.drill.as_deref() == Some(registry.rows[row].probe.function());
+        let mut order: Vec<usize> = (0..registry.rows.len()).collect();
+        order.sort_by_key(|&row| (!asked(row), registry.rows[row].probe.priority(), row));
+
+        let budget_ns = self.budget_pct * 1e7;
+        let mut spent: FxHashMap<u32, f64> = FxHashMap::default();
+        let mut opened: Vec<(usize, EventId, bool)> = Vec::new();
+        let mut shed: Vec<&str> = Vec::new();
+        let mut forced_over: Option<&str> = None;
+        for row in order {
+            let probe = &registry.rows[row].probe;
+            let served = !filtered && probe.free().is_some_and(|f| free.serves(f));
+            if self.counting == Counting::Proc {
+                if !served {
+                    plan.reasons[row] = Some("needs perf events; netop runs with --counting proc".into());
+                }
+                continue;
+            }
+            if want.detached {
+                if !served {
+                    plan.reasons[row] = Some("everything is detached; press ! to attach again".into());
+                }
+                continue;
+            }
+            let wide = drilled(row) || !served || self.counting == Counting::Perf;
+            if !wide {
+                continue;
+            }
+            let usable = match usable(registry, session, row, want) {
+                Ok(usable) => usable,
+                Err(reason) => {
+                    if !served {
+                        plan.reasons[row] = Some(reason.into());
+                    }
+                    continue;
+                }
+            };
+            let mut after = spent.clone();
+            for &cpu in &session.host.cpus {
+                let hits: f64 = usable.iter().map(|&event| self.expected(event, cpu)).sum();
+                *after.entry(cpu).or_default() += hits * COUNT_NS;
+            }
+            let worst = after.values().copied().fold(0.0, f64::max);
+            let open_already = usable.iter().all(|event| self.attached.contains(event));
+            let limit = if open_already { budget_ns } else { budget_ns * COMES_BACK };
+            let must = asked(row) || probe.priority() == 0;
+            if worst > limit && self.budget_pct < 100.0 {
+                if !must {
+                    shed.push(probe.function());
+                    plan.reasons[row] = Some(
+                        format!(
+                            "not counted: it would take netop to {:.1}% of the busiest CPU, the budget is {}%; e counts it all the same",
+                            worst / 1e7,
+                            self.budget_pct
+                        )
+                        .into(),
+                    );
+                    continue;
+                }
+                forced_over.get_or_insert(probe.function());
+            }
+            spent = after;
+            opened.extend(usable.into_iter().map(|event| (row, event, drilled(row))));
+        }
+        let stacks = self.stacks(&opened, session, &spent);
+        let per_task = !want.pids.is_empty();
+        plan.attached = opened
+            .iter()
+            .map(|&(_, event, drill)| Attach {
+                event,
+                stacks_per_s: if drill { (f64::from(DRILL_STACKS) * stacks) as u32 } else { (f64::from(STACKS) * stacks) as u32 },
+                wide: true,
+                per_task,
+            })
+            .collect();
+        plan.attached.sort_by_key(|a| a.event);
+        self.attached = plan.attached.iter().map(|a| a.event).collect();
+        plan.phrase = phrase(want, self.counting, &shed, forced_over, stacks);
+        plan
+    }
+
+    /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.
+    fn stacks(&self, opened: &[(usize, EventId, bool)], session: &Session, spent: &FxHashMap<u32, f64>) -> f64 {
+        let mut share: f64 = 1.0;
+        if self.budget_pct >= 100.0 {
+            return share;
+        }
+        for &cpu in &session.host.cpus {
+            let wanted: f64 = opened
+                .iter()
+                .map(|&(_, event, drill)| {
+                    let target = if drill { DRILL_STACKS } else { STACKS };
+                    self.expected(event, cpu).min(f64::from(target)) * SAMPLE_NS
+                })
+                .sum();
+            let left = (self.budget_pct * 1e7 - spent.get(&cpu).copied().unwrap_or(0.0)).max(0.0);
+            if wanted > left {
+                share = share.min(left / wanted);
+            }
+        }
+        // Fewer than a few samples per second say nothing.
+        if share < 0.1 { 0.0 } else { share }
+    }
+}
+
+/// The events of a row that can be opened here, or why none can.
+fn usable(registry: &Registry, session: &Session, row: usize, want: &Want) -> Result<Vec<EventId>, String> {
+    let events = &registry.rows[row].events;
+    let mut missing = None;
+    let mut usable = Vec::new();
+    for &event in events {
+        let Some(known) = session.events.get(event.0 as usize) else { continue };
+        match &known.missing {
+            Some(reason) => missing = Some(reason.clone()),
+            None => usable.push(event),
+        }
+        if want.device.is_some() && known.spec.device_field.is_none() {
+            return Err("its event names no device, so it cannot be counted for one".to_owned());
+        }
+    }
+    if usable.is_empty() {
+        return Err(missing.unwrap_or_else(|| "this source has no such event".to_owned()));
+    }
+    Ok(usable)
+}
+
+fn phrase(want: &Want, counting: Counting, shed: &[&str], over: Option<&str>, stacks: f64) -> String {
+    if want.detached {
+        return "all detached".to_owned();
+    }
+    if counting == Counting::Proc {
+        return "free counters only".to_owned();
+    }
+    let mut phrase = String::new();
+    if let Some(function) = over {
+        let _infallible = write!(phrase, "over budget for {function}, ! detaches; ");
+    }
+    match shed {
+        [] => {}
+        [one] => {
+            let _infallible = write!(phrase, "not counted to save CPU: {one}; ");
+        }
+        [first, rest @ ..] => {
+            let _infallible = write!(phrase, "not counted to save CPU: {first} and {} more; ", rest.len());
+        }
+    }
+    if stacks < 1.0 {
+        let kept = if stacks > 0.0 { format!("{:.0}% of the stacks; ", stacks * 100.0) } else { "no stacks; ".to_owned() };
+        phrase.push_str(&kept);
+    }
+    if phrase.is_empty() {
+        return "all rows counted".to_owned();
+    }
+    phrase.truncate(phrase.len() - 2);
+    phrase
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Event, Host, SourceKind};
+
+    fn session(registry: &Registry) -> Session {
+        Session {
+            host: Host {
+                hostname: "h".into(),
+                kernel: "k".into(),
+                arch: "a".into(),
+                cpus: vec![0, 1],
+                clock: None,
+            },
+            source: SourceKind::Live,
+            events: registry
+                .specs()
+                .into_iter()
+                .map(|spec| Event { spec, missing: None, symbols: Vec::new() })
+                .collect(),
+        }
+    }
+
+    const FREE: FreeNow = FreeNow { softirqs: true, softnet: true };
+
+    fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
+        let mut rows: Vec<usize> = plan.attached.iter().filter_map(|a| registry.row_of(a.event)).collect();
+        rows.dedup();
+        rows.into_iter().map(|row| registry.rows[row].probe.function()).collect()
+    }
+
+    fn flood(governor: &mut Governor, packets: f64) -> Cost {
+        let load = FxHashMap::from_iter([(0, packets), (1, 0.0)]);
+        governor.learn(&[], load, &FxHashMap::default(), 0.0, 2)
+    }
+
+    #[test]
+    fn a_quiet_host_has_every_row_and_what_proc_serves_is_not_attached() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        let attached = names(&plan, &registry);
+        assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"consume_skb"));
+        assert!(!attached.contains(&"net_rx_action") && !attached.contains(&"netif_receive_skb"));
+        assert_eq!(plan.phrase, "all rows counted");
+    }
+
+    #[test]
+    fn a_flood_sheds_rows_from_the_end_of_the_priorities_and_says_so() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        flood(&mut governor, 30_000.0);
+        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        let attached = names(&plan, &registry);
+        assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"kfree_skb"));
+        assert!(!attached.contains(&"consume_skb"));
+        let consume = registry.row_named("consume_skb").unwrap();
+        assert!(plan.reasons[consume].as_ref().unwrap().contains("budget is 5%"));
+        assert!(plan.phrase.contains("not counted to save CPU"), "{}", plan.phrase);
+    }
+
+    #[test]
+    fn with_the_budget_at_100_everything_is_counted_whatever_it_costs() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(100.0, Counting::Auto);
+        flood(&mut governor, 5e6);
+        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        assert!(names(&plan, &registry).contains(&"consume_skb"));
+        assert_eq!(plan.phrase, "all rows counted");
+    }
+
+    #[test]
+    fn a_row_asked_for_comes_first_and_stays_over_budget_with_a_word() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(1.0, Counting::Auto);
+        flood(&mut governor, 200_000.0);
+        let want = Want { exact: ["consume_skb".to_owned()].into(), ..Want::default() };
+        let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+        assert!(names(&plan, &registry).contains(&"consume_skb"));
+        assert!(plan.phrase.starts_with("over budget for consume_skb"), "{}", plan.phrase);
+    }
+
+    #[test]
+    fn stacks_go_before_rows() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        // Ten rows at 20 k/s each: 4 % for the counts, the rest for stacks.
+        flood(&mut governor, 18_000.0);
+        let want = Want { drill: Some("dev_queue_xmit".into()), ..Want::default() };
+        let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+        let rich = plan.attached.iter().map(|a| a.stacks_per_s).max().unwrap();
+        assert!(rich < DRILL_STACKS, "{rich}");
+        assert!(plan.phrase.contains("stacks"), "{}", plan.phrase);
+    }
+
+    #[test]
+    fn detaching_leaves_only_what_proc_serves() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let want = Want { detached: true, ..Want::default() };
+        let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+        assert!(plan.attached.is_empty());
+        assert!(plan.reasons[0].is_none(), "net_rx_action is served by /proc/softirqs");
+        assert!(plan.reasons[2].as_ref().unwrap().contains("press !"));
+    }
+
+    #[test]
+    fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let want = Want { pids: vec![7], ..Want::default() };
+        let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+        assert!(names(&plan, &registry).contains(&"net_rx_action"));
+        assert!(plan.attached.iter().all(|a| a.per_task));
+
+        let want = Want { device: Some("va".into()), ..Want::default() };
+        let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+        assert!(!names(&plan, &registry).contains(&"kfree_skb"));
+        let row = registry.row_named("kfree_skb").unwrap();
+        assert!(plan.reasons[row].as_ref().unwrap().contains("names no device"));
+    }
+
+    #[test]
+    fn cost_is_that_of_the_busiest_cpu_and_own_time_is_shared_out() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let event = registry.rows[2].events[0];
+        let count = |cpu, hits| Counts { event, cpu: Some(cpu), pid: None, hits, span_ns: 1_000_000_000 };
+        let cost = governor.learn(
+            &[count(0, 100_000), count(1, 10_000)],
+            FxHashMap::default(),
+            &FxHashMap::from_iter([(0, 1000.0)]),
+            1.0,
+            2,
+        );
+        assert_eq!(cost.busiest_cpu, Some(0));
+        assert!((cost.busiest_pct - (2.0 + 0.47 + 0.5)).abs() < 1e-9, "{cost:?}");
+        assert!((cost.all_pct - (2.0 + 0.47 + 0.2 + 1.0)).abs() < 1e-9, "{cost:?}");
+    }
+}

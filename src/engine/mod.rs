@@ -1,0 +1,436 @@
+//! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
+
+mod cpus;
+mod functions;
+mod governor;
+mod losses;
+mod processes;
+mod registry;
+mod traffic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use self::cpus::Cpus;
+use self::functions::Functions;
+use self::governor::{Cost, FreeNow, Governor, Plan};
+use self::losses::Losses;
+use self::processes::Processes;
+use self::traffic::Traffic;
+use crate::decode::{Batch, ClockKind, Counts, Demand, EventId, Loss, SourceKind, Tick};
+use crate::error::Error;
+use crate::model::{
+    Facts, Filter, Fold, Health, Hit, HostInfo, Names, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
+    Summary, Want, Weighed,
+};
+use crate::probe::{Fields, Flow, Tag};
+use crate::source::{Source, Step};
+
+pub use self::governor::Counting;
+pub use self::registry::Registry;
+
+/// The stack tree covers this much of the past, seconds.
+const PROFILE_S: f64 = 30.0;
+
+/// Stacks of the tree.
+const PROFILE_STACKS: usize = 4000;
+
+/// The first interval only measures rates so that the governor can forecast; it is not shown.
+const WARM_UP: Duration = Duration::from_millis(100);
+
+/// How the engine is run.
+pub struct Settings {
+    pub max_overhead_pct: f64,
+    pub counting: Counting,
+    /// The length of the first shown interval, when it shall be shorter than the others.
+    pub first_interval: Option<Duration>,
+    /// What is missing on this host and the command that mends it.
+    pub banner: Option<String>,
+    /// Sentences for `health.notes` from the start on.
+    pub notes: Vec<String>,
+}
+
+/// What a step led to.
+pub enum Progress {
+    /// Nothing to show yet.
+    Working,
+    Snapshot(Arc<Snapshot>),
+    End,
+}
+
+pub struct Engine {
+    source: Box<dyn Source>,
+    names: Box<dyn Names>,
+    registry: Registry,
+    settings: Settings,
+    want: Want,
+    governor: Governor,
+    plan: Plan,
+    fold: Fold,
+    functions: Functions,
+    cpus: Cpus,
+    losses: Losses,
+    traffic: Traffic,
+    processes: Processes,
+    /// Which direction an event's hits are system calls in; learnt from its samples.
+    flows: FxHashMap<EventId, Flow>,
+    samples: FxHashMap<u32, u64>,
+    /// Samples per event in this interval.
+    event_samples: FxHashMap<EventId, u64>,
+    loss: Loss,
+    softnet_inexact: Option<String>,
+    ended: Vec<u32>,
+    elapsed_ns: u64,
+    sequence: u64,
+    warm: bool,
+    notes: Vec<String>,
+}
+
+impl Engine {
+    pub fn new(
+        source: Box<dyn Source>,
+        names: Box<dyn Names>,
+        registry: Registry,
+        settings: Settings,
+        want: Want,
+    ) -> Engine {
+        let mut engine = Engine {
+            governor: Governor::new(settings.max_overhead_pct, settings.counting),
+            functions: Functions::new(&registry),
+            notes: settings.notes.clone(),
+            source,
+            names,
+            registry,
+            settings,
+            want,
+            plan: Plan::default(),
+            fold: Fold::default(),
+            cpus: Cpus::default(),
+            losses: Losses::default(),
+            traffic: Traffic::default(),
+            processes: Processes::default(),
+            flows: FxHashMap::default(),
+            samples: FxHashMap::default(),
+            event_samples: FxHashMap::default(),
+            loss: Loss::default(),
+            softnet_inexact: None,
+            ended: Vec::new(),
+            elapsed_ns: 0,
+            sequence: 0,
+            warm: false,
+        };
+        engine.replan();
+        engine
+    }
+
+    pub fn want(&mut self, want: Want) {
+        if want == self.want {
+            return;
+        }
+        if want.pids != self.want.pids || want.device != self.want.device || want.children != self.want.children {
+            // Totals, peaks and stacks of another question are no answer to this one.
+            self.functions = Functions::new(&self.registry);
+            self.fold.forget();
+            self.ended.clear();
+        }
+        self.want = want;
+        self.replan();
+    }
+
+    /// The next batch or tick of the source, waiting at most `patience`.
+    pub fn step(&mut self, patience: Duration) -> Result<Progress, Error> {
+        match self.source.step(patience)? {
+            Step::Batch(batch) => {
+                self.batch(&batch);
+                self.source.recycle(batch);
+                Ok(Progress::Working)
+            }
+            Step::Tick(tick) => Ok(self.tick(*tick)),
+            Step::Idle => Ok(Progress::Working),
+            Step::End => Ok(Progress::End),
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch) {
+        self.loss.add(batch.loss);
+        *self.samples.entry(batch.cpu).or_default() += batch.samples.len() as u64;
+        for sample in &batch.samples {
+            let Some(row) = self.registry.row_of(sample.event) else { continue };
+            let what = self.registry.rows[row].probe.decode(Fields { sample, batch });
+            if let Some(flow) = what.flow {
+                self.flows.insert(sample.event, flow);
+            }
+            let event = self.source.session().events.get(sample.event.0 as usize);
+            let mut number = String::new();
+            let tag = match what.tag {
+                None => None,
+                Some(Tag::Device(name)) => std::str::from_utf8(name).ok().map(|name| ("device", name)),
+                Some(Tag::Symbol(field, value)) => {
+                    let name = event.and_then(|e| e.symbol(field, value)).unwrap_or_else(|| {
+                        number = format!("{field} {value:#x}");
+                        &number
+                    });
+                    Some((field, name))
+                }
+            };
+            let counted = self.want.pids.is_empty() || self.want.pids.contains(&sample.pid);
+            if counted {
+                *self.event_samples.entry(sample.event).or_default() += 1;
+            }
+            let hit = Hit {
+                event: sample.event.0,
+                cpu: sample.cpu,
+                pid: sample.pid,
+                period: sample.period,
+                chain: sample.chain.of(&batch.frames),
+                tag,
+                packets: what.packets,
+                bytes: what.bytes,
+            };
+            self.fold.push(&hit, counted);
+        }
+    }
+
+    fn tick(&mut self, tick: Tick) -> Progress {
+        self.loss.add(tick.loss);
+        self.notes.extend(tick.notes.iter().cloned());
+        self.cpus.take(tick.interval_ns, &tick.host.cpus);
+        self.losses.take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);
+        self.traffic.take(&tick.host);
+        self.processes.take(tick.host.slow.as_deref());
+        if let Some(slow) = &tick.host.slow {
+            self.softnet_inexact.clone_from(&slow.softnet_inexact);
+            for note in &slow.notes {
+                if !self.notes.contains(note) {
+                    self.notes.push(note.clone());
+                }
+            }
+        }
+        if tick.interval_ns == 0 {
+            // The baseline: counters have a first reading, nothing has been counted yet.
+            self.replan_with(|demand| demand.interval = WARM_UP);
+            return Progress::Working;
+        }
+        let seconds = tick.interval_ns as f64 / 1e9;
+        let rates = self.samples.drain().map(|(cpu, n)| (cpu, n as f64 / seconds)).collect();
+        let own_pct = tick.own.cpu_ns.map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
+        let online = self.source.session().host.cpus.len();
+        let cost =
+            self.governor.learn(&tick.counts, self.cpus.packet_rates(), &rates, own_pct.unwrap_or(0.0), online);
+        let progress = if self.warm {
+            Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
+        } else {
+            self.warm = true;
+            self.fold.finish(seconds, PROFILE_S, |_, _| None);
+            self.fold.forget();
+            self.event_samples.clear();
+            self.loss = Loss::default();
+            Progress::Working
+        };
+        let first = if self.sequence == 0 { self.settings.first_interval } else { None };
+        self.replan_with(|demand| {
+            if let Some(first) = first {
+                demand.interval = first.min(demand.interval);
+            }
+        });
+        progress
+    }
+
+    fn free_now(&self) -> FreeNow {
+        let usable = self.settings.counting != Counting::Perf
+            && self.want.pids.is_empty()
+            && self.want.device.is_none();
+        FreeNow { softirqs: usable, softnet: usable && self.softnet_inexact.is_none() }
+    }
+
+    fn replan(&mut self) {
+        self.replan_with(|_| {});
+    }
+
+    fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
+        let free = self.free_now();
+        self.plan = self.governor.plan(&self.want, &self.registry, self.source.session(), free);
+        let mut demand = Demand {
+            interval: self.want.interval,
+            attached: self.plan.attached.clone(),
+            pids: self.want.pids.clone(),
+            children: self.want.children,
+            device: self.want.device.clone(),
+            list_tasks: self.want.list_tasks,
+            tasks: self.processes.shown.clone(),
+        };
+        adjust(&mut demand);
+        self.source.demand(&demand);
+    }
+
+    fn snapshot(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Snapshot {
+        let seconds = tick.interval_ns as f64 / 1e9;
+        self.elapsed_ns += tick.interval_ns;
+        self.sequence += 1;
+        for pid in &tick.ended {
+            if !self.ended.contains(pid) {
+                self.ended.push(*pid);
+            }
+        }
+        let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
+            .filter_map(|c: &Counts| Some(((c.event.0, c.cpu?), c.hits)))
+            .collect();
+        let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| wide.get(&(event, cpu)).copied());
+        let flows = std::mem::take(&mut self.flows);
+        let processes =
+            self.processes.rows(&folded, &tick.counts, |e| flows.get(&e).copied(), seconds, &self.ended);
+        self.flows = flows;
+        let stacks: Vec<Stack> =
+            folded.stacks.iter().take(STACKS_EXPORTED).map(|stack| self.name_stack(stack)).collect();
+        let window = self.fold.window(PROFILE_STACKS);
+        let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
+
+        let free = self.free_now();
+        let functions = self.functions.rows(&functions::Interval {
+            registry: &self.registry,
+            session: self.source.session(),
+            want: &self.want,
+            plan: &self.plan,
+            free,
+            counts: &tick.counts,
+            cpus: &self.cpus,
+            folded: &folded,
+            samples: &std::mem::take(&mut self.event_samples),
+            interval_ns: tick.interval_ns,
+        });
+        let mut cpus = self.cpus.rows.clone();
+        for cpu in &mut cpus {
+            cpu.cost_pct = cost.per_cpu.get(&cpu.cpu).copied();
+        }
+        self.fill_polls(&mut cpus, &functions);
+        let mut summary = Summary {
+            loss_rate: self.losses.rate(),
+            loss_where: self.losses.worst(),
+            loss_since: self.losses.since(),
+            loss_total: self.losses.total(),
+            ..Summary::default()
+        };
+        let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
+        self.traffic.fill(&mut summary, &cpus, &order);
+        let loss = std::mem::take(&mut self.loss);
+        Snapshot {
+            schema: SCHEMA,
+            at: tick.wall_ns,
+            interval_s: seconds,
+            elapsed_s: self.elapsed_ns as f64 / 1e9,
+            sequence: self.sequence,
+            host: self.host(),
+            filter: self.filter(),
+            summary,
+            health: self.health(loss, tick, cost, own_pct, &functions),
+            functions,
+            stages: Vec::new(),
+            cpus,
+            devices: Vec::new(),
+            processes,
+            tcp: Vec::new(),
+            drops: self.losses.rows(),
+            latency: Vec::new(),
+            stacks,
+            facts: Facts::default(),
+            findings: Vec::new(),
+            profile: profile.into(),
+            profile_s: self.fold.window_seconds(),
+            candidates: Arc::clone(&self.processes.candidates),
+        }
+    }
+
+    fn name_stack(&mut self, stack: &Weighed) -> Stack {
+        let row = self.registry.row_of(EventId(stack.event)).unwrap_or(0);
+        Stack {
+            function: self.functions.name(row),
+            pid: stack.pid,
+            comm: self.processes.name(stack.pid),
+            weight: stack.weight,
+            samples: stack.samples,
+            frames: self.fold.frames(stack, self.names.as_mut()),
+        }
+    }
+
+    /// napi_poll's exact counts belong to the CPU table too.
+    fn fill_polls(&self, cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
+        let Some(polls) = functions.iter().find(|f| &*f.name == "napi_poll" && f.calls.is_some()) else {
+            return;
+        };
+        for cpu in cpus {
+            let calls = polls.per_cpu.iter().find(|c| c.cpu == cpu.cpu).map(|c| c.calls);
+            cpu.napi_polls = calls;
+            if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
+                cpu.work_per_poll = Some(packets as f64 / calls as f64);
+            }
+        }
+    }
+
+    fn host(&self) -> HostInfo {
+        let session = self.source.session();
+        HostInfo {
+            hostname: session.host.hostname.clone(),
+            kernel: session.host.kernel.clone(),
+            arch: session.host.arch.clone(),
+            cpus_online: session.host.cpus.len(),
+            clock: session.host.clock.map(|clock| match clock {
+                ClockKind::Cycles => "cycles",
+                ClockKind::CpuClock => "cpu-clock",
+            }),
+            source: match session.source {
+                SourceKind::Live => "live",
+                SourceKind::Replay => "replay",
+                SourceKind::Demo => "demo",
+            },
+        }
+    }
+
+    fn filter(&self) -> Filter {
+        let pid = self.want.pids.first().copied();
+        Filter {
+            pid,
+            comm: pid.map(|pid| self.processes.name(pid).to_string()),
+            device: self.want.device.clone(),
+            by: pid.map(|_| "context"),
+            pids: self.want.pids.clone(),
+            ended: self.ended.clone(),
+            ..Filter::default()
+        }
+    }
+
+    fn health(
+        &mut self,
+        loss: Loss,
+        tick: &Tick,
+        cost: &Cost,
+        own_pct: Option<f64>,
+        functions: &[crate::model::Function],
+    ) -> Health {
+        let mut notes = self.notes.clone();
+        notes.extend(self.softnet_inexact.clone());
+        notes.extend(functions.iter().filter_map(|f| {
+            let reason = f.reason.as_ref().filter(|_| f.calls.is_none())?;
+            Some(format!("{}: {reason}", f.name))
+        }));
+        Health {
+            lost: loss.lost,
+            throttled: loss.throttled,
+            channel_dropped: loss.channel_dropped,
+            undecodable: loss.undecodable,
+            samples: functions.iter().map(|f| f.samples).sum(),
+            own_cpu_pct: own_pct,
+            own_anon_bytes: tick.own.anon_bytes,
+            cost_pct: own_pct.map(|_| cost.busiest_pct),
+            cost_cpu: own_pct.and(cost.busiest_cpu),
+            cost_all_pct: own_pct.map(|_| cost.all_pct),
+            budget_pct: self.settings.max_overhead_pct,
+            governor: self.plan.phrase.clone(),
+            counting: if self.plan.attached.is_empty() { "proc" } else { "perf" },
+            detached: self.want.detached,
+            banner: self.settings.banner.clone(),
+            notes,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The process table of this issue: whose context the functions ran in. Figures come from
+//! samples and are estimates, unless every hit was sampled or counted per task.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::decode::{Counts, EventId, SlowSample};
+use crate::model::{Folded, Process};
+use crate::probe::Flow;
+
+/// Rows kept, heaviest first.
+const MOST: usize = 500;
+
+#[derive(Debug, Default)]
+pub struct Processes {
+    names: FxHashMap<u32, Arc<str>>,
+    runq: FxHashMap<u32, (u64, u64)>,
+    /// Delay per second, ms, of the last reading.
+    delays: FxHashMap<u32, f64>,
+    /// Pids of the last snapshot: whose slow counters are wanted.
+    pub shown: Vec<u32>,
+    pub candidates: Arc<[(u32, String)]>,
+}
+
+impl Processes {
+    pub fn take(&mut self, slow: Option<&SlowSample>) {
+        let Some(slow) = slow else { return };
+        // Names of processes that are not shown any more are not kept for ever.
+        if self.names.len() > 16 * MOST {
+            self.names.clear();
+        }
+        self.delays.clear();
+        for task in &slow.tasks {
+            self.names.insert(task.pid, task.comm.as_str().into());
+            let Some(now) = task.runq_ns else { continue };
+            if let Some((at, before)) = self.runq.insert(task.pid, (slow.at, now)) {
+                let seconds = slow.at.saturating_sub(at) as f64 / 1e9;
+                if seconds > 0.0 {
+                    self.delays.insert(task.pid, now.saturating_sub(before) as f64 / 1e6 / seconds);
+                }
+            }
+        }
+        if self.runq.len() > 16 * MOST {
+            self.runq.clear();
+        }
+        if slow.tasks_complete {
+            self.candidates = slow.tasks.iter().map(|t| (t.pid, t.comm.clone())).collect();
+        }
+    }
+
+    pub fn name(&self, pid: u32) -> Arc<str> {
+        if pid == 0 {
+            return Arc::from("swapper");
+        }
+        self.names.get(&pid).cloned().unwrap_or_else(|| Arc::from("–"))
+    }
+
+    /// The rows of an interval. `flow_of`: which direction an event's hits are system calls in.
+    pub fn rows(
+        &mut self,
+        folded: &Folded,
+        counts: &[Counts],
+        flow_of: impl Fn(EventId) -> Option<Flow>,
+        seconds: f64,
+        ended: &[u32],
+    ) -> Vec<Process> {
+        let mut rows: BTreeMap<u32, Process> = BTreeMap::new();
+        let row = |rows: &mut BTreeMap<u32, Process>, pid: u32, name: Arc<str>| {
+            rows.entry(pid).or_insert_with(|| Process { pid, comm: name.to_string(), ..Process::default() }).pid
+        };
+        for (&(event, pid), sums) in &folded.per_process {
+            row(&mut rows, pid, self.name(pid));
+            let Some(process) = rows.get_mut(&pid) else { continue };
+            process.context_rate += sums.weight / seconds;
+            process.estimated |= (sums.weight - sums.samples as f64).abs() > 0.5;
+            let (calls, bytes) = (sums.weight, sums.bytes);
+            match flow_of(EventId(event)) {
+                Some(Flow::Tx) => {
+                    *process.tx_calls.get_or_insert(0.0) += calls;
+                    *process.tx_bytes.get_or_insert(0.0) += bytes;
+                }
+                Some(Flow::Rx) => {
+                    *process.rx_calls.get_or_insert(0.0) += calls;
+                    *process.rx_bytes.get_or_insert(0.0) += bytes;
+                }
+                None => {}
+            }
+        }
+        // Counted per task, the calls are exact and replace the estimate.
+        for count in counts {
+            let Some(pid) = count.pid else { continue };
+            row(&mut rows, pid, self.name(pid));
+            let Some(process) = rows.get_mut(&pid) else { continue };
+            match flow_of(count.event) {
+                Some(Flow::Tx) => process.tx_calls = Some(count.hits as f64),
+                Some(Flow::Rx) => process.rx_calls = Some(count.hits as f64),
+                None => {}
+            }
+        }
+        let mut rows: Vec<Process> = rows.into_values().collect();
+        for process in &mut rows {
+            process.runq_delay_ms = self.delays.get(&process.pid).copied();
+            process.ended = ended.contains(&process.pid);
+        }
+        rows.sort_by(|a, b| b.context_rate.total_cmp(&a.context_rate).then(a.pid.cmp(&b.pid)));
+        rows.truncate(MOST);
+        self.shown = rows.iter().map(|p| p.pid).filter(|&pid| pid != 0).collect();
+        self.shown.sort_unstable();
+        rows
+    }
+}

@@ -1,0 +1,83 @@
+//! The rows of this run: each function's probe and the ids of its events.
+
+use std::ops::Deref;
+
+use crate::decode::{EventId, EventSpec};
+use crate::probe::{Added, PROBES, Probe};
+
+/// A probe of the list, or one the user added.
+pub enum Observer {
+    Listed(&'static dyn Probe),
+    Added(Box<Added>),
+}
+
+impl Deref for Observer {
+    type Target = dyn Probe;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Observer::Listed(probe) => *probe,
+            Observer::Added(added) => added.as_ref(),
+        }
+    }
+}
+
+pub struct Row {
+    pub probe: Observer,
+    pub events: Vec<EventId>,
+}
+
+pub struct Registry {
+    /// In the order of the screen.
+    pub rows: Vec<Row>,
+    specs: Vec<EventSpec>,
+    /// Which row an event belongs to.
+    row_of: Vec<usize>,
+}
+
+impl Registry {
+    /// The rows of [`PROBES`], then the added ones.
+    pub fn new(added: Vec<Added>) -> Registry {
+        let listed = PROBES.iter().map(|&probe| Observer::Listed(probe));
+        let mut registry = Registry { rows: Vec::new(), specs: Vec::new(), row_of: Vec::new() };
+        for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
+            let mut events = Vec::new();
+            for spec in probe.events() {
+                events.push(EventId(registry.specs.len() as u16));
+                registry.row_of.push(registry.rows.len());
+                registry.specs.push(spec);
+            }
+            registry.rows.push(Row { probe, events });
+        }
+        registry
+    }
+
+    /// What a source has to know: every event of every row, indexed by [`EventId`].
+    pub fn specs(&self) -> Vec<EventSpec> {
+        self.specs.clone()
+    }
+
+    pub fn row_of(&self, event: EventId) -> Option<usize> {
+        self.row_of.get(event.0 as usize).copied()
+    }
+
+    pub fn row_named(&self, function: &str) -> Option<usize> {
+        self.rows.iter().position(|row| row.probe.function() == function)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_knows_its_row() {
+        let registry = Registry::new(Vec::new());
+        for (index, row) in registry.rows.iter().enumerate() {
+            for &event in &row.events {
+                assert_eq!(registry.row_of(event), Some(index));
+            }
+        }
+        assert_eq!(registry.row_of(EventId(registry.specs.len() as u16)), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! The events of this kernel: each spec looked up in tracefs once, its layout bound, or the
+//! reason why it is not to be had.
+
+use std::fmt::Write;
+
+use crate::decode::{Event, EventId, EventSpec, Format, Layout};
+use crate::sys::{Tracefs, Wanted};
+
+/// What is needed to open an event.
+#[derive(Debug, Clone)]
+struct Bound {
+    tracepoint: u64,
+    layout: Layout,
+}
+
+pub struct Catalog {
+    pub events: Vec<Event>,
+    bound: Vec<Option<Bound>>,
+}
+
+impl Catalog {
+    /// `tracefs`: where it is, or why no event can be had at all.
+    pub fn look_up(specs: Vec<EventSpec>, tracefs: &Result<Tracefs, String>) -> Catalog {
+        let mut catalog = Catalog { events: Vec::new(), bound: Vec::new() };
+        for spec in specs {
+            let found = tracefs.as_ref().map_err(Clone::clone).and_then(|tracefs| bind(tracefs, &spec));
+            let (bound, missing, symbols) = match found {
+                Ok((bound, symbols)) => (Some(bound), None, symbols),
+                Err(reason) => (None, Some(reason), Vec::new()),
+            };
+            catalog.bound.push(bound);
+            catalog.events.push(Event { spec, missing, symbols });
+        }
+        catalog
+    }
+
+    /// How to open `event` under a device filter; `None`: it cannot be (said in its `missing`,
+    /// or it names no device).
+    pub fn wanted(&self, event: EventId, device: Option<&str>) -> Option<(Wanted, Layout)> {
+        let index = event.0 as usize;
+        let bound = self.bound.get(index)?.as_ref()?;
+        let filter = filter(&self.events[index].spec, device)?;
+        Some((Wanted { tracepoint: bound.tracepoint, filter }, bound.layout))
+    }
+
+    /// The kernel refused it; it is not tried again.
+    pub fn refuse(&mut self, event: EventId, reason: String) {
+        if let Some(event) = self.events.get_mut(event.0 as usize) {
+            event.missing = Some(reason);
+        }
+        if let Some(bound) = self.bound.get_mut(event.0 as usize) {
+            *bound = None;
+        }
+    }
+}
+
+type Symbols = Vec<(String, u64, String)>;
+
+fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols), String> {
+    let text = tracefs.format(&spec.group, &spec.name)?;
+    let format = Format::parse(&text).map_err(|why| format!("{}: {why}", spec.full_name()))?;
+    // A field this kernel lacks reads as nothing; the count stays exact without it.
+    let (layout, _missing) = format.bind(&spec.fields);
+    Ok((Bound { tracepoint: format.id, layout }, format.symbols))
+}
+
+/// The in-kernel filter; `None`: a device is asked for and the event names none.
+fn filter(spec: &EventSpec, device: Option<&str>) -> Option<Option<String>> {
+    let Some(device) = device else { return Some(spec.filter.clone()) };
+    let field = spec.device_field.as_ref()?;
+    let mut text = String::new();
+    if let Some(own) = &spec.filter {
+        let _infallible = write!(text, "({own}) && ");
+    }
+    let _infallible = write!(text, "{field} == \"{device}\"");
+    Some(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(own: Option<&str>, device_field: Option<&str>) -> EventSpec {
+        EventSpec {
+            group: "net".into(),
+            name: "x".into(),
+            filter: own.map(str::to_owned),
+            fields: Vec::new(),
+            device_field: device_field.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_device_joins_the_events_own_filter() {
+        let both = filter(&spec(Some("vec == 3"), Some("name")), Some("va"));
+        assert_eq!(both, Some(Some("(vec == 3) && name == \"va\"".to_owned())));
+        assert_eq!(filter(&spec(None, None), None), Some(None));
+    }
+
+    #[test]
+    fn an_event_without_a_device_cannot_be_filtered_by_one() {
+        assert_eq!(filter(&spec(None, None), Some("va")), None);
+    }
+
+    #[test]
+    fn without_tracefs_every_event_says_why_it_is_missing() {
+        let catalog = Catalog::look_up(vec![spec(None, None)], &Err("not mounted".to_owned()));
+        assert_eq!(catalog.events[0].missing.as_deref(), Some("not mounted"));
+        assert!(catalog.wanted(EventId(0), None).is_none());
+    }
+}

@@ -1,0 +1,394 @@
+//! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
+//! and tick, host counters beside them. The only source that has threads and reads clocks.
+
+mod catalog;
+mod outbox;
+mod period;
+mod sampler;
+mod slow;
+mod station;
+mod tasks;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, select};
+
+use self::catalog::Catalog;
+use self::sampler::{Answer, Order};
+use self::slow::Slow;
+use self::station::{Lines, Station};
+use self::tasks::TaskCounters;
+use super::{Source, Step};
+use crate::decode::{
+    Attach, Batch, Counts, Demand, EventSpec, Host, HostSample, Loss, OwnCost, Session,
+    SourceKind, Tick,
+};
+use crate::error::Error;
+use crate::host::{FastCounters, Proc, identity};
+use crate::sys::{
+    Own, PerfEvent, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+};
+
+/// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
+const RING_BYTES: usize = 512 * 1024;
+
+/// Batches under way; a sampler that finds the channel full drops and counts.
+const BATCHES: usize = 256;
+
+/// How long a tick waits for the samplers to drain, and for the slow counters.
+const ROUND_PATIENCE: Duration = Duration::from_millis(60);
+
+/// How often the list of online CPUs is compared with the stations, ns.
+const CPUS_AGAIN: u64 = 5_000_000_000;
+
+pub struct Live {
+    session: Session,
+    catalog: Catalog,
+    demand: Demand,
+    stations: Vec<Station>,
+    tasks: TaskCounters,
+    lines: Lines,
+    batches: Receiver<Batch>,
+    recycled: Sender<Batch>,
+    answers: Receiver<Answer>,
+    proc: Proc,
+    fast: Option<FastCounters>,
+    slow: Slow,
+    own: Own,
+    ready: VecDeque<Step>,
+    notes: Vec<String>,
+    /// Attach orders whose answer is still to come.
+    pending: usize,
+    round: u64,
+    /// Start of the current interval; `None` before the baseline.
+    started: Option<u64>,
+    /// When it is due to end.
+    due: u64,
+    cpus_checked: u64,
+}
+
+/// How the live source is opened.
+pub struct Options {
+    /// The events this run knows.
+    pub specs: Vec<EventSpec>,
+    /// Where tracefs is, or why there are no events.
+    pub tracefs: Result<Tracefs, String>,
+    pub interval: Duration,
+}
+
+impl Live {
+    pub fn open(options: Options) -> Result<Live, Error> {
+        raise_open_files();
+        settle_read_format();
+        let proc = Proc::host();
+        let (batches_in, batches) = crossbeam_channel::bounded(BATCHES);
+        let (recycled, pool) = crossbeam_channel::bounded(BATCHES);
+        let (answers_in, answers) = crossbeam_channel::unbounded();
+        let lines = Lines { batches: batches_in, pool, answers: answers_in, closer: start_closer()? };
+        let catalog = Catalog::look_up(options.specs, &options.tracefs);
+        let host = identity(&proc);
+        let mut live = Live {
+            session: Session { host, source: SourceKind::Live, events: catalog.events.clone() },
+            catalog,
+            demand: Demand { interval: options.interval, ..Demand::default() },
+            stations: Vec::new(),
+            tasks: TaskCounters::default(),
+            lines,
+            batches,
+            recycled,
+            answers,
+            fast: FastCounters::open(&proc).ok(),
+            slow: Slow::start(Proc::host())?,
+            proc,
+            own: Own::new(),
+            ready: VecDeque::new(),
+            notes: Vec::new(),
+            pending: 0,
+            round: 0,
+            started: None,
+            due: 0,
+            cpus_checked: monotonic_ns(),
+        };
+        if options.tracefs.is_ok() {
+            live.man_stations();
+        }
+        live.session.events.clone_from(&live.catalog.events);
+        Ok(live)
+    }
+
+    /// One station per online CPU; a CPU that went away loses its station.
+    fn man_stations(&mut self) {
+        let cpus = self.session.host.cpus.clone();
+        self.stations.retain(|s| cpus.contains(&s.cpu) && !s.dead);
+        for cpu in cpus {
+            if self.stations.iter().any(|s| s.cpu == cpu) {
+                continue;
+            }
+            let interval_s = self.demand.interval.as_secs_f64();
+            match Station::start(cpu, RING_BYTES, interval_s, &self.lines) {
+                Ok((station, size)) => {
+                    if size < RING_BYTES && self.stations.is_empty() {
+                        self.notes.push(format!(
+                            "locked memory is short: rings of {} KiB per CPU (give CAP_IPC_LOCK for larger ones)",
+                            size / 1024
+                        ));
+                    }
+                    for attach in self.demand.attached.clone() {
+                        self.attach_on(&station, attach);
+                    }
+                    self.stations.push(station);
+                }
+                Err(error) => self.notes.push(refusal(&format!("cpu {cpu}"), &error)),
+            }
+        }
+    }
+
+    fn attach_on(&mut self, station: &Station, attach: Attach) {
+        if !attach.wide {
+            return;
+        }
+        let Some((wanted, layout)) = self.catalog.wanted(attach.event, self.demand.device.as_deref()) else {
+            return;
+        };
+        let stacks_per_s = attach.stacks_per_s;
+        station.order(Order::Attach { event: attach.event, wanted, layout, stacks_per_s });
+        self.pending += 1;
+    }
+
+    /// Opens, closes and re-aims the CPU-wide events: `old` → `self.demand`.
+    fn reconcile_wide(&mut self, old: &Demand) {
+        let now = monotonic_ns();
+        let started = self.started.unwrap_or(now);
+        let refilter = old.device != self.demand.device;
+        let mut stations = std::mem::take(&mut self.stations);
+        for attach in old.attached.iter().filter(|a| a.wide) {
+            let kept = self.demand.attached.iter().any(|a| a.wide && a.event == attach.event);
+            if !kept || refilter {
+                stations.iter_mut().for_each(|s| s.detach(attach.event, now, started));
+            }
+        }
+        for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
+            let before = old.attached.iter().find(|a| a.wide && a.event == attach.event);
+            match before.filter(|_| !refilter) {
+                None => stations.iter().for_each(|s| self.attach_on(s, attach)),
+                Some(before) if before.stacks_per_s != attach.stacks_per_s => {
+                    let Attach { event, stacks_per_s, .. } = attach;
+                    stations.iter().for_each(|s| s.order(Order::Aim { event, stacks_per_s }));
+                }
+                Some(_) => {}
+            }
+        }
+        self.stations = stations;
+    }
+
+    fn reconcile_tasks(&mut self, old: &Demand) {
+        if old.device != self.demand.device || old.children != self.demand.children {
+            self.tasks.close_all(&self.lines.closer);
+        }
+        let device = self.demand.device.as_deref();
+        let wanted: Vec<_> = (self.demand.attached.iter().filter(|a| a.per_task))
+            .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
+            .collect();
+        let pids = &self.demand.pids;
+        self.notes.extend(self.tasks.reconcile(&wanted, pids, self.demand.children, &self.lines.closer));
+    }
+
+    fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Attached { cpu, event, id, at } => {
+                self.pending = self.pending.saturating_sub(1);
+                let wanted = self.demand.attached.iter().any(|a| a.wide && a.event == event);
+                if let (true, Some(station)) = (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu)) {
+                    station.attached(event, id, at);
+                }
+            }
+            Answer::Refused { cpu, event, error } => {
+                self.pending = self.pending.saturating_sub(1);
+                // ENODEV: that CPU is going offline, the others are fine.
+                if error.raw_os_error() != Some(libc::ENODEV) {
+                    let name = self.session.events[event.0 as usize].spec.full_name();
+                    self.catalog.refuse(event, refusal(&name, &error));
+                    self.session.events.clone_from(&self.catalog.events);
+                } else if let Some(station) = self.stations.iter_mut().find(|s| s.cpu == cpu) {
+                    station.dead = true;
+                }
+            }
+            Answer::Drained { .. } => {}
+        }
+    }
+
+    /// Waits until the samplers have answered the attach orders, so that the first interval
+    /// counts what was asked for.
+    fn settle(&mut self) {
+        let deadline = monotonic_ns() + 200_000_000;
+        while self.pending > 0 {
+            let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));
+            match self.answers.recv_timeout(left) {
+                Ok(answer) => self.take_answer(answer),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Ends the interval: counts first, close together; then the rings, then the tick.
+    fn tick(&mut self) {
+        let at = monotonic_ns();
+        let interval_ns = at.saturating_sub(self.started.unwrap_or(at));
+        let from = self.started.unwrap_or(at);
+        let mut counts = Vec::new();
+        let mut kernel_lost = 0;
+        for station in &mut self.stations {
+            kernel_lost += station.read(at, from, &mut counts);
+        }
+        let cpus = self.fast.as_mut().and_then(|fast| fast.read().ok()).unwrap_or_default();
+        let wall = wall_ns();
+        self.tasks.read(at, interval_ns, &mut counts);
+        self.slow.ask(at, &self.demand);
+
+        let loss = self.drain_samplers(&counts, kernel_lost);
+        let slow = self.slow.answer(ROUND_PATIENCE / 2);
+        if self.started.is_none() {
+            counts.clear();
+        }
+        let ended = self.demand.pids.iter().copied().filter(|pid| !self.proc.exists(&format!("{pid}"))).collect();
+        self.ready.push_back(Step::Tick(Box::new(Tick {
+            at,
+            wall_ns: wall,
+            interval_ns,
+            counts,
+            host: HostSample { cpus, slow },
+            own: OwnCost { cpu_ns: Some(self.own.cpu_ns()), anon_bytes: Own::anon_bytes() },
+            loss,
+            ended,
+            notes: std::mem::take(&mut self.notes),
+        })));
+        self.started = Some(at);
+        self.due = at + self.demand.interval.as_nanos() as u64;
+        if at.saturating_sub(self.cpus_checked) > CPUS_AGAIN && !self.stations.is_empty() {
+            self.cpus_checked = at;
+            let host: Host = identity(&self.proc);
+            if host.cpus != self.session.host.cpus || self.stations.iter().any(|s| s.dead) {
+                self.notes.push(format!("{} CPUs are online now", host.cpus.len()));
+                self.session.host.cpus = host.cpus;
+                self.man_stations();
+            }
+        }
+    }
+
+    /// Has every sampler drain its ring, and collects what comes. Returns the loss that the
+    /// kernel counted beyond the LOST records that were read.
+    fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
+        self.round += 1;
+        for station in &self.stations {
+            let rates = (counts.iter().filter(|c| c.cpu == Some(station.cpu) && c.span_ns > 0))
+                .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
+                .collect();
+            station.order(Order::Round { number: self.round, rates });
+        }
+        let deadline = monotonic_ns() + ROUND_PATIENCE.as_nanos() as u64;
+        let mut waiting = self.stations.len();
+        let mut recorded_lost = 0;
+        while waiting > 0 {
+            let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));
+            select! {
+                recv(self.batches) -> batch => if let Ok(batch) = batch {
+                    recorded_lost += batch.loss.lost;
+                    self.ready.push_back(Step::Batch(batch));
+                },
+                recv(self.answers) -> answer => match answer {
+                    Ok(Answer::Drained { round, .. }) if round == self.round => waiting -= 1,
+                    Ok(other) => self.take_answer(other),
+                    Err(_) => break,
+                },
+                default(left) => break,
+            }
+        }
+        while let Ok(batch) = self.batches.try_recv() {
+            recorded_lost += batch.loss.lost;
+            self.ready.push_back(Step::Batch(batch));
+        }
+        Loss { lost: kernel_lost.saturating_sub(recorded_lost), ..Loss::default() }
+    }
+}
+
+impl Source for Live {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn step(&mut self, patience: Duration) -> Result<Step, Error> {
+        if let Some(step) = self.ready.pop_front() {
+            return Ok(step);
+        }
+        if self.started.is_none() {
+            self.settle();
+        }
+        let now = monotonic_ns();
+        if self.started.is_none() || now >= self.due {
+            self.tick();
+            return Ok(self.ready.pop_front().unwrap_or(Step::Idle));
+        }
+        let wait = patience.min(Duration::from_nanos(self.due - now));
+        select! {
+            recv(self.batches) -> batch => Ok(batch.map_or(Step::Idle, Step::Batch)),
+            recv(self.answers) -> answer => {
+                if let Ok(answer) = answer {
+                    self.take_answer(answer);
+                }
+                Ok(Step::Idle)
+            },
+            default(wait) => Ok(Step::Idle),
+        }
+    }
+
+    fn demand(&mut self, demand: &Demand) {
+        if *demand == self.demand {
+            return;
+        }
+        let old = std::mem::replace(&mut self.demand, demand.clone());
+        if let (Some(started), true) = (self.started, old.interval != demand.interval) {
+            self.due = started + demand.interval.as_nanos() as u64;
+        }
+        if old.attached != demand.attached || old.device != demand.device {
+            self.reconcile_wide(&old);
+        }
+        let tasks = |d: &Demand| (d.attached.clone(), d.pids.clone(), d.children, d.device.clone());
+        if tasks(&old) != tasks(demand) {
+            self.reconcile_tasks(&old);
+        }
+    }
+
+    fn recycle(&mut self, batch: Batch) {
+        // A full pool has batches enough.
+        let _pool_full = self.recycled.try_send(batch);
+    }
+}
+
+/// Events are closed by a thread of their own: each last close waits 31–43 ms for RCU.
+fn start_closer() -> Result<Sender<PerfEvent>, Error> {
+    let (closer, closing) = crossbeam_channel::unbounded::<PerfEvent>();
+    std::thread::Builder::new()
+        .name("closer".to_owned())
+        .spawn(move || closing.into_iter().for_each(drop))
+        .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
+    Ok(closer)
+}
+
+/// errno → sentence with the next command: signals.md 7.3.
+fn refusal(what: &str, error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => format!(
+            "{what}: profiling is not allowed for this user. Run as root, or: setcap cap_perfmon,cap_syslog,cap_dac_read_search+ep $(command -v netop)"
+        ),
+        Some(libc::EMFILE | libc::ENFILE) => {
+            format!("{what}: too many open files; ulimit -n 65536 and start again")
+        }
+        Some(libc::ENOSYS | libc::EOPNOTSUPP) => {
+            format!("{what}: this kernel has no perf events: only counters are shown")
+        }
+        Some(libc::ENOMEM | libc::ENOSPC | libc::EBUSY) => format!("{what}: the kernel has no room for it ({error})"),
+        Some(libc::EINVAL) => format!("{what}: the kernel refused the event or its filter"),
+        _ => format!("{what}: {error}"),
+    }
+}

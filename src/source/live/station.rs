@@ -1,0 +1,130 @@
+//! The engine's side of one CPU: orders to its sampler thread, and the counts of its group.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::outbox::Outbox;
+use super::sampler::{Answer, Order, Sampler};
+use crate::decode::{Batch, Counts, EventId, Reading};
+use crate::sys::{GroupReader, PerfEvent, Ring, WakeFd};
+
+/// The channels that all samplers share.
+#[derive(Clone)]
+pub struct Lines {
+    pub batches: Sender<Batch>,
+    pub pool: Receiver<Batch>,
+    pub answers: Sender<Answer>,
+    pub closer: Sender<PerfEvent>,
+}
+
+struct Attached {
+    event: EventId,
+    id: u64,
+    hits: u64,
+    lost: u64,
+    since: u64,
+}
+
+pub struct Station {
+    pub cpu: u32,
+    orders: Sender<Order>,
+    wake: Arc<WakeFd>,
+    reader: GroupReader,
+    attached: Vec<Attached>,
+    readings: Vec<Reading>,
+    /// Counts of events that were detached within the interval.
+    carried: Vec<Counts>,
+    /// The CPU went away: its events can no longer be read.
+    pub dead: bool,
+}
+
+impl Station {
+    /// Opens the CPU's ring and starts its sampler thread. The second value is the ring's size.
+    pub fn start(cpu: u32, ring_bytes: usize, interval_s: f64, lines: &Lines) -> io::Result<(Station, usize)> {
+        let (ring, size) = Ring::open(cpu, ring_bytes)?;
+        let reader = ring.reader()?;
+        let wake = Arc::new(WakeFd::new()?);
+        let (orders, incoming) = crossbeam_channel::unbounded();
+        let sampler = Sampler {
+            cpu,
+            ring,
+            orders: incoming,
+            wake: Arc::clone(&wake),
+            answers: lines.answers.clone(),
+            outbox: Outbox::new(cpu, lines.batches.clone(), lines.pool.clone()),
+            closer: lines.closer.clone(),
+            interval_s,
+        };
+        thread::Builder::new().name(format!("sampler/{cpu}")).spawn(move || sampler.run())?;
+        let station = Station {
+            cpu,
+            orders,
+            wake,
+            reader,
+            attached: Vec::new(),
+            readings: Vec::new(),
+            carried: Vec::new(),
+            dead: false,
+        };
+        Ok((station, size))
+    }
+
+    pub fn order(&self, order: Order) {
+        // A sampler that is gone has closed its events; the station is about to go too.
+        let _sampler_gone = self.orders.send(order);
+        self.wake.wake();
+    }
+
+    pub fn attached(&mut self, event: EventId, id: u64, at: u64) {
+        self.attached.retain(|a| a.event != event);
+        self.attached.push(Attached { event, id, hits: 0, lost: 0, since: at });
+    }
+
+    /// Takes the event's last counts before its sampler closes it.
+    pub fn detach(&mut self, event: EventId, now: u64, interval_started: u64) {
+        if self.attached.iter().any(|a| a.event == event) {
+            let mut last = Vec::new();
+            self.read(now, interval_started, &mut last);
+            self.carried.extend(last);
+            self.attached.retain(|a| a.event != event);
+        }
+        self.order(Order::Detach(event));
+    }
+
+    /// One system call: the hits of every event of this CPU since the last call. Returns the
+    /// samples that the kernel says it lost in that time.
+    pub fn read(&mut self, now: u64, interval_started: u64, out: &mut Vec<Counts>) -> u64 {
+        out.append(&mut self.carried);
+        if self.attached.is_empty() {
+            return 0;
+        }
+        if self.reader.read(&mut self.readings).is_err() || self.readings.is_empty() {
+            self.dead = true;
+            return 0;
+        }
+        let mut lost = 0;
+        for attached in &mut self.attached {
+            let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else { continue };
+            out.push(Counts {
+                event: attached.event,
+                cpu: Some(self.cpu),
+                pid: None,
+                hits: reading.value.saturating_sub(attached.hits),
+                span_ns: now.saturating_sub(attached.since.max(interval_started)),
+            });
+            lost += reading.lost.saturating_sub(attached.lost);
+            attached.hits = reading.value;
+            attached.lost = reading.lost;
+        }
+        lost
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+    }
+}
