@@ -108,7 +108,8 @@ pub struct What {
     pub children: bool,
 
     /// What a PID means; context: what ran in the process's own context
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Context)]
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Context,
+          hide_possible_values = true)]
     pub by: By,
 
     /// Only packets of this network device

@@ -1,5 +1,7 @@
 //! JSON: one object per snapshot (design.md 6). A figure that could not be had is null.
 
+use std::fmt::Write;
+
 use crate::model::Snapshot;
 
 use super::clean::steers;
@@ -21,7 +23,7 @@ fn finish(text: serde_json::Result<String>) -> String {
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if steers(c) && c != '\n' {
-            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
         } else {
             safe.push(c);
         }
