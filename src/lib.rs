@@ -3,8 +3,11 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("netop reads the Linux kernel's own counters and events: it builds on Linux only");
 
+pub mod cli;
 pub mod decode;
 pub mod error;
+pub mod export;
+pub mod mode;
 pub mod model;
 pub mod probe;
 pub mod source;

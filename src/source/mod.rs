@@ -1,6 +1,8 @@
 //! Where batches come from. Threads live only in `live`; every source is pulled by the engine.
 //! Knows no probe, no model, no screen.
 
+pub mod demo;
+
 use std::time::Duration;
 
 use crate::decode::{Batch, Demand, Session, Tick};

@@ -1,0 +1,169 @@
+//! The columns of every table, in the order of design.md 6: name, unit, getter; a title where the
+//! text page shows the column. A figure that CSV and text both show is declared here and only here.
+
+use crate::model::{
+    Backing, Cpu, Device, Drop, Function, Health, Process, Stack, Summary, format_time,
+};
+
+use super::table::Unit::{Bits, Bytes, Count, Hits, HitsPerS, Ms, None as Bare, Ns, PerS, Percent};
+use super::table::{Cell, Column};
+
+pub const FUNCTIONS: &[Column<Function>] = &[
+    Column::new("name", Bare, |f: &Function| (&f.name).into()).titled("FUNCTION"),
+    Column::new("event", Bare, |f| (&f.event).into()),
+    Column::new("source", Bare, |f: &Function| {
+        f.source.map(Backing::name).into()
+    })
+    .titled("SOURCE"),
+    Column::new("calls", Hits, |f: &Function| f.calls.into()).titled("CALLS"),
+    Column::new("rate", HitsPerS, |f: &Function| f.rate.into()).titled("RATE/s"),
+    Column::new("total", Hits, |f: &Function| f.total.into()).titled("TOTAL"),
+    Column::new("peak_rate", HitsPerS, |f: &Function| f.peak_rate.into()).titled("PEAK/s"),
+    Column::new("estimated", Bare, |f| f.estimated.into()),
+    Column::new("error", Count, |f: &Function| f.error.into()).titled("±CALLS"),
+    Column::new("packets_per_hit", Count, |f: &Function| {
+        f.packets_per_hit.into()
+    })
+    .titled("PKT/HIT"),
+    Column::new("bytes_per_hit", Bytes, |f: &Function| {
+        f.bytes_per_hit.into()
+    })
+    .titled("B/HIT"),
+    Column::new("cpu_pct", Percent, |f: &Function| f.cpu_pct.into()).titled("CPU%"),
+    Column::new("self_pct", Percent, |f: &Function| f.self_pct.into()).titled("SELF%"),
+    Column::new("ns_per_packet", Ns, |f: &Function| f.ns_per_packet.into()).titled("NS/PKT"),
+    Column::new("ns_per_call", Ns, |f| f.ns_per_call.into()),
+    Column::new("ns_error", Ns, |f: &Function| f.ns_error.into()).titled("±NS"),
+    Column::new("samples", Count, |f| f.samples.into()),
+    Column::new("reason", Bare, |f| f.reason.as_ref().into()),
+];
+
+pub const CPUS: &[Column<Cpu>] = &[
+    Column::new("cpu", Bare, |c| c.cpu.into()),
+    Column::new("node", Bare, |c| c.node.into()),
+    Column::new("net_pct", Percent, |c| c.net_pct.into()),
+    Column::new("softirq_pct", Percent, |c| c.softirq_pct.into()),
+    Column::new("user_pct", Percent, |c| c.user_pct.into()),
+    Column::new("system_pct", Percent, |c| c.system_pct.into()),
+    Column::new("irq_pct", Percent, |c| c.irq_pct.into()),
+    Column::new("idle_pct", Percent, |c| c.idle_pct.into()),
+    Column::new("steal_pct", Percent, |c| c.steal_pct.into()),
+    Column::new("rx_packets", Count, |c| c.rx_packets.into()),
+    Column::new("rx_rate", PerS, |c| c.rx_rate.into()),
+    Column::new("squeezed", Count, |c| c.squeezed.into()),
+    Column::new("backlog_dropped", Count, |c| c.backlog_dropped.into()),
+    Column::new("backlog", Count, |c| c.backlog.into()),
+    Column::new("received_rps", Count, |c| c.received_rps.into()),
+    Column::new("net_rx_runs", Count, |c| c.net_rx_runs.into()),
+    Column::new("net_rx_rate", PerS, |c| c.net_rx_rate.into()),
+    Column::new("napi_polls", Count, |c| c.napi_polls.into()),
+    Column::new("work_per_poll", Count, |c| c.work_per_poll.into()),
+    Column::new("packets_per_run", Count, |c| c.packets_per_run.into()),
+    Column::new("cost_pct", Percent, |c| c.cost_pct.into()),
+];
+
+pub const PROCESSES: &[Column<Process>] = &[
+    Column::new("pid", Bare, |p| p.pid.into()),
+    Column::new("comm", Bare, |p| (&p.comm).into()),
+    Column::new("container", Bare, |p| p.container.as_ref().into()),
+    Column::new("tx_calls", Count, |p| p.tx_calls.into()),
+    Column::new("tx_bytes", Bytes, |p| p.tx_bytes.into()),
+    Column::new("rx_calls", Count, |p| p.rx_calls.into()),
+    Column::new("rx_bytes", Bytes, |p| p.rx_bytes.into()),
+    Column::new("tx_packets", Count, |p| p.tx_packets.into()),
+    Column::new("rx_packets", Count, |p| p.rx_packets.into()),
+    Column::new("cpu_own_pct", Percent, |p| p.cpu_own_pct.into()),
+    Column::new("cpu_softirq_owned_pct", Percent, |p| {
+        p.cpu_softirq_owned_pct.into()
+    }),
+    Column::new("cpu_stolen_pct", Percent, |p| p.cpu_stolen_pct.into()),
+    Column::new("runq_delay_ms", Ms, |p| p.runq_delay_ms.into()),
+    Column::new("throttled_pct", Percent, |p| p.throttled_pct.into()),
+    Column::new("oldest_rx_ms", Ms, |p| p.oldest_rx_ms.into()),
+    Column::new("drops", Count, |p| p.drops.into()),
+    Column::new("retransmits", Count, |p| p.retransmits.into()),
+    Column::new("limit", Bare, |p| p.limit.as_ref().into()),
+    Column::new("context_rate", PerS, |p| p.context_rate.into()),
+    Column::new("estimated", Bare, |p| p.estimated.into()),
+    Column::new("ended", Bare, |p| p.ended.into()),
+];
+
+pub const STACKS: &[Column<Stack>] = &[
+    Column::new("function", Bare, |s| (&s.function).into()),
+    Column::new("pid", Bare, |s| s.pid.into()),
+    Column::new("comm", Bare, |s| (&s.comm).into()),
+    Column::new("weight", Count, |s| s.weight.into()),
+    Column::new("samples", Count, |s| s.samples.into()),
+    // Leaf first, as in JSON.
+    Column::new("frames", Bare, |s| Cell::Text(s.frames.join(";"))),
+];
+
+pub const DROPS: &[Column<Drop>] = &[
+    Column::new("where", Bare, |d| (&d.place).into()),
+    Column::new("reason", Bare, |d| d.reason.as_ref().into()),
+    Column::new("class", Bare, |d| d.class.into()),
+    Column::new("location", Bare, |d| d.location.as_ref().into()),
+    Column::new("device", Bare, |d| d.device.as_ref().into()),
+    Column::new("pid", Bare, |d| d.pid.into()),
+    Column::new("count", Count, |d| d.count.into()),
+    Column::new("total", Count, |d| d.total.into()),
+];
+
+pub const DEVICES: &[Column<Device>] = &[
+    Column::new("name", Bare, |d| (&d.name).into()),
+    Column::new("netns", Bare, |d| d.netns.as_ref().into()),
+    Column::new("driver", Bare, |d| d.driver.as_ref().into()),
+    Column::new("rx_packets", Count, |d| d.rx_packets.into()),
+    Column::new("rx_bytes", Bytes, |d| d.rx_bytes.into()),
+    Column::new("tx_packets", Count, |d| d.tx_packets.into()),
+    Column::new("tx_bytes", Bytes, |d| d.tx_bytes.into()),
+    Column::new("gro_ratio", Count, |d| d.gro_ratio.into()),
+    Column::new("rx_dropped", Count, |d| d.rx_dropped.into()),
+    Column::new("tx_dropped", Count, |d| d.tx_dropped.into()),
+    Column::new("qdisc", Bare, |d| d.qdisc.as_ref().into()),
+    Column::new("qdisc_backlog", Count, |d| d.qdisc_backlog.into()),
+    Column::new("unexplained_drops", Count, |d| d.unexplained_drops.into()),
+];
+
+pub const SUMMARY: &[Column<Summary>] = &[
+    Column::new("loss_rate", PerS, |s| s.loss_rate.into()),
+    Column::new("loss_where", Bare, |s| s.loss_where.as_ref().into()),
+    Column::new("loss_since", Bare, |s| {
+        s.loss_since
+            .map_or(Cell::Missing, |at| Cell::Text(format_time(at)))
+    }),
+    Column::new("loss_total", Count, |s| s.loss_total.into()),
+    Column::new("hot_cpu", Bare, |s| s.hot_cpu.into()),
+    Column::new("hot_softirq_pct", Percent, |s| s.hot_softirq_pct.into()),
+    Column::new("hot_cause", Bare, |s| s.hot_cause.as_ref().into()),
+    Column::new("next_cpu", Bare, |s| s.next_cpu.into()),
+    Column::new("next_softirq_pct", Percent, |s| s.next_softirq_pct.into()),
+    Column::new("net_cores", Count, |s| s.net_cores.into()),
+    Column::new("ns_per_packet", Ns, |s| s.ns_per_packet.into()),
+    Column::new("ns_error", Ns, |s| s.ns_error.into()),
+    Column::new("rx_pps", PerS, |s| s.rx_pps.into()),
+    Column::new("tx_pps", PerS, |s| s.tx_pps.into()),
+    Column::new("rx_bps", Bits, |s| s.rx_bps.into()),
+    Column::new("tx_bps", Bits, |s| s.tx_bps.into()),
+    Column::new("local_pps", PerS, |s| s.local_pps.into()),
+    Column::new("local_bps", Bits, |s| s.local_bps.into()),
+];
+
+pub const HEALTH: &[Column<Health>] = &[
+    Column::new("lost", Count, |h| h.lost.into()),
+    Column::new("throttled", Count, |h| h.throttled.into()),
+    Column::new("channel_dropped", Count, |h| h.channel_dropped.into()),
+    Column::new("undecodable", Count, |h| h.undecodable.into()),
+    Column::new("samples", Count, |h| h.samples.into()),
+    Column::new("own_cpu_pct", Percent, |h| h.own_cpu_pct.into()),
+    Column::new("own_anon_bytes", Bytes, |h| h.own_anon_bytes.into()),
+    Column::new("cost_pct", Percent, |h| h.cost_pct.into()),
+    Column::new("cost_cpu", Bare, |h| h.cost_cpu.into()),
+    Column::new("cost_all_pct", Percent, |h| h.cost_all_pct.into()),
+    Column::new("budget_pct", Percent, |h| h.budget_pct.into()),
+    Column::new("governor", Bare, |h| (&h.governor).into()),
+    Column::new("counting", Bare, |h| h.counting.into()),
+    Column::new("detached", Bare, |h| h.detached.into()),
+    Column::new("banner", Bare, |h| h.banner.as_ref().into()),
+    Column::new("notes", Bare, |h| Cell::Text(h.notes.join(" · "))),
+];

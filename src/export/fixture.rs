@@ -1,0 +1,166 @@
+//! Snapshots for the tests of the formats.
+
+use std::sync::Arc;
+
+use crate::model::{
+    Backing, Cpu, CpuCalls, Device, Drop, Facts, Filter, Function, Health, HostInfo, Process,
+    SCHEMA, Share, Snapshot, Stack, Summary,
+};
+
+/// Nothing was seen.
+pub fn empty() -> Snapshot {
+    Snapshot {
+        schema: SCHEMA,
+        at: 1_795_362_301_123_000_000,
+        interval_s: 1.0,
+        elapsed_s: 1.0,
+        sequence: 1,
+        host: HostInfo {
+            hostname: "edge-12".to_owned(),
+            kernel: "6.8.0".to_owned(),
+            arch: "x86_64".to_owned(),
+            cpus_online: 4,
+            clock: None,
+            source: "live",
+        },
+        filter: Filter::default(),
+        summary: Summary::default(),
+        functions: Vec::new(),
+        stages: Vec::new(),
+        cpus: Vec::new(),
+        devices: Vec::new(),
+        processes: Vec::new(),
+        tcp: Vec::new(),
+        drops: Vec::new(),
+        latency: Vec::new(),
+        stacks: Vec::new(),
+        facts: Facts::default(),
+        findings: Vec::new(),
+        health: Health {
+            counting: "perf",
+            ..Health::default()
+        },
+        profile: Arc::new([]),
+        profile_s: 0.0,
+        candidates: Arc::new([]),
+    }
+}
+
+/// Every table has a row, and strangers named the processes.
+pub fn busy() -> Snapshot {
+    Snapshot {
+        summary: Summary {
+            loss_rate: Some(1840.4),
+            loss_where: Some("socket buffer (UDP)".to_owned()),
+            loss_since: Some(1_795_362_300_000_000_000),
+            loss_total: Some(3312),
+            hot_cpu: Some(2),
+            hot_softirq_pct: Some(97.6),
+            next_cpu: Some(3),
+            next_softirq_pct: Some(4.25),
+            rx_pps: Some(6_900_000.0),
+            rx_bps: Some(71_400_000_000.0),
+            ..Summary::default()
+        },
+        functions: vec![
+            function("net_rx_action", Some(212_433)),
+            Function {
+                estimated: true,
+                error: Some(1200.0),
+                bytes_per_hit: Some(1448.5),
+                ..function("napi_gro_receive", Some(6_900_128))
+            },
+            Function {
+                reason: Some(Arc::from("over the budget of 5 %")),
+                ..function("netif_rx", None)
+            },
+            function("sock_send_length", Some(0)),
+        ],
+        cpus: vec![Cpu {
+            cpu: 2,
+            softirq_pct: Some(97.6),
+            ..Cpu::default()
+        }],
+        devices: vec![Device {
+            name: "eth0".to_owned(),
+            netns: None,
+            driver: Some("ice".to_owned()),
+            rx_packets: Some(7),
+            rx_bytes: Some(0),
+            tx_packets: None,
+            tx_bytes: None,
+            gro_ratio: None,
+            rx_dropped: None,
+            tx_dropped: None,
+            qdisc: Some("fq".to_owned()),
+            qdisc_backlog: None,
+            unexplained_drops: None,
+            queues: Vec::new(),
+        }],
+        processes: vec![Process {
+            pid: 9127,
+            comm: "st\x1b]0;x\u{7}a,\"t\u{9b}sd".to_owned(),
+            context_rate: 12.5,
+            ..Process::default()
+        }],
+        drops: vec![Drop {
+            place: "socket buffer (UDP)".to_owned(),
+            reason: None,
+            class: "trouble",
+            location: None,
+            device: None,
+            pid: None,
+            count: 1840,
+            total: 3312,
+        }],
+        stacks: vec![Stack {
+            function: Arc::from("dev_queue_xmit"),
+            pid: 9127,
+            comm: Arc::from("statsd"),
+            weight: 31.0,
+            samples: 1,
+            frames: [Arc::from("__dev_queue_xmit"), Arc::from("main (st\natsd)")].into(),
+        }],
+        health: Health {
+            counting: "perf",
+            cost_cpu: Some(2),
+            cost_pct: Some(0.94),
+            notes: vec!["netif_rx is not counted: over the budget".to_owned()],
+            ..Health::default()
+        },
+        ..empty()
+    }
+}
+
+fn function(name: &str, calls: Option<u64>) -> Function {
+    Function {
+        name: Arc::from(name),
+        event: Arc::from("net:event"),
+        source: calls.map(|_| Backing::Perf),
+        calls,
+        rate: calls.map(|calls| calls as f64),
+        total: calls,
+        peak_rate: calls.map(|calls| calls as f64),
+        estimated: false,
+        error: None,
+        packets_per_hit: None,
+        bytes_per_hit: None,
+        cpu_pct: None,
+        self_pct: None,
+        ns_per_packet: None,
+        ns_per_call: None,
+        ns_error: None,
+        per_cpu: vec![CpuCalls { cpu: 2, calls: 7 }],
+        samples: 3,
+        top: vec![Share {
+            kind: "device",
+            name: Arc::from("eth0"),
+            calls: 7.0,
+        }],
+        reason: None,
+        history: Vec::new(),
+        doc: Arc::from("one run"),
+        label: Arc::from("perf"),
+        asked: false,
+    }
+}

@@ -1,0 +1,100 @@
+use serde_json::Value;
+
+use super::super::fixture;
+use super::*;
+
+/// Of design.md 6.
+const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages cpus devices \
+    processes tcp drops latency stacks facts findings health";
+const HOST: &str = "hostname kernel arch cpus_online clock source";
+const FILTER: &str = "pid comm device cpu cgroup by";
+const SUMMARY: &str = "loss_rate loss_where loss_since hot_cpu hot_softirq_pct hot_cause net_cores \
+    ns_per_packet ns_error rx_pps tx_pps rx_bps tx_bps";
+const FUNCTIONS: &str = "name event source calls rate total peak_rate estimated error \
+    packets_per_hit cpu_pct self_pct ns_per_packet ns_per_call ns_error per_cpu";
+const CPUS: &str = "cpu node net_pct softirq_pct rx_packets squeezed backlog_dropped napi_polls \
+    work_per_poll";
+const DEVICES: &str = "name netns driver rx_packets rx_bytes tx_packets tx_bytes gro_ratio rx_dropped \
+    tx_dropped qdisc qdisc_backlog unexplained_drops queues";
+const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes tx_packets rx_packets \
+    cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
+    retransmits limit";
+const DROPS: &str = "where reason class location device pid count total";
+const STACKS: &str = "function pid comm weight samples frames";
+const HEALTH: &str = "lost throttled channel_dropped undecodable samples own_cpu_pct own_anon_bytes \
+    cost_pct budget_pct governor notes";
+
+fn busy() -> Value {
+    serde_json::from_str(&line(&fixture::busy())).expect("a line is JSON")
+}
+
+#[test]
+fn every_field_of_the_schema_is_there_under_its_name() {
+    let snapshot = busy();
+    let cases = [
+        (&snapshot, TOP),
+        (&snapshot["host"], HOST),
+        (&snapshot["filter"], FILTER),
+        (&snapshot["summary"], SUMMARY),
+        (&snapshot["functions"][0], FUNCTIONS),
+        (&snapshot["cpus"][0], CPUS),
+        (&snapshot["devices"][0], DEVICES),
+        (&snapshot["processes"][0], PROCESSES),
+        (&snapshot["drops"][0], DROPS),
+        (&snapshot["stacks"][0], STACKS),
+        (&snapshot["health"], HEALTH),
+    ];
+    for (object, names) in cases {
+        let object = object.as_object().expect("an object");
+        let missing: Vec<_> = names
+            .split_whitespace()
+            .filter(|name| !object.contains_key(*name))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?} missing in {object:?}");
+    }
+    assert_eq!(snapshot["schema"], "netop.snapshot/1");
+    assert_eq!(snapshot["at"], "2026-11-22T15:45:01.123Z");
+    assert_eq!(snapshot["functions"][0]["per_cpu"][0]["cpu"], 2);
+}
+
+#[test]
+fn what_only_the_screen_needs_is_not_exported() {
+    let snapshot = busy();
+    for name in ["profile", "profile_s", "candidates"] {
+        assert_eq!(snapshot.get(name), None);
+    }
+    assert_eq!(snapshot["functions"][0].get("history"), None);
+}
+
+#[test]
+fn a_snapshot_is_one_line_and_its_file_the_same_object() {
+    let line = line(&fixture::busy());
+    assert_eq!(line.find('\n'), Some(line.len() - 1));
+    let file = file(&fixture::busy());
+    assert!(file.ends_with("}\n") && file.lines().count() > 100);
+    assert_eq!(
+        serde_json::from_str::<Value>(&file).ok(),
+        serde_json::from_str(&line).ok()
+    );
+}
+
+#[test]
+fn what_could_not_be_measured_is_null_and_zero_is_zero() {
+    let functions = &busy()["functions"];
+    assert_eq!(functions[2]["calls"], Value::Null);
+    assert_eq!(functions[2]["source"], Value::Null);
+    assert_eq!(functions[3]["calls"], 0);
+    let mut snapshot = fixture::empty();
+    snapshot.summary.loss_rate = Some(f64::NAN);
+    assert!(line(&snapshot).contains("\"loss_rate\":null"));
+}
+
+#[test]
+fn a_stranger_s_name_survives_but_cannot_steer_a_terminal() {
+    let line = line(&fixture::busy());
+    assert!(!line.trim_end().chars().any(steers), "{line}");
+    assert_eq!(
+        busy()["processes"][0]["comm"],
+        fixture::busy().processes[0].comm.as_str()
+    );
+}

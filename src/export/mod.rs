@@ -1,0 +1,50 @@
+//! Formats of a snapshot: one file each, a pure function from a snapshot to text. Who opens files
+//! and when to flush is not known here.
+
+mod clean;
+mod columns;
+mod csv;
+pub mod json;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod fixture;
+
+pub use table::{TABLES, Table, table};
+
+use crate::model::Snapshot;
+
+/// One way to print snapshots as a stream.
+#[derive(Debug)]
+pub struct Format {
+    /// As typed after `--format`.
+    pub name: &'static str,
+    /// Printed once, before the first snapshot.
+    pub header: fn(&Table) -> String,
+    /// One snapshot. The table matters to CSV only.
+    pub write: fn(&Table, &Snapshot) -> String,
+}
+
+/// In the order of the help.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "text",
+        header: |_| String::new(),
+        write: |_, snapshot| text::page(snapshot),
+    },
+    Format {
+        name: "json",
+        header: |_| String::new(),
+        write: |_, snapshot| json::line(snapshot),
+    },
+    Format {
+        name: "csv",
+        header: csv::header,
+        write: csv::rows,
+    },
+];
+
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}

@@ -1,0 +1,73 @@
+use super::super::fixture;
+use super::*;
+
+#[test]
+fn a_busy_page_looks_like_this() {
+    let expected = "\
+edge-12 6.8.0 4cpu LIVE 1.00s perf  cost cpu2 0.9% all –  lost 0  2026-11-22T15:45:01.123Z
+LOSS 1.84k/s socket buffer (UDP)  since 2026-11-22T15:45:00.000Z  total 3312
+HOT  cpu2 98% softirq · next cpu3 4.2%
+NET  rx 71.4Gb/s 6.90Mpps · tx –b/s –pps · local –b/s –pps
+
+FUNCTION          SOURCE     CALLS    RATE/s     TOTAL    PEAK/s  ±CALLS  B/HIT
+net_rx_action     perf      212433    212433    212433    212433       –      –
+napi_gro_receive  perf    ≈6900128  ≈6900128  ≈6900128  ≈6900128    1200  ≈1448
+netif_rx          –              –         –         –         –       –      –
+sock_send_length  perf           0       0.0         0       0.0       –      –
+note: netif_rx is not counted: over the budget
+
+";
+    assert_eq!(page(&fixture::busy()), expected);
+}
+
+#[test]
+fn an_empty_snapshot_shows_gaps_and_no_zeros() {
+    let page = page(&fixture::empty());
+    assert!(page.contains("LOSS –\nHOT  –\nNET  rx –b/s –pps"), "{page}");
+}
+
+#[test]
+fn the_filter_and_who_ended_are_said() {
+    let mut snapshot = fixture::empty();
+    snapshot.filter.pids = vec![1, 9127];
+    snapshot.filter.ended = vec![9127];
+    snapshot.filter.by = Some("context");
+    snapshot.filter.device = Some("eth\x1b0".to_owned());
+    let page = page(&snapshot);
+    assert!(
+        page.contains("ONLY pid 1, pid 9127 (ended), by context, device eth?0\n"),
+        "{page}"
+    );
+}
+
+#[test]
+fn no_text_of_the_kernel_steers_the_terminal() {
+    let mut snapshot = fixture::busy();
+    snapshot.host.hostname = "a\x1b[31mb\rc".to_owned();
+    snapshot.health.notes = vec!["x\ny".to_owned()];
+    snapshot.functions[0].name = std::sync::Arc::from("n\x1bn\nn");
+    let page = page(&snapshot);
+    assert!(page.starts_with("a?[31mb?c "), "{page}");
+    assert!(page.contains("\nn?n?n "), "{page}");
+    assert!(page.contains("note: x?y\n"), "{page}");
+}
+
+#[test]
+fn scaled_numbers_keep_three_digits() {
+    let cases = [
+        (0.0, "0"),
+        (2.0, "2"),
+        (2.5, "2.50"),
+        (99.96, "100"),
+        (999.4, "999"),
+        (999.6, "1.00k"),
+        (1840.4, "1.84k"),
+        (212_433.0, "212k"),
+        (99_960.0, "100k"),
+        (999_600.0, "1.00M"),
+        (71_400_000_000.0, "71.4G"),
+    ];
+    for (value, shown) in cases {
+        assert_eq!(scaled(value), shown, "{value}");
+    }
+}

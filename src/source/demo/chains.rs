@@ -1,0 +1,234 @@
+//! Call chains in the order of the real functions (6.8, x86), made of segments, and their synthetic
+//! addresses. Leaf first.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::events::{self, OTHER, Row};
+use super::process::{KSOFTIRQD, PROCESSES, Process, SWAPPER};
+
+pub type Segment = &'static [&'static str];
+pub type Path = &'static [Segment];
+
+/// linux/perf_event.h: what follows in a chain was running there.
+const PERF_CONTEXT_KERNEL: u64 = (-128_i64) as u64;
+const PERF_CONTEXT_USER: u64 = (-512_i64) as u64;
+
+pub const SOFTIRQ: Segment = &["__do_softirq"];
+pub const POLL_ETH0: Segment = &[
+    "napi_gro_receive",
+    "ice_clean_rx_irq [ice]",
+    "ice_napi_poll [ice]",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const POLL_ETH1: Segment = &[
+    "napi_gro_frags",
+    "mlx4_en_process_rx_cq [mlx4_en]",
+    "mlx4_en_poll_rx_cq [mlx4_en]",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const GRO_ETH0: Segment = &[
+    "__netif_receive_skb_list_core",
+    "netif_receive_skb_list_internal",
+    "napi_complete_done",
+    "ice_napi_poll [ice]",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const GRO_ETH1: Segment = &[
+    "__netif_receive_skb_list_core",
+    "netif_receive_skb_list_internal",
+    "napi_complete_done",
+    "mlx4_en_poll_rx_cq [mlx4_en]",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const BACKLOG: Segment = &[
+    "__netif_receive_skb_one_core",
+    "__netif_receive_skb",
+    "process_backlog",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const CLEAN_TX: Segment = &[
+    "napi_consume_skb",
+    "ice_clean_tx_irq [ice]",
+    "ice_napi_poll [ice]",
+    "__napi_poll",
+    "net_rx_action",
+];
+pub const UDP_QUEUE: Segment = &[
+    "udp_queue_rcv_one_skb",
+    "udp_queue_rcv_skb",
+    "udp_unicast_rcv_skb",
+];
+pub const UDP_RCV: Segment = &[
+    "__udp4_lib_rcv",
+    "udp_rcv",
+    "ip_protocol_deliver_rcu",
+    "ip_local_deliver_finish",
+    "ip_local_deliver",
+    "ip_list_rcv",
+];
+pub const TCP_RCV: Segment = &[
+    "tcp_rcv_established",
+    "tcp_v4_do_rcv",
+    "tcp_v4_rcv",
+    "ip_protocol_deliver_rcu",
+    "ip_local_deliver_finish",
+    "ip_local_deliver",
+    "ip_list_rcv",
+];
+pub const QUEUE: Segment = &["__dev_queue_xmit", "ip_finish_output2", "ip_output"];
+pub const DEV_XMIT: Segment = &["dev_hard_start_xmit"];
+pub const UDP_SEND: Segment = &[
+    "ip_send_skb",
+    "udp_send_skb",
+    "udp_sendmsg",
+    "inet_sendmsg",
+    "__sys_sendto",
+    "__x64_sys_sendto",
+    "do_syscall_64",
+    "entry_SYSCALL_64_after_hwframe",
+];
+pub const TCP_PUSH: Segment = &[
+    "__ip_queue_xmit",
+    "ip_queue_xmit",
+    "__tcp_transmit_skb",
+    "tcp_write_xmit",
+    "__tcp_push_pending_frames",
+];
+pub const TCP_AGAIN: Segment = &[
+    "__tcp_retransmit_skb",
+    "tcp_retransmit_skb",
+    "tcp_xmit_retransmit_queue.part.0",
+    "tcp_ack",
+];
+pub const TCP_XMIT: Segment = &["__ip_queue_xmit", "ip_queue_xmit", "__tcp_transmit_skb"];
+pub const ACK: Segment = &[
+    "__ip_queue_xmit",
+    "ip_queue_xmit",
+    "__tcp_transmit_skb",
+    "__tcp_send_ack.part.0",
+    "tcp_send_ack",
+    "__tcp_ack_snd_check",
+];
+pub const TCP_SEND: Segment = &[
+    "tcp_push",
+    "tcp_sendmsg_locked",
+    "tcp_sendmsg",
+    "inet_sendmsg",
+];
+pub const WRITEV: Segment = &[
+    "sock_write_iter",
+    "do_iter_readv_writev",
+    "vfs_writev",
+    "do_writev",
+    "__x64_sys_writev",
+    "do_syscall_64",
+    "entry_SYSCALL_64_after_hwframe",
+];
+pub const SENDTO: Segment = &[
+    "__sys_sendto",
+    "__x64_sys_sendto",
+    "do_syscall_64",
+    "entry_SYSCALL_64_after_hwframe",
+];
+pub const RECV: Segment = &[
+    "__sys_recvfrom",
+    "__x64_sys_recvfrom",
+    "do_syscall_64",
+    "entry_SYSCALL_64_after_hwframe",
+];
+pub const RECVMSG: Segment = &[
+    "inet_recvmsg",
+    "sock_recvmsg",
+    "__sys_recvfrom",
+    "__x64_sys_recvfrom",
+    "do_syscall_64",
+    "entry_SYSCALL_64_after_hwframe",
+];
+
+/// What called __do_softirq.
+const IRQ_IN_IDLE: Segment = &[
+    "irq_exit_rcu",
+    "common_interrupt",
+    "asm_common_interrupt",
+    "cpuidle_enter_state",
+    "cpuidle_enter",
+    "do_idle",
+    "cpu_startup_entry",
+    "start_secondary",
+];
+const IRQ_IN_USER: Segment = &["irq_exit_rcu", "common_interrupt", "asm_common_interrupt"];
+const THREAD: Segment = &[
+    "run_ksoftirqd",
+    "smpboot_thread_fn",
+    "kthread",
+    "ret_from_fork",
+    "ret_from_fork_asm",
+];
+
+const KERNEL_TEXT: u64 = 0xffff_ffff_8100_0000;
+const USER_TEXT: u64 = 0x5581_0000_0000;
+/// Bytes between two functions.
+const STRIDE: u64 = 0x140;
+/// Return addresses lie inside their functions.
+const INSIDE: u64 = 0x2c;
+
+/// Both ways between frames and addresses, for every frame that a chain can have.
+struct Symbols {
+    addresses: BTreeMap<&'static str, u64>,
+    names: BTreeMap<u64, &'static str>,
+}
+
+static SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| {
+    let rows = || events::all().chain([&OTHER]);
+    let kernel = rows()
+        .flat_map(|row| row.path.iter())
+        .chain(&[IRQ_IN_IDLE, IRQ_IN_USER, THREAD])
+        .flat_map(|segment| segment.iter());
+    let user = rows()
+        .flat_map(|row| row.user.iter())
+        .chain(PROCESSES.iter().flat_map(|process| process.busy.iter()));
+    let mut symbols = Symbols {
+        addresses: BTreeMap::new(),
+        names: BTreeMap::new(),
+    };
+    for (text, frame) in kernel
+        .map(|frame| (KERNEL_TEXT, frame))
+        .chain(user.map(|frame| (USER_TEXT, frame)))
+    {
+        let next = text + INSIDE + STRIDE * symbols.addresses.len() as u64;
+        let address = *symbols.addresses.entry(frame).or_insert(next);
+        symbols.names.insert(address, frame);
+    }
+    symbols
+});
+
+/// The text of a frame, as a view shows it: `name`, `name [module]`, `name (file)`.
+pub fn symbol(address: u64) -> Option<&'static str> {
+    SYMBOLS.names.get(&address).copied()
+}
+
+/// Appends the chain of a hit of `row` in `process` as the kernel gives it.
+pub fn push(row: &Row, process: &Process, frames: &mut Vec<u64>) {
+    let address = |frame: &&str| SYMBOLS.addresses.get(*frame).copied();
+    let softirq = row.process.is_none();
+    let beneath: Segment = match process {
+        _ if !softirq => &[],
+        p if *p == SWAPPER => IRQ_IN_IDLE,
+        p if *p == KSOFTIRQD => THREAD,
+        _ => IRQ_IN_USER,
+    };
+    frames.push(PERF_CONTEXT_KERNEL);
+    let kernel = row.path.iter().copied().chain([beneath]);
+    frames.extend(kernel.flatten().filter_map(address));
+    let user = if softirq { process.busy } else { row.user };
+    if !user.is_empty() {
+        frames.push(PERF_CONTEXT_USER);
+        frames.extend(user.iter().filter_map(address));
+    }
+}

@@ -1,0 +1,176 @@
+//! The counters that the machine's kernel keeps anyway, cumulative since its boot.
+
+use std::sync::Arc;
+
+use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
+use super::process::{PROCESSES, STATSD};
+use crate::decode::{
+    CpuCounters, Demand, HostSample, IrqCounter, LinkCounters, ProtocolCounters, SlowSample,
+    Softnet, TaskCounters,
+};
+
+/// Inode of the first network namespace (include/linux/proc_ns.h, PROC_NET_INIT_INO).
+const NETNS: u64 = 0xf000_0098;
+
+/// Interrupt of the first receive queue of eth0; queue N is served by CPU N.
+const FIRST_IRQ: u32 = 128;
+
+#[derive(Debug, Default)]
+pub struct Counters {
+    cpus: [Load; CPUS],
+    all: Load,
+}
+
+impl Counters {
+    pub fn add(&mut self, loads: &[Load; CPUS]) {
+        for (sum, load) in self.cpus.iter_mut().zip(loads) {
+            sum.add(load);
+            self.all.add(load);
+        }
+    }
+
+    pub fn sample(&self, at: u64, demand: &Demand) -> HostSample {
+        let cpus = (0..).zip(&self.cpus);
+        HostSample {
+            cpus: cpus.map(|(cpu, load)| of_cpu(cpu, load)).collect(),
+            slow: Some(Arc::new(SlowSample {
+                at,
+                links: links(&self.all),
+                protocols: vec![protocols(&self.all)],
+                tasks: tasks(&self.all, demand),
+                tasks_complete: demand.list_tasks,
+                irqs: self.irqs(),
+                softnet_inexact: None,
+                notes: Vec::new(),
+            })),
+        }
+    }
+
+    fn irqs(&self) -> Vec<IrqCounter> {
+        let of_queue = |queue: usize| {
+            let mut per_cpu = vec![0; CPUS];
+            // Half of the polls follow an interrupt, the others a full poll.
+            per_cpu[queue] = self.cpus[queue][Flow::PollEth0] / 2;
+            IrqCounter {
+                irq: FIRST_IRQ + queue as u32,
+                name: format!("ice-eth0-TxRx-{queue}"),
+                per_cpu,
+            }
+        };
+        (0..CPUS).map(of_queue).collect()
+    }
+}
+
+/// Skbs that entered the stack: hits of netif_receive_skb, and what softnet counts.
+fn received(load: &Load) -> u64 {
+    load[Flow::StackTcp] + load[Flow::StackUdp] + load[Flow::StackEth1] + load[Flow::Lo]
+}
+
+fn of_cpu(cpu: u32, load: &Load) -> CpuCounters {
+    CpuCounters {
+        cpu,
+        net_rx_runs: load[Flow::RunRx],
+        net_tx_runs: load[Flow::RunTx],
+        softnet: Softnet {
+            processed: received(load),
+            squeezed: load.squeezed,
+            ..Softnet::default()
+        },
+        time: load.time,
+    }
+}
+
+fn links(all: &Load) -> Vec<LinkCounters> {
+    let eth0_skbs = all[Flow::AckTx] + all[Flow::Retransmit];
+    let eth0_tx = (all[Flow::KafkaTx] + all[Flow::KafkaTxSoft]) * KAFKA_SEGS + eth0_skbs;
+    let eth1_tx = all[Flow::NginxTx] * NGINX_SEGS + all[Flow::SshTx];
+    let tcp = all[Flow::GroEth0].saturating_sub(all[Flow::StackUdp]);
+    let link = |name: &str, qdisc: &str, rx: (u64, u64), tx: (u64, u64)| LinkCounters {
+        netns: NETNS,
+        name: name.to_owned(),
+        physical: name != "lo",
+        local: name == "lo",
+        rx_packets: rx.0,
+        rx_bytes: rx.1,
+        tx_packets: tx.0,
+        tx_bytes: tx.1,
+        qdisc: Some(qdisc.to_owned()),
+        qdisc_drops: Some(0),
+        qdisc_backlog: Some(0),
+        ..LinkCounters::default()
+    };
+    let lo = (all[Flow::Lo], all[Flow::Lo] * 220);
+    let received_bytes = tcp * 1514 + all[Flow::StackUdp] * 300;
+    let sent_bytes = (eth0_tx - eth0_skbs) * 1514 + eth0_skbs * 66;
+    let eth1_rx = (all[Flow::GroEth1], all[Flow::GroEth1] * 1514);
+    vec![
+        link("lo", "noqueue", lo, lo),
+        link(
+            "eth0",
+            "mq",
+            (all[Flow::GroEth0], received_bytes),
+            (eth0_tx, sent_bytes),
+        ),
+        link("eth1", "mq", eth1_rx, (eth1_tx, eth1_tx * 1500)),
+    ]
+}
+
+fn protocols(all: &Load) -> ProtocolCounters {
+    let drops = all[Flow::DropRcvbuf];
+    let tcp_in = all[Flow::StackTcp] * TCP_MERGED + all[Flow::GroEth1];
+    let tcp_out = (all[Flow::KafkaTx] + all[Flow::KafkaTxSoft]) * KAFKA_SEGS
+        + all[Flow::NginxTx] * NGINX_SEGS
+        + all[Flow::SshTx]
+        + all[Flow::AckTx];
+    let counters = [
+        ("Ip.InReceives", received(all)),
+        ("Ip.InDelivers", received(all)),
+        ("Ip.InDiscards", 0),
+        ("Ip.OutDiscards", 0),
+        ("Udp.InDatagrams", all[Flow::StatsdRecv]),
+        ("Udp.NoPorts", all[Flow::DropNoSocket]),
+        ("Udp.InErrors", drops),
+        ("Udp.OutDatagrams", all[Flow::Lo]),
+        ("Udp.RcvbufErrors", drops),
+        ("Udp.SndbufErrors", 0),
+        ("Udp.MemErrors", 0),
+        ("Tcp.InSegs", tcp_in),
+        ("Tcp.OutSegs", tcp_out),
+        ("Tcp.RetransSegs", all[Flow::Retransmit]),
+        ("Tcp.InErrs", 0),
+        ("TcpExt.ListenOverflows", 0),
+        ("TcpExt.ListenDrops", 0),
+        ("TcpExt.TCPBacklogDrop", 0),
+        ("TcpExt.TCPRcvQDrop", 0),
+    ];
+    ProtocolCounters {
+        netns: NETNS,
+        counters: counters
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+    }
+}
+
+/// The processes that were asked for. /proc has no pid 0.
+fn tasks(all: &Load, demand: &Demand) -> Vec<TaskCounters> {
+    PROCESSES
+        .iter()
+        .filter(|process| process.pid != 0)
+        .filter(|process| {
+            demand.list_tasks
+                || demand.tasks.contains(&process.pid)
+                || demand.pids.contains(&process.pid)
+        })
+        .map(|process| TaskCounters {
+            pid: process.pid,
+            comm: process.comm.to_owned(),
+            netns: NETNS,
+            // The slow reader of the drop episode waits for its CPU.
+            runq_ns: Some(if process.pid == STATSD.pid {
+                all[Flow::StatsdRecv] * 900 + all[Flow::DropRcvbuf] * 200_000
+            } else {
+                all[Flow::KafkaSend] * 150
+            }),
+        })
+        .collect()
+}

@@ -1,0 +1,310 @@
+//! A made-up busy machine, the same for the same seed: the whole screen without privileges, for
+//! tests, pictures and a first look. Its host counters and its events tell one story.
+
+mod chains;
+mod counters;
+mod events;
+mod load;
+mod process;
+mod rng;
+mod rx;
+mod sampler;
+mod tx;
+
+use std::collections::VecDeque;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub use chains::symbol;
+
+use self::counters::Counters;
+use self::events::Row;
+use self::load::{CPUS, Load};
+use self::process::PROCESSES;
+use self::rng::Rng;
+use self::sampler::{Window, parts};
+use super::{Source, Step};
+use crate::decode::{
+    Attach, Batch, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost, Session, SourceKind,
+    Tick,
+};
+use crate::error::Error;
+
+/// 2026-11-22T15:45:00Z, ns since 1970: when the machine's first interval begins.
+const WALL_START: u64 = 1_795_362_300 * 1_000_000_000;
+/// CLOCK_MONOTONIC at that moment, ns.
+const START: u64 = 4_000 * 1_000_000_000;
+
+/// How the machine's time passes. It is virtual either way: a tick is one interval later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    AsFastAsPossible,
+    /// An interval takes as long as it says.
+    RealTime,
+}
+
+#[derive(Debug)]
+pub struct Demo {
+    session: Session,
+    /// By event.
+    rows: Vec<Vec<&'static Row>>,
+    pace: Pace,
+    /// When the running interval began, for `Pace::RealTime` only.
+    began: Instant,
+    demand: Demand,
+    seed: u64,
+    machine: Rng,
+    counters: Counters,
+    /// Intervals that are over.
+    sequence: u64,
+    elapsed_ns: u64,
+    /// Hits since the last sample, by event and CPU.
+    unsampled: Vec<[u64; CPUS]>,
+    ready: VecDeque<Step>,
+    empty: Vec<Batch>,
+}
+
+impl Demo {
+    pub fn new(seed: u64, pace: Pace, specs: Vec<EventSpec>) -> Self {
+        let rows: Vec<_> = specs.iter().map(events::rows).collect();
+        Demo {
+            unsampled: vec![[0; CPUS]; specs.len()],
+            session: Session {
+                host: Host {
+                    hostname: "demo-12".to_owned(),
+                    kernel: "6.8.0-demo".to_owned(),
+                    arch: "x86_64".to_owned(),
+                    cpus: (0..CPUS as u32).collect(),
+                    clock: None,
+                },
+                source: SourceKind::Demo,
+                events: specs.into_iter().map(event).collect(),
+            },
+            rows,
+            pace,
+            began: Instant::now(),
+            demand: Demand {
+                interval: Duration::from_secs(1),
+                ..Demand::default()
+            },
+            seed,
+            machine: Rng::new(seed),
+            counters: Counters::default(),
+            sequence: 0,
+            elapsed_ns: 0,
+            ready: VecDeque::new(),
+            empty: Vec::new(),
+        }
+    }
+
+    /// Waits for the end of the running interval; false: it is not over within the patience.
+    fn wait(&mut self, patience: Duration) -> bool {
+        if self.pace == Pace::AsFastAsPossible {
+            return true;
+        }
+        let left = self.demand.interval.saturating_sub(self.began.elapsed());
+        sleep(left.min(patience));
+        if left > patience {
+            return false;
+        }
+        let due = self.began + self.demand.interval;
+        // After a stop (Ctrl-Z) what was missed is not made up for.
+        self.began = if due.elapsed() > self.demand.interval {
+            Instant::now()
+        } else {
+            due
+        };
+        true
+    }
+
+    /// One interval: its samples, then its tick.
+    fn pass(&mut self) {
+        let length_ns = self.demand.interval.as_nanos() as u64;
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let loads = load::interval(
+            &mut self.machine,
+            self.sequence,
+            seconds(self.elapsed_ns),
+            seconds(length_ns),
+        );
+        self.counters.add(&loads);
+        for (cpu, load) in loads.iter().enumerate() {
+            let window = Window {
+                cpu: cpu as u32,
+                start: START + self.elapsed_ns,
+                length_ns,
+            };
+            let batch = self.sample(window, load);
+            if !batch.samples.is_empty() {
+                self.ready.push_back(Step::Batch(batch));
+            }
+        }
+        self.sequence += 1;
+        self.elapsed_ns += length_ns;
+        let at = START + self.elapsed_ns;
+        let known = |pid: &u32| PROCESSES.iter().any(|process| process.pid == *pid);
+        let tick = Tick {
+            at,
+            wall_ns: WALL_START + self.elapsed_ns,
+            interval_ns: length_ns,
+            counts: self.count(&loads, length_ns),
+            host: self.counters.sample(at, &self.demand),
+            own: OwnCost::default(),
+            ended: self
+                .demand
+                .pids
+                .iter()
+                .copied()
+                .filter(|pid| !known(pid))
+                .collect(),
+            ..Tick::default()
+        };
+        self.ready.push_back(Step::Tick(Box::new(tick)));
+    }
+
+    fn sample(&mut self, window: Window, load: &Load) -> Batch {
+        let cpu = window.cpu as usize;
+        let mut batch = self.empty.pop().unwrap_or_default();
+        batch.cpu = window.cpu;
+        // Chances of their own: what is attached does not change the machine.
+        let mut rng =
+            Rng::new(self.seed ^ (self.sequence << 8) ^ u64::from(window.cpu) ^ (1 << 63));
+        for attach in self
+            .demand
+            .attached
+            .iter()
+            .filter(|a| a.wide && a.stacks_per_s > 0)
+        {
+            let Some(spec) = self.session.events.get(usize::from(attach.event.0)) else {
+                continue;
+            };
+            let parts = parts(&self.wanted(attach.event), cpu, load);
+            let hits: u64 = parts.iter().map(|part| part.hits).sum();
+            let period = window.period(hits, attach.stacks_per_s);
+            let unsampled = &mut self.unsampled[usize::from(attach.event.0)][cpu];
+            *unsampled += hits;
+            let count = *unsampled / period;
+            *unsampled %= period;
+            window.sample(
+                (attach.event, &spec.spec),
+                &parts,
+                (count, period),
+                &mut rng,
+                &mut batch,
+            );
+        }
+        batch.samples.sort_by_key(|sample| sample.time);
+        batch
+    }
+
+    fn count(&self, loads: &[Load; CPUS], span_ns: u64) -> Vec<Counts> {
+        let mut counts = Vec::new();
+        for &Attach {
+            event,
+            wide,
+            per_task,
+            ..
+        } in &self.demand.attached
+        {
+            let rows = self.wanted(event);
+            let parts: [_; CPUS] = std::array::from_fn(|cpu| parts(&rows, cpu, &loads[cpu]));
+            for (cpu, parts) in (0..).zip(&parts).filter(|_| wide) {
+                counts.push(Counts {
+                    event,
+                    cpu: Some(cpu),
+                    pid: None,
+                    hits: parts.iter().map(|part| part.hits).sum(),
+                    span_ns,
+                });
+            }
+            for &pid in self.demand.pids.iter().filter(|_| per_task) {
+                let own = parts
+                    .iter()
+                    .flatten()
+                    .filter(|part| part.process.pid == pid);
+                counts.push(Counts {
+                    event,
+                    cpu: None,
+                    pid: Some(pid),
+                    hits: own.map(|part| part.hits).sum(),
+                    span_ns,
+                });
+            }
+        }
+        counts
+    }
+
+    /// The rows of an event behind the device filter. An id nobody knows has none.
+    fn wanted(&self, event: EventId) -> Vec<&'static Row> {
+        let index = usize::from(event.0);
+        let (Some(rows), Some(event)) = (self.rows.get(index), self.session.events.get(index))
+        else {
+            return Vec::new();
+        };
+        let device = self.demand.device.as_deref();
+        let device = device.filter(|_| event.spec.device_field.is_some());
+        rows.iter()
+            .copied()
+            .filter(|row| device.is_none_or(|device| row.device == device))
+            .collect()
+    }
+}
+
+impl Source for Demo {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn step(&mut self, patience: Duration) -> Result<Step, Error> {
+        if self.ready.is_empty() {
+            if !self.wait(patience) {
+                return Ok(Step::Idle);
+            }
+            self.pass();
+        }
+        Ok(self.ready.pop_front().unwrap_or(Step::Idle))
+    }
+
+    fn demand(&mut self, demand: &Demand) {
+        if self.demand == *demand {
+            return;
+        }
+        self.demand = demand.clone();
+        // An event that was let go begins anew when it comes back.
+        for (index, unsampled) in self.unsampled.iter_mut().enumerate() {
+            if demand
+                .attached
+                .iter()
+                .all(|attach| usize::from(attach.event.0) != index)
+            {
+                *unsampled = [0; CPUS];
+            }
+        }
+    }
+
+    fn recycle(&mut self, mut batch: Batch) {
+        batch.clear();
+        self.empty.push(batch);
+    }
+}
+
+fn event(spec: EventSpec) -> Event {
+    let names: &[(&str, u64, &str)] = match spec.name.as_str() {
+        "kfree_skb" => &[
+            ("reason", events::NO_SOCKET, "NO_SOCKET"),
+            ("reason", events::SOCKET_RCVBUFF, "SOCKET_RCVBUFF"),
+        ],
+        "softirq_entry" => &[("vec", 2, "NET_TX"), ("vec", 3, "NET_RX")],
+        _ => &[],
+    };
+    let owned =
+        |&(field, value, name): &(&str, u64, &str)| (field.to_owned(), value, name.to_owned());
+    Event {
+        symbols: names.iter().map(owned).collect(),
+        spec,
+        missing: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
