@@ -5,5 +5,7 @@ compile_error!("netop reads the Linux kernel's own counters and events: it build
 
 pub mod decode;
 pub mod error;
+pub mod host;
 pub mod model;
 pub mod source;
+pub mod symbol;
