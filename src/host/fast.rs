@@ -47,11 +47,11 @@ impl FastCounters {
         let stat = contents(&self.stat_file, &mut self.buffer)?;
         let mut cpus = Vec::with_capacity(self.online.len());
         cpus.extend(stat::parse(stat).take(MOST_CPUS).map(|(cpu, time)| {
-            let (net_rx_runs, net_tx_runs) = self.softirqs.of(cpu);
+            let runs = self.softirqs.of(cpu);
             CpuCounters {
                 cpu,
-                net_rx_runs,
-                net_tx_runs,
+                net_rx_runs: runs.0,
+                net_tx_runs: runs.1,
                 time,
                 ..CpuCounters::default()
             }

@@ -20,9 +20,9 @@ pub fn parse(text: &str, netns: u64) -> Option<Vec<LinkCounters>> {
         rx.len() + column(&tx, "bytes")?,
         rx.len() + column(&tx, "drop")?,
     ];
-    let links = lines.take(MOST_ENTRIES).filter_map(|line| {
-        // A device name holds no colon, `/` or white space (dev_valid_name), but an alias did.
-        let (name, values) = line.rsplit_once(':')?;
+    let devices = lines.take(MOST_ENTRIES).filter_map(|line| {
+        // No name holds a colon (dev_valid_name).
+        let (name, values) = line.split_once(':')?;
         let values: Vec<u64> = values
             .split_ascii_whitespace()
             .map_while(|value| value.parse().ok())
@@ -51,7 +51,7 @@ pub fn parse(text: &str, netns: u64) -> Option<Vec<LinkCounters>> {
             ..LinkCounters::default()
         })
     });
-    Some(links.collect())
+    Some(devices.collect())
 }
 
 #[cfg(test)]
