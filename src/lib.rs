@@ -5,10 +5,13 @@ compile_error!("netop reads the Linux kernel's own counters and events: it build
 
 pub mod cli;
 pub mod decode;
+pub mod engine;
 pub mod error;
 pub mod export;
+pub mod host;
 pub mod mode;
 pub mod model;
 pub mod probe;
 pub mod source;
+pub mod symbol;
 pub mod sys;

@@ -2,6 +2,7 @@
 //! Knows no probe, no model, no screen.
 
 pub mod demo;
+pub mod live;
 
 use std::time::Duration;
 

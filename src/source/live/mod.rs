@@ -297,7 +297,7 @@ impl Live {
                     self.ready.push_back(Step::Batch(batch));
                 },
                 recv(self.answers) -> answer => match answer {
-                    Ok(Answer::Drained { round, .. }) if round == self.round => waiting -= 1,
+                    Ok(Answer::Drained { round }) if round == self.round => waiting -= 1,
                     Ok(other) => self.take_answer(other),
                     Err(_) => break,
                 },

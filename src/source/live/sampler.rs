@@ -37,7 +37,7 @@ pub enum Order {
 pub enum Answer {
     Attached { cpu: u32, event: EventId, id: u64, at: u64 },
     Refused { cpu: u32, event: EventId, error: io::Error },
-    Drained { cpu: u32, round: u64 },
+    Drained { round: u64 },
 }
 
 struct Slot {
@@ -86,7 +86,7 @@ impl Sampler {
                     Order::Round { number, rates } => {
                         self.drain(&mut slots, &mut batch);
                         self.outbox.send(&mut batch);
-                        self.answer(Answer::Drained { cpu: self.cpu, round: number });
+                        self.answer(Answer::Drained { round: number });
                         adapt(&mut slots, &rates, &mut draw);
                     }
                     other => self.obey(other, &mut slots),

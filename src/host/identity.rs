@@ -1,0 +1,64 @@
+//! Which machine this is.
+
+use super::proc::{Proc, printable};
+use super::softirqs::MOST_CPUS;
+use crate::decode::Host;
+
+/// Texts that cannot be read are `?`; without a CPU list, CPU 0 alone.
+pub fn identity(proc: &Proc) -> Host {
+    let line = |name| {
+        proc.text(name)
+            .map_or_else(|_| "?".to_owned(), |text| printable(text.trim()))
+    };
+    let online = proc.text("sys/devices/system/cpu/online").ok();
+    Host {
+        hostname: line("proc/sys/kernel/hostname"),
+        kernel: line("proc/sys/kernel/osrelease"),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpus: online
+            .and_then(|list| cpu_list(&list))
+            .unwrap_or_else(|| vec![0]),
+        clock: None,
+    }
+}
+
+/// `0-1,4` → 0, 1, 4.
+fn cpu_list(text: &str) -> Option<Vec<u32>> {
+    let mut cpus = Vec::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        if last as usize >= MOST_CPUS {
+            return None;
+        }
+        cpus.extend(first..=last);
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    (!cpus.is_empty()).then_some(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_ranges_and_single_ids() {
+        assert_eq!(cpu_list("0-1,4\n"), Some(vec![0, 1, 4]));
+        assert_eq!(cpu_list("7"), Some(vec![7]));
+        for bad in ["", "-", "0-", "a", "0-4294967295", "4-2", "0,,1"] {
+            assert_eq!(cpu_list(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_files_still_has_an_identity() {
+        let (_dir, proc) = root_with(&[("proc/sys/kernel/hostname", "edge-12\n")]);
+        let host = identity(&proc);
+        assert_eq!(
+            (host.hostname.as_str(), host.kernel.as_str(), host.cpus),
+            ("edge-12", "?", vec![0])
+        );
+    }
+}

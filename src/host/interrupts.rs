@@ -1,0 +1,161 @@
+//! The lines of /proc/interrupts (kernel/irq/proc.c) that belong to network devices.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::proc::{MOST_ENTRIES, Proc, printable};
+use crate::decode::IrqCounter;
+
+/// How network interrupts are told from others.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Owners {
+    irqs: BTreeSet<u32>,
+    /// Names that an action has as one of its words: `eth0`, `virtio3`.
+    words: BTreeSet<String>,
+}
+
+pub fn read(proc: &Proc) -> io::Result<Vec<IrqCounter>> {
+    let owners = owners(proc)?;
+    Ok(parse(&proc.text("proc/interrupts")?, &owners))
+}
+
+fn owners(proc: &Proc) -> io::Result<Owners> {
+    let mut owners = Owners::default();
+    for name in proc.list("sys/class/net")? {
+        let device = format!("sys/class/net/{name}/device");
+        if !proc.exists(&device) {
+            continue;
+        }
+        // A virtio device's vectors are its PCI parent's; any other parent is a bridge, whose
+        // vectors are not the device's.
+        let virtio = proc
+            .link_name(&format!("{device}/subsystem"))
+            .is_ok_and(|bus| bus == "virtio");
+        let vectors = if virtio {
+            owners.words.extend(proc.link_name(&device));
+            format!("{device}/../msi_irqs")
+        } else {
+            format!("{device}/msi_irqs")
+        };
+        let irqs = proc.list(&vectors).unwrap_or_default();
+        owners
+            .irqs
+            .extend(irqs.iter().filter_map(|irq| irq.parse::<u32>().ok()));
+        owners.words.insert(name);
+    }
+    Ok(owners)
+}
+
+fn parse(text: &str, owners: &Owners) -> Vec<IrqCounter> {
+    let mut lines = text.lines();
+    // One column per online CPU, ascending.
+    let cpus = lines.next().unwrap_or("").split_whitespace().count();
+    let irqs = lines.take(MOST_ENTRIES).filter_map(|line| {
+        let (irq, rest) = line.split_once(':')?;
+        let irq = irq.trim().parse().ok()?;
+        let mut words = rest.split_ascii_whitespace();
+        let per_cpu: Vec<u64> = words
+            .by_ref()
+            .take(cpus)
+            .map_while(|count| count.parse().ok())
+            .collect();
+        if per_cpu.len() != cpus {
+            return None;
+        }
+        // chip, hardware number, then after two spaces the action names.
+        let actions = rest.trim_end().rsplit("  ").next()?.trim();
+        let ours = owners.irqs.contains(&irq)
+            || actions
+                .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+                .any(|word| owners.words.contains(word));
+        ours.then(|| IrqCounter {
+            irq,
+            name: printable(actions),
+            per_cpu,
+        })
+    });
+    irqs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    const TEXT: &str = "           CPU0       CPU1       
+ 24:          1          0  IO-APIC   5-edge      ACPI:Ged
+ 31:          7          8  IO-APIC   6-edge      eth1
+ 38:          0       3743 PCI-MSIX-0000:00:03.0   1-edge      virtio2-input.0
+ 41:       1553          0 PCI-MSIX-0000:00:04.0   1-edge      virtio3-rx
+ 42:          0       3450 PCI-MSIX-0000:00:04.0   2-edge      some-queue
+ 50:          2          3 PCI-MSI-0000:00:05.0   2-edge      floppy, eth1-TxRx-0
+NMI:          0          0   Non-maskable interrupts
+ERR:          0
+";
+
+    fn irq(irq: u32, name: &str, per_cpu: [u64; 2]) -> IrqCounter {
+        IrqCounter {
+            irq,
+            name: name.to_owned(),
+            per_cpu: per_cpu.into(),
+        }
+    }
+
+    #[test]
+    fn lines_belong_by_vector_or_by_a_word_of_the_action() {
+        let owners = Owners {
+            irqs: [42].into(),
+            words: ["eth1", "virtio3", "lo"].map(str::to_owned).into(),
+        };
+        let expected = [
+            irq(31, "eth1", [7, 8]),
+            irq(41, "virtio3-rx", [1553, 0]),
+            irq(42, "some-queue", [0, 3450]),
+            irq(50, "floppy, eth1-TxRx-0", [2, 3]),
+        ];
+        assert_eq!(parse(TEXT, &owners), expected);
+    }
+
+    #[test]
+    fn any_truncation_is_survived() {
+        let owners = Owners {
+            irqs: (0..100).collect(),
+            ..Owners::default()
+        };
+        for end in 0..TEXT.len() {
+            assert!(parse(&TEXT[..end], &owners).len() <= 6);
+        }
+    }
+
+    #[test]
+    fn a_virtio_device_has_its_parents_vectors_and_a_pci_device_its_own() {
+        let (_dir, proc) = root_with(&[
+            ("sys/pci0/msi_irqs/40", ""),
+            ("sys/pci0/virtio3/x", ""),
+            ("sys/bridge/msi_irqs/9", ""),
+            ("sys/bridge/nic/msi_irqs/31", ""),
+            ("sys/bus/virtio/x", ""),
+            ("sys/bus/pci/x", ""),
+            ("sys/class/net/lo/mtu", ""),
+            ("sys/class/net/eth0/mtu", ""),
+            ("sys/class/net/eth1/mtu", ""),
+        ]);
+        for (link, target) in [
+            ("sys/pci0/virtio3/subsystem", "sys/bus/virtio"),
+            ("sys/bridge/nic/subsystem", "sys/bus/pci"),
+            ("sys/class/net/eth0/device", "sys/pci0/virtio3"),
+            ("sys/class/net/eth1/device", "sys/bridge/nic"),
+        ] {
+            symlink(proc.path(target), proc.path(link)).expect("link");
+        }
+        let expected = Owners {
+            irqs: [31, 40].into(),
+            words: ["eth0", "eth1", "virtio3"].map(str::to_owned).into(),
+        };
+        assert_eq!(owners(&proc).expect("class/net"), expected);
+        fs::write(proc.path("sys/class/net/bonding_masters"), "").expect("file");
+        assert_eq!(owners(&proc).expect("class/net"), expected);
+    }
+}

@@ -1,0 +1,22 @@
+//! Counters the kernel keeps anyway, read from /proc, /sys and netlink, and nothing attached.
+//! Knows no event, no thread, no screen.
+
+mod fast;
+mod identity;
+mod interrupts;
+mod links;
+mod net_dev;
+mod netns;
+mod proc;
+mod protocols;
+mod slow;
+mod softirqs;
+mod softnet;
+mod stacked;
+mod stat;
+mod tasks;
+
+pub use fast::FastCounters;
+pub use identity::identity;
+pub use proc::Proc;
+pub use slow::SlowReader;

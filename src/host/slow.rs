@@ -1,0 +1,102 @@
+//! Everything that is too slow for the tick: one call reads it all. What fails is a note, and the
+//! rest is read all the same.
+
+use super::links::{self, Links};
+use super::netns::{self, Namespaces};
+use super::proc::Proc;
+use super::{interrupts, protocols, stacked, tasks};
+use crate::decode::SlowSample;
+
+pub struct SlowReader {
+    proc: Proc,
+    links: Links,
+    namespaces: Namespaces,
+}
+
+impl SlowReader {
+    pub fn new(proc: Proc) -> SlowReader {
+        SlowReader {
+            proc,
+            links: Links::default(),
+            namespaces: Namespaces::default(),
+        }
+    }
+
+    /// `at` is CLOCK_MONOTONIC in ns. `tasks` are the processes to read, unless `list_tasks` asks
+    /// for every one.
+    pub fn read(&mut self, at: u64, tasks: &[u32], list_tasks: bool) -> SlowSample {
+        let proc = &self.proc;
+        let mut notes = Vec::new();
+        let own = netns::own(proc);
+        let others = match &own {
+            Ok(own) => self.namespaces.others(proc, *own, at, &mut notes),
+            Err(error) => {
+                notes.push(format!("cannot tell network namespaces apart: {error}"));
+                Vec::new()
+            }
+        };
+        let own = own.unwrap_or(0);
+        let mut devices = self.links.own(proc, own, &mut notes);
+        let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
+            .into_iter()
+            .collect();
+        let mut vlan_inside = None;
+        for (netns, pid) in others {
+            devices.extend(links::foreign(proc, netns, pid, &mut notes));
+            protocols.extend(protocols::read(
+                proc,
+                &format!("proc/{pid}"),
+                netns,
+                &mut notes,
+            ));
+            if vlan_inside.is_none() && stacked::has_vlan(proc, pid) {
+                vlan_inside = Some(format!(
+                    "softnet_stat counts packets of VLAN devices in network namespace {netns} twice"
+                ));
+            }
+        }
+        let irqs = interrupts::read(proc).unwrap_or_else(|error| {
+            notes.push(format!("cannot read the interrupt counts: {error}"));
+            Vec::new()
+        });
+        let everyone = if list_tasks { proc.pids().ok() } else { None };
+        SlowSample {
+            at,
+            softnet_inexact: stacked::why_inexact(&devices).or(vlan_inside),
+            links: devices.into_iter().map(|device| device.link).collect(),
+            protocols,
+            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(tasks)),
+            tasks_complete: everyone.is_some(),
+            irqs,
+            notes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+
+    #[test]
+    fn on_an_empty_root_every_failure_is_a_note_and_nothing_panics() {
+        let (_dir, proc) = root_with(&[]);
+        let sample = SlowReader::new(proc).read(5, &[1], true);
+        assert_eq!((sample.at, sample.tasks_complete), (5, false));
+        assert!(sample.tasks.is_empty() && sample.irqs.is_empty());
+        assert_eq!(sample.notes.len(), 2, "{:?}", sample.notes);
+    }
+
+    #[test]
+    fn this_host_is_read_without_a_complaint_about_its_own_namespace() {
+        let me = std::process::id();
+        let mut reader = SlowReader::new(Proc::host());
+        let sample = reader.read(0, &[me], false);
+        assert!(sample.links.iter().any(|link| link.name == "lo"));
+        assert!(!sample.protocols.is_empty());
+        assert_eq!(sample.tasks.iter().map(|t| t.pid).collect::<Vec<_>>(), [me]);
+        let everyone = reader.read(1, &[], true);
+        assert!(everyone.tasks_complete);
+        assert!(everyone.tasks.iter().any(|task| task.pid == me));
+    }
+}

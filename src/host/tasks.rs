@@ -1,0 +1,81 @@
+//! Processes: name, network namespace and how long they waited for a CPU.
+
+use super::netns;
+use super::proc::{Proc, printable};
+use crate::decode::TaskCounters;
+
+/// Those of `pids` that exist.
+pub fn read(proc: &Proc, pids: &[u32]) -> Vec<TaskCounters> {
+    pids.iter().filter_map(|pid| task(proc, *pid)).collect()
+}
+
+fn task(proc: &Proc, pid: u32) -> Option<TaskCounters> {
+    let comm = proc.text(&format!("proc/{pid}/comm")).ok()?;
+    Some(TaskCounters {
+        pid,
+        comm: printable(comm.strip_suffix('\n').unwrap_or(&comm)),
+        // 0: somebody else's process, not ours to see.
+        netns: netns::of(proc, pid).unwrap_or(0),
+        runq_ns: proc
+            .text(&format!("proc/{pid}/schedstat"))
+            .ok()
+            .and_then(|text| runq_delay(&text)),
+    })
+}
+
+/// `on_cpu_ns runq_delay_ns timeslices` (proc_pid_schedstat); the kernel prints `0 0 0` when it
+/// keeps no such statistics.
+fn runq_delay(text: &str) -> Option<u64> {
+    let mut words = text.split_ascii_whitespace();
+    let on_cpu: u64 = words.next()?.parse().ok()?;
+    let delay: u64 = words.next()?.parse().ok()?;
+    let timeslices: u64 = words.next()?.parse().ok()?;
+    (on_cpu > 0 || delay > 0 || timeslices > 0).then_some(delay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+
+    #[test]
+    fn the_second_field_of_schedstat_is_the_delay() {
+        assert_eq!(runq_delay("12 345 6\n"), Some(345));
+        assert_eq!(runq_delay("12 0 6\n"), Some(0));
+        for unknown in ["0 0 0\n", "", "12", "12 3", "a b c"] {
+            assert_eq!(runq_delay(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn processes_that_ended_are_left_out_and_names_are_made_printable() {
+        let (_dir, proc) = root_with(&[
+            ("proc/5/comm", "evil\u{1b}]0;\n"),
+            ("proc/5/schedstat", "1 2 3\n"),
+            ("proc/9/comm", "plain\n"),
+        ]);
+        let expected = [
+            TaskCounters {
+                pid: 5,
+                comm: "evil?]0;".to_owned(),
+                netns: 0,
+                runq_ns: Some(2),
+            },
+            TaskCounters {
+                pid: 9,
+                comm: "plain".to_owned(),
+                ..TaskCounters::default()
+            },
+        ];
+        assert_eq!(read(&proc, &[5, 7, 9]), expected);
+    }
+
+    #[test]
+    fn this_process_is_in_its_own_namespace() {
+        let proc = Proc::host();
+        let tasks = read(&proc, &[std::process::id()]);
+        assert_eq!(tasks.len(), 1);
+        assert_eq!(tasks[0].netns, netns::own(&proc).expect("own namespace"));
+        assert!(tasks[0].netns > 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! Opens the file behind a mapping of somebody else's process. Paths are theirs, so a file is
+//! looked at (O_PATH: no device is touched, no FIFO waited for) before it is read, and it is then
+//! read through its descriptor: nobody can swap it in between.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::maps::Mapping;
+
+/// A regular file that is only looked at; read it through [`MappedFile::path`].
+#[derive(Debug)]
+pub struct MappedFile {
+    looked_at: File,
+}
+
+impl MappedFile {
+    /// `proc` is /proc. Tried in turn: the mapped file itself, deleted or not (needs
+    /// CAP_CHECKPOINT_RESTORE); its path in the process's root; its path here, for processes that
+    /// have ended.
+    pub fn open(proc: &Path, pid: u32, mapping: &Mapping) -> Option<MappedFile> {
+        let of_process = proc.join(pid.to_string());
+        let itself = format!("map_files/{:x}-{:x}", mapping.start, mapping.end);
+        let inside = mapping.path.trim_start_matches('/');
+        look_at(&of_process.join(itself), libc::O_PATH)
+            .filter(is_regular)
+            .or_else(|| {
+                look_at(&of_process.join("root").join(inside), libc::O_PATH)
+                    // overlayfs and btrfs show another device here than in maps.
+                    .filter(|file| is_regular(file) && has_inode(file, mapping.inode))
+            })
+            .or_else(|| {
+                look_at(Path::new(&mapping.path), libc::O_PATH).filter(|file| {
+                    is_regular(file)
+                        && has_inode(file, mapping.inode)
+                        && file
+                            .metadata()
+                            .is_ok_and(|data| data.dev() == mapping.device)
+                })
+            })
+            .map(|looked_at| MappedFile { looked_at })
+    }
+
+    /// A regular file at `path`, which is no symbolic link, that belongs to `uid` or root.
+    pub fn owned_by(path: &Path, uid: u32) -> Option<MappedFile> {
+        look_at(path, libc::O_PATH | libc::O_NOFOLLOW)
+            .filter(|file| {
+                is_regular(file)
+                    && file
+                        .metadata()
+                        .is_ok_and(|data| data.uid() == uid || data.uid() == 0)
+            })
+            .map(|looked_at| MappedFile { looked_at })
+    }
+
+    /// Opens this very file while `self` lives.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.looked_at.as_raw_fd()).into()
+    }
+
+    pub fn len(&self) -> u64 {
+        self.looked_at.metadata().map_or(0, |data| data.len())
+    }
+}
+
+fn look_at(path: &Path, flags: i32) -> Option<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags | libc::O_CLOEXEC)
+        .open(path)
+        .ok()
+}
+
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|data| data.is_file())
+}
+
+fn has_inode(file: &File, inode: u64) -> bool {
+    file.metadata().is_ok_and(|data| data.ino() == inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn mapping(path: &Path, inode: u64, device: u64) -> Mapping {
+        Mapping {
+            start: 0x1000,
+            end: 0x2000,
+            offset: 0,
+            device,
+            inode,
+            path: path.to_str().expect("UTF-8").to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_the_mapped_inode_is_opened_by_path() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("lib.so");
+        fs::write(&file, "text").expect("file");
+        let data = fs::metadata(&file).expect("metadata");
+        let nowhere = dir.path().join("proc");
+        let right = mapping(&file, data.ino(), data.dev());
+        let opened = MappedFile::open(&nowhere, 1, &right).expect("the same file");
+        assert_eq!(fs::read_to_string(opened.path()).expect("text"), "text");
+        for wrong in [
+            mapping(&file, data.ino() + 1, data.dev()),
+            mapping(&file, data.ino(), data.dev() + 1),
+        ] {
+            assert!(MappedFile::open(&nowhere, 1, &wrong).is_none());
+        }
+    }
+
+    #[test]
+    fn a_path_is_opened_in_the_root_of_its_process() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let root = dir.path().join("7/root/opt");
+        fs::create_dir_all(&root).expect("directory");
+        fs::write(root.join("lib.so"), "inside").expect("file");
+        let inode = fs::metadata(root.join("lib.so")).expect("metadata").ino();
+        let mapping = mapping(Path::new("/opt/lib.so"), inode, 0);
+        let opened = MappedFile::open(dir.path(), 7, &mapping).expect("file");
+        assert_eq!(fs::read_to_string(opened.path()).expect("text"), "inside");
+        assert!(MappedFile::open(dir.path(), 8, &mapping).is_none());
+    }
+
+    #[test]
+    fn devices_fifos_and_directories_are_not_opened() {
+        let nowhere = Path::new("/nowhere");
+        for path in ["/dev/null", "/dev", "/dev/zero"] {
+            let data = fs::metadata(path).expect("metadata");
+            let mapping = mapping(Path::new(path), data.ino(), data.dev());
+            assert!(MappedFile::open(nowhere, 1, &mapping).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_or_behind_a_link_is_not_owned() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("perf-1.map");
+        fs::write(&file, "").expect("file");
+        let uid = fs::metadata(&file).expect("metadata").uid();
+        assert!(MappedFile::owned_by(&file, uid).is_some());
+        assert_eq!(MappedFile::owned_by(&file, uid + 1).is_some(), uid == 0);
+        let link = dir.path().join("link");
+        symlink(&file, &link).expect("link");
+        assert!(MappedFile::owned_by(&link, uid).is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! /tmp/perf-PID.map: names that a JIT compiler writes for its code, `START SIZE name` in hex.
+//! (tools/perf/Documentation/jit-interface.txt)
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::mapped_file::MappedFile;
+use super::readable::readable;
+
+const LONGEST: u64 = 32 << 20;
+
+/// Sorted by start.
+#[derive(Debug, Default)]
+pub struct PerfMap {
+    functions: Vec<(u64, u64, String)>,
+}
+
+impl PerfMap {
+    /// Empty when the process has none that can be trusted (its own or root's).
+    pub fn read(proc: &Path, pid: u32) -> PerfMap {
+        let mut text = Vec::new();
+        if let Some(file) = open(proc, pid) {
+            // A part of a map is better than none.
+            let _ = file.take(LONGEST).read_to_end(&mut text);
+        }
+        PerfMap::parse(&String::from_utf8_lossy(&text))
+    }
+
+    fn parse(text: &str) -> PerfMap {
+        let mut functions: Vec<_> = text.lines().filter_map(function).collect();
+        functions.sort_by_key(|(start, _, _)| *start);
+        PerfMap { functions }
+    }
+
+    pub fn name(&self, address: u64) -> Option<String> {
+        let after = self
+            .functions
+            .partition_point(|(start, _, _)| *start <= address);
+        let (start, size, name) = self.functions[..after].last()?;
+        (address - start < *size).then(|| readable(name))
+    }
+}
+
+/// The file is named after the pid the process has in its own namespace.
+fn open(proc: &Path, pid: u32) -> Option<File> {
+    let process = proc.join(pid.to_string());
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let inner: u32 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?
+        .split_whitespace()
+        .last()?
+        .parse()
+        .ok()?;
+    let uid = fs::metadata(&process).ok()?.uid();
+    let path = process.join(format!("root/tmp/perf-{inner}.map"));
+    File::open(MappedFile::owned_by(&path, uid)?.path()).ok()
+}
+
+fn function(line: &str) -> Option<(u64, u64, String)> {
+    let mut parts = line.splitn(3, ' ');
+    let mut hex = || u64::from_str_radix(parts.next()?, 16).ok();
+    let (start, size) = (hex()?, hex()?);
+    Some((start, size, parts.next()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jit_functions_are_found_by_range() {
+        let map = PerfMap::parse("2000 10 later\nzz\n1000 20 LazyCompile:~f /a b.js:3\n3000\n");
+        assert_eq!(
+            map.name(0x101f).as_deref(),
+            Some("LazyCompile:~f /a b.js:3")
+        );
+        assert_eq!(map.name(0x2000).as_deref(), Some("later"));
+        for outside in [0, 0xfff, 0x1020, 0x2010, u64::MAX] {
+            assert_eq!(map.name(outside), None);
+        }
+    }
+
+    #[test]
+    fn the_map_is_found_by_the_pid_inside_the_namespace() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir_all(dir.path().join("70/root/tmp")).expect("directory");
+        fs::write(dir.path().join("70/status"), "Name:\tx\nNSpid:\t70\t5\n").expect("file");
+        fs::write(dir.path().join("70/root/tmp/perf-5.map"), "10 10 jitted\n").expect("file");
+        assert_eq!(
+            PerfMap::read(dir.path(), 70).name(0x18).as_deref(),
+            Some("jitted")
+        );
+        assert_eq!(PerfMap::read(dir.path(), 71).name(0x18), None);
+    }
+}

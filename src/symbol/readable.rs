@@ -1,0 +1,142 @@
+//! Names from strangers' files → one short printable line. Demangling writes into a bounded
+//! buffer: a mangled name of a hundred bytes can stand for gigabytes.
+
+use std::fmt::{self, Write};
+
+use cpp_demangle::{BorrowedSymbol, DemangleOptions};
+
+/// Longest name shown, in characters.
+pub const LONGEST: usize = 200;
+
+/// Longer mangled names are shown as they are, cut.
+const LONGEST_MANGLED: usize = 4096;
+
+/// Printable and at most [`LONGEST`] characters.
+pub fn readable(text: &str) -> String {
+    let mut line = Line::default();
+    // Full is the only error, and then the line has what fits.
+    let _ = line.write_str(text);
+    line.text
+}
+
+/// The same of a symbol of an ELF file, demangled when it is a Rust or C++ name.
+pub fn symbol(raw: &str) -> String {
+    if raw.len() <= LONGEST_MANGLED {
+        let mut line = Line::default();
+        if let Ok(name) = rustc_demangle::try_demangle(raw) {
+            // `{:#}` leaves the hash out.
+            let _ = write!(line, "{name:#}");
+        } else if raw.starts_with("_Z") {
+            demangle_cpp(raw, &mut line);
+        }
+        if !line.text.is_empty() {
+            return line.text;
+        }
+    }
+    readable(raw)
+}
+
+fn demangle_cpp(raw: &str, line: &mut Line) {
+    let Ok((name, tail)) = BorrowedSymbol::with_tail(raw.as_bytes()) else {
+        return;
+    };
+    let options = DemangleOptions::new().no_params().no_return_type();
+    if name.structured_demangle(line, &options).is_err() && line.room > 0 {
+        line.text.clear();
+        return;
+    }
+    let _ = line.write_str(&String::from_utf8_lossy(tail));
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    room: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Line {
+            text: String::new(),
+            room: LONGEST,
+        }
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(if hides(c) { '?' } else { c });
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, and those that turn the direction of the text round.
+fn hides(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rust_and_cpp_names_are_demangled_and_c_names_kept() {
+        for (raw, shown) in [
+            ("main", "main"),
+            ("_start", "_start"),
+            (
+                "_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE",
+                "core::fmt::Write::write_fmt",
+            ),
+            ("_RNvC6_123foo3bar", "123foo::bar"),
+            (
+                "_ZNSt6vectorIiSaIiEE9push_backERKi",
+                "std::vector<int, std::allocator<int> >::push_back",
+            ),
+            ("_ZN3foo3barEv.isra.0", "foo::bar"),
+            ("_ZN3foo3barEv@@V_1", "foo::bar@@V_1"),
+            ("_Zzz", "_Zzz"),
+        ] {
+            assert_eq!(symbol(raw), shown, "{raw}");
+        }
+    }
+
+    #[test]
+    fn control_characters_never_pass() {
+        assert_eq!(readable("a\u{1b}[2J\n\u{9b}\u{202e}z"), "a?[2J???z");
+    }
+
+    #[test]
+    fn names_are_cut_at_the_limit() {
+        assert_eq!(symbol(&"a".repeat(100_000)).chars().count(), LONGEST);
+        assert_eq!(readable(&"é".repeat(300)).chars().count(), LONGEST);
+    }
+
+    /// Each level is a pair of the level before: 2^levels characters when written out.
+    fn doubling(levels: usize) -> String {
+        let number = |n: usize| match n {
+            0 => String::new(),
+            n if n <= 36 => char::from_digit(n as u32 - 1, 36)
+                .expect("a digit")
+                .to_ascii_uppercase()
+                .to_string(),
+            n => panic!("{n} levels"),
+        };
+        let pairs: String = (2..levels + 2)
+            .map(|level| format!("S1_IS{0}_S{0}_E", number(level + 1)))
+            .collect();
+        format!("_Z1fI1a1pIS0_S0_E{pairs}Evv")
+    }
+
+    #[test]
+    fn a_name_that_doubles_at_every_level_ends_at_the_limit() {
+        let small = doubling(10);
+        let (name, _) = BorrowedSymbol::with_tail(small.as_bytes()).expect("a valid name");
+        let whole = name.demangle().expect("a name");
+        assert!(whole.len() > 1 << 10, "{whole}");
+        assert_eq!(symbol(&doubling(33)).chars().count(), LONGEST);
+    }
+}
