@@ -16,6 +16,8 @@ pub enum Error {
     Unavailable { what: String, hint: String },
     /// The work itself failed.
     Failed { what: String, hint: String },
+    /// Nothing of what was asked for exists (a process, a device).
+    Nothing { what: String, hint: String },
 }
 
 impl Error {
@@ -40,12 +42,20 @@ impl Error {
         }
     }
 
+    pub fn nothing(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Nothing {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// The next command to type.
     pub fn hint(&self) -> &str {
         match self {
             Error::Usage { hint, .. }
             | Error::Unavailable { hint, .. }
-            | Error::Failed { hint, .. } => hint,
+            | Error::Failed { hint, .. }
+            | Error::Nothing { hint, .. } => hint,
         }
     }
 
@@ -54,6 +64,7 @@ impl Error {
             Error::Usage { .. } => EXIT_USAGE,
             Error::Unavailable { .. } => EXIT_PERMISSION,
             Error::Failed { .. } => EXIT_FAILED,
+            Error::Nothing { .. } => EXIT_NOTHING,
         }
     }
 }
@@ -63,7 +74,8 @@ impl fmt::Display for Error {
         match self {
             Error::Usage { what, .. }
             | Error::Unavailable { what, .. }
-            | Error::Failed { what, .. } => f.write_str(what),
+            | Error::Failed { what, .. }
+            | Error::Nothing { what, .. } => f.write_str(what),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod export;
 pub mod host;
 pub mod mode;
 pub mod model;
+pub mod plan;
 pub mod probe;
 pub mod source;
 pub mod symbol;

@@ -31,7 +31,9 @@ impl Cpus {
         let seconds = interval_ns as f64 / 1e9;
         for now in counters {
             let last = self.last.insert(now.cpu, *now);
-            let Some(last) = last.filter(|_| interval_ns > 0) else { continue };
+            let Some(last) = last.filter(|_| interval_ns > 0) else {
+                continue;
+            };
             let delta = CpuDelta {
                 net_rx_runs: now.net_rx_runs.saturating_sub(last.net_rx_runs),
                 net_tx_runs: now.net_tx_runs.saturating_sub(last.net_tx_runs),
@@ -45,7 +47,11 @@ impl Cpus {
                 squeezed: Some(now.softnet.squeezed.saturating_sub(last.softnet.squeezed)),
                 backlog_dropped: Some(now.softnet.dropped.saturating_sub(last.softnet.dropped)),
                 backlog: Some(now.softnet.backlog),
-                received_rps: Some(now.softnet.received_rps.saturating_sub(last.softnet.received_rps)),
+                received_rps: Some(
+                    now.softnet
+                        .received_rps
+                        .saturating_sub(last.softnet.received_rps),
+                ),
                 net_rx_runs: Some(delta.net_rx_runs),
                 net_rx_rate: Some(delta.net_rx_runs as f64 / seconds),
                 packets_per_run: (delta.net_rx_runs > 0)
@@ -64,7 +70,14 @@ impl Cpus {
     pub fn packet_rates(&self) -> FxHashMap<u32, f64> {
         self.rows
             .iter()
-            .map(|row| (row.cpu, row.rx_rate.unwrap_or(0.0).max(row.net_rx_rate.unwrap_or(0.0))))
+            .map(|row| {
+                (
+                    row.cpu,
+                    row.rx_rate
+                        .unwrap_or(0.0)
+                        .max(row.net_rx_rate.unwrap_or(0.0)),
+                )
+            })
             .collect()
     }
 }
@@ -72,8 +85,14 @@ impl Cpus {
 /// Shares of the time that /proc/stat accounted for (its ticks, not the interval's length).
 fn shares(row: &mut Cpu, now: &CpuTime, last: &CpuTime) {
     let part = |get: fn(&CpuTime) -> u64| get(now).saturating_sub(get(last)) as f64;
-    let parts: [fn(&CpuTime) -> u64; 6] =
-        [|t| t.user, |t| t.system, |t| t.idle, |t| t.irq, |t| t.softirq, |t| t.steal];
+    let parts: [fn(&CpuTime) -> u64; 6] = [
+        |t| t.user,
+        |t| t.system,
+        |t| t.idle,
+        |t| t.irq,
+        |t| t.softirq,
+        |t| t.steal,
+    ];
     let [user, system, idle, irq, softirq, steal] = parts.map(part);
     let all = user + system + idle + irq + softirq + steal;
     if all <= 0.0 {
@@ -97,8 +116,16 @@ mod tests {
             cpu,
             net_rx_runs: 100 * k,
             net_tx_runs: k,
-            softnet: crate::decode::Softnet { processed: 1000 * k, ..Default::default() },
-            time: CpuTime { idle: 600 * k, softirq: 300 * k, user: 100 * k, ..Default::default() },
+            softnet: crate::decode::Softnet {
+                processed: 1000 * k,
+                ..Default::default()
+            },
+            time: CpuTime {
+                idle: 600 * k,
+                softirq: 300 * k,
+                user: 100 * k,
+                ..Default::default()
+            },
         }
     }
 
@@ -109,8 +136,14 @@ mod tests {
         assert!(cpus.rows.is_empty(), "a baseline is no interval");
         cpus.take(2_000_000_000, &[counters(3, 2)]);
         let row = &cpus.rows[0];
-        assert_eq!((row.cpu, row.rx_packets, row.net_rx_runs), (3, Some(1000), Some(100)));
-        assert_eq!((row.rx_rate, row.packets_per_run), (Some(500.0), Some(10.0)));
+        assert_eq!(
+            (row.cpu, row.rx_packets, row.net_rx_runs),
+            (3, Some(1000), Some(100))
+        );
+        assert_eq!(
+            (row.rx_rate, row.packets_per_run),
+            (Some(500.0), Some(10.0))
+        );
         assert!((row.softirq_pct.unwrap() - 30.0).abs() < 1e-9);
     }
 

@@ -75,31 +75,38 @@ impl Functions {
     }
 
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
-        (0..self.rows.len()).map(|row| self.row(row, interval)).collect()
+        (0..self.rows.len())
+            .map(|row| self.row(row, interval))
+            .collect()
     }
 
     fn row(&mut self, row: usize, interval: &Interval<'_>) -> Function {
         let probe = &interval.registry.rows[row].probe;
         let events = &interval.registry.rows[row].events;
-        let free = probe.free().filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
+        let free = probe
+            .free()
+            .filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
             Some(free) => by_proc(free, interval),
             None => by_perf(events, interval),
         };
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
-        kept.series.push(known.then_some(counted.rate), known.then_some(counted.calls));
+        kept.series.push(
+            known.then_some(counted.rate),
+            known.then_some(counted.calls),
+        );
 
-        let sums = events.iter().filter_map(|e| interval.folded.per_event.get(&e.0)).fold(
-            Sums::default(),
-            |mut all, sums| {
+        let sums = events
+            .iter()
+            .filter_map(|e| interval.folded.per_event.get(&e.0))
+            .fold(Sums::default(), |mut all, sums| {
                 all.packets += sums.packets;
                 all.bytes += sums.bytes;
                 all.with_packets += sums.with_packets;
                 all.with_bytes += sums.with_bytes;
                 all
-            },
-        );
+            });
         let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
         let mut packets_per_hit = mean(sums.packets, sums.with_packets);
         if free == Some(Free::NetRxRuns) && counted.calls > 0 {
@@ -109,7 +116,11 @@ impl Functions {
         let top: Vec<Share> = (interval.folded.tags.iter())
             .filter(|(event, ..)| events.iter().any(|e| e.0 == *event))
             .take(TOP)
-            .map(|(_, kind, name, calls)| Share { kind, name: Arc::clone(name), calls: *calls })
+            .map(|(_, kind, name, calls)| Share {
+                kind,
+                name: Arc::clone(name),
+                calls: *calls,
+            })
             .collect();
         let reason = interval.plan.reasons.get(row).cloned().flatten();
         let asked = interval.want.exact.contains(&*kept.name)
@@ -164,7 +175,12 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
         .collect();
     let calls = per_cpu.iter().map(|c| c.calls).sum();
     let rate = calls as f64 * 1e9 / interval.interval_ns.max(1) as f64;
-    Counted { source: Some(Backing::Proc), calls, rate, per_cpu }
+    Counted {
+        source: Some(Backing::Proc),
+        calls,
+        rate,
+        per_cpu,
+    }
 }
 
 /// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
@@ -172,12 +188,21 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
 fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
     let per_task = !interval.want.pids.is_empty();
     let usable = |e: &EventId| {
-        interval.session.events.get(e.0 as usize).is_some_and(|known| known.missing.is_none())
+        interval
+            .session
+            .events
+            .get(e.0 as usize)
+            .is_some_and(|known| known.missing.is_none())
     };
     let mut counted = Counted::default();
     let mut found = Vec::new();
-    for count in interval.counts.iter().filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task) {
-        if count.span_ns == 0 {
+    for count in interval
+        .counts
+        .iter()
+        .filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task)
+    {
+        // Attached or let go within the interval: too little of it was seen to speak of it.
+        if count.span_ns < interval.interval_ns / 2 {
             continue;
         }
         found.push(count.event);
@@ -186,12 +211,19 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
         if let Some(cpu) = count.cpu {
             match counted.per_cpu.iter_mut().find(|c| c.cpu == cpu) {
                 Some(cell) => cell.calls += count.hits,
-                None => counted.per_cpu.push(CpuCalls { cpu, calls: count.hits }),
+                None => counted.per_cpu.push(CpuCalls {
+                    cpu,
+                    calls: count.hits,
+                }),
             }
         }
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
-    let complete = !found.is_empty() && events.iter().filter(|e| usable(e)).all(|e| found.contains(e));
+    let complete = !found.is_empty()
+        && events
+            .iter()
+            .filter(|e| usable(e))
+            .all(|e| found.contains(e));
     if complete {
         counted.source = Some(Backing::Perf);
         counted

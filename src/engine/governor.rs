@@ -62,6 +62,8 @@ pub struct Governor {
     /// Packets/s that a CPU takes in: what an event that was never measured is expected to hit.
     packets: FxHashMap<u32, f64>,
     attached: Vec<EventId>,
+    /// An interval has been measured; before that there is nothing to forecast from.
+    learnt: bool,
 }
 
 /// Which rows the free counters can serve now.
@@ -88,6 +90,7 @@ impl Governor {
             rates: FxHashMap::default(),
             packets: FxHashMap::default(),
             attached: Vec::new(),
+            learnt: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl Governor {
         // A rate that was not measured for half a minute says nothing any more.
         self.rates.retain(|_, (_, age)| *age < 30);
         self.packets = packets;
+        self.learnt = true;
         let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
         let mut anywhere = 0.0;
         for count in counts.iter().filter(|c| c.span_ns > 0) {
@@ -123,12 +127,19 @@ impl Governor {
             *ns.entry(cpu).or_default() += rate * SAMPLE_NS;
         }
         let share = own_pct / cpus.max(1) as f64;
-        let per_cpu: FxHashMap<u32, f64> = ns.into_iter().map(|(cpu, ns)| (cpu, ns / 1e7 + share)).collect();
-        let busiest = per_cpu.iter().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
+        let per_cpu: FxHashMap<u32, f64> = ns
+            .into_iter()
+            .map(|(cpu, ns)| (cpu, ns / 1e7 + share))
+            .collect();
+        let busiest = per_cpu
+            .iter()
+            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
         Cost {
             busiest_pct: busiest.map_or(share, |(_, pct)| *pct),
             busiest_cpu: busiest.map(|(cpu, _)| *cpu),
-            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>() + anywhere / 1e7 + own_pct,
+            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>()
+                + anywhere / 1e7
+                + own_pct,
             per_cpu,
         }
     }
@@ -141,14 +152,24 @@ impl Governor {
     }
 
     /// What to open for the coming interval.
-    pub fn plan(&mut self, want: &Want, registry: &Registry, session: &Session, free: FreeNow) -> Plan {
-        let mut plan = Plan { reasons: vec![None; registry.rows.len()], ..Plan::default() };
+    pub fn plan(
+        &mut self,
+        want: &Want,
+        registry: &Registry,
+        session: &Session,
+        free: FreeNow,
+    ) -> Plan {
+        let mut plan = Plan {
+            reasons: vec![None; registry.rows.len()],
+            ..Plan::default()
+        };
         let filtered = !want.pids.is_empty() || want.device.is_some();
         let asked = |row: usize| {
             let name = registry.rows[row].probe.function();
             want.exact.contains(name) || want.drill.as_deref() == Some(name)
         };
-        let drilled = |row: usize| want.drill.as_deref() == Some(registry.rows[row].probe.function());
+        let drilled =
+            |row: usize| want.drill.as_deref() == Some(registry.rows[row].probe.function());
         let mut order: Vec<usize> = (0..registry.rows.len()).collect();
         order.sort_by_key(|&row| (!asked(row), registry.rows[row].probe.priority(), row));
 
@@ -162,13 +183,15 @@ impl Governor {
             let served = !filtered && probe.free().is_some_and(|f| free.serves(f));
             if self.counting == Counting::Proc {
                 if !served {
-                    plan.reasons[row] = Some("needs perf events; netop runs with --counting proc".into());
+                    plan.reasons[row] =
+                        Some("needs perf events; netop runs with --counting proc".into());
                 }
                 continue;
             }
             if want.detached {
                 if !served {
-                    plan.reasons[row] = Some("everything is detached; press ! to attach again".into());
+                    plan.reasons[row] =
+                        Some("everything is detached; press ! to attach again".into());
                 }
                 continue;
             }
@@ -192,8 +215,15 @@ impl Governor {
             }
             let worst = after.values().copied().fold(0.0, f64::max);
             let open_already = usable.iter().all(|event| self.attached.contains(event));
-            let limit = if open_already { budget_ns } else { budget_ns * COMES_BACK };
+            let limit = if open_already {
+                budget_ns
+            } else {
+                budget_ns * COMES_BACK
+            };
             let must = asked(row) || probe.priority() == 0;
+            if !self.learnt && self.budget_pct < 100.0 && probe.priority() > 1 && !must {
+                continue;
+            }
             if worst > limit && self.budget_pct < 100.0 {
                 if !must {
                     shed.push(probe.function());
@@ -218,7 +248,11 @@ impl Governor {
             .iter()
             .map(|&(_, event, drill)| Attach {
                 event,
-                stacks_per_s: if drill { (f64::from(DRILL_STACKS) * stacks) as u32 } else { (f64::from(STACKS) * stacks) as u32 },
+                stacks_per_s: if drill {
+                    (f64::from(DRILL_STACKS) * stacks) as u32
+                } else {
+                    (f64::from(STACKS) * stacks) as u32
+                },
                 wide: true,
                 per_task,
             })
@@ -230,7 +264,12 @@ impl Governor {
     }
 
     /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.
-    fn stacks(&self, opened: &[(usize, EventId, bool)], session: &Session, spent: &FxHashMap<u32, f64>) -> f64 {
+    fn stacks(
+        &self,
+        opened: &[(usize, EventId, bool)],
+        session: &Session,
+        spent: &FxHashMap<u32, f64>,
+    ) -> f64 {
         let mut share: f64 = 1.0;
         if self.budget_pct >= 100.0 {
             return share;
@@ -254,12 +293,19 @@ impl Governor {
 }
 
 /// The events of a row that can be opened here, or why none can.
-fn usable(registry: &Registry, session: &Session, row: usize, want: &Want) -> Result<Vec<EventId>, String> {
+fn usable(
+    registry: &Registry,
+    session: &Session,
+    row: usize,
+    want: &Want,
+) -> Result<Vec<EventId>, String> {
     let events = &registry.rows[row].events;
     let mut missing = None;
     let mut usable = Vec::new();
     for &event in events {
-        let Some(known) = session.events.get(event.0 as usize) else { continue };
+        let Some(known) = session.events.get(event.0 as usize) else {
+            continue;
+        };
         match &known.missing {
             Some(reason) => missing = Some(reason.clone()),
             None => usable.push(event),
@@ -274,7 +320,13 @@ fn usable(registry: &Registry, session: &Session, row: usize, want: &Want) -> Re
     Ok(usable)
 }
 
-fn phrase(want: &Want, counting: Counting, shed: &[&str], over: Option<&str>, stacks: f64) -> String {
+fn phrase(
+    want: &Want,
+    counting: Counting,
+    shed: &[&str],
+    over: Option<&str>,
+    stacks: f64,
+) -> String {
     if want.detached {
         return "all detached".to_owned();
     }
@@ -291,11 +343,19 @@ fn phrase(want: &Want, counting: Counting, shed: &[&str], over: Option<&str>, st
             let _infallible = write!(phrase, "not counted to save CPU: {one}; ");
         }
         [first, rest @ ..] => {
-            let _infallible = write!(phrase, "not counted to save CPU: {first} and {} more; ", rest.len());
+            let _infallible = write!(
+                phrase,
+                "not counted to save CPU: {first} and {} more; ",
+                rest.len()
+            );
         }
     }
     if stacks < 1.0 {
-        let kept = if stacks > 0.0 { format!("{:.0}% of the stacks; ", stacks * 100.0) } else { "no stacks; ".to_owned() };
+        let kept = if stacks > 0.0 {
+            format!("{:.0}% of the stacks; ", stacks * 100.0)
+        } else {
+            "no stacks; ".to_owned()
+        };
         phrase.push_str(&kept);
     }
     if phrase.is_empty() {
@@ -323,17 +383,30 @@ mod tests {
             events: registry
                 .specs()
                 .into_iter()
-                .map(|spec| Event { spec, missing: None, symbols: Vec::new() })
+                .map(|spec| Event {
+                    spec,
+                    missing: None,
+                    symbols: Vec::new(),
+                })
                 .collect(),
         }
     }
 
-    const FREE: FreeNow = FreeNow { softirqs: true, softnet: true };
+    const FREE: FreeNow = FreeNow {
+        softirqs: true,
+        softnet: true,
+    };
 
     fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
-        let mut rows: Vec<usize> = plan.attached.iter().filter_map(|a| registry.row_of(a.event)).collect();
+        let mut rows: Vec<usize> = plan
+            .attached
+            .iter()
+            .filter_map(|a| registry.row_of(a.event))
+            .collect();
         rows.dedup();
-        rows.into_iter().map(|row| registry.rows[row].probe.function()).collect()
+        rows.into_iter()
+            .map(|row| registry.rows[row].probe.function())
+            .collect()
     }
 
     fn flood(governor: &mut Governor, packets: f64) -> Cost {
@@ -345,11 +418,29 @@ mod tests {
     fn a_quiet_host_has_every_row_and_what_proc_serves_is_not_attached() {
         let registry = Registry::new(Vec::new());
         let mut governor = Governor::new(5.0, Counting::Auto);
+        flood(&mut governor, 10.0);
         let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
         let attached = names(&plan, &registry);
         assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"consume_skb"));
         assert!(!attached.contains(&"net_rx_action") && !attached.contains(&"netif_receive_skb"));
         assert_eq!(plan.phrase, "all rows counted");
+    }
+
+    #[test]
+    fn before_anything_was_measured_only_what_is_always_opened_and_the_rare_ones_are() {
+        let registry = Registry::new(Vec::new());
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        let attached = names(&plan, &registry);
+        assert_eq!(
+            attached,
+            [
+                "napi_gro_receive",
+                "dev_queue_xmit",
+                "kfree_skb",
+                "tcp_retransmit_skb"
+            ]
+        );
     }
 
     #[test]
@@ -362,8 +453,17 @@ mod tests {
         assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"kfree_skb"));
         assert!(!attached.contains(&"consume_skb"));
         let consume = registry.row_named("consume_skb").unwrap();
-        assert!(plan.reasons[consume].as_ref().unwrap().contains("budget is 5%"));
-        assert!(plan.phrase.contains("not counted to save CPU"), "{}", plan.phrase);
+        assert!(
+            plan.reasons[consume]
+                .as_ref()
+                .unwrap()
+                .contains("budget is 5%")
+        );
+        assert!(
+            plan.phrase.contains("not counted to save CPU"),
+            "{}",
+            plan.phrase
+        );
     }
 
     #[test]
@@ -381,10 +481,17 @@ mod tests {
         let registry = Registry::new(Vec::new());
         let mut governor = Governor::new(1.0, Counting::Auto);
         flood(&mut governor, 200_000.0);
-        let want = Want { exact: ["consume_skb".to_owned()].into(), ..Want::default() };
+        let want = Want {
+            exact: ["consume_skb".to_owned()].into(),
+            ..Want::default()
+        };
         let plan = governor.plan(&want, &registry, &session(&registry), FREE);
         assert!(names(&plan, &registry).contains(&"consume_skb"));
-        assert!(plan.phrase.starts_with("over budget for consume_skb"), "{}", plan.phrase);
+        assert!(
+            plan.phrase.starts_with("over budget for consume_skb"),
+            "{}",
+            plan.phrase
+        );
     }
 
     #[test]
@@ -393,7 +500,10 @@ mod tests {
         let mut governor = Governor::new(5.0, Counting::Auto);
         // Ten rows at 20 k/s each: 4 % for the counts, the rest for stacks.
         flood(&mut governor, 18_000.0);
-        let want = Want { drill: Some("dev_queue_xmit".into()), ..Want::default() };
+        let want = Want {
+            drill: Some("dev_queue_xmit".into()),
+            ..Want::default()
+        };
         let plan = governor.plan(&want, &registry, &session(&registry), FREE);
         let rich = plan.attached.iter().map(|a| a.stacks_per_s).max().unwrap();
         assert!(rich < DRILL_STACKS, "{rich}");
@@ -404,10 +514,16 @@ mod tests {
     fn detaching_leaves_only_what_proc_serves() {
         let registry = Registry::new(Vec::new());
         let mut governor = Governor::new(5.0, Counting::Auto);
-        let want = Want { detached: true, ..Want::default() };
+        let want = Want {
+            detached: true,
+            ..Want::default()
+        };
         let plan = governor.plan(&want, &registry, &session(&registry), FREE);
         assert!(plan.attached.is_empty());
-        assert!(plan.reasons[0].is_none(), "net_rx_action is served by /proc/softirqs");
+        assert!(
+            plan.reasons[0].is_none(),
+            "net_rx_action is served by /proc/softirqs"
+        );
         assert!(plan.reasons[2].as_ref().unwrap().contains("press !"));
     }
 
@@ -415,16 +531,27 @@ mod tests {
     fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
         let registry = Registry::new(Vec::new());
         let mut governor = Governor::new(5.0, Counting::Auto);
-        let want = Want { pids: vec![7], ..Want::default() };
+        let want = Want {
+            pids: vec![7],
+            ..Want::default()
+        };
         let plan = governor.plan(&want, &registry, &session(&registry), FREE);
         assert!(names(&plan, &registry).contains(&"net_rx_action"));
         assert!(plan.attached.iter().all(|a| a.per_task));
 
-        let want = Want { device: Some("va".into()), ..Want::default() };
+        let want = Want {
+            device: Some("va".into()),
+            ..Want::default()
+        };
         let plan = governor.plan(&want, &registry, &session(&registry), FREE);
         assert!(!names(&plan, &registry).contains(&"kfree_skb"));
         let row = registry.row_named("kfree_skb").unwrap();
-        assert!(plan.reasons[row].as_ref().unwrap().contains("names no device"));
+        assert!(
+            plan.reasons[row]
+                .as_ref()
+                .unwrap()
+                .contains("names no device")
+        );
     }
 
     #[test]
@@ -432,7 +559,13 @@ mod tests {
         let registry = Registry::new(Vec::new());
         let mut governor = Governor::new(5.0, Counting::Auto);
         let event = registry.rows[2].events[0];
-        let count = |cpu, hits| Counts { event, cpu: Some(cpu), pid: None, hits, span_ns: 1_000_000_000 };
+        let count = |cpu, hits| Counts {
+            event,
+            cpu: Some(cpu),
+            pid: None,
+            hits,
+            span_ns: 1_000_000_000,
+        };
         let cost = governor.learn(
             &[count(0, 100_000), count(1, 10_000)],
             FxHashMap::default(),
@@ -441,7 +574,13 @@ mod tests {
             2,
         );
         assert_eq!(cost.busiest_cpu, Some(0));
-        assert!((cost.busiest_pct - (2.0 + 0.47 + 0.5)).abs() < 1e-9, "{cost:?}");
-        assert!((cost.all_pct - (2.0 + 0.47 + 0.2 + 1.0)).abs() < 1e-9, "{cost:?}");
+        assert!(
+            (cost.busiest_pct - (2.0 + 0.47 + 0.5)).abs() < 1e-9,
+            "{cost:?}"
+        );
+        assert!(
+            (cost.all_pct - (2.0 + 0.47 + 0.2 + 1.0)).abs() < 1e-9,
+            "{cost:?}"
+        );
     }
 }

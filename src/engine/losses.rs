@@ -59,11 +59,18 @@ impl Losses {
             let dropped: u64 = host.cpus.iter().map(|c| c.softnet.dropped).sum();
             if let Some(last) = self.last_backlog.replace(dropped) {
                 seen = true;
-                self.add("backlog", dropped.saturating_sub(last), interval_ns, &mut rates);
+                self.add(
+                    "backlog",
+                    dropped.saturating_sub(last),
+                    interval_ns,
+                    &mut rates,
+                );
             }
         }
         if let Some(slow) = &host.slow {
-            let span = self.last_slow.map_or(0, |last| slow.at.saturating_sub(last));
+            let span = self
+                .last_slow
+                .map_or(0, |last| slow.at.saturating_sub(last));
             self.last_slow = Some(slow.at);
             seen |= span > 0;
             for (key, place, value) in counters(slow) {
@@ -75,7 +82,7 @@ impl Losses {
             // No new reading: the last rate of the slow places stands.
             seen |= self.rate.is_some();
         }
-        let lost: f64 = rates.values().sum();
+        let lost: f64 = rates.values().fold(0.0, |sum, rate| sum + rate);
         if lost > 0.0 {
             if self.episode.is_none() || at.saturating_sub(self.last_loss) > EPISODE_NS {
                 self.episode = Some(wall_ns);
@@ -86,7 +93,10 @@ impl Losses {
         }
         if seen && (host.slow.is_some() || lost > 0.0 || self.rate.is_none()) {
             self.rate = Some(lost);
-            let worst = rates.iter().filter(|(_, r)| **r > 0.0).max_by(|a, b| a.1.total_cmp(b.1));
+            let worst = rates
+                .iter()
+                .filter(|(_, r)| **r > 0.0)
+                .max_by(|a, b| a.1.total_cmp(b.1));
             self.worst = worst.map(|(place, _)| place.clone());
         }
     }
@@ -115,7 +125,8 @@ impl Losses {
     }
 
     pub fn total(&self) -> Option<u64> {
-        self.rate.map(|_| self.places.values().map(|p| p.total).sum())
+        self.rate
+            .map(|_| self.places.values().map(|p| p.total).sum())
     }
 
     /// The places that ever lost something, largest first.
@@ -144,19 +155,34 @@ fn counters(slow: &SlowSample) -> Vec<(String, String, u64)> {
     for link in &slow.links {
         let LinkCounters { netns, name, .. } = link;
         if link.physical {
-            all.push((format!("{netns} {name} missed"), format!("NIC ring {name}"), link.rx_missed));
-            all.push((format!("{netns} {name} tx"), format!("driver {name} (tx)"), link.tx_dropped));
+            all.push((
+                format!("{netns} {name} missed"),
+                format!("NIC ring {name}"),
+                link.rx_missed,
+            ));
+            all.push((
+                format!("{netns} {name} tx"),
+                format!("driver {name} (tx)"),
+                link.tx_dropped,
+            ));
         }
         if let Some(drops) = link.qdisc_drops {
-            all.push((format!("{netns} {name} qdisc"), format!("qdisc {name}"), drops));
+            all.push((
+                format!("{netns} {name} qdisc"),
+                format!("qdisc {name}"),
+                drops,
+            ));
         }
     }
     for namespace in &slow.protocols {
         for (counter, place) in SOCKET_PLACES {
             if let Some((_, value)) = namespace.counters.iter().find(|(name, _)| name == counter) {
                 let foreign = own.is_some_and(|own| own != namespace.netns);
-                let place =
-                    if foreign { format!("{place} in netns {}", namespace.netns) } else { (*place).to_owned() };
+                let place = if foreign {
+                    format!("{place} in netns {}", namespace.netns)
+                } else {
+                    (*place).to_owned()
+                };
                 all.push((format!("{} {counter}", namespace.netns), place, *value));
             }
         }
@@ -173,16 +199,30 @@ mod tests {
 
     fn host(at: u64, backlog: u64, rcvbuf: u64) -> HostSample {
         let cpu = CpuCounters {
-            softnet: Softnet { dropped: backlog, ..Softnet::default() },
+            softnet: Softnet {
+                dropped: backlog,
+                ..Softnet::default()
+            },
             ..CpuCounters::default()
         };
         let slow = SlowSample {
             at,
-            links: vec![LinkCounters { netns: 1, name: "eth0".into(), physical: true, ..LinkCounters::default() }],
-            protocols: vec![ProtocolCounters { netns: 1, counters: vec![("Udp.RcvbufErrors".into(), rcvbuf)] }],
+            links: vec![LinkCounters {
+                netns: 1,
+                name: "eth0".into(),
+                physical: true,
+                ..LinkCounters::default()
+            }],
+            protocols: vec![ProtocolCounters {
+                netns: 1,
+                counters: vec![("Udp.RcvbufErrors".into(), rcvbuf)],
+            }],
             ..SlowSample::default()
         };
-        HostSample { cpus: vec![cpu], slow: Some(Arc::new(slow)) }
+        HostSample {
+            cpus: vec![cpu],
+            slow: Some(Arc::new(slow)),
+        }
     }
 
     const S: u64 = 1_000_000_000;
@@ -201,7 +241,12 @@ mod tests {
     fn the_place_that_lost_most_is_named_with_when_it_began() {
         let mut losses = Losses::default();
         for second in 1..=5u64 {
-            losses.take(second * S, second * S, S, &host(second * S, second * 3, second * 100));
+            losses.take(
+                second * S,
+                second * S,
+                S,
+                &host(second * S, second * 3, second * 100),
+            );
         }
         assert_eq!(losses.worst().as_deref(), Some("socket buffer (UDP)"));
         assert!((losses.rate().unwrap() - 103.0).abs() < 1e-9);
@@ -225,10 +270,20 @@ mod tests {
     #[test]
     fn losses_of_another_namespace_say_which() {
         let slow = SlowSample {
-            links: vec![LinkCounters { netns: 1, ..LinkCounters::default() }],
-            protocols: vec![ProtocolCounters { netns: 77, counters: vec![("Udp.RcvbufErrors".into(), 1)] }],
+            links: vec![LinkCounters {
+                netns: 1,
+                ..LinkCounters::default()
+            }],
+            protocols: vec![ProtocolCounters {
+                netns: 77,
+                counters: vec![("Udp.RcvbufErrors".into(), 1)],
+            }],
             ..SlowSample::default()
         };
-        assert!(counters(&slow).iter().any(|(_, place, _)| place == "socket buffer (UDP) in netns 77"));
+        assert!(
+            counters(&slow)
+                .iter()
+                .any(|(_, place, _)| place == "socket buffer (UDP) in netns 77")
+        );
     }
 }

@@ -129,7 +129,10 @@ impl Engine {
         if want == self.want {
             return;
         }
-        if want.pids != self.want.pids || want.device != self.want.device || want.children != self.want.children {
+        if want.pids != self.want.pids
+            || want.device != self.want.device
+            || want.children != self.want.children
+        {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
             self.fold.forget();
@@ -157,8 +160,12 @@ impl Engine {
         self.loss.add(batch.loss);
         *self.samples.entry(batch.cpu).or_default() += batch.samples.len() as u64;
         for sample in &batch.samples {
-            let Some(row) = self.registry.row_of(sample.event) else { continue };
-            let what = self.registry.rows[row].probe.decode(Fields { sample, batch });
+            let Some(row) = self.registry.row_of(sample.event) else {
+                continue;
+            };
+            let what = self.registry.rows[row]
+                .probe
+                .decode(Fields { sample, batch });
             if let Some(flow) = what.flow {
                 self.flows.insert(sample.event, flow);
             }
@@ -166,12 +173,16 @@ impl Engine {
             let mut number = String::new();
             let tag = match what.tag {
                 None => None,
-                Some(Tag::Device(name)) => std::str::from_utf8(name).ok().map(|name| ("device", name)),
+                Some(Tag::Device(name)) => {
+                    std::str::from_utf8(name).ok().map(|name| ("device", name))
+                }
                 Some(Tag::Symbol(field, value)) => {
-                    let name = event.and_then(|e| e.symbol(field, value)).unwrap_or_else(|| {
-                        number = format!("{field} {value:#x}");
-                        &number
-                    });
+                    let name = event
+                        .and_then(|e| e.symbol(field, value))
+                        .unwrap_or_else(|| {
+                            number = format!("{field} {value:#x}");
+                            &number
+                        });
                     Some((field, name))
                 }
             };
@@ -197,7 +208,8 @@ impl Engine {
         self.loss.add(tick.loss);
         self.notes.extend(tick.notes.iter().cloned());
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
-        self.losses.take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);
+        self.losses
+            .take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
@@ -214,11 +226,23 @@ impl Engine {
             return Progress::Working;
         }
         let seconds = tick.interval_ns as f64 / 1e9;
-        let rates = self.samples.drain().map(|(cpu, n)| (cpu, n as f64 / seconds)).collect();
-        let own_pct = tick.own.cpu_ns.map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
+        let rates = self
+            .samples
+            .drain()
+            .map(|(cpu, n)| (cpu, n as f64 / seconds))
+            .collect();
+        let own_pct = tick
+            .own
+            .cpu_ns
+            .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
         let online = self.source.session().host.cpus.len();
-        let cost =
-            self.governor.learn(&tick.counts, self.cpus.packet_rates(), &rates, own_pct.unwrap_or(0.0), online);
+        let cost = self.governor.learn(
+            &tick.counts,
+            self.cpus.packet_rates(),
+            &rates,
+            own_pct.unwrap_or(0.0),
+            online,
+        );
         let progress = if self.warm {
             Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
         } else {
@@ -229,7 +253,11 @@ impl Engine {
             self.loss = Loss::default();
             Progress::Working
         };
-        let first = if self.sequence == 0 { self.settings.first_interval } else { None };
+        let first = if self.sequence == 0 {
+            self.settings.first_interval
+        } else {
+            None
+        };
         self.replan_with(|demand| {
             if let Some(first) = first {
                 demand.interval = first.min(demand.interval);
@@ -242,7 +270,10 @@ impl Engine {
         let usable = self.settings.counting != Counting::Perf
             && self.want.pids.is_empty()
             && self.want.device.is_none();
-        FreeNow { softirqs: usable, softnet: usable && self.softnet_inexact.is_none() }
+        FreeNow {
+            softirqs: usable,
+            softnet: usable && self.softnet_inexact.is_none(),
+        }
     }
 
     fn replan(&mut self) {
@@ -251,7 +282,9 @@ impl Engine {
 
     fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
         let free = self.free_now();
-        self.plan = self.governor.plan(&self.want, &self.registry, self.source.session(), free);
+        self.plan = self
+            .governor
+            .plan(&self.want, &self.registry, self.source.session(), free);
         let mut demand = Demand {
             interval: self.want.interval,
             attached: self.plan.attached.clone(),
@@ -277,13 +310,24 @@ impl Engine {
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
             .filter_map(|c: &Counts| Some(((c.event.0, c.cpu?), c.hits)))
             .collect();
-        let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| wide.get(&(event, cpu)).copied());
+        let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| {
+            wide.get(&(event, cpu)).copied()
+        });
         let flows = std::mem::take(&mut self.flows);
-        let processes =
-            self.processes.rows(&folded, &tick.counts, |e| flows.get(&e).copied(), seconds, &self.ended);
+        let processes = self.processes.rows(
+            &folded,
+            &tick.counts,
+            |e| flows.get(&e).copied(),
+            seconds,
+            &self.ended,
+        );
         self.flows = flows;
-        let stacks: Vec<Stack> =
-            folded.stacks.iter().take(STACKS_EXPORTED).map(|stack| self.name_stack(stack)).collect();
+        let stacks: Vec<Stack> = folded
+            .stacks
+            .iter()
+            .take(STACKS_EXPORTED)
+            .map(|stack| self.name_stack(stack))
+            .collect();
         let window = self.fold.window(PROFILE_STACKS);
         let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
 
@@ -356,11 +400,18 @@ impl Engine {
 
     /// napi_poll's exact counts belong to the CPU table too.
     fn fill_polls(&self, cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
-        let Some(polls) = functions.iter().find(|f| &*f.name == "napi_poll" && f.calls.is_some()) else {
+        let Some(polls) = functions
+            .iter()
+            .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
+        else {
             return;
         };
         for cpu in cpus {
-            let calls = polls.per_cpu.iter().find(|c| c.cpu == cpu.cpu).map(|c| c.calls);
+            let calls = polls
+                .per_cpu
+                .iter()
+                .find(|c| c.cpu == cpu.cpu)
+                .map(|c| c.calls);
             cpu.napi_polls = calls;
             if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
                 cpu.work_per_poll = Some(packets as f64 / calls as f64);
@@ -427,7 +478,11 @@ impl Engine {
             cost_all_pct: own_pct.map(|_| cost.all_pct),
             budget_pct: self.settings.max_overhead_pct,
             governor: self.plan.phrase.clone(),
-            counting: if self.plan.attached.is_empty() { "proc" } else { "perf" },
+            counting: if self.plan.attached.is_empty() {
+                "proc"
+            } else {
+                "perf"
+            },
             detached: self.want.detached,
             banner: self.settings.banner.clone(),
             notes,

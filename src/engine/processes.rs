@@ -38,7 +38,8 @@ impl Processes {
             if let Some((at, before)) = self.runq.insert(task.pid, (slow.at, now)) {
                 let seconds = slow.at.saturating_sub(at) as f64 / 1e9;
                 if seconds > 0.0 {
-                    self.delays.insert(task.pid, now.saturating_sub(before) as f64 / 1e6 / seconds);
+                    self.delays
+                        .insert(task.pid, now.saturating_sub(before) as f64 / 1e6 / seconds);
                 }
             }
         }
@@ -54,7 +55,10 @@ impl Processes {
         if pid == 0 {
             return Arc::from("swapper");
         }
-        self.names.get(&pid).cloned().unwrap_or_else(|| Arc::from("–"))
+        self.names
+            .get(&pid)
+            .cloned()
+            .unwrap_or_else(|| Arc::from("–"))
     }
 
     /// The rows of an interval. `flow_of`: which direction an event's hits are system calls in.
@@ -68,11 +72,19 @@ impl Processes {
     ) -> Vec<Process> {
         let mut rows: BTreeMap<u32, Process> = BTreeMap::new();
         let row = |rows: &mut BTreeMap<u32, Process>, pid: u32, name: Arc<str>| {
-            rows.entry(pid).or_insert_with(|| Process { pid, comm: name.to_string(), ..Process::default() }).pid
+            rows.entry(pid)
+                .or_insert_with(|| Process {
+                    pid,
+                    comm: name.to_string(),
+                    ..Process::default()
+                })
+                .pid
         };
         for (&(event, pid), sums) in &folded.per_process {
             row(&mut rows, pid, self.name(pid));
-            let Some(process) = rows.get_mut(&pid) else { continue };
+            let Some(process) = rows.get_mut(&pid) else {
+                continue;
+            };
             process.context_rate += sums.weight / seconds;
             process.estimated |= (sums.weight - sums.samples as f64).abs() > 0.5;
             let (calls, bytes) = (sums.weight, sums.bytes);
@@ -92,7 +104,9 @@ impl Processes {
         for count in counts {
             let Some(pid) = count.pid else { continue };
             row(&mut rows, pid, self.name(pid));
-            let Some(process) = rows.get_mut(&pid) else { continue };
+            let Some(process) = rows.get_mut(&pid) else {
+                continue;
+            };
             match flow_of(count.event) {
                 Some(Flow::Tx) => process.tx_calls = Some(count.hits as f64),
                 Some(Flow::Rx) => process.rx_calls = Some(count.hits as f64),
@@ -104,7 +118,11 @@ impl Processes {
             process.runq_delay_ms = self.delays.get(&process.pid).copied();
             process.ended = ended.contains(&process.pid);
         }
-        rows.sort_by(|a, b| b.context_rate.total_cmp(&a.context_rate).then(a.pid.cmp(&b.pid)));
+        rows.sort_by(|a, b| {
+            b.context_rate
+                .total_cmp(&a.context_rate)
+                .then(a.pid.cmp(&b.pid))
+        });
         rows.truncate(MOST);
         self.shown = rows.iter().map(|p| p.pid).filter(|&pid| pid != 0).collect();
         self.shown.sort_unstable();

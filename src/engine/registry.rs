@@ -39,7 +39,11 @@ impl Registry {
     /// The rows of [`PROBES`], then the added ones.
     pub fn new(added: Vec<Added>) -> Registry {
         let listed = PROBES.iter().map(|&probe| Observer::Listed(probe));
-        let mut registry = Registry { rows: Vec::new(), specs: Vec::new(), row_of: Vec::new() };
+        let mut registry = Registry {
+            rows: Vec::new(),
+            specs: Vec::new(),
+            row_of: Vec::new(),
+        };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
             let mut events = Vec::new();
             for spec in probe.events() {
@@ -62,7 +66,9 @@ impl Registry {
     }
 
     pub fn row_named(&self, function: &str) -> Option<usize> {
-        self.rows.iter().position(|row| row.probe.function() == function)
+        self.rows
+            .iter()
+            .position(|row| row.probe.function() == function)
     }
 }
 

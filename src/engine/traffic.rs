@@ -49,7 +49,11 @@ impl Traffic {
             }
         }
         let mut hot: Vec<&Cpu> = cpus.iter().filter(|c| c.softirq_pct.is_some()).collect();
-        hot.sort_by(|a, b| b.softirq_pct.unwrap_or(0.0).total_cmp(&a.softirq_pct.unwrap_or(0.0)));
+        hot.sort_by(|a, b| {
+            b.softirq_pct
+                .unwrap_or(0.0)
+                .total_cmp(&a.softirq_pct.unwrap_or(0.0))
+        });
         let Some(first) = hot.first() else { return };
         summary.hot_cpu = Some(first.cpu);
         summary.hot_softirq_pct = first.softirq_pct;
@@ -79,13 +83,18 @@ impl Traffic {
 }
 
 fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
-    let before: BTreeMap<(u64, &str), _> =
-        last.links.iter().map(|l| ((l.netns, l.name.as_str()), l)).collect();
+    let before: BTreeMap<(u64, &str), _> = last
+        .links
+        .iter()
+        .map(|l| ((l.netns, l.name.as_str()), l))
+        .collect();
     let mut rates = Rates::default();
     let per_s = |now: u64, last: u64| now.saturating_sub(last) as f64 * 1e9 / span_ns as f64;
     for link in &now.links {
         rates.physical |= link.physical;
-        let Some(last) = before.get(&(link.netns, link.name.as_str())) else { continue };
+        let Some(last) = before.get(&(link.netns, link.name.as_str())) else {
+            continue;
+        };
         if link.physical {
             rates.rx_pps += per_s(link.rx_packets, last.rx_packets);
             rates.tx_pps += per_s(link.tx_packets, last.tx_packets);
@@ -104,8 +113,12 @@ fn interrupts(last: &SlowSample, now: &SlowSample) -> Vec<(u32, String, Vec<u64>
         .iter()
         .filter_map(|irq| {
             let before = last.irqs.iter().find(|b| b.irq == irq.irq)?;
-            let counts =
-                irq.per_cpu.iter().zip(&before.per_cpu).map(|(n, b)| n.saturating_sub(*b)).collect();
+            let counts = irq
+                .per_cpu
+                .iter()
+                .zip(&before.per_cpu)
+                .map(|(n, b)| n.saturating_sub(*b))
+                .collect();
             Some((irq.irq, irq.name.clone(), counts))
         })
         .collect()
@@ -130,11 +143,22 @@ mod tests {
         };
         let slow = SlowSample {
             at,
-            links: vec![link("eth0", true, false, 1000), link("lo", false, true, 10), link("br0", false, false, 999)],
-            irqs: vec![IrqCounter { irq: 147, name: "eth0-3".into(), per_cpu: vec![k * 500, k] }],
+            links: vec![
+                link("eth0", true, false, 1000),
+                link("lo", false, true, 10),
+                link("br0", false, false, 999),
+            ],
+            irqs: vec![IrqCounter {
+                irq: 147,
+                name: "eth0-3".into(),
+                per_cpu: vec![k * 500, k],
+            }],
             ..SlowSample::default()
         };
-        HostSample { cpus: Vec::new(), slow: Some(Arc::new(slow)) }
+        HostSample {
+            cpus: Vec::new(),
+            slow: Some(Arc::new(slow)),
+        }
     }
 
     #[test]
@@ -144,7 +168,10 @@ mod tests {
         traffic.take(&sample(3_000_000_000, 5));
         let mut summary = Summary::default();
         traffic.fill(&mut summary, &[], &[]);
-        assert_eq!((summary.rx_pps, summary.tx_pps), (Some(2000.0), Some(4000.0)));
+        assert_eq!(
+            (summary.rx_pps, summary.tx_pps),
+            (Some(2000.0), Some(4000.0))
+        );
         assert_eq!(summary.rx_bps, Some(1_600_000.0));
         assert_eq!(summary.local_pps, Some(40.0));
     }
@@ -163,6 +190,9 @@ mod tests {
         let mut summary = Summary::default();
         traffic.fill(&mut summary, &[cpu(1, 20.0, 59), cpu(0, 98.0, 41)], &[0, 1]);
         assert_eq!((summary.hot_cpu, summary.next_cpu), (Some(0), Some(1)));
-        assert_eq!(summary.hot_cause.as_deref(), Some("irq 147 eth0-3, 41% of RX"));
+        assert_eq!(
+            summary.hot_cause.as_deref(),
+            Some("irq 147 eth0-3, 41% of RX")
+        );
     }
 }

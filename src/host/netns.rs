@@ -43,7 +43,7 @@ impl Namespaces {
         }
         if self.unreadable > 0 {
             notes.push(format!(
-                "the network namespaces of {} processes cannot be read: run as root to see them",
+                "the network namespaces of {} processes cannot be read",
                 self.unreadable
             ));
         }

@@ -14,7 +14,8 @@ use crate::error::Error;
 pub enum Step {
     /// Samples of one CPU. Within an interval batches of different CPUs come in any order.
     Batch(Batch),
-    /// The interval is over; every sample of it has been given.
+    /// The interval is over; every sample of it has been given. The first tick has no length:
+    /// it is the baseline of the cumulative counters.
     Tick(Box<Tick>),
     /// Nothing within the patience.
     Idle,

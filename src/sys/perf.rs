@@ -1,5 +1,9 @@
-//! perf events: one ring per CPU, led by a dummy event that never fires; tracepoints join its
+//! perf events: one ring per CPU, led by a tracepoint that hardly ever fires; the others join its
 //! group and write into its ring. Opened with perf-event2; the ioctls it lacks are here.
+//!
+//! The leader is a tracepoint too, not PERF_COUNT_SW_DUMMY: since Linux 6.13 a sibling that is
+//! enabled by itself is scheduled only within its own PMU's contexts, so that tracepoints
+//! joined to a dummy (another software PMU) stay at 0 until the leader is toggled. Seen on 6.18.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -65,7 +69,7 @@ fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize) {
         .read_format(read_format());
 }
 
-/// The ring of one CPU and the dummy event that leads its group.
+/// The ring of one CPU and the quiet event that leads its group.
 pub struct Ring {
     leader: Sampler,
     cpu: u32,
@@ -73,15 +77,15 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// `bytes`: a power of two. Where locked memory is short (EPERM) the ring is halved down to
+    /// `leader`: id of a tracepoint that hardly ever fires. `bytes`: a power of two. Where locked memory is short (EPERM) the ring is halved down to
     /// 128 KiB; the size got is in the result.
-    pub fn open(cpu: u32, bytes: usize) -> io::Result<(Ring, usize)> {
+    pub fn open(cpu: u32, leader: u64, bytes: usize) -> io::Result<(Ring, usize)> {
         let mut size = bytes;
         loop {
             let watermark = size / 8;
-            let mut builder = Builder::new(Software::DUMMY);
+            let mut builder = Builder::new(Tracepoint::with_id(leader));
             in_ring(&mut builder, cpu, watermark);
-            let counter = builder.enabled(true).build()?;
+            let counter = builder.sample_period(NO_SAMPLES).enabled(true).build()?;
             match counter.sampled(size) {
                 Ok(leader) => {
                     return Ok((

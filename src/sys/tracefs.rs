@@ -7,6 +7,13 @@ use std::path::{Path, PathBuf};
 
 const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
+/// A hung TX queue, an OOM kill, a stopped kernel thread: from rarest to oldest.
+const QUIET: [(&str, &str); 3] = [
+    ("net", "net_dev_xmit_timeout"),
+    ("oom", "mark_victim"),
+    ("sched", "sched_kthread_stop"),
+];
+
 #[derive(Debug, Clone)]
 pub struct Tracefs {
     events: PathBuf,
@@ -47,6 +54,18 @@ impl Tracefs {
             io::ErrorKind::NotFound => format!("this kernel has no tracepoint {group}:{name}"),
             _ => format!("{}: {error}", path.display()),
         })
+    }
+
+    /// The id of a tracepoint that hardly ever fires, to lead the groups of events.
+    pub fn quiet(&self) -> Result<u64, String> {
+        QUIET
+            .iter()
+            .find_map(|(group, name)| {
+                let text = self.format(group, name).ok()?;
+                text.lines()
+                    .find_map(|line| line.strip_prefix("ID:")?.trim().parse().ok())
+            })
+            .ok_or_else(|| "this kernel has none of the tracepoints that lead a group".to_owned())
     }
 
     /// All `group:name` of this kernel, sorted.

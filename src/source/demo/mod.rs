@@ -55,6 +55,8 @@ pub struct Demo {
     seed: u64,
     machine: Rng,
     counters: Counters,
+    /// The baseline tick has been given.
+    baselined: bool,
     /// Intervals that are over.
     sequence: u64,
     elapsed_ns: u64,
@@ -90,6 +92,7 @@ impl Demo {
             seed,
             machine: Rng::new(seed),
             counters: Counters::default(),
+            baselined: false,
             sequence: 0,
             elapsed_ns: 0,
             ready: VecDeque::new(),
@@ -115,6 +118,16 @@ impl Demo {
             due
         };
         true
+    }
+
+    /// The first reading of every counter, before any interval.
+    fn baseline(&self) -> Tick {
+        Tick {
+            at: START,
+            wall_ns: WALL_START,
+            host: self.counters.sample(START, &self.demand),
+            ..Tick::default()
+        }
     }
 
     /// One interval: its samples, then its tick.
@@ -256,6 +269,11 @@ impl Source for Demo {
     }
 
     fn step(&mut self, patience: Duration) -> Result<Step, Error> {
+        if !self.baselined {
+            self.baselined = true;
+            self.began = Instant::now();
+            return Ok(Step::Tick(Box::new(self.baseline())));
+        }
         if self.ready.is_empty() {
             if !self.wait(patience) {
                 return Ok(Step::Idle);

@@ -21,15 +21,25 @@ pub struct Catalog {
 impl Catalog {
     /// `tracefs`: where it is, or why no event can be had at all.
     pub fn look_up(specs: Vec<EventSpec>, tracefs: &Result<Tracefs, String>) -> Catalog {
-        let mut catalog = Catalog { events: Vec::new(), bound: Vec::new() };
+        let mut catalog = Catalog {
+            events: Vec::new(),
+            bound: Vec::new(),
+        };
         for spec in specs {
-            let found = tracefs.as_ref().map_err(Clone::clone).and_then(|tracefs| bind(tracefs, &spec));
+            let found = tracefs
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|tracefs| bind(tracefs, &spec));
             let (bound, missing, symbols) = match found {
                 Ok((bound, symbols)) => (Some(bound), None, symbols),
                 Err(reason) => (None, Some(reason), Vec::new()),
             };
             catalog.bound.push(bound);
-            catalog.events.push(Event { spec, missing, symbols });
+            catalog.events.push(Event {
+                spec,
+                missing,
+                symbols,
+            });
         }
         catalog
     }
@@ -40,7 +50,13 @@ impl Catalog {
         let index = event.0 as usize;
         let bound = self.bound.get(index)?.as_ref()?;
         let filter = filter(&self.events[index].spec, device)?;
-        Some((Wanted { tracepoint: bound.tracepoint, filter }, bound.layout))
+        Some((
+            Wanted {
+                tracepoint: bound.tracepoint,
+                filter,
+            },
+            bound.layout,
+        ))
     }
 
     /// The kernel refused it; it is not tried again.
@@ -61,12 +77,20 @@ fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols), String>
     let format = Format::parse(&text).map_err(|why| format!("{}: {why}", spec.full_name()))?;
     // A field this kernel lacks reads as nothing; the count stays exact without it.
     let (layout, _missing) = format.bind(&spec.fields);
-    Ok((Bound { tracepoint: format.id, layout }, format.symbols))
+    Ok((
+        Bound {
+            tracepoint: format.id,
+            layout,
+        },
+        format.symbols,
+    ))
 }
 
 /// The in-kernel filter; `None`: a device is asked for and the event names none.
 fn filter(spec: &EventSpec, device: Option<&str>) -> Option<Option<String>> {
-    let Some(device) = device else { return Some(spec.filter.clone()) };
+    let Some(device) = device else {
+        return Some(spec.filter.clone());
+    };
     let field = spec.device_field.as_ref()?;
     let mut text = String::new();
     if let Some(own) = &spec.filter {

@@ -21,8 +21,8 @@ use self::station::{Lines, Station};
 use self::tasks::TaskCounters;
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, Counts, Demand, EventSpec, Host, HostSample, Loss, OwnCost, Session,
-    SourceKind, Tick,
+    Attach, Batch, Counts, Demand, EventSpec, Host, HostSample, Loss, OwnCost, Session, SourceKind,
+    Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, identity};
@@ -42,6 +42,10 @@ const ROUND_PATIENCE: Duration = Duration::from_millis(60);
 /// How often the list of online CPUs is compared with the stations, ns.
 const CPUS_AGAIN: u64 = 5_000_000_000;
 
+/// A rate measured over less than this draws no period: ten quiet milliseconds would make every
+/// hit of the next second a sample.
+const RATE_SPAN_NS: u64 = 40_000_000;
+
 pub struct Live {
     session: Session,
     catalog: Catalog,
@@ -52,6 +56,8 @@ pub struct Live {
     batches: Receiver<Batch>,
     recycled: Sender<Batch>,
     answers: Receiver<Answer>,
+    /// The tracepoint that leads each CPU's group; `None`: there are no events here.
+    leader: Option<u64>,
     proc: Proc,
     fast: Option<FastCounters>,
     slow: Slow,
@@ -85,13 +91,25 @@ impl Live {
         let (batches_in, batches) = crossbeam_channel::bounded(BATCHES);
         let (recycled, pool) = crossbeam_channel::bounded(BATCHES);
         let (answers_in, answers) = crossbeam_channel::unbounded();
-        let lines = Lines { batches: batches_in, pool, answers: answers_in, closer: start_closer()? };
+        let lines = Lines {
+            batches: batches_in,
+            pool,
+            answers: answers_in,
+            closer: start_closer()?,
+        };
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
         let host = identity(&proc);
         let mut live = Live {
-            session: Session { host, source: SourceKind::Live, events: catalog.events.clone() },
+            session: Session {
+                host,
+                source: SourceKind::Live,
+                events: catalog.events.clone(),
+            },
             catalog,
-            demand: Demand { interval: options.interval, ..Demand::default() },
+            demand: Demand {
+                interval: options.interval,
+                ..Demand::default()
+            },
             stations: Vec::new(),
             tasks: TaskCounters::default(),
             lines,
@@ -100,6 +118,7 @@ impl Live {
             answers,
             fast: FastCounters::open(&proc).ok(),
             slow: Slow::start(Proc::host())?,
+            leader: None,
             proc,
             own: Own::new(),
             ready: VecDeque::new(),
@@ -110,8 +129,12 @@ impl Live {
             due: 0,
             cpus_checked: monotonic_ns(),
         };
-        if options.tracefs.is_ok() {
-            live.man_stations();
+        match options.tracefs.and_then(|tracefs| tracefs.quiet()) {
+            Ok(leader) => {
+                live.leader = Some(leader);
+                live.man_stations();
+            }
+            Err(reason) => live.notes.push(reason),
         }
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
@@ -119,6 +142,7 @@ impl Live {
 
     /// One station per online CPU; a CPU that went away loses its station.
     fn man_stations(&mut self) {
+        let Some(leader) = self.leader else { return };
         let cpus = self.session.host.cpus.clone();
         self.stations.retain(|s| cpus.contains(&s.cpu) && !s.dead);
         for cpu in cpus {
@@ -126,7 +150,7 @@ impl Live {
                 continue;
             }
             let interval_s = self.demand.interval.as_secs_f64();
-            match Station::start(cpu, RING_BYTES, interval_s, &self.lines) {
+            match Station::start(cpu, leader, RING_BYTES, interval_s, &self.lines) {
                 Ok((station, size)) => {
                     if size < RING_BYTES && self.stations.is_empty() {
                         self.notes.push(format!(
@@ -148,11 +172,19 @@ impl Live {
         if !attach.wide {
             return;
         }
-        let Some((wanted, layout)) = self.catalog.wanted(attach.event, self.demand.device.as_deref()) else {
+        let Some((wanted, layout)) = self
+            .catalog
+            .wanted(attach.event, self.demand.device.as_deref())
+        else {
             return;
         };
         let stacks_per_s = attach.stacks_per_s;
-        station.order(Order::Attach { event: attach.event, wanted, layout, stacks_per_s });
+        station.order(Order::Attach {
+            event: attach.event,
+            wanted,
+            layout,
+            stacks_per_s,
+        });
         self.pending += 1;
     }
 
@@ -163,18 +195,36 @@ impl Live {
         let refilter = old.device != self.demand.device;
         let mut stations = std::mem::take(&mut self.stations);
         for attach in old.attached.iter().filter(|a| a.wide) {
-            let kept = self.demand.attached.iter().any(|a| a.wide && a.event == attach.event);
+            let kept = self
+                .demand
+                .attached
+                .iter()
+                .any(|a| a.wide && a.event == attach.event);
             if !kept || refilter {
-                stations.iter_mut().for_each(|s| s.detach(attach.event, now, started));
+                stations
+                    .iter_mut()
+                    .for_each(|s| s.detach(attach.event, now, started));
             }
         }
         for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
-            let before = old.attached.iter().find(|a| a.wide && a.event == attach.event);
+            let before = old
+                .attached
+                .iter()
+                .find(|a| a.wide && a.event == attach.event);
             match before.filter(|_| !refilter) {
                 None => stations.iter().for_each(|s| self.attach_on(s, attach)),
                 Some(before) if before.stacks_per_s != attach.stacks_per_s => {
-                    let Attach { event, stacks_per_s, .. } = attach;
-                    stations.iter().for_each(|s| s.order(Order::Aim { event, stacks_per_s }));
+                    let Attach {
+                        event,
+                        stacks_per_s,
+                        ..
+                    } = attach;
+                    stations.iter().for_each(|s| {
+                        s.order(Order::Aim {
+                            event,
+                            stacks_per_s,
+                        })
+                    });
                 }
                 Some(_) => {}
             }
@@ -191,15 +241,26 @@ impl Live {
             .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
             .collect();
         let pids = &self.demand.pids;
-        self.notes.extend(self.tasks.reconcile(&wanted, pids, self.demand.children, &self.lines.closer));
+        self.notes.extend(self.tasks.reconcile(
+            &wanted,
+            pids,
+            self.demand.children,
+            &self.lines.closer,
+        ));
     }
 
     fn take_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Attached { cpu, event, id, at } => {
                 self.pending = self.pending.saturating_sub(1);
-                let wanted = self.demand.attached.iter().any(|a| a.wide && a.event == event);
-                if let (true, Some(station)) = (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu)) {
+                let wanted = self
+                    .demand
+                    .attached
+                    .iter()
+                    .any(|a| a.wide && a.event == event);
+                if let (true, Some(station)) =
+                    (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu))
+                {
                     station.attached(event, id, at);
                 }
             }
@@ -241,7 +302,11 @@ impl Live {
         for station in &mut self.stations {
             kernel_lost += station.read(at, from, &mut counts);
         }
-        let cpus = self.fast.as_mut().and_then(|fast| fast.read().ok()).unwrap_or_default();
+        let cpus = self
+            .fast
+            .as_mut()
+            .and_then(|fast| fast.read().ok())
+            .unwrap_or_default();
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
         self.slow.ask(at, &self.demand);
@@ -251,25 +316,35 @@ impl Live {
         if self.started.is_none() {
             counts.clear();
         }
-        let ended = self.demand.pids.iter().copied().filter(|pid| !self.proc.exists(&format!("{pid}"))).collect();
+        let ended = self
+            .demand
+            .pids
+            .iter()
+            .copied()
+            .filter(|pid| !self.proc.exists(&format!("{pid}")))
+            .collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
             wall_ns: wall,
             interval_ns,
             counts,
             host: HostSample { cpus, slow },
-            own: OwnCost { cpu_ns: Some(self.own.cpu_ns()), anon_bytes: Own::anon_bytes() },
+            own: OwnCost {
+                cpu_ns: Some(self.own.cpu_ns()),
+                anon_bytes: Own::anon_bytes(),
+            },
             loss,
             ended,
             notes: std::mem::take(&mut self.notes),
         })));
         self.started = Some(at);
         self.due = at + self.demand.interval.as_nanos() as u64;
-        if at.saturating_sub(self.cpus_checked) > CPUS_AGAIN && !self.stations.is_empty() {
+        if at.saturating_sub(self.cpus_checked) > CPUS_AGAIN {
             self.cpus_checked = at;
             let host: Host = identity(&self.proc);
             if host.cpus != self.session.host.cpus || self.stations.iter().any(|s| s.dead) {
-                self.notes.push(format!("{} CPUs are online now", host.cpus.len()));
+                self.notes
+                    .push(format!("{} CPUs are online now", host.cpus.len()));
                 self.session.host.cpus = host.cpus;
                 self.man_stations();
             }
@@ -281,10 +356,15 @@ impl Live {
     fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
         self.round += 1;
         for station in &self.stations {
-            let rates = (counts.iter().filter(|c| c.cpu == Some(station.cpu) && c.span_ns > 0))
-                .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
-                .collect();
-            station.order(Order::Round { number: self.round, rates });
+            let rates = (counts
+                .iter()
+                .filter(|c| c.cpu == Some(station.cpu) && c.span_ns > 0))
+            .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
+            .collect();
+            station.order(Order::Round {
+                number: self.round,
+                rates,
+            });
         }
         let deadline = monotonic_ns() + ROUND_PATIENCE.as_nanos() as u64;
         let mut waiting = self.stations.len();
@@ -308,7 +388,10 @@ impl Live {
             recorded_lost += batch.loss.lost;
             self.ready.push_back(Step::Batch(batch));
         }
-        Loss { lost: kernel_lost.saturating_sub(recorded_lost), ..Loss::default() }
+        Loss {
+            lost: kernel_lost.saturating_sub(recorded_lost),
+            ..Loss::default()
+        }
     }
 }
 
@@ -353,7 +436,14 @@ impl Source for Live {
         if old.attached != demand.attached || old.device != demand.device {
             self.reconcile_wide(&old);
         }
-        let tasks = |d: &Demand| (d.attached.clone(), d.pids.clone(), d.children, d.device.clone());
+        let tasks = |d: &Demand| {
+            (
+                d.attached.clone(),
+                d.pids.clone(),
+                d.children,
+                d.device.clone(),
+            )
+        };
         if tasks(&old) != tasks(demand) {
             self.reconcile_tasks(&old);
         }
@@ -387,7 +477,9 @@ fn refusal(what: &str, error: &std::io::Error) -> String {
         Some(libc::ENOSYS | libc::EOPNOTSUPP) => {
             format!("{what}: this kernel has no perf events: only counters are shown")
         }
-        Some(libc::ENOMEM | libc::ENOSPC | libc::EBUSY) => format!("{what}: the kernel has no room for it ({error})"),
+        Some(libc::ENOMEM | libc::ENOSPC | libc::EBUSY) => {
+            format!("{what}: the kernel has no room for it ({error})")
+        }
         Some(libc::EINVAL) => format!("{what}: the kernel refused the event or its filter"),
         _ => format!("{what}: {error}"),
     }

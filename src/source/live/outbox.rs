@@ -15,7 +15,12 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn new(cpu: u32, batches: Sender<Batch>, pool: Receiver<Batch>) -> Self {
-        Outbox { batches, pool, cpu, unsaid: Loss::default() }
+        Outbox {
+            batches,
+            pool,
+            cpu,
+            unsaid: Loss::default(),
+        }
     }
 
     pub fn empty(&self) -> Batch {
@@ -59,7 +64,10 @@ mod tests {
             raw: Span::default(),
             values: [0; 4],
         };
-        Batch { samples: vec![sample; samples], ..Batch::default() }
+        Batch {
+            samples: vec![sample; samples],
+            ..Batch::default()
+        }
     }
 
     #[test]

@@ -45,7 +45,11 @@ fn is_prime(n: u64) -> bool {
     if n < 4 {
         return n >= 2;
     }
-    !n.is_multiple_of(2) && (3..).step_by(2).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
+    !n.is_multiple_of(2)
+        && (3..)
+            .step_by(2)
+            .take_while(|d| d * d <= n)
+            .all(|d| !n.is_multiple_of(d))
 }
 
 /// What to do at once when far more samples come than wanted: a much longer period.
@@ -65,8 +69,14 @@ mod tests {
                 let period = draw.period(rate, 50);
                 let quotient = rate / 50.0;
                 assert!(is_prime(period));
-                assert!((period as f64) >= quotient * 0.85 - 1.0, "{period} for {quotient}");
-                assert!((period as f64) <= quotient * 1.2 + 8.0, "{period} for {quotient}");
+                assert!(
+                    (period as f64) >= quotient * 0.85 - 1.0,
+                    "{period} for {quotient}"
+                );
+                assert!(
+                    (period as f64) <= quotient * 1.2 + 8.0,
+                    "{period} for {quotient}"
+                );
             }
         }
     }
@@ -74,7 +84,8 @@ mod tests {
     #[test]
     fn the_draw_changes_from_interval_to_interval() {
         let mut draw = Draw::new(7);
-        let drawn: std::collections::BTreeSet<u64> = (0..50).map(|_| draw.period(1e6, 50)).collect();
+        let drawn: std::collections::BTreeSet<u64> =
+            (0..50).map(|_| draw.period(1e6, 50)).collect();
         assert!(drawn.len() > 20, "{drawn:?}");
     }
 

@@ -18,26 +18,50 @@ use crate::decode::{
     Batch, Binding, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
     RECORD_THROTTLE, decode_lost, decode_sample,
 };
-use crate::sys::{NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, wait_readable};
+use crate::sys::{
+    NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, wait_readable,
+};
 
 /// Samples per batch: small enough to be prompt, large enough that the channel is cheap.
 const BATCH: usize = 1024;
 
 #[derive(Debug)]
 pub enum Order {
-    Attach { event: EventId, wanted: Wanted, layout: Layout, stacks_per_s: u32 },
+    Attach {
+        event: EventId,
+        wanted: Wanted,
+        layout: Layout,
+        stacks_per_s: u32,
+    },
     Detach(EventId),
     /// A new target of samples per second.
-    Aim { event: EventId, stacks_per_s: u32 },
+    Aim {
+        event: EventId,
+        stacks_per_s: u32,
+    },
     /// The interval is over: drain, answer, and adapt to the rates (hits/s) it had.
-    Round { number: u64, rates: Vec<(EventId, f64)> },
+    Round {
+        number: u64,
+        rates: Vec<(EventId, f64)>,
+    },
     Stop,
 }
 
 pub enum Answer {
-    Attached { cpu: u32, event: EventId, id: u64, at: u64 },
-    Refused { cpu: u32, event: EventId, error: io::Error },
-    Drained { round: u64 },
+    Attached {
+        cpu: u32,
+        event: EventId,
+        id: u64,
+        at: u64,
+    },
+    Refused {
+        cpu: u32,
+        event: EventId,
+        error: io::Error,
+    },
+    Drained {
+        round: u64,
+    },
 }
 
 struct Slot {
@@ -98,15 +122,47 @@ impl Sampler {
 
     fn obey(&mut self, order: Order, slots: &mut Vec<Slot>) {
         match order {
-            Order::Attach { event, wanted, layout, stacks_per_s } => {
-                let period = if stacks_per_s == 0 { NO_SAMPLES } else { period::FIRST };
-                match PerfEvent::open(&wanted, Target::Cpu { ring: &mut self.ring, period }) {
+            Order::Attach {
+                event,
+                wanted,
+                layout,
+                stacks_per_s,
+            } => {
+                let period = if stacks_per_s == 0 {
+                    NO_SAMPLES
+                } else {
+                    period::FIRST
+                };
+                match PerfEvent::open(
+                    &wanted,
+                    Target::Cpu {
+                        ring: &mut self.ring,
+                        period,
+                    },
+                ) {
                     Ok(perf) => {
                         let (id, at) = (perf.id(), monotonic_ns());
-                        slots.push(Slot { event, id, perf, layout, period, target: stacks_per_s, taken: 0 });
-                        self.answer(Answer::Attached { cpu: self.cpu, event, id, at });
+                        slots.push(Slot {
+                            event,
+                            id,
+                            perf,
+                            layout,
+                            period,
+                            target: stacks_per_s,
+                            taken: 0,
+                        });
+                        self.answer(Answer::Attached {
+                            cpu: self.cpu,
+                            event,
+                            id,
+                            at,
+                        });
                     }
-                    Err(error) => self.answer(Answer::Refused { cpu: self.cpu, event, error }),
+                    Err(error) => self.answer(Answer::Refused {
+                        cpu: self.cpu,
+                        event,
+                        error,
+                    }),
                 }
             }
             Order::Detach(event) => {
@@ -115,7 +171,10 @@ impl Sampler {
                     self.close(slot);
                 }
             }
-            Order::Aim { event, stacks_per_s } => {
+            Order::Aim {
+                event,
+                stacks_per_s,
+            } => {
                 for slot in slots.iter_mut().filter(|s| s.event == event) {
                     slot.target = stacks_per_s;
                     if stacks_per_s == 0 {
@@ -137,7 +196,11 @@ impl Sampler {
                     let bind = |id| {
                         let slot = slots.iter_mut().find(|s| s.id == id)?;
                         slot.taken += 1;
-                        Some(Binding { event: slot.event, layout: slot.layout, period: slot.period })
+                        Some(Binding {
+                            event: slot.event,
+                            layout: slot.layout,
+                            period: slot.period,
+                        })
                     };
                     if decode_sample(body, bind, batch).is_none() {
                         batch.loss.undecodable += 1;
@@ -178,7 +241,10 @@ impl Slot {
 fn adapt(slots: &mut [Slot], rates: &[(EventId, f64)], draw: &mut Draw) {
     for slot in slots {
         slot.taken = 0;
-        let rate = rates.iter().find(|(event, _)| *event == slot.event).map(|(_, rate)| *rate);
+        let rate = rates
+            .iter()
+            .find(|(event, _)| *event == slot.event)
+            .map(|(_, rate)| *rate);
         if let (Some(rate), true) = (rate, slot.target > 0) {
             slot.set(draw.period(rate, slot.target));
         }

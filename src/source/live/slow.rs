@@ -43,7 +43,11 @@ impl Slow {
 
     /// Asks unless the last question is still being worked on.
     pub fn ask(&self, at: u64, demand: &Demand) {
-        let question = Question { at, tasks: demand.tasks.clone(), list_tasks: demand.list_tasks };
+        let question = Question {
+            at,
+            tasks: demand.tasks.clone(),
+            list_tasks: demand.list_tasks,
+        };
         let _still_busy = self.questions.try_send(question);
     }
 

@@ -43,8 +43,14 @@ pub struct Station {
 
 impl Station {
     /// Opens the CPU's ring and starts its sampler thread. The second value is the ring's size.
-    pub fn start(cpu: u32, ring_bytes: usize, interval_s: f64, lines: &Lines) -> io::Result<(Station, usize)> {
-        let (ring, size) = Ring::open(cpu, ring_bytes)?;
+    pub fn start(
+        cpu: u32,
+        leader: u64,
+        ring_bytes: usize,
+        interval_s: f64,
+        lines: &Lines,
+    ) -> io::Result<(Station, usize)> {
+        let (ring, size) = Ring::open(cpu, leader, ring_bytes)?;
         let reader = ring.reader()?;
         let wake = Arc::new(WakeFd::new()?);
         let (orders, incoming) = crossbeam_channel::unbounded();
@@ -58,7 +64,9 @@ impl Station {
             closer: lines.closer.clone(),
             interval_s,
         };
-        thread::Builder::new().name(format!("sampler/{cpu}")).spawn(move || sampler.run())?;
+        thread::Builder::new()
+            .name(format!("sampler/{cpu}"))
+            .spawn(move || sampler.run())?;
         let station = Station {
             cpu,
             orders,
@@ -80,7 +88,13 @@ impl Station {
 
     pub fn attached(&mut self, event: EventId, id: u64, at: u64) {
         self.attached.retain(|a| a.event != event);
-        self.attached.push(Attached { event, id, hits: 0, lost: 0, since: at });
+        self.attached.push(Attached {
+            event,
+            id,
+            hits: 0,
+            lost: 0,
+            since: at,
+        });
     }
 
     /// Takes the event's last counts before its sampler closes it.
@@ -97,6 +111,7 @@ impl Station {
     /// One system call: the hits of every event of this CPU since the last call. Returns the
     /// samples that the kernel says it lost in that time.
     pub fn read(&mut self, now: u64, interval_started: u64, out: &mut Vec<Counts>) -> u64 {
+        let first = out.len();
         out.append(&mut self.carried);
         if self.attached.is_empty() {
             return 0;
@@ -107,14 +122,25 @@ impl Station {
         }
         let mut lost = 0;
         for attached in &mut self.attached {
-            let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else { continue };
-            out.push(Counts {
-                event: attached.event,
-                cpu: Some(self.cpu),
-                pid: None,
-                hits: reading.value.saturating_sub(attached.hits),
-                span_ns: now.saturating_sub(attached.since.max(interval_started)),
-            });
+            let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else {
+                continue;
+            };
+            let hits = reading.value.saturating_sub(attached.hits);
+            let span_ns = now.saturating_sub(attached.since.max(interval_started));
+            match out[first..].iter_mut().find(|c| c.event == attached.event) {
+                Some(carried) => {
+                    carried.hits += hits;
+                    carried.span_ns += span_ns;
+                }
+                None => out.push(Counts {
+                    event: attached.event,
+                    cpu: Some(self.cpu),
+                    pid: None,
+                    hits,
+                    span_ns,
+                }),
+            }
+            attached.since = now;
             lost += reading.lost.saturating_sub(attached.lost);
             attached.hits = reading.value;
             attached.lost = reading.lost;

@@ -43,8 +43,10 @@ impl TaskCounters {
         }
         let mut notes = Vec::new();
         for &pid in pids {
-            let missing: Vec<_> =
-                wanted.iter().filter(|(event, _)| !self.open.contains_key(&(*event, pid))).collect();
+            let missing: Vec<_> = wanted
+                .iter()
+                .filter(|(event, _)| !self.open.contains_key(&(*event, pid)))
+                .collect();
             if let Err(note) = self.attach(pid, &missing, children, closer) {
                 notes.push(note);
             }
@@ -77,11 +79,17 @@ impl TaskCounters {
             // which: start over until the list stood still.
             let stable = thread_ids(pid).iter().all(|tid| before.contains(tid));
             if !stable && attempt < TRIES {
-                opened.into_iter().for_each(|(_, threads)| close(threads, closer));
+                opened
+                    .into_iter()
+                    .for_each(|(_, threads)| close(threads, closer));
                 continue;
             }
             for (event, threads) in opened {
-                let mut counter = Counter { threads, last: 0, since: monotonic_ns() };
+                let mut counter = Counter {
+                    threads,
+                    last: 0,
+                    since: monotonic_ns(),
+                };
                 counter.last = counter.read();
                 self.open.insert((event, pid), counter);
             }
@@ -120,7 +128,10 @@ impl TaskCounters {
 impl Counter {
     fn read(&mut self) -> u64 {
         // An event whose thread has ended keeps its count; a failing read adds nothing.
-        self.threads.iter_mut().map(|event| event.hits().unwrap_or(0)).sum()
+        self.threads
+            .iter_mut()
+            .map(|event| event.hits().unwrap_or(0))
+            .sum()
     }
 }
 
@@ -145,6 +156,10 @@ fn close(events: Vec<PerfEvent>, closer: &Sender<PerfEvent>) {
 
 /// The threads of a process; empty when it is gone.
 fn thread_ids(pid: u32) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    entries.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect()
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
 }

@@ -1,0 +1,107 @@
+//! `netop -b`: the same snapshots without a screen, one after the other.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use crate::cli;
+use crate::engine::{Engine, Progress};
+use crate::error::Error;
+use crate::export;
+use crate::model::{Snapshot, Want};
+use crate::sys::Signals;
+
+/// How long a signal waits at most.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Steps that the partial interval may take after an interrupt: at most about a second.
+const LAST_STEPS: usize = 20;
+
+/// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
+pub fn run(mut engine: Engine, mut want: Want, typed: &cli::Live) -> Result<(), Error> {
+    let signals = Signals::watch()
+        .map_err(|e| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n"))?;
+    let mut printer = Printer::new(typed)?;
+    let mut left = typed.count;
+    while left != Some(0) {
+        if signals.stop_asked() {
+            want.interval = Duration::from_millis(1);
+            engine.want(want);
+            for _ in 0..LAST_STEPS {
+                if let Progress::Snapshot(partial) = engine.step(PATIENCE)? {
+                    printer.print(&partial)?;
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        match engine.step(PATIENCE)? {
+            Progress::Working => {}
+            Progress::Snapshot(snapshot) => {
+                if !printer.print(&snapshot)? {
+                    return Ok(());
+                }
+                left = left.map(|left| left - 1);
+            }
+            Progress::End => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+struct Printer {
+    out: Box<dyn Write>,
+    format: &'static export::Format,
+    table: &'static export::Table,
+    begun: bool,
+}
+
+impl Printer {
+    fn new(typed: &cli::Live) -> Result<Printer, Error> {
+        let batch = &typed.batch;
+        let unknown = |what: &str| Error::usage(format!("there is no {what}"), "netop --help");
+        let out: Box<dyn Write> = match &batch.output {
+            None => Box::new(io::stdout()),
+            Some(path) => Box::new(
+                OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(path)
+                    .map_err(|e| {
+                        Error::failed(
+                            format!("cannot write {}: {e}", path.display()),
+                            "netop -b -o FILE",
+                        )
+                    })?,
+            ),
+        };
+        Ok(Printer {
+            out,
+            format: export::format(&batch.format).ok_or_else(|| unknown(&batch.format))?,
+            table: export::table(&batch.table).ok_or_else(|| unknown(&batch.table))?,
+            begun: false,
+        })
+    }
+
+    /// False: the reader has gone, which is no error.
+    fn print(&mut self, snapshot: &Snapshot) -> Result<bool, Error> {
+        let mut text = String::new();
+        if !self.begun {
+            self.begun = true;
+            text.push_str(&(self.format.header)(self.table));
+        }
+        text.push_str(&(self.format.write)(self.table, snapshot));
+        match self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush())
+        {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::failed(format!("cannot write: {error}"), "df -h")),
+        }
+    }
+}

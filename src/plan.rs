@@ -1,0 +1,253 @@
+//! What was typed → what is possible here: events resolved by name, permissions, processes.
+
+use std::path::Path;
+
+use crate::cli;
+use crate::decode::Format;
+use crate::engine::{Counting, Registry, Settings};
+use crate::error::Error;
+use crate::model::Want;
+use crate::probe::{Added, Resolved, nearest, resolve};
+use crate::sys::{Permissions, Tracefs};
+
+/// The command that lets a user who is not root see everything.
+pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
+
+pub struct Plan {
+    pub registry: Registry,
+    pub want: Want,
+    pub settings: Settings,
+    pub tracefs: Result<Tracefs, String>,
+}
+
+/// A run on this host's kernel.
+pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
+    let permissions = Permissions::of_this_process();
+    let tracefs = events(permissions);
+    let counting = counting(typed.cost.counting, &tracefs)?;
+    if counting != Counting::Proc && !typed.what.events.is_empty() {
+        demand_events(&tracefs, "-e counts events")?;
+    }
+    if !typed.what.pids.is_empty() || typed.what.device.is_some() {
+        demand_events(
+            &tracefs,
+            "a filter needs events: the free counters know no process and no device",
+        )?;
+    }
+    for pid in &typed.what.pids {
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            return Err(Error::nothing(
+                format!("there is no process {pid}"),
+                "pgrep -l NAME",
+            ));
+        }
+    }
+    let (want, added, notes) = want(
+        typed,
+        |group, name| tracefs.as_ref().map_err(Clone::clone)?.format(group, name),
+        || tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
+    )?;
+    let banner = match &tracefs {
+        Err(reason) if counting != Counting::Proc => {
+            let mend = if permissions.root {
+                "see netop doctor"
+            } else {
+                "run sudo netop, or once:"
+            };
+            let command = if permissions.root {
+                String::new()
+            } else {
+                format!(" {SETCAP}")
+            };
+            Some(format!(
+                "Only counters that need no privilege are shown: {reason}. {mend}{command}"
+            ))
+        }
+        _ => None,
+    };
+    Ok(Plan {
+        registry: Registry::new(added),
+        want,
+        settings: settings(typed, counting, banner, notes),
+        tracefs,
+    })
+}
+
+/// A run on the made-up machine: everything is possible there.
+pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
+    let counting = match typed.cost.counting {
+        cli::Counting::Proc => Counting::Proc,
+        cli::Counting::Perf => Counting::Perf,
+        cli::Counting::Auto | cli::Counting::Bpf => Counting::Auto,
+    };
+    let (want, added, notes) = want(typed, |_, _| Ok("ID: 0\n".to_owned()), Vec::new)?;
+    Ok(Plan {
+        registry: Registry::new(added),
+        want,
+        settings: settings(typed, counting, None, notes),
+        tracefs: Err("the demo has no tracefs".to_owned()),
+    })
+}
+
+fn settings(
+    typed: &cli::Live,
+    counting: Counting,
+    banner: Option<String>,
+    notes: Vec<String>,
+) -> Settings {
+    Settings {
+        max_overhead_pct: typed.cost.max_overhead,
+        counting,
+        first_interval: None,
+        banner,
+        notes,
+    }
+}
+
+/// tracefs, or why no event can be opened here.
+pub fn events(permissions: Permissions) -> Result<Tracefs, String> {
+    if !permissions.may_trace() {
+        let paranoid = permissions.paranoid.map_or_else(
+            || "this kernel has no perf events".to_owned(),
+            |level| {
+                format!(
+                    "kernel profiling is not allowed for this user (perf_event_paranoid={level})"
+                )
+            },
+        );
+        return Err(paranoid);
+    }
+    Tracefs::find_or_mount()
+}
+
+fn counting(typed: cli::Counting, tracefs: &Result<Tracefs, String>) -> Result<Counting, Error> {
+    match typed {
+        cli::Counting::Auto => Ok(Counting::Auto),
+        cli::Counting::Proc => Ok(Counting::Proc),
+        cli::Counting::Perf => {
+            demand_events(tracefs, "--counting perf counts events")?;
+            Ok(Counting::Perf)
+        }
+        cli::Counting::Bpf => Err(Error::unavailable(
+            "this netop has no BPF programs to count with",
+            "netop --counting perf",
+        )),
+    }
+}
+
+fn demand_events(tracefs: &Result<Tracefs, String>, why: &str) -> Result<(), Error> {
+    tracefs.as_ref().map(|_| ()).map_err(|reason| {
+        let hint = if Permissions::of_this_process().root {
+            "netop doctor"
+        } else {
+            SETCAP
+        };
+        Error::unavailable(format!("{why}, and there are none here: {reason}"), hint)
+    })
+}
+
+type Wanted = (Want, Vec<Added>, Vec<String>);
+
+/// Resolves `-e` names; `format` gives a tracepoint's format text or why there is none.
+fn want(
+    typed: &cli::Live,
+    format: impl Fn(&str, &str) -> Result<String, String>,
+    all: impl Fn() -> Vec<String>,
+) -> Result<Wanted, Error> {
+    let mut want = Want {
+        interval: typed.interval,
+        pids: typed.what.pids.clone(),
+        children: typed.what.children,
+        device: typed.what.device.clone(),
+        ..Want::default()
+    };
+    if want
+        .device
+        .as_ref()
+        .is_some_and(|device| device.contains(['"', '\\']) || device.len() > 15)
+    {
+        return Err(Error::usage("that is no device name", "ip -br link"));
+    }
+    let (mut added, mut notes) = (Vec::new(), Vec::new());
+    for said in &typed.what.events {
+        match resolve(said) {
+            Resolved::Function { name, note } => {
+                want.exact.insert(name.to_owned());
+                notes.extend(note.map(str::to_owned));
+            }
+            Resolved::Tracepoint { group, name } => {
+                let text = format(&group, &name).map_err(|why| unknown(said, &why, &all()))?;
+                let format = Format::parse(&text)
+                    .map_err(|why| Error::failed(format!("{said}: {why}"), "netop doctor"))?;
+                if want.exact.insert(format!("{group}:{name}")) {
+                    added.push(Added::new(&group, &name, &format));
+                }
+            }
+            Resolved::Nothing(why) => return Err(unknown(said, &why, &all())),
+        }
+    }
+    Ok((want, added, notes))
+}
+
+fn unknown(said: &str, why: &str, all: &[String]) -> Error {
+    let close = nearest(said, all.iter().map(String::as_str), 3);
+    let hint = if close.is_empty() {
+        "ls /sys/kernel/tracing/events/net".to_owned()
+    } else {
+        format!("netop -e {}", close.join(" or -e "))
+    };
+    Error::unavailable(why, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(words: &[&str]) -> cli::Live {
+        cli::Cli::from_words([&["netop"], words].concat())
+            .unwrap()
+            .live
+    }
+
+    fn resolved(words: &[&str]) -> Result<Wanted, Error> {
+        want(
+            &typed(words),
+            |group, name| match (group, name) {
+                ("net", "net_dev_xmit") => Ok("ID: 9\n".to_owned()),
+                _ => Err(format!("this kernel has no tracepoint {group}:{name}")),
+            },
+            || vec!["net:net_dev_xmit".to_owned(), "net:netif_rx".to_owned()],
+        )
+    }
+
+    #[test]
+    fn names_of_habit_become_rows_with_a_word_about_what_is_measured() {
+        let (want, added, notes) = resolved(&["-e", "net:net_rx_action,dev_queue_xmit"]).unwrap();
+        assert_eq!(
+            want.exact.into_iter().collect::<Vec<_>>(),
+            ["dev_queue_xmit", "net_rx_action"]
+        );
+        assert!(added.is_empty());
+        assert!(notes[0].contains("no tracepoint net:net_rx_action"));
+    }
+
+    #[test]
+    fn a_tracepoint_of_this_kernel_becomes_a_row_of_its_own_once() {
+        let (want, added, _) =
+            resolved(&["-e", "net:net_dev_xmit", "-e", "net:net_dev_xmit"]).unwrap();
+        assert!(want.exact.contains("net:net_dev_xmit"));
+        assert_eq!(added.len(), 1);
+    }
+
+    #[test]
+    fn a_misspelt_event_is_exit_3_with_its_neighbour_as_the_next_command() {
+        let error = resolved(&["-e", "net:net_dev_xmitt"]).err().unwrap();
+        assert_eq!(error.exit_code(), 3);
+        assert_eq!(error.hint(), "netop -e net:net_dev_xmit");
+    }
+
+    #[test]
+    fn a_device_name_cannot_break_out_of_the_kernels_filter() {
+        assert_eq!(resolved(&["-i", "va\" || 1"]).err().unwrap().exit_code(), 2);
+    }
+}
