@@ -63,6 +63,10 @@ fn demand() -> Demand {
 fn demo(seed: u64, demand: &Demand) -> Demo {
     let mut demo = Demo::new(seed, Pace::AsFastAsPossible, specs());
     demo.demand(demand);
+    let baseline = demo.step(Duration::ZERO).expect("the demo never fails");
+    assert!(
+        matches!(baseline, Step::Tick(tick) if tick.interval_ns == 0 && tick.counts.is_empty())
+    );
     demo
 }
 
@@ -276,6 +280,8 @@ fn the_second_cpu_is_hot_and_bursts_come() {
 #[test]
 fn in_real_time_a_step_returns_within_its_patience() {
     let mut demo = Demo::new(1, Pace::RealTime, specs());
+    demo.step(Duration::ZERO)
+        .expect("the baseline comes at once");
     demo.demand(&Demand {
         interval: Duration::from_millis(200),
         ..Demand::default()
