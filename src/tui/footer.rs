@@ -60,11 +60,11 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
 
 fn typing(ui: &UiState, prompt: &Prompt, width: usize) -> Line<'static> {
     let (title, hint) = match prompt.kind {
-        Kind::Text if ui.view().sorts().is_empty() => ("search", "⏎ find  Esc cancel"),
-        Kind::Text => ("filter", "⏎ keep  Esc cancel"),
+        Kind::Text if ui.view().sorts().is_empty() => ("search", "Enter find  Esc cancel"),
+        Kind::Text => ("filter", "Enter keep  Esc cancel"),
         Kind::Pids => (
             "PID or name",
-            "⏎ take (empty: all)  Tab complete  ↓ choose  Esc cancel",
+            "Enter take (empty: all)  Tab complete  ↓ choose  Esc cancel",
         ),
     };
     let text: Vec<char> = prompt.text().chars().collect();

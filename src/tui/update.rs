@@ -113,7 +113,8 @@ impl UiState {
     fn go(&mut self, step: Step) {
         let page = self.page();
         if let Some(scroll) = &mut self.help {
-            *scroll = moved(*scroll, help::LINES.saturating_sub(1), step, page);
+            let shown = usize::from(self.size.1.saturating_sub(2));
+            *scroll = moved(*scroll, help::LINES.saturating_sub(shown), step, page);
         } else if self.prompt.is_some() {
             self.pick(step);
         } else {

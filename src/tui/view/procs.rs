@@ -156,7 +156,7 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
     };
     let mut list = vec![(
         0,
-        Line::raw(" ⏎ counts only this process, all its threads, exactly".to_owned()),
+        Line::raw(" Enter counts only this process, all its threads, exactly".to_owned()),
     )];
     if let Some(limit) = &p.limit {
         list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
