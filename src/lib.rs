@@ -16,3 +16,4 @@ pub mod probe;
 pub mod source;
 pub mod symbol;
 pub mod sys;
+pub mod tui;

@@ -1,0 +1,250 @@
+//! The screen: the engine in a thread of its own, keys and snapshots in one loop that waits on
+//! the terminal's line itself, so that a dead one ends it.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use crossterm::event::{self, Event, KeyEventKind};
+
+use super::{save, terminal};
+use crate::engine::{Engine, Progress};
+use crate::error::Error;
+use crate::model::{Snapshot, Want};
+use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
+use crate::tui::{Effect, UiState, render};
+
+/// The engine looks at new wants at least this often.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// At most ten frames per second.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// The latest snapshot, or how the engine ended; a newer one replaces an older.
+#[derive(Default)]
+struct Slot {
+    latest: Option<Arc<Snapshot>>,
+    ended: Option<Result<(), Error>>,
+}
+
+/// What the two threads share.
+struct Shared {
+    slot: Mutex<Slot>,
+    wake: WakeFd,
+}
+
+impl Shared {
+    fn put(&self, change: impl FnOnce(&mut Slot)) {
+        change(&mut self.slot.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.wake();
+    }
+
+    fn take(&self) -> Slot {
+        self.wake.clear();
+        std::mem::take(&mut *self.slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Runs the screen until it is left. `snapshots`: leave after this many.
+pub fn run(
+    engine: Engine,
+    mut ui: UiState,
+    dir: PathBuf,
+    snapshots: Option<u64>,
+) -> Result<(), Error> {
+    let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
+    let signals = Signals::watch().map_err(failed)?;
+    let tty = Tty::open().map_err(failed)?;
+    let shared = Arc::new(Shared {
+        slot: Mutex::default(),
+        wake: WakeFd::new().map_err(failed)?,
+    });
+    let (wants, wanted) = crossbeam_channel::unbounded();
+    let theirs = Arc::clone(&shared);
+    thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || drive(engine, &wanted, &theirs))
+        .map_err(failed)?;
+    let mut screen = terminal::take()?;
+    let mut session = Session {
+        signals,
+        tty,
+        shared,
+        wants,
+        dir,
+        left: snapshots,
+    };
+    let result = session.run(&mut ui, &mut screen);
+    terminal::give_back();
+    result
+}
+
+/// The engine's thread: wants in, snapshots out.
+fn drive(mut engine: Engine, wants: &Receiver<Want>, shared: &Shared) {
+    loop {
+        while let Ok(want) = wants.try_recv() {
+            engine.want(want);
+        }
+        match engine.step(PATIENCE) {
+            Ok(Progress::Working) => {}
+            Ok(Progress::Snapshot(snapshot)) => shared.put(|slot| slot.latest = Some(snapshot)),
+            Ok(Progress::End) => return shared.put(|slot| slot.ended = Some(Ok(()))),
+            Err(error) => return shared.put(|slot| slot.ended = Some(Err(error))),
+        }
+    }
+}
+
+struct Session {
+    signals: Signals,
+    tty: Tty,
+    shared: Arc<Shared>,
+    wants: Sender<Want>,
+    dir: PathBuf,
+    left: Option<u64>,
+}
+
+/// Does the loop go on?
+enum Next {
+    Stay,
+    Leave,
+}
+
+impl Session {
+    fn run(&mut self, ui: &mut UiState, screen: &mut terminal::Screen) -> Result<(), Error> {
+        let mut drawn: Option<Instant> = None;
+        let mut dirty = true;
+        loop {
+            if dirty && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
+                if draw(ui, screen).is_err() {
+                    return Ok(self.line_is_dead());
+                }
+                drawn = Some(Instant::now());
+                dirty = false;
+            }
+            let wait = match drawn {
+                Some(at) if dirty => FRAME.saturating_sub(at.elapsed()).as_millis() as i32 + 1,
+                _ => -1,
+            };
+            let watched = [self.shared.wake.as_raw_fd(), self.signals.as_raw_fd()];
+            let (line, [news, signal]) = self.tty.wait(watched, wait);
+            if line == TtyState::Dead || self.signals.hung_up() {
+                return Ok(self.line_is_dead());
+            }
+            if signal {
+                self.signals.clear();
+                if self.signals.stop_asked() {
+                    return Ok(());
+                }
+                dirty |= self.signals.take_redraw();
+            }
+            if news {
+                let slot = self.shared.take();
+                if let Some(snapshot) = slot.latest {
+                    ui.snapshot(snapshot);
+                    dirty = true;
+                    self.left = self.left.map(|left| left.saturating_sub(1));
+                }
+                if let Some(end) = slot.ended {
+                    return end;
+                }
+            }
+            if line == TtyState::Ready {
+                dirty = true;
+                if let Next::Leave = self.keys(ui, screen)? {
+                    return Ok(());
+                }
+            }
+            if self.left == Some(0) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn line_is_dead(&self) {
+        terminal::bury();
+    }
+
+    /// Everything that has been typed.
+    fn keys(&mut self, ui: &mut UiState, screen: &mut terminal::Screen) -> Result<Next, Error> {
+        let broken = |e: io::Error| Error::failed(format!("cannot read keys: {e}"), "netop -b");
+        while event::poll(Duration::ZERO).map_err(broken)? {
+            let effects = match event::read().map_err(broken)? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => ui.key(key),
+                Event::Paste(text) => {
+                    ui.paste(&text);
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            };
+            for effect in effects {
+                if let Next::Leave = self.apply(effect, ui, screen)? {
+                    return Ok(Next::Leave);
+                }
+            }
+        }
+        Ok(Next::Stay)
+    }
+
+    fn apply(
+        &mut self,
+        effect: Effect,
+        ui: &mut UiState,
+        screen: &mut terminal::Screen,
+    ) -> Result<Next, Error> {
+        match effect {
+            Effect::Quit => return Ok(Next::Leave),
+            Effect::Want(want) => {
+                // The engine is gone only when its end is already in the slot.
+                let _engine_ended = self.wants.send(want);
+            }
+            Effect::SaveSnapshot => save_shown(ui, &self.dir),
+            Effect::Redraw => clear(screen)?,
+            Effect::Suspend => {
+                terminal::give_back();
+                stop_self();
+                terminal::enter().map_err(|e| {
+                    Error::failed(format!("cannot use this terminal: {e}"), "netop")
+                })?;
+                clear(screen)?;
+            }
+        }
+        Ok(Next::Stay)
+    }
+}
+
+fn clear(screen: &mut terminal::Screen) -> Result<(), Error> {
+    screen
+        .clear()
+        .map_err(|e| Error::failed(format!("cannot clear the screen: {e}"), "netop -b"))
+}
+
+/// Writes what is shown and says where, or why not.
+pub fn save_shown(ui: &mut UiState, dir: &std::path::Path) {
+    let Some(snapshot) = ui.shown().cloned() else {
+        return ui.message("nothing has been measured yet", true);
+    };
+    match save::snapshot(&snapshot, dir) {
+        Ok(path) => ui.message(&format!("saved {}", path.display()), false),
+        Err(error) => ui.message(
+            &format!(
+                "not saved: {}: {error}; choose another place with --snapshot-dir",
+                dir.display()
+            ),
+            true,
+        ),
+    }
+}
+
+fn draw(ui: &mut UiState, screen: &mut terminal::Screen) -> io::Result<()> {
+    screen
+        .draw(|frame| {
+            let area = frame.area();
+            ui.resize(area.width, area.height);
+            render(ui, area, frame.buffer_mut());
+        })
+        .map(|_| ())
+}

@@ -1,0 +1,72 @@
+//! `--keys` and `--size`: keys in, the last frame out, without a terminal. A snapshot comes
+//! before the first key and after each one, so that what a key asked for can be seen.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::live::save_shown;
+use crate::engine::{Engine, Progress};
+use crate::error::Error;
+use crate::tui::{Effect, UiState, frame_text, parse_keys, render};
+
+/// Intervals that are over when the first key is pressed.
+const BEFORE: u64 = 25;
+
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Prints the frame that `keys` lead to. `before`: intervals that pass first.
+pub fn run(
+    mut engine: Engine,
+    mut ui: UiState,
+    keys: &str,
+    size: (u16, u16),
+    before: Option<u64>,
+    dir: &Path,
+) -> Result<(), Error> {
+    let keys = parse_keys(keys).map_err(|why| Error::usage(why, "netop demo --keys 'j<enter>'"))?;
+    ui.resize(size.0, size.1);
+    for _ in 0..before.unwrap_or(BEFORE) {
+        next(&mut engine, &mut ui)?;
+    }
+    'keys: for key in keys {
+        for effect in ui.key(key) {
+            match effect {
+                Effect::Quit => break 'keys,
+                Effect::Want(want) => engine.want(want),
+                Effect::SaveSnapshot => save_shown(&mut ui, dir),
+                Effect::Redraw | Effect::Suspend => {}
+            }
+        }
+        next(&mut engine, &mut ui)?;
+    }
+    let area = Rect::new(0, 0, size.0, size.1);
+    let mut buffer = Buffer::empty(area);
+    render(&ui, area, &mut buffer);
+    let mut text = String::new();
+    let _infallible = writeln!(text, "{}", frame_text(&buffer).trim_end());
+    io::stdout()
+        .write_all(text.as_bytes())
+        .or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(Error::failed(format!("cannot write: {error}"), "df -h")),
+        })
+}
+
+/// One more snapshot.
+fn next(engine: &mut Engine, ui: &mut UiState) -> Result<(), Error> {
+    loop {
+        match engine.step(PATIENCE)? {
+            Progress::Working => {}
+            Progress::Snapshot(snapshot) => {
+                ui.snapshot(snapshot);
+                return Ok(());
+            }
+            Progress::End => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The terminal while the screen has it: raw mode and the alternate screen, given back however
+//! the program ends.
+
+use std::io::{self, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::error::Error;
+use crate::sys::exit_now;
+
+/// Is the terminal ours? Whoever gives it back first takes this.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The line is dead: nothing may be written to it.
+static DEAD: AtomicBool = AtomicBool::new(false);
+
+pub type Screen = Terminal<CrosstermBackend<Stdout>>;
+
+/// Takes the terminal; a panic in any thread gives it back and ends the process.
+pub fn take() -> Result<Screen, Error> {
+    let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
+    let default_hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        give_back();
+        if !DEAD.load(Ordering::Relaxed) {
+            default_hook(panic);
+        }
+        exit_now(crate::error::EXIT_FAILED);
+    }));
+    enter().map_err(failed)?;
+    Terminal::new(CrosstermBackend::new(io::stdout())).map_err(failed)
+}
+
+/// Raw mode and the alternate screen, at the start and after a stop.
+pub fn enter() -> io::Result<()> {
+    TAKEN.store(true, Ordering::Relaxed);
+    enable_raw_mode()?;
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        cursor::Hide
+    )
+}
+
+/// Gives the terminal back, once; a dead one is left alone.
+pub fn give_back() {
+    if !TAKEN.swap(false, Ordering::Relaxed) || DEAD.load(Ordering::Relaxed) {
+        return;
+    }
+    // Each is tried whatever became of the one before: half a restored terminal beats none.
+    let _tried = execute!(
+        io::stdout(),
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _tried = disable_raw_mode();
+    let _tried = io::stdout().flush();
+}
+
+/// From now on nothing is written to the terminal.
+pub fn bury() {
+    DEAD.store(true, Ordering::Relaxed);
+}

@@ -1,0 +1,67 @@
+//! What a key means (`Action`), and the few things that leave the screen (`Effect`).
+
+use crate::model::Want;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Quit,
+    Suspend,
+    Redraw,
+    Help,
+    Pause,
+    /// Open the prompt for the text filter, in Stacks for the search.
+    Text,
+    /// Open the prompt for the PID filter.
+    Pids,
+    /// The stacks of the selected function.
+    Drill,
+    /// The selected process becomes the PID filter.
+    PickProcess,
+    Back,
+    /// The view with this digit.
+    View(char),
+    NextView,
+    PreviousView,
+    Exact,
+    Detach,
+    SortNext,
+    SortPrevious,
+    Reverse,
+    Slower,
+    Faster,
+    Save,
+    Older,
+    Newer,
+    Move(Step),
+    Theme,
+    Toggle,
+    Expand,
+    Collapse,
+    ExpandAll,
+    NextMatch,
+    PreviousMatch,
+    Accept,
+    Complete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Quit,
+    Suspend,
+    /// Draw everything anew: something else wrote to the terminal.
+    Redraw,
+    /// What the user wants to see has changed.
+    Want(Want),
+    /// Write `UiState::shown` to a file and say so with `UiState::message`.
+    SaveSnapshot,
+}

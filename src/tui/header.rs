@@ -1,0 +1,332 @@
+//! The lines that stand on every view: state, LOSS, HOT, NET, tabs, banner and filter.
+
+use ratatui::text::{Line, Span};
+
+use super::figure;
+use super::state::UiState;
+use super::text::{clean, wrap};
+use super::theme::Theme;
+use super::view::VIEWS;
+use super::widget::strip::{Part, fit, spread};
+use crate::model::Snapshot;
+
+fn plain(rank: u8, text: String) -> Part {
+    Part::new(rank, vec![Span::raw(text)])
+}
+
+fn styled(rank: u8, text: String, style: ratatui::style::Style) -> Part {
+    Part::new(rank, vec![Span::styled(text, style)])
+}
+
+/// `edge-12 6.8.0 32cpu LIVE 1s perf+proc  cost cpu7 0.9% all 0.1%  lost 0   03:12:45Z`
+pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
+    let theme = ui.theme;
+    let host = &snapshot.host;
+    let health = &snapshot.health;
+    let release = clean(&host.kernel).into_owned();
+    let kernel = release.split('-').next().unwrap_or("").to_owned();
+    let mut parts = vec![
+        styled(4, clean(&host.hostname).into_owned(), theme.strong),
+        plain(8, kernel),
+        plain(7, format!("{}cpu", host.cpus_online)),
+        mode(ui, snapshot),
+        plain(3, figure::span(ui.interval())),
+        plain(6, health.counting.to_owned()),
+    ];
+    if health.detached || ui.want().detached {
+        parts.push(styled(1, "DETACHED".to_owned(), theme.warn));
+    }
+    parts.push(cost(snapshot, theme));
+    let lost = health.lost + health.channel_dropped + health.undecodable;
+    let style = if lost > 0 { theme.bad } else { theme.dim };
+    parts.push(styled(
+        2,
+        format!("lost {}", figure::count(Some(lost))),
+        style,
+    ));
+    if health.throttled > 0 {
+        let text = format!("throttled {}", figure::count(Some(health.throttled)));
+        parts.push(styled(5, text, theme.bad));
+    }
+    let clock = figure::clock(snapshot.at);
+    let room = width.saturating_sub(clock.len() + 1);
+    if room < 30 {
+        return fit(parts, " ", width);
+    }
+    spread(fit(parts, " ", room), Line::raw(clock), width)
+}
+
+fn mode(ui: &UiState, snapshot: &Snapshot) -> Part {
+    if ui.history.paused() {
+        let age = ui.history.age_s();
+        let back = if age >= 0.05 {
+            format!(
+                " -{}",
+                figure::span(std::time::Duration::from_secs_f64(age))
+            )
+        } else {
+            String::new()
+        };
+        return styled(0, format!("PAUSED{back}"), ui.theme.warn);
+    }
+    styled(0, snapshot.host.source.to_uppercase(), ui.theme.good)
+}
+
+fn cost(snapshot: &Snapshot, theme: &Theme) -> Part {
+    let health = &snapshot.health;
+    let over = health.cost_pct.is_some_and(|cost| cost > health.budget_pct);
+    let cpu = health
+        .cost_cpu
+        .map_or_else(String::new, |cpu| format!("cpu{cpu} "));
+    let mut text = format!(
+        " cost {cpu}{} all {}",
+        figure::percent(health.cost_pct),
+        figure::percent(health.cost_all_pct)
+    );
+    if over {
+        text.push_str(" OVER ");
+        text.push_str(&figure::percent(Some(health.budget_pct)));
+    }
+    styled(2, text, if over { theme.bad } else { theme.dim })
+}
+
+fn label(name: &'static str, theme: &Theme) -> Span<'static> {
+    Span::styled(name, theme.strong)
+}
+
+pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
+    let theme = ui.theme;
+    let summary = &snapshot.summary;
+    let head =
+        |text: String, style| Part::new(0, vec![label("LOSS ", theme), Span::styled(text, style)]);
+    let place = summary
+        .loss_where
+        .as_deref()
+        .map(|place| clean(place).into_owned());
+    let total = summary.loss_total.unwrap_or(0);
+    let mut parts = Vec::new();
+    match summary.loss_rate {
+        None => parts.push(head(
+            format!("{} no counter of losses can be read here", figure::NONE),
+            theme.dim,
+        )),
+        Some(rate) if rate > 0.0 => {
+            parts.push(head(format!("{}/s", figure::rate(Some(rate))), theme.bad));
+            parts.extend(place.map(|place| styled(1, place, theme.bad)));
+            if let Some(since) = summary.loss_since {
+                parts.push(plain(2, format!(" since {}", figure::clock(since))));
+            }
+            parts.push(plain(3, format!(" {} in all", figure::count(Some(total)))));
+            let mut others: Vec<_> = snapshot
+                .drops
+                .iter()
+                .filter(|drop| drop.count > 0)
+                .collect();
+            others.sort_by_key(|drop| std::cmp::Reverse(drop.count));
+            for (rank, drop) in (4..=9).zip(others.iter().skip(1)) {
+                let per_second = figure::rate(Some(drop.count as f64 / snapshot.interval_s));
+                let text = format!("· {} {per_second}/s", clean(&drop.place));
+                parts.push(styled(rank, text, theme.warn));
+            }
+        }
+        Some(_) => {
+            parts.push(head("none".to_owned(), theme.good));
+            if total > 0 {
+                parts.push(plain(
+                    1,
+                    format!("now · {} since netop started", figure::count(Some(total))),
+                ));
+                parts.extend(place.map(|place| plain(2, format!("· last: {place}"))));
+            }
+        }
+    }
+    fit(parts, " ", width)
+}
+
+pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
+    let theme = ui.theme;
+    let summary = &snapshot.summary;
+    let (Some(cpu), Some(pct)) = (summary.hot_cpu, summary.hot_softirq_pct) else {
+        return fit(
+            vec![Part::new(
+                0,
+                vec![label("HOT  ", theme), Span::styled(figure::NONE, theme.dim)],
+            )],
+            "",
+            width,
+        );
+    };
+    let style = match pct {
+        _ if pct >= 85.0 => theme.bad,
+        _ if pct >= 50.0 => theme.warn,
+        _ => theme.good,
+    };
+    let what = format!("cpu{cpu} {} softirq", figure::percent(Some(pct)));
+    let mut parts = vec![Part::new(
+        0,
+        vec![label("HOT  ", theme), Span::styled(what, style)],
+    )];
+    if let Some(cause) = &summary.hot_cause {
+        parts.push(plain(1, clean(cause).into_owned()));
+    }
+    if let (Some(cpu), Some(_)) = (summary.next_cpu, summary.next_softirq_pct) {
+        let pct = figure::percent(summary.next_softirq_pct);
+        parts.push(plain(2, format!("next cpu{cpu} {pct}")));
+    }
+    fit(parts, " · ", width)
+}
+
+pub fn net(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
+    let theme = ui.theme;
+    let summary = &snapshot.summary;
+    let traffic = |bits, packets| match packets {
+        None => figure::bits(bits),
+        Some(_) => format!("{} {}pps", figure::bits(bits), figure::rate(packets)),
+    };
+    let mut parts = vec![Part::new(
+        0,
+        vec![
+            label("NET  ", theme),
+            Span::raw(format!("rx {}", traffic(summary.rx_bps, summary.rx_pps))),
+        ],
+    )];
+    parts.push(plain(
+        1,
+        format!("tx {}", traffic(summary.tx_bps, summary.tx_pps)),
+    ));
+    if summary.local_pps.or(summary.local_bps).is_some() {
+        let text = format!("local {}", traffic(summary.local_bps, summary.local_pps));
+        parts.push(plain(3, text));
+    }
+    if let Some(cores) = summary.net_cores {
+        parts.push(plain(
+            4,
+            format!("{cores:.2}/{} cores", snapshot.host.cpus_online),
+        ));
+    }
+    if let Some(ns) = summary.ns_per_packet {
+        let error = summary
+            .ns_error
+            .filter(|_| ns > 0.0)
+            .map_or_else(String::new, |error| {
+                format!(" ±{}", figure::percent(Some(error * 100.0 / ns)))
+            });
+        parts.push(plain(2, format!("{ns:.0} ns/pkt{error}")));
+    }
+    fit(parts, " · ", width)
+}
+
+/// The open view stands in brackets; on the right where the cursor is and what sorts.
+pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
+    let parts = VIEWS.iter().enumerate().map(|(i, view)| {
+        let text = format!("{} {}", view.digit(), view.title());
+        if i == ui.view {
+            styled(0, format!("[{text}]"), ui.theme.tab)
+        } else {
+            plain(i as u8 + 1, format!(" {text} "))
+        }
+    });
+    let rows = ui.rows();
+    let mut right = ui
+        .pane()
+        .position(&rows)
+        .map_or_else(String::new, |at| format!("{}/{}", at + 1, rows.len()));
+    let sorts = ui.view().sorts();
+    let sign = super::view::order_sign(ui.pane().reverse);
+    match ui.pane().sort.and_then(|sort| sorts.get(sort)) {
+        Some(column) => right.extend(["  by ", column, " ", sign]),
+        None if ui.pane().reverse => right.push_str("  reversed"),
+        None => {}
+    }
+    spread(
+        fit(parts.collect(), "", width),
+        Line::styled(right, ui.theme.dim),
+        width,
+    )
+}
+
+/// What is missing here and the command that mends it, on two lines at most.
+pub fn banner(ui: &UiState, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
+    let text = snapshot.health.banner.as_deref().unwrap_or("");
+    wrap(&format!("! {}", clean(text)), width, 2)
+        .into_iter()
+        .filter(|_| !text.is_empty())
+        .map(|line| Line::styled(line, ui.theme.warn))
+        .collect()
+}
+
+/// What limits the figures and the rows; nothing when nothing does.
+pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'static>> {
+    let theme = ui.theme;
+    let filter = &snapshot.filter;
+    let mut parts = Vec::new();
+    let (ended, running): (Vec<u32>, Vec<u32>) = filter
+        .pids
+        .iter()
+        .partition(|pid| filter.ended.contains(pid));
+    let names = |pids: &[u32]| {
+        let names: Vec<String> = pids.iter().map(|pid| process(snapshot, *pid)).collect();
+        names.join(" ")
+    };
+    if !running.is_empty() {
+        parts.push(styled(0, format!("pid {}", names(&running)), theme.strong));
+    }
+    match ended.len() {
+        0 => {}
+        1 => parts.push(styled(
+            0,
+            format!("process {} has ended", names(&ended)),
+            theme.warn,
+        )),
+        _ => parts.push(styled(
+            0,
+            format!("processes {} have ended", names(&ended)),
+            theme.warn,
+        )),
+    }
+    if ui.want().pids != filter.pids && !ui.paused() {
+        let text = if ui.want().pids.is_empty() {
+            "pid filter ends with the next interval".to_owned()
+        } else {
+            let asked: Vec<String> = ui.want().pids.iter().map(u32::to_string).collect();
+            format!("pid {} from the next interval", asked.join(","))
+        };
+        parts.push(styled(1, text, theme.warn));
+    }
+    if let Some(device) = &filter.device {
+        parts.push(styled(0, format!("device {}", clean(device)), theme.strong));
+    }
+    if let Some(cpu) = filter.cpu {
+        parts.push(styled(0, format!("cpu{cpu}"), theme.strong));
+    }
+    if let Some(cgroup) = &filter.cgroup {
+        parts.push(styled(0, format!("cgroup {}", clean(cgroup)), theme.strong));
+    }
+    let text = &ui.pane().text;
+    if !text.is_empty() && !ui.view().sorts().is_empty() {
+        parts.push(styled(1, format!("text '{}'", clean(text)), theme.strong));
+    }
+    if !filter.pids.is_empty() && filter.by != Some("owner") {
+        let text = "by context: counts what ran in its context";
+        parts.push(styled(2, text.to_owned(), theme.dim));
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    parts[0].spans.insert(0, label("ONLY ", theme));
+    Some(fit(parts, " · ", width))
+}
+
+fn process(snapshot: &Snapshot, pid: u32) -> String {
+    let name = snapshot
+        .processes
+        .iter()
+        .find(|process| process.pid == pid)
+        .map(|process| process.comm.as_str())
+        .or(snapshot
+            .filter
+            .comm
+            .as_deref()
+            .filter(|_| snapshot.filter.pid == Some(pid)));
+    name.map_or_else(|| pid.to_string(), |name| format!("{pid}({})", clean(name)))
+}

@@ -1,0 +1,117 @@
+//! The last snapshots, and which of them is on the screen.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::model::Snapshot;
+
+/// How many are kept; while paused as many again, so that the way back from the pause stays.
+pub const KEPT: usize = 60;
+
+#[derive(Debug, Default)]
+pub struct History {
+    /// Oldest first.
+    all: VecDeque<Arc<Snapshot>>,
+    frozen: Option<Arc<Snapshot>>,
+}
+
+impl History {
+    pub fn push(&mut self, snapshot: Arc<Snapshot>) {
+        self.all.push_back(snapshot);
+        self.trim();
+    }
+
+    pub fn latest(&self) -> Option<&Arc<Snapshot>> {
+        self.all.back()
+    }
+
+    pub fn shown(&self) -> Option<&Arc<Snapshot>> {
+        self.frozen.as_ref().or_else(|| self.latest())
+    }
+
+    pub fn paused(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    pub fn pause(&mut self, on: bool) {
+        self.frozen = if on { self.latest().cloned() } else { None };
+        self.trim();
+    }
+
+    /// One snapshot back or on; false: there is none, or nothing is paused.
+    pub fn step(&mut self, back: bool) -> bool {
+        let Some(now) = self.frozen.as_ref().map(|frozen| frozen.sequence) else {
+            return false;
+        };
+        let next = if back {
+            self.all.iter().rev().find(|other| other.sequence < now)
+        } else {
+            self.all.iter().find(|other| other.sequence > now)
+        };
+        let moved = next.is_some();
+        if moved {
+            self.frozen = next.cloned();
+        }
+        moved
+    }
+
+    /// How long before the latest the shown one was, seconds.
+    pub fn age_s(&self) -> f64 {
+        match (self.latest(), self.shown()) {
+            (Some(latest), Some(shown)) => (latest.elapsed_s - shown.elapsed_s).max(0.0),
+            _ => 0.0,
+        }
+    }
+
+    fn trim(&mut self) {
+        let keep = if self.paused() { 2 * KEPT } else { KEPT };
+        while self.all.len() > keep {
+            self.all.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture;
+
+    fn numbered(sequence: u64) -> Arc<Snapshot> {
+        let mut snapshot = fixture::busy();
+        snapshot.sequence = sequence;
+        snapshot.elapsed_s = sequence as f64;
+        Arc::new(snapshot)
+    }
+
+    fn sequence(history: &History) -> u64 {
+        history.shown().expect("pushed").sequence
+    }
+
+    #[test]
+    fn a_pause_keeps_the_snapshot_and_the_way_back_while_new_ones_arrive() {
+        let mut history = History::default();
+        (1..=60).for_each(|n| history.push(numbered(n)));
+        history.pause(true);
+        (61..=120).for_each(|n| history.push(numbered(n)));
+        assert_eq!(sequence(&history), 60);
+        assert!((history.age_s() - 60.0).abs() < 1e-9);
+        while history.step(true) {}
+        assert_eq!(sequence(&history), 1);
+        while history.step(false) {}
+        assert_eq!(sequence(&history), 120);
+        history.pause(false);
+        assert_eq!((sequence(&history), history.all.len()), (120, KEPT));
+    }
+
+    #[test]
+    fn memory_is_bounded_however_long_the_pause() {
+        let mut history = History::default();
+        assert!(!history.step(true));
+        (1..=10).for_each(|n| history.push(numbered(n)));
+        history.pause(true);
+        (11..=1000).for_each(|n| history.push(numbered(n)));
+        assert_eq!((sequence(&history), history.all.len()), (10, 2 * KEPT));
+        assert!(!history.step(true), "nothing older is left");
+        assert!(history.step(false));
+    }
+}

@@ -1,0 +1,246 @@
+//! One table of all keys; look-up, footer, help and README's table walk it. Its order is the order
+//! on screen, and in the footer the first entries are the last to be left out.
+
+use std::fmt::Write as _;
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::action::{Action, Step};
+use super::key::Key;
+
+/// Where a key was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    Path,
+    Cpus,
+    Procs,
+    Stacks,
+    Help,
+    /// A line of text is being typed; keys without a binding are its characters.
+    Prompt,
+}
+
+#[derive(Debug)]
+pub struct Binding {
+    pub contexts: &'static [Context],
+    pub keys: &'static [Key],
+    pub action: Action,
+    /// In the footer; empty: not there.
+    pub label: &'static str,
+    /// One sentence for help and README.
+    pub help: &'static str,
+}
+
+use Context::{Cpus, Help, Path, Procs, Prompt, Stacks};
+
+const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks];
+const TABLES: &[Context] = &[Path, Cpus, Procs];
+
+const fn bind(
+    contexts: &'static [Context],
+    keys: &'static [Key],
+    action: Action,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        contexts,
+        keys,
+        action,
+        label,
+        help,
+    }
+}
+
+const ENTER: Key = Key::code(KeyCode::Enter);
+const ESC: Key = Key::code(KeyCode::Esc);
+const BACKSPACE: Key = Key::code(KeyCode::Backspace);
+const TAB: Key = Key::code(KeyCode::Tab);
+const BACK_TAB: Key = Key::code(KeyCode::BackTab);
+const UP: Key = Key::code(KeyCode::Up);
+const DOWN: Key = Key::code(KeyCode::Down);
+const LEFT: Key = Key::code(KeyCode::Left);
+const RIGHT: Key = Key::code(KeyCode::Right);
+const PAGE_UP: Key = Key::code(KeyCode::PageUp);
+const PAGE_DOWN: Key = Key::code(KeyCode::PageDown);
+const HOME: Key = Key::code(KeyCode::Home);
+const END: Key = Key::code(KeyCode::End);
+const F1: Key = Key::code(KeyCode::F(1));
+
+const fn c(c: char) -> Key {
+    Key::char(c)
+}
+
+#[rustfmt::skip]
+pub static KEYMAP: &[Binding] = &[
+    bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
+    bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
+    bind(SCREENS, &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
+    bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
+    bind(&[Path], &[ENTER], Action::Drill, "stacks", "Show the call stacks that lead to this function."),
+    bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
+    bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
+    bind(&[Path], &[c('e')], Action::Exact, "exact", "Count it exactly, whatever it costs; again: no more."),
+    bind(VIEWS, &[c('p')], Action::Pids, "pid", "Count only some processes: PIDs or names, empty for all."),
+    bind(TABLES, &[c('/')], Action::Text, "filter", "Show only rows with this text."),
+    bind(&[Stacks], &[c('/')], Action::Text, "search", "Find frames with this text."),
+    bind(&[Stacks], &[c('n')], Action::NextMatch, "next", "Go to the next frame found."),
+    bind(&[Stacks], &[c('N')], Action::PreviousMatch, "", "Go to the previous frame found."),
+    bind(VIEWS, &[c('w')], Action::Save, "save", "Write the snapshot on the screen to a file."),
+    bind(VIEWS, &[c('!')], Action::Detach, "detach all", "Detach every event from the kernel at once; again: attach."),
+    bind(&[Prompt], &[ESC], Action::Back, "cancel", "Leave it as it was."),
+    bind(&[Path, Cpus, Procs, Stacks, Help], &[ESC, BACKSPACE], Action::Back, "back", "Clear the text, then leave the view, then drop the PID filter."),
+    bind(VIEWS, &[TAB], Action::NextView, "", "Next view."),
+    bind(VIEWS, &[BACK_TAB], Action::PreviousView, "", "Previous view."),
+    bind(VIEWS, &[c('1')], Action::View('1'), "", "Path: the functions of the stack."),
+    bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
+    bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
+    bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
+    bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
+    bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
+    bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
+    bind(VIEWS, &[c('+'), c('=')], Action::Slower, "", "Longer interval."),
+    bind(VIEWS, &[c('-')], Action::Faster, "", "Shorter interval."),
+    bind(TABLES, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(TABLES, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(&[Stacks], &[c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(&[Stacks], &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(&[Stacks], &[RIGHT], Action::Expand, "", "Open this frame, or go to its first callee."),
+    bind(&[Stacks], &[LEFT], Action::Collapse, "", "Close this frame, or go to its caller."),
+    bind(&[Stacks], &[c('*')], Action::ExpandAll, "", "Open everything below this frame."),
+    bind(SCREENS, &[UP, c('k')], Action::Move(Step::Up), "", "Up."),
+    bind(SCREENS, &[DOWN, c('j')], Action::Move(Step::Down), "", "Down."),
+    bind(SCREENS, &[PAGE_UP], Action::Move(Step::PageUp), "", "A page up."),
+    bind(SCREENS, &[PAGE_DOWN], Action::Move(Step::PageDown), "", "A page down."),
+    bind(SCREENS, &[HOME, c('g')], Action::Move(Step::First), "", "To the first row."),
+    bind(SCREENS, &[END, c('G')], Action::Move(Step::Last), "", "To the last row."),
+    bind(&[Prompt], &[UP], Action::Move(Step::Up), "", "Choose the completion above."),
+    bind(&[Prompt], &[DOWN], Action::Move(Step::Down), "", "Choose the completion below."),
+    bind(&[Prompt], &[TAB], Action::Complete, "complete", "Complete the name."),
+    bind(SCREENS, &[c('t')], Action::Theme, "", "Next colour theme."),
+    bind(ANYWHERE, &[Key::ctrl('l')], Action::Redraw, "", "Draw the screen anew."),
+    bind(ANYWHERE, &[Key::ctrl('z')], Action::Suspend, "", "Suspend netop; `fg` brings it back."),
+];
+
+pub fn lookup(context: Context, event: KeyEvent) -> Option<Action> {
+    bindings(context)
+        .find(|binding| binding.keys.iter().any(|key| key.matches(event)))
+        .map(|binding| binding.action)
+}
+
+pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {
+    KEYMAP
+        .iter()
+        .filter(move |binding| binding.contexts.contains(&context))
+}
+
+impl Binding {
+    /// All its keys, as help writes them.
+    pub fn names(&self) -> String {
+        let names: Vec<String> = self.keys.iter().map(|key| key.name()).collect();
+        names.join(" ")
+    }
+
+    /// Where it works, when that is not every view.
+    pub fn place(&self) -> &'static str {
+        match self.contexts {
+            [Path] => "Path",
+            [Procs] => "Procs",
+            [Stacks] => "Stacks",
+            [Prompt] => "prompt",
+            [Path, Cpus, Procs] => "tables",
+            _ => "",
+        }
+    }
+}
+
+/// The key table of README.
+pub fn markdown() -> String {
+    let mut out = String::from("| Key | Where | What it does |\n|---|---|---|\n");
+    for binding in KEYMAP {
+        let keys: Vec<String> = binding
+            .keys
+            .iter()
+            .map(|key| format!("`{}`", key.name()))
+            .collect();
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} |",
+            keys.join(" "),
+            binding.place(),
+            binding.help
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::key::parse_keys;
+    use crate::tui::view;
+
+    #[test]
+    fn a_key_has_one_meaning_in_one_place() {
+        for &context in ANYWHERE {
+            let mut seen: Vec<Key> = Vec::new();
+            for key in bindings(context).flat_map(|binding| binding.keys) {
+                assert!(!seen.contains(key), "{context:?}: {}", key.name());
+                seen.push(*key);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_is_explained_by_a_sentence_that_fits_the_help() {
+        for binding in KEYMAP {
+            assert!(!binding.keys.is_empty() && !binding.contexts.is_empty());
+            assert!(binding.help.ends_with('.'), "{}", binding.help);
+            let place = match binding.place() {
+                "" => 0,
+                place => place.len() + 3,
+            };
+            let line = 16 + binding.help.chars().count() + place;
+            assert!(line <= 80, "{}", binding.help);
+            assert!(binding.names().chars().count() <= 13, "{}", binding.names());
+            assert!(binding.label.len() <= 10, "{}", binding.label);
+        }
+    }
+
+    #[test]
+    fn one_can_always_leave() {
+        let ctrl_c = parse_keys("<c-c>").expect("valid")[0];
+        for &context in ANYWHERE {
+            assert_eq!(lookup(context, ctrl_c), Some(Action::Quit), "{context:?}");
+        }
+        let q = parse_keys("q").expect("valid")[0];
+        assert_eq!(lookup(Help, q), Some(Action::Quit));
+        assert_eq!(lookup(Prompt, q), None, "a q is text in a prompt");
+    }
+
+    #[test]
+    fn every_view_has_its_digit_and_every_digit_its_view() {
+        for view in view::VIEWS {
+            let key = parse_keys(&view.digit().to_string()).expect("valid")[0];
+            assert_eq!(lookup(Path, key), Some(Action::View(view.digit())));
+        }
+        for binding in KEYMAP {
+            if let Action::View(digit) = binding.action {
+                assert!(
+                    view::VIEWS.iter().any(|view| view.digit() == digit),
+                    "{digit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_readme_table_has_a_line_for_every_binding() {
+        let table = markdown();
+        assert_eq!(table.lines().count(), KEYMAP.len() + 2);
+        assert!(table.contains("| `?` `h` `F1` |  | Show or hide this help. |"));
+    }
+}

@@ -1,0 +1,36 @@
+//! The screen as a function: snapshots and keys in, a buffer of cells and effects out. Knows no
+//! terminal, no clock, no file, no kernel.
+//!
+//! ```text
+//!   KeyEvent ─► keymap ─► Action ─► update ─► UiState ─► render ─► Buffer
+//!   Arc<Snapshot> ─────────────────────────────┘  └─► Effect ─► mode
+//! ```
+
+mod action;
+mod call_tree;
+mod figure;
+#[cfg(test)]
+mod fixture;
+mod footer;
+mod header;
+mod help;
+mod history;
+mod key;
+mod keymap;
+mod pane;
+mod prompt;
+mod screen;
+mod state;
+mod text;
+mod theme;
+mod unfold;
+mod update;
+mod view;
+mod widget;
+
+pub use action::{Action, Effect, Step};
+pub use key::{Key, parse_keys};
+pub use keymap::{Binding, Context, KEYMAP, lookup, markdown};
+pub use screen::{frame_text, render};
+pub use state::{Options, UiState};
+pub use theme::{THEMES, Theme};

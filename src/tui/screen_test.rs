@@ -1,0 +1,244 @@
+//! Every view at every size, from snapshots made by hand.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::tui::fixture;
+use crate::tui::key::parse_keys;
+use crate::tui::state::Options;
+use crate::tui::text::width;
+
+const SIZES: [(u16, u16); 10] = [
+    (0, 0),
+    (1, 1),
+    (10, 3),
+    (40, 10),
+    (60, 15),
+    (80, 24),
+    (120, 40),
+    (250, 70),
+    (300, 100),
+    (20, 100),
+];
+
+fn drawn(snapshot: Snapshot, keys: &str, (w, h): (u16, u16), ascii: bool) -> Buffer {
+    let mut ui = UiState::new(Options {
+        ascii,
+        ..Options::default()
+    });
+    ui.want.pids.clone_from(&snapshot.filter.pids);
+    ui.resize(w, h);
+    ui.snapshot(Arc::new(snapshot));
+    for key in parse_keys(keys).expect("valid keys") {
+        ui.key(key);
+    }
+    let area = Rect::new(0, 0, w, h);
+    let mut buf = Buffer::empty(area);
+    render(&ui, area, &mut buf);
+    buf
+}
+
+fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
+    frame_text(&drawn(snapshot, keys, size, false))
+}
+
+fn snapshots() -> [Snapshot; 3] {
+    [fixture::empty(), fixture::busy(), fixture::lossy()]
+}
+
+/// Keys that bring every view and every overlay to the screen.
+const PLACES: [&str; 12] = [
+    "",
+    "2",
+    "4",
+    "5",
+    "jj<enter>jjjj",
+    "5/udp<enter>n",
+    "?",
+    "?<end>",
+    "p",
+    "pn<down>",
+    "/xmit",
+    " ",
+];
+
+#[test]
+fn nothing_panics_or_leaves_its_place_at_any_size() {
+    for snapshot in snapshots() {
+        for keys in PLACES {
+            for size in SIZES {
+                let text = frame(snapshot.clone(), keys, size);
+                assert_eq!(text.lines().count(), usize::from(size.1), "{keys} {size:?}");
+                for line in text.lines() {
+                    assert!(
+                        width(line) <= usize::from(size.0),
+                        "{keys} {size:?}: {line}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_smallest_screens_have_something_to_say_and_each_size_in_between_works() {
+    for w in 0..90 {
+        for h in 0..30 {
+            let text = frame(fixture::lossy(), "", (w, h));
+            assert_eq!(text.trim().is_empty(), w == 0 || h == 0, "{w}x{h}");
+        }
+    }
+}
+
+#[test]
+fn at_80_by_24_no_word_of_the_frame_is_cut() {
+    for keys in ["", "2", "4", "jj<enter>", "5", "?", "p"] {
+        let text = frame(fixture::busy(), keys, (80, 24));
+        assert!(!text.contains('…'), "{keys}\n{text}");
+    }
+}
+
+#[test]
+fn the_first_screen_says_loss_heat_traffic_then_every_function() {
+    let text = frame(fixture::busy(), "", (80, 24));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[..6],
+        [
+            "edge-12 6.18.0 4cpu LIVE 1s perf+proc  cost cpu1 0.9% all 0.3% lost 0  15:45:01Z",
+            "LOSS none",
+            "HOT  cpu1 62% softirq · 71% of RX · next cpu0 12%",
+            "NET  rx 71.4Gb/s 6.90Mpps · tx 3.10Gb/s 900.0kpps · local 1.20Gb/s 120.0kpps",
+            "[1 Path] 2 CPUs  4 Procs  5 Stacks                                          1/13",
+            " FUNCTION            RATE/s 60s                    PEAK  TOTAL PER HIT SOURCE",
+        ]
+    );
+    for f in &fixture::busy().functions {
+        assert!(text.contains(&*f.name), "{} is missing\n{text}", f.name);
+    }
+    assert!(text.contains("kfree_skb drops"));
+}
+
+#[test]
+fn trouble_is_said_in_words_and_not_in_colour_alone() {
+    let text = frame(fixture::lossy(), "", (80, 24));
+    for words in [
+        "OVER 5%",
+        "lost 412",
+        "LOSS 1.8k/s ring ens1f0 (rx_missed_errors)  since 15:44:21Z",
+        "sudo setcap",
+        "/usr/local/bin/netop",
+        "process 9127(flood) has ended",
+        "by context: counts what ran in its context",
+        "≈431.2k",
+        "governor: stacks off",
+    ] {
+        assert!(text.contains(words), "{words} is missing\n{text}");
+    }
+    let shed = frame(fixture::lossy(), "jjjjj", (80, 24));
+    assert!(shed.contains("not counted: shed by the governor"), "{shed}");
+    assert!(
+        shed.lines()
+            .any(|line| line.starts_with("▶napi_poll") && line.contains(" – "))
+    );
+}
+
+#[test]
+fn what_is_not_known_is_a_dash() {
+    let text = frame(fixture::empty(), "", (80, 24));
+    assert!(text.contains("LOSS –") && text.contains("HOT  –") && text.contains("cost –"));
+    assert!(!text.contains("LOSS none") && !text.contains("NaN"));
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buf = Buffer::empty(area);
+    render(&UiState::new(Options::default()), area, &mut buf);
+    let text = frame_text(&buf);
+    assert!(text.contains("first interval") && text.contains("q quit"));
+}
+
+#[test]
+fn names_of_strangers_cannot_reach_the_terminal_raw() {
+    let evil = "\x1b]0;own\x07\u{202e}x\r\n\u{9b}31m";
+    let mut s = fixture::lossy();
+    s.host.hostname = evil.into();
+    s.summary.loss_where = Some(evil.into());
+    s.summary.hot_cause = Some(evil.into());
+    s.health.banner = Some(evil.into());
+    s.health.notes = vec![evil.into()];
+    s.filter.device = Some(evil.into());
+    s.functions[0].name = evil.into();
+    s.functions[0].doc = evil.into();
+    s.functions[0].label = evil.into();
+    s.processes[0].comm = evil.into();
+    s.processes[0].container = Some(evil.into());
+    s.profile = vec![fixture::stack(evil, 1, evil, 9.0, &[evil, "ok"])].into();
+    s.candidates = vec![(1, evil.into())].into();
+    for keys in PLACES {
+        for size in [(80, 24), (250, 70)] {
+            let buf = drawn(s.clone(), keys, size, false);
+            for cell in buf.content() {
+                let raw = |c: char| c.is_control() || c == '\u{202e}';
+                assert!(!cell.symbol().contains(raw), "{keys}: {cell:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ascii_means_ascii_in_every_view() {
+    let mut s = fixture::lossy();
+    s.processes[0].comm = "日本語é".into();
+    for keys in PLACES {
+        let text = frame_text(&drawn(s.clone(), keys, (120, 40), true));
+        assert!(text.is_ascii(), "{keys}\n{text}");
+    }
+    let plain = drawn(fixture::busy(), "", (80, 24), true);
+    assert!(frame_text(&plain).contains(">net_rx_action"));
+}
+
+#[test]
+fn every_sign_that_is_drawn_has_a_plain_one() {
+    // Keys have longer names where there is no Unicode.
+    let keys_only = ['␣', '⏎'];
+    for snapshot in snapshots() {
+        for keys in PLACES {
+            let text = frame(snapshot.clone(), keys, (120, 40));
+            for sign in text.chars().filter(|c| !keys_only.contains(c) && *c != '?') {
+                assert!(
+                    sign == '\n' || theme::ascii(sign) != '?',
+                    "{sign} in {keys}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_process_with_a_wide_name_does_not_push_its_figures_aside() {
+    let mut s = fixture::busy();
+    s.processes[0].comm = "日本語日本語日本語日本語日本語日本語日本語".into();
+    let text = frame(s, "4", (80, 24));
+    let ends: Vec<usize> = text.lines().skip(6).take(3).map(width).collect();
+    assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+}
+
+#[test]
+fn a_filter_a_text_and_a_pause_are_always_visible() {
+    let text = frame(fixture::lossy(), "/xmit<enter> ", (80, 24));
+    assert!(
+        text.contains("ONLY") && text.contains("text 'xmit'"),
+        "{text}"
+    );
+    assert!(text.contains("PAUSED"), "{text}");
+    assert!(!text.contains("napi_gro_receive"), "{text}");
+}
+
+#[test]
+fn a_wide_screen_brings_more_columns_and_the_longest_sparkline() {
+    let text = frame(fixture::busy(), "", (250, 70));
+    for title in ["CALLS", "CPUS", "EVENT"] {
+        assert!(text.contains(title));
+    }
+    let row = text.lines().nth(6).expect("the first function");
+    let cells = row.chars().filter(|c| ('▁'..='▇').contains(c)).count();
+    assert_eq!(cells, 60);
+}

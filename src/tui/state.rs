@@ -1,0 +1,203 @@
+//! What the screen knows beside the snapshots: view, cursors, prompts, pause, what is wanted.
+//! Keys change it in `update`; drawing only reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::history::History;
+use super::keymap::Context;
+use super::pane::{Pane, Row};
+use super::prompt::{Kind, Prompt};
+use super::screen;
+use super::text::{clean, is_unsafe};
+use super::theme::{THEMES, Theme};
+use super::unfold::Unfold;
+use super::view::{VIEWS, View};
+use crate::model::{Snapshot, Want};
+
+/// A message leaves after this many snapshots, if no key takes it away before.
+const MESSAGE_SNAPSHOTS: u8 = 5;
+
+#[derive(Debug)]
+pub struct Options {
+    pub want: Want,
+    pub theme: &'static Theme,
+    /// Draw with plain characters only.
+    pub ascii: bool,
+    /// Where `w` writes, for the help.
+    pub snapshot_dir: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            want: Want::default(),
+            theme: &THEMES[0],
+            ascii: false,
+            snapshot_dir: ".".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Message {
+    pub text: String,
+    pub is_error: bool,
+    left: u8,
+}
+
+#[derive(Debug)]
+pub struct UiState {
+    pub(super) want: Want,
+    pub(super) theme: &'static Theme,
+    pub(super) ascii: bool,
+    pub(super) snapshot_dir: String,
+    pub(super) history: History,
+    /// Index in `VIEWS`.
+    pub(super) view: usize,
+    /// One per view.
+    pub(super) panes: Vec<Pane>,
+    pub(super) unfold: Unfold,
+    pub(super) prompt: Option<Prompt>,
+    /// How far the help is scrolled while it is open.
+    pub(super) help: Option<usize>,
+    pub(super) message: Option<Message>,
+    pub(super) size: (u16, u16),
+}
+
+impl UiState {
+    pub fn new(options: Options) -> UiState {
+        UiState {
+            want: options.want,
+            theme: options.theme,
+            ascii: options.ascii,
+            snapshot_dir: options.snapshot_dir,
+            history: History::default(),
+            view: 0,
+            panes: vec![Pane::default(); VIEWS.len()],
+            unfold: Unfold::default(),
+            prompt: None,
+            help: None,
+            message: None,
+            size: (80, 24),
+        }
+    }
+
+    /// A new snapshot; while paused it only joins the history.
+    pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.history.push(snapshot);
+        if let Some(message) = &mut self.message {
+            message.left -= 1;
+            if message.left == 0 {
+                self.message = None;
+            }
+        }
+        self.settle();
+    }
+
+    /// The terminal's size: how far a page is.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.size = (width, height);
+    }
+
+    pub fn message(&mut self, text: &str, is_error: bool) {
+        self.message = Some(Message {
+            text: clean(text).into_owned(),
+            is_error,
+            left: MESSAGE_SNAPSHOTS,
+        });
+    }
+
+    /// What is on the screen, and what `w` saves.
+    pub fn shown(&self) -> Option<&Arc<Snapshot>> {
+        self.history.shown()
+    }
+
+    pub fn want(&self) -> &Want {
+        &self.want
+    }
+
+    pub fn paused(&self) -> bool {
+        self.history.paused()
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        match &mut self.prompt {
+            Some(prompt) => prompt.paste(text),
+            None => return,
+        }
+        self.typed();
+        self.settle();
+    }
+
+    pub(super) fn view(&self) -> &'static dyn View {
+        VIEWS[self.view]
+    }
+
+    pub(super) fn pane(&self) -> &Pane {
+        &self.panes[self.view]
+    }
+
+    pub(super) fn pane_of(&self, context: Context) -> &Pane {
+        let at = VIEWS.iter().position(|view| view.context() == context);
+        &self.panes[at.unwrap_or(0)]
+    }
+
+    pub(super) fn context(&self) -> Context {
+        if self.prompt.is_some() {
+            Context::Prompt
+        } else if self.help.is_some() {
+            Context::Help
+        } else {
+            self.view().context()
+        }
+    }
+
+    /// The rows of the view in their order on the screen.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        self.shown()
+            .map(|snapshot| self.view().rows(self, snapshot))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn selected(&self) -> Option<Row> {
+        self.pane().selected(&self.rows()).cloned()
+    }
+
+    /// How many rows a page has.
+    pub(super) fn page(&self) -> usize {
+        screen::page(self)
+    }
+
+    /// Processes to complete names with: always the newest list, also while paused.
+    pub(super) fn candidates(&self) -> &[(u32, String)] {
+        self.history
+            .latest()
+            .map_or(&[], |latest| &latest.candidates)
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.want.interval
+    }
+
+    /// Text takes effect while it is typed.
+    pub(super) fn typed(&mut self) {
+        let text = match &self.prompt {
+            Some(prompt) if prompt.kind == Kind::Text => prompt.text().replace(is_unsafe, ""),
+            _ => return,
+        };
+        self.panes[self.view].text = text;
+    }
+
+    /// Brings what is derived (tree, cursor) in line with what is shown now.
+    pub(super) fn settle(&mut self) {
+        if self.view().context() == Context::Stacks
+            && let Some(shown) = self.history.shown()
+        {
+            self.unfold
+                .refresh(&shown.profile, self.want.drill.as_deref());
+        }
+        let rows = self.rows();
+        self.panes[self.view].settle(&rows);
+    }
+}

@@ -1,0 +1,150 @@
+//! Text that strangers named (processes, devices, symbols) made safe and made to fit: no control,
+//! escape or direction-changing character, and never wider than its place.
+
+use std::borrow::Cow;
+
+use ratatui::text::{Line, Span};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Stands where an unsafe character was.
+pub const REPLACEMENT: char = '\u{fffd}';
+
+/// Controls move the cursor or start an escape sequence; bidi and invisible format characters
+/// make one name look like another.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_unsafe) {
+        Cow::Owned(text.replace(is_unsafe, &REPLACEMENT.to_string()))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` in at most `room` cells; what was cut is marked with `…`.
+pub fn clip(text: &str, room: usize) -> Cow<'_, str> {
+    if text.width() <= room {
+        return Cow::Borrowed(text);
+    }
+    if room == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut short = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        short.push(c);
+    }
+    short.push('…');
+    Cow::Owned(short)
+}
+
+/// The same for a styled line; the mark takes the style of what it cuts.
+pub fn clip_line(line: Line<'static>, room: usize) -> Line<'static> {
+    if line.width() <= room {
+        return line;
+    }
+    let mut left = room;
+    let mut spans = Vec::new();
+    let mut rest = line.spans.into_iter().peekable();
+    while let Some(span) = rest.next() {
+        let wide = span.width();
+        let last = rest.peek().is_none();
+        if wide < left || (wide == left && last) {
+            left -= wide;
+            spans.push(span);
+            continue;
+        }
+        let cut = if wide <= left {
+            format!("{}…", clip_hard(&span.content, left.saturating_sub(1)))
+        } else {
+            clip(&span.content, left).into_owned()
+        };
+        spans.push(Span::styled(cut, span.style));
+        break;
+    }
+    Line::from(spans)
+}
+
+fn clip_hard(text: &str, room: usize) -> String {
+    let mut used = 0;
+    text.chars()
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= room
+        })
+        .collect()
+}
+
+/// Words on lines of at most `room` cells; what does not fit into `lines` lines ends in `…`.
+pub fn wrap(text: &str, room: usize, lines: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    if room == 0 || lines == 0 {
+        return out;
+    }
+    for word in text.split_whitespace() {
+        match out.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => out.push(word.to_owned()),
+        }
+    }
+    if out.len() > lines {
+        let rest = out.split_off(lines - 1).join(" ");
+        out.push(rest);
+    }
+    out.iter()
+        .map(|line| clip(line, room).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_and_direction_characters_never_survive() {
+        let hostile = "a\x1b[31m\u{202e}evil\u{9b}\r\n\u{200b}z";
+        let safe = clean(hostile);
+        let raw = |c: char| c.is_control() || "\u{202e}\u{200b}".contains(c);
+        assert!(!safe.contains(raw), "{safe:?}");
+        assert!(safe.contains("evil") && safe.ends_with('z'));
+        assert!(matches!(clean("eth0"), Cow::Borrowed("eth0")));
+    }
+
+    #[test]
+    fn clipping_marks_the_cut_and_respects_wide_characters() {
+        assert_eq!(clip("abcdef", 4), "abc…");
+        assert_eq!(clip("abcd", 4), "abcd");
+        assert_eq!(clip("日本語", 4), "日…");
+        assert_eq!(clip("abc", 0), "");
+        let line = Line::from(vec![Span::raw("abc"), Span::raw("def")]);
+        for room in 0..8 {
+            let cut = clip_line(line.clone(), room);
+            assert!(cut.width() <= room, "{room}: {cut}");
+            assert_eq!(cut.to_string().contains('…'), room > 0 && room < 6, "{cut}");
+        }
+    }
+
+    #[test]
+    fn wrapping_keeps_words_whole_and_says_when_something_is_left() {
+        assert_eq!(wrap("one two three", 8, 5), ["one two", "three"]);
+        assert_eq!(wrap("one two three four", 8, 2), ["one two", "three f…"]);
+        assert!(wrap("x", 0, 2).is_empty());
+    }
+}

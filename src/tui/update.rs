@@ -1,0 +1,310 @@
+//! What each action does to the state. Moving the cursor only moves the cursor: what the kernel is
+//! asked for (`Want`) changes by the actions that say so.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::action::{Action, Effect, Step};
+use super::help;
+use super::keymap::{Context, lookup};
+use super::pane::{Row, moved};
+use super::prompt::{Kind, Prompt};
+use super::state::UiState;
+use super::view::{self, VIEWS};
+
+/// Intervals that `+` and `-` go through, milliseconds.
+const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
+
+impl UiState {
+    pub fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if key.kind == KeyEventKind::Release {
+            return Vec::new();
+        }
+        self.message = None;
+        let before = self.want.clone();
+        let mut effects = Vec::new();
+        match lookup(self.context(), key) {
+            Some(action) => effects.extend(self.apply(action)),
+            None => {
+                if let Some(prompt) = &mut self.prompt {
+                    prompt.key(key);
+                    self.typed();
+                }
+            }
+        }
+        self.settle();
+        if self.want != before {
+            effects.push(Effect::Want(self.want.clone()));
+        }
+        effects
+    }
+
+    fn apply(&mut self, action: Action) -> Option<Effect> {
+        match action {
+            Action::Quit => return Some(Effect::Quit),
+            Action::Suspend => return Some(Effect::Suspend),
+            Action::Redraw => return Some(Effect::Redraw),
+            Action::Save if self.shown().is_some() => return Some(Effect::SaveSnapshot),
+            Action::Save => self.message("there is no snapshot yet", true),
+            Action::Help => self.help = if self.help.is_none() { Some(0) } else { None },
+            Action::Pause => self.history.pause(!self.history.paused()),
+            Action::Older => self.step_time(true),
+            Action::Newer => self.step_time(false),
+            Action::Theme => {
+                self.theme = self.theme.next();
+                self.message(&format!("theme {}", self.theme.name), false);
+            }
+            Action::Move(step) => self.go(step),
+            Action::View(digit) => {
+                if let Some(view) = VIEWS.iter().position(|view| view.digit() == digit) {
+                    self.visit(view);
+                }
+            }
+            Action::NextView => self.visit((self.view + 1) % VIEWS.len()),
+            Action::PreviousView => self.visit((self.view + VIEWS.len() - 1) % VIEWS.len()),
+            Action::SortNext => self.sort(false),
+            Action::SortPrevious => self.sort(true),
+            Action::Reverse => {
+                let pane = &mut self.panes[self.view];
+                pane.reverse = !pane.reverse;
+            }
+            Action::Slower => self.change_interval(true),
+            Action::Faster => self.change_interval(false),
+            Action::Detach => self.want.detached = !self.want.detached,
+            Action::Exact => self.toggle_exact(),
+            Action::Drill => {
+                if let Some(Row::Function(name)) = self.selected() {
+                    self.visit(view::index(Context::Stacks));
+                    self.want.drill = Some(name.to_string());
+                }
+            }
+            Action::PickProcess => {
+                if let Some(Row::Process(pid)) = self.selected() {
+                    self.want.pids = vec![pid];
+                    self.message(&format!("counting process {pid} only; Esc for all"), false);
+                }
+            }
+            Action::Text => {
+                let text = self.pane().text.clone();
+                self.prompt = Some(Prompt::new(Kind::Text, &text));
+            }
+            Action::Pids => {
+                self.prompt = Some(Prompt::new(Kind::Pids, ""));
+                self.want.list_tasks = true;
+            }
+            Action::Back => self.back(),
+            Action::Accept => self.accept(),
+            Action::Complete => self.complete(),
+            Action::Toggle => self.open(|open| !open),
+            Action::Expand => self.expand(),
+            Action::Collapse => self.collapse(),
+            Action::ExpandAll => {
+                if let Some(node) = self.frame() {
+                    self.unfold.open_below(node);
+                }
+            }
+            Action::NextMatch => self.search(false),
+            Action::PreviousMatch => self.search(true),
+        }
+        None
+    }
+
+    fn go(&mut self, step: Step) {
+        let page = self.page();
+        if let Some(scroll) = &mut self.help {
+            let shown = usize::from(self.size.1.saturating_sub(2));
+            *scroll = moved(*scroll, help::LINES.saturating_sub(shown), step, page);
+        } else if self.prompt.is_some() {
+            self.pick(step);
+        } else {
+            let rows = self.rows();
+            self.panes[self.view].step(&rows, step, page);
+        }
+    }
+
+    /// Leaving the stacks lets go what was attached for them.
+    fn visit(&mut self, view: usize) {
+        if view != self.view && self.view().context() == Context::Stacks {
+            self.want.drill = None;
+            self.panes[self.view].text.clear();
+            self.panes[self.view].cursor = None;
+        }
+        self.view = view;
+    }
+
+    fn back(&mut self) {
+        let path = view::index(Context::Path);
+        if let Some(prompt) = self.prompt.take() {
+            self.want.list_tasks = false;
+            if prompt.kind == Kind::Text {
+                self.panes[self.view].text = prompt.before;
+            }
+        } else if self.help.is_some() {
+            self.help = None;
+        } else if !self.pane().text.is_empty() {
+            self.panes[self.view].text.clear();
+        } else if self.view().context() == Context::Stacks {
+            self.visit(path);
+        } else if !self.want.pids.is_empty() {
+            self.want.pids.clear();
+            self.message("counting all processes again", false);
+        } else {
+            self.visit(path);
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(mut prompt) = self.prompt.take() else {
+            return;
+        };
+        match prompt.kind {
+            Kind::Text if self.view().context() == Context::Stacks => self.search(false),
+            Kind::Text => {}
+            Kind::Pids => {
+                if prompt.pick.is_some() {
+                    prompt.complete(self.candidates());
+                }
+                match prompt.pids(self.candidates()) {
+                    Ok(pids) => {
+                        self.want.pids = pids;
+                        self.want.list_tasks = false;
+                    }
+                    Err(why) => {
+                        self.message(&why, true);
+                        self.prompt = Some(prompt);
+                    }
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self) {
+        if let Some(mut prompt) = self.prompt.take() {
+            if prompt.kind == Kind::Pids {
+                prompt.complete(self.candidates());
+            }
+            self.prompt = Some(prompt);
+        }
+    }
+
+    fn pick(&mut self, step: Step) {
+        let Some(prompt) = &self.prompt else { return };
+        let Some(last) = (prompt.completions(self.candidates()).len()).checked_sub(1) else {
+            return;
+        };
+        let pick = match (prompt.pick, step) {
+            (None, _) => Some(0),
+            (Some(0), Step::Up) => None,
+            (Some(here), step) => Some(moved(here, last, step, 1)),
+        };
+        if let Some(prompt) = self.prompt.as_mut().filter(|p| p.kind == Kind::Pids) {
+            prompt.pick = pick;
+        }
+    }
+
+    fn step_time(&mut self, back: bool) {
+        if !self.history.paused() {
+            self.message("Space pauses; then one can step through time", false);
+        } else if !self.history.step(back) {
+            let end = if back {
+                "nothing older is kept"
+            } else {
+                "this is the newest"
+            };
+            self.message(end, false);
+        }
+    }
+
+    fn sort(&mut self, back: bool) {
+        let columns = self.view().sorts().len();
+        self.panes[self.view].sort_by_next(columns, back);
+    }
+
+    fn change_interval(&mut self, slower: bool) {
+        let now = self.want.interval;
+        let mut steps = INTERVALS.map(Duration::from_millis).into_iter();
+        let next = if slower {
+            steps.find(|step| *step > now)
+        } else {
+            steps.rfind(|step| *step < now)
+        };
+        self.want.interval = next.unwrap_or(now);
+    }
+
+    fn toggle_exact(&mut self) {
+        let Some(Row::Function(name)) = self.selected() else {
+            return;
+        };
+        let name = name.to_string();
+        if self.want.exact.remove(&name) {
+            self.message(&format!("{name} is counted as the budget allows"), false);
+        } else {
+            self.message(&format!("{name} is counted exactly; e lets it go"), false);
+            self.want.exact.insert(name);
+        }
+    }
+
+    /// The selected node of the call tree.
+    fn frame(&self) -> Option<usize> {
+        match self.selected()? {
+            Row::Frame(id) => self.unfold.tree.find(id),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self, change: impl Fn(bool) -> bool) {
+        if let Some(node) = self.frame() {
+            let open = change(self.unfold.is_open(node));
+            self.unfold.set_open(node, open);
+        }
+    }
+
+    fn expand(&mut self) {
+        let Some(node) = self.frame() else { return };
+        if self.unfold.is_open(node)
+            && let Some(&child) = self.unfold.tree.nodes[node].children.first()
+        {
+            self.select(child);
+        } else {
+            self.open(|_| true);
+        }
+    }
+
+    fn collapse(&mut self) {
+        let Some(node) = self.frame() else { return };
+        let tree = &self.unfold.tree.nodes;
+        if self.unfold.is_open(node) && !tree[node].children.is_empty() {
+            self.open(|_| false);
+        } else if let Some(parent) = tree[node].parent {
+            self.select(parent);
+        }
+    }
+
+    fn select(&mut self, node: usize) {
+        let id = self.unfold.tree.nodes[node].id;
+        self.panes[self.view].select(Row::Frame(id));
+    }
+
+    fn search(&mut self, back: bool) {
+        let text = self.pane().text.clone();
+        if text.is_empty() {
+            self.message("type / and the text to look for", false);
+            return;
+        }
+        let from = match self.selected() {
+            Some(Row::Frame(id)) => Some(id),
+            _ => None,
+        };
+        if let Some(node) = self.unfold.search(&text, from, back) {
+            self.unfold.reveal(node);
+            self.select(node);
+        } else {
+            self.message(&format!("no frame holds '{text}'"), true);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "update_test.rs"]
+mod tests;

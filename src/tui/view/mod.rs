@@ -1,0 +1,133 @@
+//! The views: one file each, and this list. A view is a pure function of the scene.
+
+mod column;
+mod cpus;
+mod path;
+mod path_detail;
+mod procs;
+mod stacks;
+mod stacks_detail;
+
+use std::ops::RangeInclusive;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::keymap::Context;
+use super::pane::Row;
+use super::state::UiState;
+use super::text;
+use super::theme::Theme;
+use crate::model::Snapshot;
+
+pub trait View: Sync {
+    fn title(&self) -> &'static str;
+    /// The key that opens it.
+    fn digit(&self) -> char;
+    fn context(&self) -> Context;
+    /// Titles of the columns that `<` and `>` go through.
+    fn sorts(&self) -> Vec<&'static str>;
+    /// What can be selected, in the order on the screen.
+    fn rows(&self, ui: &UiState, snapshot: &Snapshot) -> Vec<Row>;
+    fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer);
+}
+
+/// In the order of the tabs.
+pub use column::order_sign;
+
+pub static VIEWS: &[&dyn View] = &[&path::Path, &cpus::Cpus, &procs::Procs, &stacks::Stacks];
+
+pub fn index(context: Context) -> usize {
+    VIEWS
+        .iter()
+        .position(|view| view.context() == context)
+        .unwrap_or(0)
+}
+
+/// What a view draws from.
+pub struct Scene<'a> {
+    pub ui: &'a UiState,
+    pub snapshot: &'a Snapshot,
+    pub theme: &'static Theme,
+}
+
+/// A view of fewer lines has no detail pane.
+const DETAIL_FROM: u16 = 10;
+
+/// The list above gets the lines it needs, the detail pane below what is left, within bounds.
+fn split(area: Rect, needs: usize, detail: RangeInclusive<u16>) -> (Rect, Option<Rect>) {
+    if area.height < DETAIL_FROM {
+        return (area, None);
+    }
+    let needs = u16::try_from(needs).unwrap_or(u16::MAX);
+    let left = area.height.saturating_sub(needs);
+    let detail = left.clamp(*detail.start(), *detail.end());
+    let list = Rect {
+        height: area.height - detail,
+        ..area
+    };
+    let below = Rect {
+        y: list.bottom(),
+        height: detail,
+        ..area
+    };
+    (list, Some(below))
+}
+
+/// `─ name ─ more ─────────`
+fn rule(scene: &Scene<'_>, mut parts: Vec<Span<'static>>, area: Rect, buf: &mut Buffer) {
+    let style = scene.theme.title;
+    let mut spans = Vec::new();
+    parts.retain(|part| part.width() > 0);
+    for part in parts {
+        spans.push(Span::styled("─ ", style));
+        spans.push(part);
+        spans.push(Span::raw(" "));
+    }
+    let line = text::clip_line(Line::from(spans), usize::from(area.width));
+    let rest = usize::from(area.width).saturating_sub(line.width());
+    let (x, _) = buf.set_line(area.x, area.y, &line, area.width);
+    buf.set_stringn(x, area.y, "─".repeat(rest), rest, style);
+}
+
+/// Lines of a detail pane: those of high rank are left out first where there are too many.
+fn lines(mut lines: Vec<(u8, Line<'static>)>, area: Rect, buf: &mut Buffer) {
+    while lines.len() > usize::from(area.height) {
+        let worst = lines
+            .iter()
+            .enumerate()
+            .max_by_key(|(i, line)| (line.0, *i));
+        let Some((worst, _)) = worst else { break };
+        lines.remove(worst);
+    }
+    for (y, (_, line)) in (area.y..).zip(lines) {
+        let line = text::clip_line(line, usize::from(area.width));
+        buf.set_line(area.x, y, &line, area.width);
+    }
+}
+
+/// Why there is nothing to see, where the first row would be.
+fn notice(scene: &Scene<'_>, message: &str, area: Rect, buf: &mut Buffer) {
+    let room = usize::from(area.width.saturating_sub(2));
+    for (y, line) in (area.y..area.bottom()).zip(text::wrap(message, room, 3)) {
+        buf.set_stringn(area.x.saturating_add(1), y, line, room, scene.theme.strong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_digits_are_unique() {
+        for (i, view) in VIEWS.iter().enumerate() {
+            assert!(!view.title().is_empty());
+            assert_eq!(index(view.context()), i);
+            for other in &VIEWS[..i] {
+                assert_ne!(view.title(), other.title());
+                assert!(other.digit() < view.digit());
+            }
+        }
+    }
+}

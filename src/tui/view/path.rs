@@ -1,0 +1,287 @@
+//! View 1: the functions of the stack in the order of a packet's path, how often each ran.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::column::{self, Column, Key, SPARK};
+use super::{Scene, View, notice, path_detail, split};
+use crate::model::{Function, HISTORY, Snapshot};
+use crate::tui::figure;
+use crate::tui::keymap::Context;
+use crate::tui::pane::Row;
+use crate::tui::state::UiState;
+use crate::tui::text::clean;
+use crate::tui::widget::spark;
+use crate::tui::widget::table::Grow;
+
+pub struct Path;
+
+/// Ranks: what leaves first is what the detail pane says too.
+static COLUMNS: &[Column<Function>] = &[
+    Column::new(
+        "FUNCTION",
+        18,
+        0,
+        Some(|f: &Function| Key::Text(f.name.to_string())),
+        name,
+    )
+    .left()
+    .grow(Grow::To(32)),
+    Column::new(
+        "RATE/s",
+        figure::ESTIMATE,
+        0,
+        Some(|f| Key::Number(f.rate)),
+        rate,
+    ),
+    Column::new(SPARK, 12, 1, None, history)
+        .left()
+        .grow(Grow::Steps(&[15, 20, 30, 60])),
+    Column::new("CALLS", 6, 6, None, calls).from(120),
+    Column::new("PEAK", 6, 4, Some(|f| Key::Number(f.peak_rate)), peak),
+    Column::new(
+        "TOTAL",
+        6,
+        5,
+        Some(|f| Key::Number(f.total.map(|n| n as f64))),
+        total,
+    ),
+    Column::new("PER HIT", 7, 3, None, per_hit),
+    Column::new("SOURCE", 9, 2, None, source)
+        .left()
+        .grow(Grow::To(14)),
+    Column::new("CPUS", 22, 7, None, cpus)
+        .from(110)
+        .left()
+        .grow(Grow::To(60)),
+    Column::new("EVENT", 28, 8, None, event)
+        .from(170)
+        .left()
+        .grow(Grow::To(48)),
+];
+
+impl View for Path {
+    fn title(&self) -> &'static str {
+        "Path"
+    }
+
+    fn digit(&self) -> char {
+        '1'
+    }
+
+    fn context(&self) -> Context {
+        Context::Path
+    }
+
+    fn sorts(&self) -> Vec<&'static str> {
+        column::sorts(COLUMNS)
+    }
+
+    fn rows(&self, ui: &UiState, snapshot: &Snapshot) -> Vec<Row> {
+        order(ui, snapshot)
+            .into_iter()
+            .map(|i| Row::Function(snapshot.functions[i].name.clone()))
+            .collect()
+    }
+
+    fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let functions = &scene.snapshot.functions;
+        let order = order(scene.ui, scene.snapshot);
+        let rows = self.rows(scene.ui, scene.snapshot);
+        let cursor = scene.ui.pane().position(&rows);
+        let (list, detail) = split(area, order.len() + 1, 4..=u16::MAX);
+        column::render(scene, COLUMNS, functions, &order, cursor, list, buf);
+        if order.is_empty() {
+            let below = Rect {
+                y: list.y.saturating_add(1).min(list.bottom()),
+                height: list.height.saturating_sub(1),
+                ..list
+            };
+            let message = if functions.is_empty() {
+                "No function is known on this host: netop doctor says what is missing."
+            } else {
+                "No function has this text: Esc clears it."
+            };
+            notice(scene, message, below, buf);
+        }
+        if let (Some(area), Some(cursor)) = (detail, cursor) {
+            path_detail::render(scene, &functions[order[cursor]], area, buf);
+        }
+    }
+}
+
+fn order(ui: &UiState, snapshot: &Snapshot) -> Vec<usize> {
+    let pane = ui.pane_of(Context::Path);
+    column::arrange(&snapshot.functions, pane, COLUMNS, |f| {
+        format!("{} {}", label(f), f.event)
+    })
+}
+
+/// Freed with a reason is a drop; the name alone does not say so.
+pub fn label(function: &Function) -> String {
+    let name = clean(&function.name);
+    if name == "kfree_skb" {
+        "kfree_skb drops".to_owned()
+    } else {
+        name.into_owned()
+    }
+}
+
+fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    let style = if f.calls.is_none() {
+        scene.theme.dim
+    } else if &*f.name == "kfree_skb" && f.calls > Some(0) {
+        scene.theme.bad
+    } else {
+        scene.theme.strong
+    };
+    Line::styled(label(f), style)
+}
+
+fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    figure_line(scene, figure::estimate(f.rate, f.estimated))
+}
+
+fn history(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
+    let end = scene.snapshot.sequence;
+    let text = spark::text(&f.history, end, HISTORY, usize::from(width));
+    Line::styled(text, scene.theme.spark)
+}
+
+fn calls(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    figure_line(scene, figure::count(f.calls))
+}
+
+fn peak(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    figure_line(scene, figure::rate(f.peak_rate))
+}
+
+fn total(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    figure_line(scene, figure::count(f.total))
+}
+
+fn per_hit(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    figure_line(scene, per_hit_text(f))
+}
+
+pub fn per_hit_text(f: &Function) -> String {
+    match (f.packets_per_hit, f.bytes_per_hit) {
+        (Some(packets), _) if packets.is_finite() => format!("{}p", packets_text(packets)),
+        (_, bytes) => figure::bytes(bytes),
+    }
+}
+
+fn packets_text(packets: f64) -> String {
+    if packets < 99.95 {
+        format!("{:.1}", packets.max(0.0))
+    } else {
+        figure::rate(Some(packets))
+    }
+}
+
+fn source(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    let text = match (f.calls, f.label.is_empty()) {
+        (None, _) => figure::NONE.to_owned(),
+        (_, false) => clean(&f.label).into_owned(),
+        (_, true) => f
+            .source
+            .map_or(figure::NONE, |source| source.name())
+            .to_owned(),
+    };
+    let mut spans = vec![Span::styled(text, scene.theme.dim)];
+    if scene.ui.want().exact.contains(&*f.name) {
+        spans.push(Span::styled("*", scene.theme.key));
+    }
+    Line::from(spans)
+}
+
+fn cpus(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
+    Line::styled(cpu_split(f, usize::from(width)), scene.theme.dim)
+}
+
+fn event(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    Line::styled(clean(&f.event).into_owned(), scene.theme.dim)
+}
+
+/// `cpu1 62% cpu0 38%`; what finds no room is summed up: `28 others 42%`.
+pub fn cpu_split(f: &Function, room: usize) -> String {
+    let mut cpus = f.per_cpu.clone();
+    cpus.sort_by_key(|cpu| (std::cmp::Reverse(cpu.calls), cpu.cpu));
+    cpus.retain(|cpu| cpu.calls > 0);
+    let all: u64 = cpus.iter().map(|cpu| cpu.calls).sum();
+    let share = |calls: u64| figure::percent(Some(calls as f64 * 100.0 / all as f64));
+    let mut text = String::new();
+    let mut left = all;
+    for (i, cpu) in cpus.iter().enumerate() {
+        let sep = if i > 0 { " " } else { "" };
+        let more = format!("{text}{sep}cpu{} {}", cpu.cpu, share(cpu.calls));
+        let others = cpus.len() - i - 1;
+        let rest = if others == 0 {
+            String::new()
+        } else {
+            format!(" {others} others {}", share(left - cpu.calls))
+        };
+        // `others` is written for the last entry that leaves room for it.
+        if more.len() + rest.len() > room {
+            if i > 0 {
+                text = format!("{text} {} others {}", others + 1, share(left));
+            } else if more.len() <= room {
+                text = more;
+            }
+            break;
+        }
+        left -= cpu.calls;
+        text = more;
+    }
+    text
+}
+
+fn figure_line(scene: &Scene<'_>, text: String) -> Line<'static> {
+    if text == figure::NONE {
+        Line::styled(text, scene.theme.dim)
+    } else {
+        Line::raw(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CpuCalls;
+    use crate::tui::fixture;
+
+    #[test]
+    fn the_cpu_split_sums_up_what_has_no_room() {
+        let mut f = fixture::function("f", Some(100));
+        f.per_cpu = (0..10)
+            .map(|cpu| CpuCalls {
+                cpu,
+                calls: 10 + u64::from(cpu),
+            })
+            .collect();
+        let text = cpu_split(&f, 30);
+        assert!(
+            text.starts_with("cpu9 13%") && text.contains("others"),
+            "{text}"
+        );
+        for room in 0..120 {
+            let text = cpu_split(&f, room);
+            assert!(text.len() <= room || text.is_empty(), "{room}: {text}");
+        }
+        f.per_cpu.clear();
+        assert_eq!(cpu_split(&f, 30), "");
+    }
+
+    #[test]
+    fn what_a_hit_carries_is_packets_or_bytes_or_nothing() {
+        let mut f = fixture::function("f", Some(1));
+        assert_eq!(per_hit_text(&f), "–");
+        f.bytes_per_hit = Some(1400.0);
+        assert_eq!(per_hit_text(&f), "1.4kB");
+        f.packets_per_hit = Some(32.5);
+        assert_eq!(per_hit_text(&f), "32.5p");
+        f.packets_per_hit = Some(f64::MAX);
+        assert!(per_hit_text(&f).len() <= 7);
+    }
+}

@@ -1,0 +1,225 @@
+//! View 4: the processes in whose context the stack ran. Figures are per second of the interval.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::column::{self, Column, Key};
+use super::{Scene, View, lines, notice, rule, split};
+use crate::model::{Process, Snapshot};
+use crate::tui::figure;
+use crate::tui::keymap::Context;
+use crate::tui::pane::Row;
+use crate::tui::state::UiState;
+use crate::tui::text::clean;
+use crate::tui::widget::table::Grow;
+
+pub struct Procs;
+
+static COLUMNS: &[Column<Process>] = &[
+    Column::new(
+        "PID",
+        7,
+        0,
+        Some(|p| Key::Number(Some(-f64::from(p.pid)))),
+        |_, p, _| Line::raw(p.pid.to_string()),
+    ),
+    Column::new(
+        "COMMAND",
+        15,
+        0,
+        Some(|p: &Process| Key::Text(p.comm.clone())),
+        command,
+    )
+    .left()
+    .grow(Grow::To(40)),
+    Column::new(
+        "HITS/s",
+        figure::ESTIMATE,
+        1,
+        Some(|p| Key::Number(Some(p.context_rate))),
+        hits,
+    ),
+    Column::new(
+        "TX/s",
+        figure::ESTIMATE,
+        2,
+        Some(|p| Key::Number(p.tx_calls)),
+        |s, p, _| per_second(s, p, p.tx_calls),
+    ),
+    Column::new(
+        "RX/s",
+        figure::ESTIMATE,
+        3,
+        Some(|p| Key::Number(p.rx_calls)),
+        |s, p, _| per_second(s, p, p.rx_calls),
+    ),
+    Column::new(
+        "TX B/s",
+        figure::BYTES + 1,
+        4,
+        Some(|p| Key::Number(p.tx_bytes)),
+        |s, p, _| bytes(s, p, p.tx_bytes),
+    ),
+    Column::new(
+        "RX B/s",
+        figure::BYTES + 1,
+        5,
+        Some(|p| Key::Number(p.rx_bytes)),
+        |s, p, _| bytes(s, p, p.rx_bytes),
+    ),
+    Column::new(
+        "RUNQ",
+        6,
+        6,
+        Some(|p| Key::Number(p.runq_delay_ms)),
+        |s, p, _| plain(s, figure::milliseconds(p.runq_delay_ms)),
+    ),
+    Column::new("CONTAINER", 14, 7, None, container)
+        .left()
+        .grow(Grow::To(40)),
+];
+
+impl View for Procs {
+    fn title(&self) -> &'static str {
+        "Procs"
+    }
+
+    fn digit(&self) -> char {
+        '4'
+    }
+
+    fn context(&self) -> Context {
+        Context::Procs
+    }
+
+    fn sorts(&self) -> Vec<&'static str> {
+        column::sorts(COLUMNS)
+    }
+
+    fn rows(&self, ui: &UiState, snapshot: &Snapshot) -> Vec<Row> {
+        order(ui, snapshot)
+            .into_iter()
+            .map(|i| Row::Process(snapshot.processes[i].pid))
+            .collect()
+    }
+
+    fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+        let processes = &scene.snapshot.processes;
+        let order = order(scene.ui, scene.snapshot);
+        let cursor = scene
+            .ui
+            .pane()
+            .position(&self.rows(scene.ui, scene.snapshot));
+        let (list, below) = split(area, order.len() + 1, 4..=7);
+        column::render(scene, COLUMNS, processes, &order, cursor, list, buf);
+        if order.is_empty() {
+            let below = Rect {
+                y: list.y.saturating_add(1).min(list.bottom()),
+                height: list.height.saturating_sub(1),
+                ..list
+            };
+            let message = if processes.is_empty() {
+                "No process has been sampled yet: processes come from the samples of counted functions."
+            } else {
+                "No process has this text: Esc clears it."
+            };
+            notice(scene, message, below, buf);
+        }
+        if let (Some(area), Some(cursor)) = (below, cursor) {
+            detail(scene, &processes[order[cursor]], area, buf);
+        }
+    }
+}
+
+fn order(ui: &UiState, snapshot: &Snapshot) -> Vec<usize> {
+    let pane = ui.pane_of(Context::Procs);
+    column::arrange(&snapshot.processes, pane, COLUMNS, |p| {
+        let container = p.container.as_deref().unwrap_or("");
+        format!("{} {} {container}", p.pid, p.comm)
+    })
+}
+
+fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
+    let dim = scene.theme.dim;
+    let state = if p.ended { "has ended" } else { "" };
+    let title = vec![
+        Span::styled(format!("{}({})", clean(&p.comm), p.pid), scene.theme.strong),
+        Span::styled(state, scene.theme.warn),
+    ];
+    rule(scene, title, area, buf);
+    let below = Rect {
+        y: area.y.saturating_add(1),
+        height: area.height.saturating_sub(1),
+        ..area
+    };
+    let mut list = vec![(
+        0,
+        Line::raw(" Enter counts only this process, all its threads, exactly".to_owned()),
+    )];
+    if let Some(limit) = &p.limit {
+        list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
+    }
+    let said = |rank, text: &str| (rank, Line::styled(format!(" {text}"), dim));
+    list.push(said(
+        2,
+        "HITS of all counted functions while this process was on the CPU: receive",
+    ));
+    list.push(said(
+        2,
+        "work done in whatever process was interrupted is in its figure too",
+    ));
+    list.push(said(3, "TX and RX: its own calls to send and to receive"));
+    list.push(said(
+        4,
+        "RUNQ: how long it waited for a CPU in this interval",
+    ));
+    lines(list, below, buf);
+}
+
+fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
+    let mut spans = vec![Span::styled(
+        clean(&p.comm).into_owned(),
+        scene.theme.strong,
+    )];
+    if p.ended {
+        spans.push(Span::styled(" (ended)", scene.theme.warn));
+    }
+    Line::from(spans)
+}
+
+fn hits(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
+    plain(scene, figure::estimate(Some(p.context_rate), p.estimated))
+}
+
+fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
+    value.map(|value| value / scene.snapshot.interval_s)
+}
+
+fn per_second(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
+    plain(scene, figure::estimate(rate(scene, value), p.estimated))
+}
+
+fn bytes(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
+    let text = figure::bytes(rate(scene, value));
+    if p.estimated && text != figure::NONE {
+        plain(scene, format!("≈{text}"))
+    } else {
+        plain(scene, text)
+    }
+}
+
+fn container(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
+    plain(
+        scene,
+        p.container
+            .as_deref()
+            .map_or_else(|| figure::NONE.to_owned(), |name| clean(name).into_owned()),
+    )
+}
+
+fn plain(scene: &Scene<'_>, text: String) -> Line<'static> {
+    let none = text == figure::NONE;
+    Line::styled(text, if none { scene.theme.dim } else { Style::new() })
+}
