@@ -1,6 +1,7 @@
 //! What was typed → what is possible here: events resolved by name, permissions, processes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli;
 use crate::decode::Format;
@@ -81,13 +82,21 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
         cli::Counting::Auto | cli::Counting::Bpf => Counting::Auto,
     };
     let (want, added, notes) = want(typed, |_, _| Ok("ID: 0\n".to_owned()), Vec::new)?;
+    // Nothing costs anything on a machine that is not there.
+    let settings = Settings {
+        max_overhead_pct: 100.0,
+        ..settings(typed, counting, None, notes)
+    };
     Ok(Plan {
         registry: Registry::new(added),
         want,
-        settings: settings(typed, counting, None, notes),
+        settings,
         tracefs: Err("the demo has no tracefs".to_owned()),
     })
 }
+
+/// The first snapshot of the screen comes after this, so that numbers are there at once.
+const FIRST_INTERVAL: Duration = Duration::from_millis(150);
 
 fn settings(
     typed: &cli::Live,
@@ -98,7 +107,7 @@ fn settings(
     Settings {
         max_overhead_pct: typed.cost.max_overhead,
         counting,
-        first_interval: None,
+        first_interval: (!typed.batch.batch).then_some(FIRST_INTERVAL),
         banner,
         notes,
     }

@@ -1,5 +1,5 @@
 //! What is read at every tick beside the exact counts: three small files, kept open, read again
-//! from their start into one buffer.
+//! from their start into one buffer. 30 µs on 2 CPUs (6.18, unoptimized build).
 
 use std::fs::File;
 use std::io;
@@ -172,18 +172,5 @@ mod tests {
             assert!(after.softnet.processed >= before.softnet.processed);
             assert!(before.time.idle > 0);
         }
-    }
-
-    /// The tick path: prints the mean; run with `--nocapture`.
-    #[test]
-    fn reading_is_cheap_enough_for_the_tick() {
-        let mut fast = FastCounters::open(&Proc::host()).expect("/proc of this kernel");
-        let started = std::time::Instant::now();
-        for _ in 0..200 {
-            fast.read().expect("reading");
-        }
-        let mean = started.elapsed() / 200;
-        println!("FastCounters::read: {mean:?}");
-        assert!(mean.as_millis() < 20, "{mean:?}");
     }
 }

@@ -41,9 +41,10 @@ impl Namespaces {
             self.scanned_at = Some(at);
             self.scan(proc, own, notes);
         }
-        if self.unreadable > 0 {
+        // One is no news: a sandbox may hide its pid 1 from root too.
+        if self.unreadable > 1 {
             notes.push(format!(
-                "the network namespaces of {} processes cannot be read",
+                "the network namespaces of {} processes cannot be read: run as root, or with CAP_SYS_PTRACE",
                 self.unreadable
             ));
         }

@@ -5,14 +5,14 @@
 use super::links::Device;
 use super::proc::Proc;
 
-const KINDS: [&str; 8] = [
-    "vlan", "bond", "macvlan", "macvtap", "ipvlan", "ipvtap", "bridge", "team",
+/// Measured on 6.18 for 20 000 datagrams: macvlan 40 006 processed for 20 006 hits. A bridge is not
+/// of them (40 007 for 40 006): it hands its packets to netif_receive_skb again, a hit of its own.
+const KINDS: [&str; 7] = [
+    "vlan", "bond", "macvlan", "macvtap", "ipvlan", "ipvtap", "team",
 ];
 
 /// Names such devices usually have, for namespaces whose device kinds cannot be read.
-const NAMES: [&str; 8] = [
-    "vlan", "bond", "macvlan", "macvtap", "ipvlan", "br-", "br0", "team",
-];
+const NAMES: [&str; 6] = ["vlan", "bond", "macvlan", "macvtap", "ipvlan", "team"];
 
 /// One sentence that names the first such device.
 pub fn why_inexact<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Option<String> {
@@ -38,7 +38,6 @@ pub fn has_vlan(proc: &Proc, pid: u32) -> bool {
 fn by_name(name: &str) -> Option<&'static str> {
     let starts = NAMES.iter().find(|start| name.starts_with(**start));
     match starts {
-        Some(start) if start.starts_with("br") => Some("bridge"),
         Some(start) => Some(start),
         None if name.contains('.') => Some("vlan"),
         None => None,
@@ -66,7 +65,9 @@ mod tests {
         let plain = [
             device("lo", None),
             device("eth0", None),
-            device("br0", Some("veth")),
+            device("bond7", Some("veth")),
+            device("br0", Some("bridge")),
+            device("br-3fa", None),
             device("ifb0", Some("ifb")),
         ];
         assert_eq!(why_inexact(&plain), None);
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn without_kinds_the_name_decides() {
-        for (name, kind) in [("eth0.5", "vlan"), ("bond0", "bond"), ("br-3fa", "bridge")] {
+        for (name, kind) in [("eth0.5", "vlan"), ("bond0", "bond"), ("team0", "team")] {
             let why = why_inexact(&[device(name, None)]).expect(name);
             assert!(why.contains(&format!("{name} ({kind})")), "{why}");
         }

@@ -11,7 +11,6 @@ mod terminal;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::cli::{Cli, Color, Command, Live};
 use crate::engine::Engine;
@@ -62,9 +61,6 @@ fn watch((engine, want): (Engine, Want), typed: &Live) -> Result<(), Error> {
     }
     live::run(engine, ui, dir, typed.count)
 }
-
-/// The first snapshot of the screen comes after this, so that numbers are there at once.
-const FIRST_INTERVAL: Duration = Duration::from_millis(150);
 
 /// Without `-b` the output must be a terminal.
 fn check_output(typed: &Live) -> Result<(), Error> {
@@ -118,6 +114,7 @@ fn speaks_unicode() -> bool {
 
 /// The engine over this host's kernel.
 fn host(typed: &Live) -> Result<(Engine, Want), Error> {
+    check_output(typed)?;
     let Plan {
         registry,
         want,
@@ -138,6 +135,7 @@ fn host(typed: &Live) -> Result<(Engine, Want), Error> {
 
 /// The engine over the made-up machine.
 fn made_up(typed: &Live, seed: u64) -> Result<(Engine, Want), Error> {
+    check_output(typed)?;
     let Plan {
         registry,
         want,

@@ -142,7 +142,11 @@ fn rank(kind: &str, name: &str) -> Option<u32> {
     if PADDING.iter().any(|padding| name.starts_with(padding)) {
         return None;
     }
-    let underscores = name.len() - name.trim_start_matches('_').len();
+    // `__pi_`: the same code under the name that position-independent start-up code uses.
+    let underscores = match name.strip_prefix("__pi_") {
+        Some(_) => 9,
+        None => name.len() - name.trim_start_matches('_').len(),
+    };
     Some(binding << 16 | underscores.min(9) as u32)
 }
 

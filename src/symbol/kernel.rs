@@ -163,7 +163,6 @@ mod tests {
             if name.settled {
                 return name;
             }
-            thread::yield_now();
             thread::park_timeout(Duration::from_millis(1));
         }
         panic!("no answer for {address:#x}");

@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(readable(&"é".repeat(300)).chars().count(), LONGEST);
     }
 
-    /// Each level is a pair of the level before: 2^levels characters when written out.
+    /// Each level is a pair of the level before: 2^levels pairs when written out.
     fn doubling(levels: usize) -> String {
         let number = |n: usize| match n {
             0 => String::new(),
@@ -125,9 +125,10 @@ mod tests {
                 .to_string(),
             n => panic!("{n} levels"),
         };
-        let pairs: String = (2..levels + 2)
-            .map(|level| format!("S1_IS{0}_S{0}_E", number(level + 1)))
-            .collect();
+        let mut pairs = String::new();
+        for level in 3..levels + 3 {
+            let _ = write!(pairs, "S1_IS{0}_S{0}_E", number(level));
+        }
         format!("_Z1fI1a1pIS0_S0_E{pairs}Evv")
     }
 

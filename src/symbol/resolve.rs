@@ -162,3 +162,96 @@ fn read_maps(proc: &Path, pid: u32) -> Vec<Mapping> {
         Err(_) => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const MAPS: &str = "\
+1000-2000 r-xp 00000000 00:00 0 
+3000-4000 r-xp 00000500 fd:01 77 /nowhere/lib\u{1b}.so
+5000-6000 r-xp 00000000 00:00 0 [vdso]
+";
+
+    struct Host {
+        dir: tempfile::TempDir,
+        resolver: Resolver,
+    }
+
+    impl Host {
+        fn with_maps(maps: &str) -> Host {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let resolver = Resolver::new(dir.path().to_owned());
+            let host = Host { dir, resolver };
+            host.write("7/maps", maps);
+            host
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("directory");
+            fs::write(path, text).expect("file");
+        }
+
+        fn name(&mut self, address: u64) -> Option<String> {
+            self.resolver.name(7, address, Instant::now())
+        }
+
+        /// As if the mappings had been read so long ago.
+        fn age(&mut self, by: Duration) {
+            for process in self.resolver.processes.values_mut() {
+                process.read_at -= by;
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_symbol_is_named_by_its_mapping() {
+        let mut host = Host::with_maps(MAPS);
+        let names: Vec<_> = [0x1800, 0x3010, 0x5000]
+            .map(|address| host.name(address).expect("an answer"))
+            .into();
+        assert_eq!(names, ["[anon]", "0x510 (lib?.so)", "[vdso]"]);
+    }
+
+    #[test]
+    fn jitted_code_has_the_name_of_the_perf_map() {
+        let mut host = Host::with_maps(MAPS);
+        host.write("7/status", "NSpid:\t7\n");
+        host.write("7/root/tmp/perf-7.map", "1800 10 fast_path\n");
+        assert_eq!(host.name(0x1808).as_deref(), Some("fast_path [jit]"));
+    }
+
+    #[test]
+    fn a_miss_waits_for_younger_mappings_and_is_then_final() {
+        let mut host = Host::with_maps(MAPS);
+        host.resolver.meet(7);
+        assert_eq!(host.name(0x9000), None);
+        host.age(REREAD_AFTER);
+        assert_eq!(host.name(0x9000).as_deref(), Some("0x9000"));
+    }
+
+    #[test]
+    fn a_library_loaded_later_is_found_and_an_ended_process_keeps_its_mappings() {
+        let mut host = Host::with_maps("");
+        host.resolver.meet(7);
+        host.write("7/maps", MAPS);
+        host.age(REREAD_AFTER);
+        assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
+        fs::remove_dir_all(host.dir.path().join("7")).expect("process 7 ends");
+        host.age(REREAD_AFTER);
+        assert_eq!(host.name(0x9000).as_deref(), Some("0x9000"));
+        assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
+    }
+
+    #[test]
+    fn only_so_many_processes_are_kept() {
+        let mut host = Host::with_maps(MAPS);
+        host.name(0x5000);
+        for pid in 100..100 + 2 * MOST_PROCESSES as u32 {
+            host.resolver.meet(pid);
+        }
+        assert_eq!(host.resolver.processes.len(), MOST_PROCESSES);
+    }
+}

@@ -209,8 +209,13 @@ static SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| {
 });
 
 /// The text of a frame, as a view shows it: `name`, `name [module]`, `name (file)`.
+/// Callers are asked for at the byte before their return address.
 pub fn symbol(address: u64) -> Option<&'static str> {
-    SYMBOLS.names.get(&address).copied()
+    let names = &SYMBOLS.names;
+    names
+        .get(&address)
+        .or_else(|| names.get(&address.checked_add(1)?))
+        .copied()
 }
 
 /// Appends the chain of a hit of `row` in `process` as the kernel gives it.

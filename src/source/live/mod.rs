@@ -356,11 +356,11 @@ impl Live {
     fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
         self.round += 1;
         for station in &self.stations {
-            let rates = (counts
+            let rates = counts
                 .iter()
-                .filter(|c| c.cpu == Some(station.cpu) && c.span_ns > 0))
-            .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
-            .collect();
+                .filter(|c| c.cpu == Some(station.cpu) && c.span_ns >= RATE_SPAN_NS)
+                .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
+                .collect();
             station.order(Order::Round {
                 number: self.round,
                 rates,
