@@ -11,6 +11,9 @@ use super::names::Names;
 const CONTEXT_MAX: u64 = (-4095i64) as u64;
 const CONTEXT_USER: u64 = (-512i64) as u64;
 
+/// Where user code can lie on any architecture: above the null page, below 2^56.
+const USER_SPACE: std::ops::Range<u64> = 0x1000..1 << 56;
+
 /// A chain's slot; valid while it is held.
 pub type ChainId = u32;
 
@@ -36,7 +39,16 @@ impl ChainTable {
     pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
         self.scratch.clear();
         self.scratch.push(u64::from(pid));
-        self.scratch.extend_from_slice(chain);
+        let mut user = false;
+        for &entry in chain {
+            if entry >= CONTEXT_MAX {
+                user = entry == CONTEXT_USER;
+            } else if user && !USER_SPACE.contains(&entry) {
+                // No frame pointers: the kernel followed a register that held something else.
+                continue;
+            }
+            self.scratch.push(entry);
+        }
         if let Some(&id) = self.ids.get(self.scratch.as_slice()) {
             self.slots[id as usize].holds += 1;
             return id;
@@ -144,16 +156,43 @@ mod tests {
 
     const KERNEL: u64 = (-128i64) as u64;
 
-    #[test]
-    fn callers_are_looked_up_at_their_call_and_leaves_where_they_are() {
-        let mut table = ChainTable::default();
-        let id = table.hold(9, &[KERNEL, 100, 200, CONTEXT_USER, 300, 400]);
-        let names: Vec<String> = table
+    fn named(table: &mut ChainTable, id: ChainId) -> Vec<String> {
+        table
             .names(id, &mut Hex)
             .iter()
             .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn callers_are_looked_up_at_their_call_and_leaves_where_they_are() {
+        let mut table = ChainTable::default();
+        let id = table.hold(9, &[KERNEL, 100, 200, CONTEXT_USER, 30000, 40000]);
+        assert_eq!(
+            named(&mut table, id),
+            ["k100", "k199", "u9:30000", "u9:39999"]
+        );
+    }
+
+    #[test]
+    fn words_that_cannot_be_user_code_are_no_frames_and_make_no_chains_of_their_own() {
+        let mut table = ChainTable::default();
+        let ids: Vec<ChainId> = (0..10)
+            .map(|junk| {
+                table.hold(
+                    9,
+                    &[
+                        KERNEL,
+                        100,
+                        CONTEXT_USER,
+                        30000,
+                        0x6efe_d7c8_0000_00ff + junk,
+                    ],
+                )
+            })
             .collect();
-        assert_eq!(names, ["k100", "k199", "u9:300", "u9:399"]);
+        assert!(ids.iter().all(|&id| id == ids[0]));
+        assert_eq!(named(&mut table, ids[0]), ["k100", "u9:30000"]);
     }
 
     #[test]

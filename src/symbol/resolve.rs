@@ -98,7 +98,8 @@ impl Resolver {
             process.read_at = Instant::now();
         }
         let Some(mapping) = maps::find(&process.mappings, address).cloned() else {
-            return Some(format!("{address:#x}"));
+            // Nothing is mapped there: not a frame, and one name for all of them.
+            return Some("[unknown]".to_owned());
         };
         Some(self.name_in(pid, &mapping, address))
     }
@@ -229,7 +230,7 @@ mod tests {
         host.resolver.meet(7);
         assert_eq!(host.name(0x9000), None);
         host.age(REREAD_AFTER);
-        assert_eq!(host.name(0x9000).as_deref(), Some("0x9000"));
+        assert_eq!(host.name(0x9000).as_deref(), Some("[unknown]"));
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
         fs::remove_dir_all(host.dir.path().join("7")).expect("process 7 ends");
         host.age(REREAD_AFTER);
-        assert_eq!(host.name(0x9000).as_deref(), Some("0x9000"));
+        assert_eq!(host.name(0x9000).as_deref(), Some("[unknown]"));
         assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
     }
 

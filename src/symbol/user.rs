@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn addresses_nobody_maps_and_processes_that_ended_settle_as_hex() {
+    fn addresses_nobody_maps_and_processes_that_ended_settle_as_unknown() {
         let mut names = UserNames::start("/proc".into());
-        assert_eq!(&*settled(&mut names, std::process::id(), 0x10), "0x10");
-        assert_eq!(&*settled(&mut names, u32::MAX, 0x7f00), "0x7f00");
+        assert_eq!(&*settled(&mut names, std::process::id(), 0x10), "[unknown]");
+        assert_eq!(&*settled(&mut names, u32::MAX, 0x7f00), "[unknown]");
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let real = names.questions.replace(full);
         assert!(!names.name(1, 0x10).settled);
         names.questions = real;
-        assert_eq!(&*settled(&mut names, u32::MAX, 0x10), "0x10");
+        assert_eq!(&*settled(&mut names, u32::MAX, 0x10), "[unknown]");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::widget::tree::{Mark, Place};
 use crate::model::Stack;
 
 /// A first child with at least this share of its parent belongs to the hot path.
-const HOT: f64 = 0.5;
+const HOT: f64 = 0.2;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Visible {
