@@ -321,7 +321,7 @@ impl Live {
             .pids
             .iter()
             .copied()
-            .filter(|pid| !self.proc.exists(&format!("{pid}")))
+            .filter(|pid| !self.proc.exists(&format!("proc/{pid}")))
             .collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,

@@ -1,0 +1,131 @@
+//! What the traffic program does inside its namespace: an order in its environment, "ready" when
+//! it could start, one line on its input to go, "done" when it has sent everything.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+/// Obeys the order; without one this is no traffic program and there is nothing to do.
+pub fn obey() {
+    let Ok(order) = std::env::var("NETOP_TRAFFIC") else {
+        return;
+    };
+    let words: Vec<&str> = order.split(' ').collect();
+    match words[..] {
+        ["udp-receive", address] => receive(address),
+        ["udp-deaf", address] => deaf(address),
+        ["udp-send", from, to, threads, each, size] => {
+            send(from, to, number(threads), number(each), number(size));
+        }
+        ["udp-flood", from, to, seconds] => flood(from, to, number(seconds)),
+        ["tcp-receive", address] => tcp_receive(address),
+        ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
+        ["offloads", ..] => {}
+        _ => panic!("unknown order {order}"),
+    }
+}
+
+fn number(word: &str) -> usize {
+    word.parse().expect("a number")
+}
+
+fn say(word: &str) {
+    println!("{word}");
+    std::io::stdout().flush().expect("the test reads");
+}
+
+/// False: the test has closed the line.
+fn told() -> bool {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).is_ok_and(|n| n > 0)
+}
+
+/// A bound socket that is read until the test closes the line.
+fn receive(address: &str) {
+    let socket = UdpSocket::bind(address).expect("the address is ours");
+    socket
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .expect("a valid timeout");
+    say("ready");
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        loop {
+            let _timeout = socket.recv(&mut buffer);
+        }
+    });
+    while told() {}
+}
+
+/// A bound socket with the smallest buffer that nobody reads.
+fn deaf(address: &str) {
+    let socket = UdpSocket::bind(address).expect("the address is ours");
+    crate::offloads::smallest_buffer(&socket);
+    say("ready");
+    while told() {}
+}
+
+/// `threads` threads, started when told, send `each` datagrams each.
+fn send(from: &str, to: &str, threads: usize, each: usize, size: usize) {
+    say("ready");
+    while told() {
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let socket = UdpSocket::bind(from).expect("the address is ours");
+                    let payload = vec![7u8; size];
+                    for sent in 0..each {
+                        socket.send_to(&payload, to).expect("a sent datagram");
+                        // The receiver shall not drop: this is about exact counts.
+                        if sent % 64 == 63 {
+                            thread::sleep(Duration::from_micros(200));
+                        }
+                    }
+                });
+            }
+        });
+        say("done");
+    }
+}
+
+fn flood(from: &str, to: &str, seconds: usize) {
+    let socket = UdpSocket::bind(from).expect("the address is ours");
+    say("ready");
+    told();
+    let until = std::time::Instant::now() + Duration::from_secs(seconds as u64);
+    while std::time::Instant::now() < until {
+        for _ in 0..256 {
+            // A full queue is part of a flood.
+            let _dropped = socket.send_to(&[7; 64], to);
+        }
+    }
+    say("done");
+}
+
+fn tcp_receive(address: &str) {
+    let listener = TcpListener::bind(address).expect("the address is ours");
+    say("ready");
+    let (mut stream, _) = listener.accept().expect("a connection");
+    let mut buffer = vec![0; 256 * 1024];
+    while stream.read(&mut buffer).expect("a healthy stream") > 0 {}
+    say("done");
+    while told() {}
+}
+
+fn tcp_send(to: &str, bytes: usize) {
+    say("ready");
+    told();
+    let mut stream = TcpStream::connect(to).expect("a listener");
+    let payload = vec![7; 64 * 1024];
+    let mut left = bytes;
+    while left > 0 {
+        let part = left.min(payload.len());
+        stream
+            .write_all(&payload[..part])
+            .expect("a healthy stream");
+        left -= part;
+    }
+    drop(stream);
+    say("done");
+    while told() {}
+}
