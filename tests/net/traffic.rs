@@ -19,6 +19,7 @@ pub fn obey() {
             send(from, to, number(threads), number(each), number(size));
         }
         ["udp-flood", from, to, seconds] => flood(from, to, number(seconds)),
+        ["udp-blast", from, to, count] => blast(from, to, number(count)),
         ["tcp-receive", address] => tcp_receive(address),
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
         ["offloads", ..] => {}
@@ -100,6 +101,19 @@ fn flood(from: &str, to: &str, seconds: usize) {
         }
     }
     say("done");
+}
+
+/// A fixed number of 64-byte datagrams as fast as they go, each time it is told.
+fn blast(from: &str, to: &str, count: usize) {
+    let socket = UdpSocket::bind(from).expect("the address is ours");
+    say("ready");
+    while told() {
+        for _ in 0..count {
+            // A full queue is part of it: the packet was made all the same.
+            let _dropped = socket.send_to(&[7; 64], to);
+        }
+        say("done");
+    }
 }
 
 fn tcp_receive(address: &str) {
