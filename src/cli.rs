@@ -160,7 +160,7 @@ pub struct Cost {
 #[command(next_help_heading = "Screen")]
 pub struct Screen {
     /// Sort the functions by this column [default: the order of the path]
-    #[arg(long, value_name = "KEY", value_parser = word)]
+    #[arg(long, value_name = "KEY", value_parser = word, conflicts_with = "batch")]
     pub sort: Option<String>,
 
     /// Where `w` writes snapshots [default: the current directory]

@@ -33,6 +33,8 @@ pub struct Tick {
     pub loss: Loss,
     /// Processes of the filter that have ended.
     pub ended: Vec<u32>,
+    /// With `Demand::children`: their forked children that live now, and theirs.
+    pub children: Vec<u32>,
     /// Sentences about what the source could not do, said once in `health.notes`.
     pub notes: Vec<String>,
 }

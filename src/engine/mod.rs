@@ -82,6 +82,8 @@ pub struct Engine {
     loss: Loss,
     softnet_inexact: Option<String>,
     ended: Vec<u32>,
+    /// Forked children of the filter's processes, as of the last tick.
+    children: Vec<u32>,
     elapsed_ns: u64,
     sequence: u64,
     warm: bool,
@@ -117,6 +119,7 @@ impl Engine {
             loss: Loss::default(),
             softnet_inexact: None,
             ended: Vec::new(),
+            children: Vec::new(),
             elapsed_ns: 0,
             sequence: 0,
             warm: false,
@@ -186,7 +189,9 @@ impl Engine {
                     Some((field, name))
                 }
             };
-            let counted = self.want.pids.is_empty() || self.want.pids.contains(&sample.pid);
+            let counted = self.want.pids.is_empty()
+                || self.want.pids.contains(&sample.pid)
+                || self.children.contains(&sample.pid);
             if counted {
                 *self.event_samples.entry(sample.event).or_default() += 1;
             }
@@ -207,6 +212,7 @@ impl Engine {
     fn tick(&mut self, tick: Tick) -> Progress {
         self.loss.add(tick.loss);
         self.notes.extend(tick.notes.iter().cloned());
+        self.children.clone_from(&tick.children);
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
         self.losses
             .take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);

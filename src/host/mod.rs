@@ -1,6 +1,7 @@
 //! Counters the kernel keeps anyway, read from /proc, /sys and netlink, and nothing attached.
 //! Knows no event, no thread, no screen.
 
+mod family;
 mod fast;
 mod identity;
 mod interrupts;
@@ -16,6 +17,7 @@ mod stacked;
 mod stat;
 mod tasks;
 
+pub use family::descendants;
 pub use fast::FastCounters;
 pub use identity::identity;
 pub use proc::Proc;

@@ -10,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::live::save_shown;
+use crate::cli::Live;
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
 use crate::tui::{Effect, UiState, frame_text, parse_keys, render};
@@ -19,18 +20,18 @@ const BEFORE: u64 = 25;
 
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Prints the frame that `keys` lead to. `before`: intervals that pass first.
+/// Prints the frame that `keys` lead to; `-n` intervals pass first.
 pub fn run(
     mut engine: Engine,
     mut ui: UiState,
     keys: &str,
-    size: (u16, u16),
-    before: Option<u64>,
+    typed: &Live,
     dir: &Path,
 ) -> Result<(), Error> {
+    let size = typed.screen.size.unwrap_or((80, 24));
     let keys = parse_keys(keys).map_err(|why| Error::usage(why, "netop demo --keys 'j<enter>'"))?;
     ui.resize(size.0, size.1);
-    for _ in 0..before.unwrap_or(BEFORE) {
+    for _ in 0..typed.count.unwrap_or(BEFORE) {
         next(&mut engine, &mut ui)?;
     }
     'keys: for key in keys {

@@ -109,15 +109,17 @@ pub fn completions(ui: &UiState, area: Rect, buf: &mut Buffer) {
         ));
     }
     let title = match (ui.candidates().is_empty(), found.len()) {
-        (true, _) => " reading the list of processes …".to_owned(),
-        (false, 0) => " no process is called so".to_owned(),
-        (false, 1) => " 1 process".to_owned(),
-        (false, n) => format!(" {n} processes"),
+        (true, _) => "reading the list of processes …".to_owned(),
+        (false, 0) => "no process is called so".to_owned(),
+        (false, 1) => "1 process".to_owned(),
+        (false, n) => format!("{n} processes"),
     };
+    let rule = usize::from(area.width).saturating_sub(title.chars().count() + 3);
+    let title = format!("─ {title} {}", "─".repeat(rule));
     lines.insert(0, Line::styled(title, ui.theme.title));
     let height = (lines.len() as u16).min(area.height);
     let top = area.bottom().saturating_sub(height);
-    let wide = area.width.min(40);
+    let wide = area.width;
     for (y, line) in (top..area.bottom()).zip(lines) {
         for x in area.x..area.x.saturating_add(wide) {
             if let Some(cell) = buf.cell_mut((x, y)) {

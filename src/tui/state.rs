@@ -108,6 +108,22 @@ impl UiState {
         });
     }
 
+    /// Sorts the functions by the column that `key` names or begins; otherwise says which there are.
+    pub fn sort_by(&mut self, key: &str) -> Result<(), String> {
+        let key = key.to_lowercase();
+        let titles = VIEWS[0].sorts();
+        match titles
+            .iter()
+            .position(|title| title.to_lowercase().starts_with(&key))
+        {
+            Some(column) => {
+                self.panes[0].sort = Some(column);
+                Ok(())
+            }
+            None => Err(titles.join(", ").to_lowercase()),
+        }
+    }
+
     /// What is on the screen, and what `w` saves.
     pub fn shown(&self) -> Option<&Arc<Snapshot>> {
         self.history.shown()

@@ -25,7 +25,7 @@ use crate::decode::{
     Tick,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, Proc, identity};
+use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
     Own, PerfEvent, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -316,13 +316,14 @@ impl Live {
         if self.started.is_none() {
             counts.clear();
         }
-        let ended = self
-            .demand
-            .pids
-            .iter()
-            .copied()
+        let ended = (self.demand.pids.iter().copied())
             .filter(|pid| !self.proc.exists(&format!("proc/{pid}")))
             .collect();
+        let children = if self.demand.children {
+            descendants(&self.proc, &self.demand.pids)
+        } else {
+            Vec::new()
+        };
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
             wall_ns: wall,
@@ -335,6 +336,7 @@ impl Live {
             },
             loss,
             ended,
+            children,
             notes: std::mem::take(&mut self.notes),
         })));
         self.started = Some(at);

@@ -1,0 +1,56 @@
+//! Who was forked by whom: the parent of every process, from /proc/PID/stat.
+
+use super::proc::Proc;
+
+/// The processes forked by `pids`, and by those, without `pids` themselves; ascending.
+pub fn descendants(proc: &Proc, pids: &[u32]) -> Vec<u32> {
+    let mut parents: Vec<(u32, u32)> = (proc.pids().unwrap_or_default().into_iter())
+        .filter_map(|pid| Some((pid, parent(&proc.text(&format!("proc/{pid}/stat")).ok()?)?)))
+        .collect();
+    let mut family = pids.to_vec();
+    loop {
+        let before = family.len();
+        parents.retain(|(pid, parent)| {
+            let born_here = family.contains(parent);
+            if born_here && !family.contains(pid) {
+                family.push(*pid);
+            }
+            !born_here
+        });
+        if family.len() == before {
+            break;
+        }
+    }
+    let mut children = family.split_off(pids.len());
+    children.sort_unstable();
+    children
+}
+
+/// `pid (comm) state ppid …`; the name may hold anything, a parenthesis too.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+
+    #[test]
+    fn grandchildren_belong_to_the_family_and_strangers_do_not() {
+        let (_dir, proc) = root_with(&[
+            ("proc/2/stat", "2 (chosen) S 1 2"),
+            ("proc/30/stat", "30 (a) b) S 2 30"),
+            ("proc/9/stat", "9 (grandchild) R 30 9"),
+            ("proc/4/stat", "4 (stranger) S 1 4"),
+            ("proc/5/stat", "garbage"),
+        ]);
+        assert_eq!(descendants(&proc, &[2]), [9, 30]);
+        assert_eq!(descendants(&proc, &[4]), [0u32; 0]);
+    }
+}
