@@ -150,7 +150,7 @@ impl Engine {
                 self.source.recycle(batch);
                 Ok(Progress::Working)
             }
-            Step::Tick(tick) => Ok(self.tick(*tick)),
+            Step::Tick(tick) => Ok(self.tick(&tick)),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
         }
@@ -204,7 +204,7 @@ impl Engine {
         }
     }
 
-    fn tick(&mut self, tick: Tick) -> Progress {
+    fn tick(&mut self, tick: &Tick) -> Progress {
         self.loss.add(tick.loss);
         self.notes.extend(tick.notes.iter().cloned());
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
@@ -244,7 +244,7 @@ impl Engine {
             online,
         );
         let progress = if self.warm {
-            Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
+            Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
             self.warm = true;
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
@@ -342,13 +342,13 @@ impl Engine {
             cpus: &self.cpus,
             folded: &folded,
             samples: &std::mem::take(&mut self.event_samples),
-            interval_ns: tick.interval_ns,
+            length_ns: tick.interval_ns,
         });
         let mut cpus = self.cpus.rows.clone();
         for cpu in &mut cpus {
             cpu.cost_pct = cost.per_cpu.get(&cpu.cpu).copied();
         }
-        self.fill_polls(&mut cpus, &functions);
+        fill_polls(&mut cpus, &functions);
         let mut summary = Summary {
             loss_rate: self.losses.rate(),
             loss_where: self.losses.worst(),
@@ -395,27 +395,6 @@ impl Engine {
             weight: stack.weight,
             samples: stack.samples,
             frames: self.fold.frames(stack, self.names.as_mut()),
-        }
-    }
-
-    /// napi_poll's exact counts belong to the CPU table too.
-    fn fill_polls(&self, cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
-        let Some(polls) = functions
-            .iter()
-            .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
-        else {
-            return;
-        };
-        for cpu in cpus {
-            let calls = polls
-                .per_cpu
-                .iter()
-                .find(|c| c.cpu == cpu.cpu)
-                .map(|c| c.calls);
-            cpu.napi_polls = calls;
-            if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
-                cpu.work_per_poll = Some(packets as f64 / calls as f64);
-            }
         }
     }
 
@@ -486,6 +465,27 @@ impl Engine {
             detached: self.want.detached,
             banner: self.settings.banner.clone(),
             notes,
+        }
+    }
+}
+
+/// napi_poll's exact counts belong to the CPU table too.
+fn fill_polls(cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
+    let Some(polls) = functions
+        .iter()
+        .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
+    else {
+        return;
+    };
+    for cpu in cpus {
+        let calls = polls
+            .per_cpu
+            .iter()
+            .find(|c| c.cpu == cpu.cpu)
+            .map(|c| c.calls);
+        cpu.napi_polls = calls;
+        if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
+            cpu.work_per_poll = Some(packets as f64 / calls as f64);
         }
     }
 }

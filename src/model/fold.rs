@@ -98,11 +98,14 @@ pub struct Folded {
 
 type Spot = (u16, u32);
 
+/// Event, CPU, process and chain.
+type StackKey = (u16, u32, u32, Option<ChainId>);
+
 #[derive(Debug, Default)]
 pub struct Fold {
     pub chains: ChainTable,
     totals: FxHashMap<Spot, u64>,
-    stacks: FxHashMap<(u16, u32, u32, Option<ChainId>), (u64, u64)>,
+    stacks: FxHashMap<StackKey, (u64, u64)>,
     processes: FxHashMap<(u16, u32, u32), Sums>,
     tags: FxHashMap<(u16, u32, u32), u64>,
     tag_names: Vec<(&'static str, Arc<str>)>,

@@ -372,6 +372,10 @@ pub fn format_time(at_ns: u64) -> String {
         .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}"))
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's serialize_with passes the field by reference"
+)]
 fn rfc3339<S: Serializer>(at: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format_time(*at))
 }

@@ -201,9 +201,9 @@ impl Live {
                 .iter()
                 .any(|a| a.wide && a.event == attach.event);
             if !kept || refilter {
-                stations
-                    .iter_mut()
-                    .for_each(|s| s.detach(attach.event, now, started));
+                for station in &mut stations {
+                    station.detach(attach.event, now, started);
+                }
             }
         }
         for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
@@ -212,19 +212,23 @@ impl Live {
                 .iter()
                 .find(|a| a.wide && a.event == attach.event);
             match before.filter(|_| !refilter) {
-                None => stations.iter().for_each(|s| self.attach_on(s, attach)),
+                None => {
+                    for station in &stations {
+                        self.attach_on(station, attach);
+                    }
+                }
                 Some(before) if before.stacks_per_s != attach.stacks_per_s => {
                     let Attach {
                         event,
                         stacks_per_s,
                         ..
                     } = attach;
-                    stations.iter().for_each(|s| {
-                        s.order(Order::Aim {
+                    for station in &stations {
+                        station.order(Order::Aim {
                             event,
                             stacks_per_s,
-                        })
-                    });
+                        });
+                    }
                 }
                 Some(_) => {}
             }
