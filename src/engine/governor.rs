@@ -1,6 +1,7 @@
 //! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
 //! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
 //! then rows from the end of the priorities; every step is said.
+//! It is long because the tests of the budget stand beside it.
 
 use std::fmt::Write;
 use std::sync::Arc;

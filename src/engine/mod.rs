@@ -1,4 +1,5 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
+//! It is long because a snapshot is put together from every part of it.
 
 mod cpus;
 mod functions;

@@ -1,5 +1,6 @@
 //! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
 //! and tick, host counters beside them. The only source that has threads and reads clocks.
+//! It is long because a demand, its rounds and their tick are one sequence.
 
 mod catalog;
 mod outbox;
