@@ -1,3 +1,5 @@
+//! What is understood and what is refused, word by word.
+
 use super::*;
 
 fn typed(line: &str) -> Result<Cli, clap::Error> {

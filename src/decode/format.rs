@@ -148,7 +148,7 @@ fn number(raw: &[u8], offset: usize, size: u8, signed: bool) -> u64 {
     let value = u64::from_le_bytes(wide);
     if signed {
         let unused = 64 - 8 * u32::from(size);
-        (((value << unused) as i64) >> unused) as u64
+        ((value << unused).cast_signed() >> unused).cast_unsigned()
     } else {
         value
     }
@@ -258,7 +258,7 @@ mod tests {
     fn payload() -> Vec<u8> {
         let mut raw = vec![0u8; 30];
         raw[16..20].copy_from_slice(&(-11i32).to_le_bytes());
-        raw[20..24].copy_from_slice(&((5u32 << 16) | 30).to_le_bytes());
+        raw[20..24].copy_from_slice(&((5u32 << 16) + 30).to_le_bytes());
         raw[24..28].copy_from_slice(b"abcd");
         raw[28..30].copy_from_slice(&16u16.to_le_bytes());
         raw.extend_from_slice(b"eth0\0");
@@ -273,7 +273,7 @@ mod tests {
         assert!(missing.is_empty());
         let raw = payload();
         let values = layout.read(&raw, 100);
-        assert_eq!(values[0] as i64, -11);
+        assert_eq!(values[0].cast_signed(), -11);
         assert_eq!(Span::unpack(values[1]), Span { start: 130, len: 5 });
         assert_eq!(Span::unpack(values[2]), Span { start: 124, len: 4 });
         assert_eq!(values[3], 16);

@@ -125,7 +125,9 @@ mod tests {
         out.extend(3u32.to_le_bytes());
         out.extend(0u32.to_le_bytes());
         out.extend((chain.len() as u64).to_le_bytes());
-        chain.iter().for_each(|a| out.extend(a.to_le_bytes()));
+        for address in chain {
+            out.extend(address.to_le_bytes());
+        }
         out.extend((raw.len() as u32).to_le_bytes());
         out.extend(raw);
         out

@@ -25,7 +25,7 @@ pub struct Interval<'a> {
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
     pub samples: &'a FxHashMap<EventId, u64>,
-    pub interval_ns: u64,
+    pub length_ns: u64,
 }
 
 /// What the rows keep from interval to interval.
@@ -174,7 +174,7 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
         })
         .collect();
     let calls = per_cpu.iter().map(|c| c.calls).sum();
-    let rate = calls as f64 * 1e9 / interval.interval_ns.max(1) as f64;
+    let rate = calls as f64 * 1e9 / interval.length_ns.max(1) as f64;
     Counted {
         source: Some(Backing::Proc),
         calls,
@@ -202,7 +202,7 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
         .filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task)
     {
         // Attached or let go within the interval: too little of it was seen to speak of it.
-        if count.span_ns < interval.interval_ns / 2 {
+        if count.span_ns < interval.length_ns / 2 {
             continue;
         }
         found.push(count.event);

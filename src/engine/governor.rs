@@ -1,6 +1,7 @@
 //! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
 //! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
 //! then rows from the end of the priorities; every step is said.
+//! It is long because the tests of the budget stand beside it.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -146,12 +147,18 @@ impl Governor {
 
     /// Hits/s to expect of an event on a CPU: as measured, else one per packet that the CPU takes
     /// in, else (drops, retransmits, what the user added) none.
-    fn expected(&self, event: EventId, cpu: u32, rare: bool) -> f64 {
+    fn expected(&self, event: EventId, cpu: u32, seldom: bool) -> f64 {
         match self.rates.get(&(event, cpu)) {
             Some((rate, _)) => *rate,
-            None if rare => 0.0,
+            None if seldom => 0.0,
             None => self.packets.get(&cpu).copied().unwrap_or(0.0),
         }
+    }
+
+    /// What a second of counting these events is expected to cost a CPU.
+    fn counting_ns(&self, events: &[EventId], cpu: u32, seldom: bool) -> f64 {
+        let hits = events.iter().map(|&e| self.expected(e, cpu, seldom));
+        hits.sum::<f64>() * COUNT_NS
     }
 
     /// What to open for the coming interval.
@@ -213,11 +220,8 @@ impl Governor {
             };
             let mut after = spent.clone();
             for &cpu in &session.host.cpus {
-                let hits: f64 = usable
-                    .iter()
-                    .map(|&event| self.expected(event, cpu, probe.priority() == 1))
-                    .sum();
-                *after.entry(cpu).or_default() += hits * COUNT_NS;
+                *after.entry(cpu).or_default() +=
+                    self.counting_ns(&usable, cpu, probe.priority() == 1);
             }
             let worst = after.values().copied().fold(0.0, f64::max);
             let open_already = usable.iter().all(|event| self.attached.contains(event));
@@ -254,11 +258,8 @@ impl Governor {
             .iter()
             .map(|&(_, event, drill)| Attach {
                 event,
-                stacks_per_s: if drill {
-                    (f64::from(DRILL_STACKS) * stacks) as u32
-                } else {
-                    (f64::from(STACKS) * stacks) as u32
-                },
+                stacks_per_s: (f64::from(if drill { DRILL_STACKS } else { STACKS }) * stacks)
+                    as u32,
                 wide: true,
                 per_task,
             })

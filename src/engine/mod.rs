@@ -1,4 +1,5 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
+//! It is long because a snapshot is put together from every part of it.
 
 mod cpus;
 mod functions;
@@ -153,7 +154,7 @@ impl Engine {
                 self.source.recycle(batch);
                 Ok(Progress::Working)
             }
-            Step::Tick(tick) => Ok(self.tick(*tick)),
+            Step::Tick(tick) => Ok(self.tick(&tick)),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
         }
@@ -209,7 +210,7 @@ impl Engine {
         }
     }
 
-    fn tick(&mut self, tick: Tick) -> Progress {
+    fn tick(&mut self, tick: &Tick) -> Progress {
         self.loss.add(tick.loss);
         self.notes.extend(tick.notes.iter().cloned());
         self.children.clone_from(&tick.children);
@@ -250,7 +251,7 @@ impl Engine {
             online,
         );
         let progress = if self.warm {
-            Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
+            Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
             self.warm = true;
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
@@ -348,13 +349,13 @@ impl Engine {
             cpus: &self.cpus,
             folded: &folded,
             samples: &std::mem::take(&mut self.event_samples),
-            interval_ns: tick.interval_ns,
+            length_ns: tick.interval_ns,
         });
         let mut cpus = self.cpus.rows.clone();
         for cpu in &mut cpus {
             cpu.cost_pct = cost.per_cpu.get(&cpu.cpu).copied();
         }
-        self.fill_polls(&mut cpus, &functions);
+        fill_polls(&mut cpus, &functions);
         let mut summary = Summary {
             loss_rate: self.losses.rate(),
             loss_where: self.losses.worst(),
@@ -401,27 +402,6 @@ impl Engine {
             weight: stack.weight,
             samples: stack.samples,
             frames: self.fold.frames(stack, self.names.as_mut()),
-        }
-    }
-
-    /// napi_poll's exact counts belong to the CPU table too.
-    fn fill_polls(&self, cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
-        let Some(polls) = functions
-            .iter()
-            .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
-        else {
-            return;
-        };
-        for cpu in cpus {
-            let calls = polls
-                .per_cpu
-                .iter()
-                .find(|c| c.cpu == cpu.cpu)
-                .map(|c| c.calls);
-            cpu.napi_polls = calls;
-            if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
-                cpu.work_per_poll = Some(packets as f64 / calls as f64);
-            }
         }
     }
 
@@ -492,6 +472,27 @@ impl Engine {
             detached: self.want.detached,
             banner: self.settings.banner.clone(),
             notes,
+        }
+    }
+}
+
+/// napi_poll's exact counts belong to the CPU table too.
+fn fill_polls(cpus: &mut [crate::model::Cpu], functions: &[crate::model::Function]) {
+    let Some(polls) = functions
+        .iter()
+        .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
+    else {
+        return;
+    };
+    for cpu in cpus {
+        let calls = polls
+            .per_cpu
+            .iter()
+            .find(|c| c.cpu == cpu.cpu)
+            .map(|c| c.calls);
+        cpu.napi_polls = calls;
+        if let (Some(calls), Some(packets)) = (calls.filter(|&c| c > 0), cpu.rx_packets) {
+            cpu.work_per_poll = Some(packets as f64 / calls as f64);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! CSV read back by a CSV reader.
+
 use std::collections::BTreeSet;
 
 use super::super::fixture;

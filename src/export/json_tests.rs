@@ -1,3 +1,5 @@
+//! JSON against the schema of design.md 6.
+
 use serde_json::Value;
 
 use super::super::fixture;

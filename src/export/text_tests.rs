@@ -1,3 +1,5 @@
+//! The page of batch mode, as a person reads it.
+
 use super::super::fixture;
 use super::*;
 

@@ -120,7 +120,8 @@ impl Session {
         loop {
             if dirty && drawn.is_none_or(|at| at.elapsed() >= FRAME) {
                 if draw(ui, screen).is_err() {
-                    return Ok(self.line_is_dead());
+                    terminal::bury();
+                    return Ok(());
                 }
                 drawn = Some(Instant::now());
                 dirty = false;
@@ -132,7 +133,8 @@ impl Session {
             let watched = [self.shared.wake.as_raw_fd(), self.signals.as_raw_fd()];
             let (line, [news, signal]) = self.tty.wait(watched, wait);
             if line == TtyState::Dead || self.signals.hung_up() {
-                return Ok(self.line_is_dead());
+                terminal::bury();
+                return Ok(());
             }
             if signal {
                 self.signals.clear();
@@ -162,10 +164,6 @@ impl Session {
                 return Ok(());
             }
         }
-    }
-
-    fn line_is_dead(&self) {
-        terminal::bury();
     }
 
     /// Everything that has been typed.

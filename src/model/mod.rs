@@ -6,6 +6,7 @@ mod fold;
 mod names;
 mod series;
 mod snapshot;
+mod time;
 mod want;
 
 pub use fold::{Fold, Folded, Hit, Sums, Weighed};
@@ -14,6 +15,7 @@ pub use series::Series;
 pub use snapshot::{
     Backing, Cpu, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health,
     HostInfo, Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Stage,
-    Summary, Tcp, format_time,
+    Summary, Tcp,
 };
+pub use time::format_time;
 pub use want::Want;

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
 
@@ -18,7 +20,7 @@ pub const HISTORY: usize = 60;
 pub struct Snapshot {
     pub schema: &'static str,
     /// End of the interval, ns since 1970 UTC; RFC 3339 in JSON.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "time::rfc3339")]
     pub at: u64,
     /// Real length of the interval, seconds.
     pub interval_s: f64,
@@ -89,7 +91,7 @@ pub struct Summary {
     /// The place that lost most, e.g. "socket buffer (UDP)".
     pub loss_where: Option<String>,
     /// When losing began, RFC 3339 UTC.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(serialize_with = "time::rfc3339_option")]
     pub loss_since: Option<u64>,
     /// Losses since netop started.
     pub loss_total: Option<u64>,
@@ -362,40 +364,4 @@ pub struct Health {
     /// Stands at the top of every view: what is missing here and the command that mends it.
     pub banner: Option<String>,
     pub notes: Vec<String>,
-}
-
-/// `2026-11-22T15:45:01.123Z`
-pub fn format_time(at_ns: u64) -> String {
-    i64::try_from(at_ns / 1_000_000)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}"))
-}
-
-fn rfc3339<S: Serializer>(at: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format_time(*at))
-}
-
-#[expect(
-    clippy::ref_option,
-    reason = "serde's serialize_with passes the field by reference"
-)]
-fn rfc3339_option<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => rfc3339(at, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_rfc3339_in_utc_with_milliseconds() {
-        assert_eq!(
-            format_time(1_795_362_301_123_999_000),
-            "2026-11-22T15:45:01.123Z"
-        );
-    }
 }

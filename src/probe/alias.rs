@@ -175,7 +175,7 @@ pub fn nearest<'a>(
         })
         .filter(|(d, _)| *d <= tail.len().max(4) / 2)
         .collect();
-    scored.sort();
+    scored.sort_unstable();
     scored
         .into_iter()
         .take(count)

@@ -73,7 +73,8 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub fn number(&self, index: usize) -> i64 {
-        self.sample.values.get(index).copied().unwrap_or(0) as i64
+        let value = self.sample.values.get(index).copied().unwrap_or(0);
+        value.cast_signed()
     }
 
     pub fn text(&self, index: usize) -> &'a [u8] {

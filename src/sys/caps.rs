@@ -9,6 +9,10 @@ const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "capabilities are independent bits of one mask"
+)]
 pub struct Permissions {
     pub root: bool,
     pub perfmon: bool,

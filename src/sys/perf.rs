@@ -196,7 +196,7 @@ impl PerfEvent {
             }
             Target::Thread { tid, children } => {
                 builder
-                    .observe_pid(tid as libc::pid_t)
+                    .observe_pid(tid.cast_signed())
                     .any_cpu()
                     .include_kernel()
                     .exclude_guest(true)

@@ -1,3 +1,5 @@
+//! The made-up machine keeps its own promises: one seed, one machine; counters and events agree.
+
 use super::load::Flow;
 use super::*;
 

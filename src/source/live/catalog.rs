@@ -49,7 +49,11 @@ impl Catalog {
     pub fn wanted(&self, event: EventId, device: Option<&str>) -> Option<(Wanted, Layout)> {
         let index = event.0 as usize;
         let bound = self.bound.get(index)?.as_ref()?;
-        let filter = filter(&self.events[index].spec, device)?;
+        let spec = &self.events[index].spec;
+        let filter = match device {
+            Some(device) => Some(on_device(spec, device)?),
+            None => spec.filter.clone(),
+        };
         Some((
             Wanted {
                 tracepoint: bound.tracepoint,
@@ -86,18 +90,15 @@ fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols), String>
     ))
 }
 
-/// The in-kernel filter; `None`: a device is asked for and the event names none.
-fn filter(spec: &EventSpec, device: Option<&str>) -> Option<Option<String>> {
-    let Some(device) = device else {
-        return Some(spec.filter.clone());
-    };
+/// The event's own filter and the device's; `None`: the event names no device.
+fn on_device(spec: &EventSpec, device: &str) -> Option<String> {
     let field = spec.device_field.as_ref()?;
     let mut text = String::new();
     if let Some(own) = &spec.filter {
         let _infallible = write!(text, "({own}) && ");
     }
     let _infallible = write!(text, "{field} == \"{device}\"");
-    Some(Some(text))
+    Some(text)
 }
 
 #[cfg(test)]
@@ -116,14 +117,15 @@ mod tests {
 
     #[test]
     fn a_device_joins_the_events_own_filter() {
-        let both = filter(&spec(Some("vec == 3"), Some("name")), Some("va"));
-        assert_eq!(both, Some(Some("(vec == 3) && name == \"va\"".to_owned())));
-        assert_eq!(filter(&spec(None, None), None), Some(None));
+        let both = on_device(&spec(Some("vec == 3"), Some("name")), "va");
+        assert_eq!(both.as_deref(), Some("(vec == 3) && name == \"va\""));
+        let alone = on_device(&spec(None, Some("name")), "va");
+        assert_eq!(alone.as_deref(), Some("name == \"va\""));
     }
 
     #[test]
     fn an_event_without_a_device_cannot_be_filtered_by_one() {
-        assert_eq!(filter(&spec(None, None), Some("va")), None);
+        assert_eq!(on_device(&spec(None, None), "va"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
 //! and tick, host counters beside them. The only source that has threads and reads clocks.
+//! It is long because a demand, its rounds and their tick are one sequence.
 
 mod catalog;
 mod outbox;
@@ -201,9 +202,9 @@ impl Live {
                 .iter()
                 .any(|a| a.wide && a.event == attach.event);
             if !kept || refilter {
-                stations
-                    .iter_mut()
-                    .for_each(|s| s.detach(attach.event, now, started));
+                for station in &mut stations {
+                    station.detach(attach.event, now, started);
+                }
             }
         }
         for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
@@ -212,19 +213,23 @@ impl Live {
                 .iter()
                 .find(|a| a.wide && a.event == attach.event);
             match before.filter(|_| !refilter) {
-                None => stations.iter().for_each(|s| self.attach_on(s, attach)),
+                None => {
+                    for station in &stations {
+                        self.attach_on(station, attach);
+                    }
+                }
                 Some(before) if before.stacks_per_s != attach.stacks_per_s => {
                     let Attach {
                         event,
                         stacks_per_s,
                         ..
                     } = attach;
-                    stations.iter().for_each(|s| {
-                        s.order(Order::Aim {
+                    for station in &stations {
+                        station.order(Order::Aim {
                             event,
                             stacks_per_s,
-                        })
-                    });
+                        });
+                    }
                 }
                 Some(_) => {}
             }

@@ -104,7 +104,9 @@ impl Sampler {
             while let Ok(order) = self.orders.try_recv() {
                 match order {
                     Order::Stop => {
-                        slots.into_iter().for_each(|slot| self.close(slot));
+                        for slot in slots {
+                            self.close(slot);
+                        }
                         return;
                     }
                     Order::Round { number, rates } => {

@@ -79,9 +79,9 @@ impl TaskCounters {
             // which: start over until the list stood still.
             let stable = thread_ids(pid).iter().all(|tid| before.contains(tid));
             if !stable && attempt < TRIES {
-                opened
-                    .into_iter()
-                    .for_each(|(_, threads)| close(threads, closer));
+                for (_, threads) in opened {
+                    close(threads, closer);
+                }
                 continue;
             }
             for (event, threads) in opened {

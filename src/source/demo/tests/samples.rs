@@ -1,3 +1,5 @@
+//! Samples of the made-up machine: weights, order, chains, fields.
+
 use super::*;
 use crate::decode::Sample;
 

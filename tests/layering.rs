@@ -1,0 +1,512 @@
+//! The house rules that a program can check: who imports whom, where `unsafe` and clocks may be,
+//! how long a file may get, how it begins. Reads the sources as text; macros are not expanded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may import whom: design.md 3 and the reasons for what differs from it. A room is a folder
+/// or a file of src/; one that is not here fails the test.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("decode", &[]),
+    ("model", &[]),
+    ("sys", &["error", "decode"]),
+    ("perfdata", &["decode"]),
+    ("host", &["sys", "decode", "error"]),
+    ("symbol", &["decode", "model", "error"]),
+    ("probe", &["decode", "model"]),
+    ("source", &["sys", "decode", "perfdata", "host", "error"]),
+    ("advice", &["model"]),
+    (
+        "engine",
+        &[
+            "source", "probe", "symbol", "advice", "model", "decode", "error",
+        ],
+    ),
+    ("export", &["model", "decode"]),
+    ("tui", &["model"]),
+    (
+        "mode",
+        &[
+            "cli", "plan", "error", "decode", "model", "sys", "perfdata", "host", "symbol",
+            "probe", "source", "advice", "engine", "export", "tui",
+        ],
+    ),
+    // Its help lists the formats and tables: export's registries are where they are written down.
+    ("cli", &["export"]),
+    // Typed → possible: it asks the host (sys) and fills in the engine's settings and registry.
+    (
+        "plan",
+        &["cli", "error", "decode", "model", "sys", "probe", "engine"],
+    ),
+    ("error", &[]),
+    // Declares the rooms, imports none.
+    ("lib", &[]),
+    // Parse, run, report, leave.
+    ("main", &["cli", "mode", "error", "sys"]),
+];
+
+/// Rooms that may read clocks (design.md 2, "time is an input"). `symbol` limits how often it
+/// reads the host's lists again, `source/demo` paces a screen in real time, `mode` frames.
+const READ_CLOCKS: &[&str] = &["sys", "source/live", "source/demo", "symbol", "mode"];
+
+const LONGEST: usize = 400;
+
+/// What a long file says in its header.
+const EXCUSE: &str = "long because";
+
+struct Source {
+    /// Below src/.
+    path: PathBuf,
+    /// Names, numbers and signs outside comments, strings and `#[cfg(test)]`.
+    tokens: Vec<String>,
+}
+
+impl Source {
+    fn new(path: PathBuf, text: &str) -> Source {
+        let tokens = without_tests(&tokens(text));
+        Source { path, tokens }
+    }
+
+    fn room(&self) -> String {
+        let first = self.path.iter().next().expect("a file has a name");
+        let first = first.to_str().expect("plain names");
+        first.trim_end_matches(".rs").to_owned()
+    }
+
+    /// How many `super` lead to the crate's root.
+    fn depth(&self) -> usize {
+        let parts = self.path.iter().count();
+        parts - usize::from(self.path.ends_with("mod.rs"))
+    }
+
+    fn is_below(&self, rooms: &[&str]) -> bool {
+        rooms
+            .iter()
+            .any(|room| self.path.starts_with(room) || self.room() == *room)
+    }
+
+    fn has(&self, wanted: &[&str]) -> bool {
+        self.tokens.windows(wanted.len()).any(|w| w == wanted)
+    }
+
+    /// The rooms it names, as `crate::room`, `crate::{room, …}` or through enough `super`s.
+    fn imports(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (at, token) in self.tokens.iter().enumerate() {
+            let rest = &self.tokens[at..];
+            let root = match token.as_str() {
+                "crate" => 1,
+                // In main.rs the library has its name.
+                "netop" if self.room() == "main" => 1,
+                "super" => {
+                    let path = rest.chunks(2).take_while(|p| p == &["super", "::"]);
+                    let supers = path.count();
+                    if supers < self.depth() {
+                        continue;
+                    }
+                    2 * supers - 1
+                }
+                _ => continue,
+            };
+            if rest.get(root).is_some_and(|t| t == "::") {
+                found.extend(heads(&rest[root + 1..]));
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+/// The first name of each path in `name…` or `{name…, name::{…}}`.
+fn heads(tokens: &[String]) -> Vec<String> {
+    let mut heads = Vec::new();
+    let mut depth = 0;
+    let mut fresh = true;
+    for token in tokens {
+        match token.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            "," if depth == 1 => fresh = true,
+            name if fresh => {
+                heads.push(name.to_owned());
+                fresh = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    heads
+}
+
+/// Rust as far as this test needs it: comments and literals are left out, `::` is one sign.
+fn tokens(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    while i < chars.len() {
+        let c = at(i);
+        if c == '/' && at(i + 1) == '/' {
+            while i < chars.len() && at(i) != '\n' {
+                i += 1;
+            }
+        } else if c == '/' && at(i + 1) == '*' {
+            i += 2;
+            while i < chars.len() && !(at(i) == '*' && at(i + 1) == '/') {
+                i += 1;
+            }
+            i += 2;
+        } else if let Some(hashes) = raw_string(&chars[i..]) {
+            // r##"…"##, with or without the b.
+            i += chars[i..].iter().position(|&c| c == '"').unwrap_or(0) + 1;
+            let end = |i: usize| at(i) == '"' && (1..=hashes).all(|n| at(i + n) == '#');
+            while i < chars.len() && !end(i) {
+                i += 1;
+            }
+            i += 1 + hashes;
+        } else if c == '"' || (c == '\'' && (at(i + 1) == '\\' || at(i + 2) == '\'')) {
+            // A single ' begins a lifetime.
+            i = after_quoted(&chars, i);
+        } else if is_name(c) {
+            let start = i;
+            while is_name(at(i)) {
+                i += 1;
+            }
+            tokens.push(chars[start..i].iter().collect());
+        } else if c == ':' && at(i + 1) == ':' {
+            tokens.push("::".to_owned());
+            i += 2;
+        } else {
+            if !c.is_whitespace() {
+                tokens.push(c.to_string());
+            }
+            i += 1;
+        }
+    }
+    tokens
+}
+
+/// Does a raw string begin here, and with how many `#`?
+fn raw_string(chars: &[char]) -> Option<usize> {
+    let rest = chars.strip_prefix(&['b']).unwrap_or(chars);
+    let rest = rest.strip_prefix(&['r'])?;
+    let hashes = rest.iter().take_while(|&&c| c == '#').count();
+    (rest.get(hashes) == Some(&'"')).then_some(hashes)
+}
+
+/// Where the text or character that begins at `start` is over.
+fn after_quoted(chars: &[char], start: usize) -> usize {
+    let quote = chars[start];
+    let mut i = start + 1;
+    while i < chars.len() && chars[i] != quote {
+        i += 1 + usize::from(chars[i] == '\\');
+    }
+    i + 1
+}
+
+/// Leaves out the items under `#[cfg(test)]`.
+fn without_tests(tokens: &[String]) -> Vec<String> {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::new();
+    let mut i = 0;
+    while i < tokens.len() {
+        if tokens[i..].len() < MARK.len() || tokens[i..i + MARK.len()] != MARK {
+            kept.push(tokens[i].clone());
+            i += 1;
+            continue;
+        }
+        let mut depth = 0;
+        loop {
+            let token = tokens.get(i).map_or("", String::as_str);
+            match token {
+                "{" | "[" | "(" => depth += 1,
+                "}" | "]" | ")" => depth -= 1,
+                _ => {}
+            }
+            i += 1;
+            if (depth == 0 && matches!(token, ";" | "}")) || i >= tokens.len() {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// Is the file, by its name, of tests only?
+fn is_test(path: &Path) -> bool {
+    path.iter().any(|part| {
+        let name = part.to_str().expect("plain names").trim_end_matches(".rs");
+        is_test_module(name)
+    })
+}
+
+fn is_test_module(name: &str) -> bool {
+    matches!(name, "tests" | "fixture") || name.ends_with("_test") || name.ends_with("_tests")
+}
+
+fn all_files() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src can be read") {
+            let path = entry.expect("src can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are text");
+                let below = path.strip_prefix(&root).expect("found below src");
+                files.push((below.to_owned(), text));
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 100, "only {} sources found", files.len());
+    files
+}
+
+fn sources() -> Vec<Source> {
+    all_files()
+        .into_iter()
+        .filter(|(path, _)| !is_test(path))
+        .map(|(path, text)| Source::new(path, &text))
+        .collect()
+}
+
+/// Every offence at once.
+fn hold(rule: &str, check: impl Fn(&Source) -> Vec<String>) {
+    let broken: Vec<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            let path = source.path.display().to_string();
+            let found = check(source).into_iter();
+            found.map(move |what| format!("  src/{path}: {what}"))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
+}
+
+fn bad_imports(source: &Source) -> Vec<String> {
+    let room = source.room();
+    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+        return vec![format!(
+            "the room {room} is not in the table of tests/layering.rs"
+        )];
+    };
+    source
+        .imports()
+        .into_iter()
+        .filter(|import| *import != room && !allowed.contains(&import.as_str()))
+        .map(|import| format!("{room} may not import {import}"))
+        .collect()
+}
+
+fn bad_macros(source: &Source) -> Vec<String> {
+    [
+        "todo",
+        "unimplemented",
+        "dbg",
+        "print",
+        "println",
+        "eprint",
+        "eprintln",
+    ]
+    .into_iter()
+    .filter(|name| source.has(&[name, "!"]))
+    .map(|name| format!("{name}! has no place in src"))
+    .collect()
+}
+
+fn bad_unsafe(source: &Source) -> Vec<String> {
+    if source.is_below(&["sys"]) {
+        return Vec::new();
+    }
+    ["unsafe", "unsafe_code"]
+        .into_iter()
+        .filter(|word| source.has(&[word]))
+        .map(|word| format!("{word} outside src/sys"))
+        .collect()
+}
+
+fn bad_clocks(source: &Source) -> Vec<String> {
+    if source.is_below(READ_CLOCKS) {
+        return Vec::new();
+    }
+    let reads: [&[&str]; 6] = [
+        &["Instant", "::", "now"],
+        &["SystemTime"],
+        &["clock_gettime"],
+        &["Timestamp", "::", "now"],
+        &["Zoned", "::", "now"],
+        &[".", "elapsed", "("],
+    ];
+    reads
+        .into_iter()
+        .filter(|read| source.has(read))
+        .map(|read| format!("{} reads a clock", read.concat()))
+        .collect()
+}
+
+fn bad_length(text: &str) -> Option<String> {
+    let lines = text.lines().count();
+    let mut header = text.lines().take_while(|line| line.starts_with("//!"));
+    (lines > LONGEST && !header.any(|line| line.contains(EXCUSE)))
+        .then(|| format!("{lines} lines, and the header does not say \"{EXCUSE} …\""))
+}
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    hold("imports against the table", bad_imports);
+}
+
+#[test]
+fn nothing_unfinished_and_nothing_printed() {
+    hold("macros of unfinished or chatty code", bad_macros);
+}
+
+#[test]
+fn unsafe_has_one_address() {
+    hold("unsafe code", bad_unsafe);
+}
+
+#[test]
+fn only_few_rooms_read_clocks() {
+    hold("time is an input", bad_clocks);
+}
+
+#[test]
+fn test_files_are_declared_under_cfg_test() {
+    hold("a file named as a test in the program", |source| {
+        source
+            .tokens
+            .windows(2)
+            .filter(|w| w[0] == "mod" && is_test_module(&w[1]))
+            .map(|w| format!("mod {} lacks #[cfg(test)]", w[1]))
+            .collect()
+    });
+}
+
+#[test]
+fn every_file_begins_with_what_it_is_for() {
+    for (path, text) in all_files() {
+        let path = path.display();
+        assert!(text.starts_with("//! "), "src/{path} has no //! header");
+    }
+}
+
+#[test]
+fn files_are_small_or_say_why_not() {
+    let files = all_files();
+    let long: Vec<String> = files
+        .iter()
+        .filter_map(|(path, text)| Some(format!("  src/{}: {}", path.display(), bad_length(text)?)))
+        .collect();
+    assert!(long.is_empty(), "long files:\n{}", long.join("\n"));
+    let mut lengths: Vec<usize> = files.iter().map(|(_, text)| text.lines().count()).collect();
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median < 150, "the median file has {median} lines");
+}
+
+#[test]
+fn the_table_has_each_room_once_and_no_two_that_import_each_other() {
+    for (i, (room, allowed)) in MAY_IMPORT.iter().enumerate() {
+        assert!(
+            MAY_IMPORT[..i].iter().all(|(other, _)| other != room),
+            "{room} twice"
+        );
+        for name in *allowed {
+            let theirs = MAY_IMPORT.iter().find(|(other, _)| other == name);
+            let (_, theirs) = theirs.unwrap_or_else(|| panic!("{room}: there is no room {name}"));
+            assert!(
+                !theirs.contains(room),
+                "{room} and {name} import each other"
+            );
+        }
+    }
+}
+
+mod rules_can_fail {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> Source {
+        Source::new(path.into(), text)
+    }
+
+    #[test]
+    fn imports_are_found_however_they_are_written() {
+        for text in [
+            "use crate::engine;",
+            "use crate::engine::{Engine, Progress};",
+            "use crate::{engine, model};",
+            "use crate::{model::{self, Want}, engine::Engine};",
+            "pub(crate) fn f() { let _ = crate::engine::Engine::new(); }",
+            "use super::super::engine;",
+            "use super::super::{model, engine};",
+        ] {
+            let found = bad_imports(&file("tui/screen.rs", text));
+            assert_eq!(found, ["tui may not import engine"], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_import_is_none() {
+        for text in [
+            "use super::engine;",
+            "use crate::model::Snapshot;",
+            "// use crate::engine;\n/* crate::engine */",
+            "const TEXT: &str = \"crate::engine \\\" crate::engine\";",
+            "const RAW: &str = r#\"\"crate::engine\"#; const C: char = '\"';",
+            "#[cfg(test)]\nmod tests {\n use crate::engine; fn f() {}\n}\n",
+            "#[cfg(test)]\n#[path = \"x.rs\"]\nmod tests;\n",
+            "#[cfg(test)]\nuse crate::engine;\n",
+            "fn f<'a>(x: &'a str) {}",
+        ] {
+            let found = bad_imports(&file("tui/screen.rs", text));
+            assert!(found.is_empty(), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn code_after_a_test_module_is_read_again() {
+        let text = "#[cfg(test)]\nmod tests { fn f() { [1; 2]; } }\nuse crate::engine;";
+        assert_eq!(bad_imports(&file("tui/screen.rs", text)).len(), 1);
+    }
+
+    #[test]
+    fn a_room_without_a_line_in_the_table_is_an_offence() {
+        assert_eq!(bad_imports(&file("utils/mod.rs", "")).len(), 1);
+        assert_eq!(
+            bad_imports(&file("main.rs", "use netop::tui;")),
+            ["main may not import tui"]
+        );
+    }
+
+    #[test]
+    fn unsafe_prints_and_clocks_are_found() {
+        let text = "unsafe { f() } println!(\"x\"); let t = Instant::now(); t.elapsed();";
+        let outside = file("engine/mod.rs", text);
+        assert_eq!(bad_unsafe(&outside), ["unsafe outside src/sys"]);
+        assert_eq!(bad_macros(&outside), ["println! has no place in src"]);
+        assert_eq!(
+            bad_clocks(&outside),
+            ["Instant::now reads a clock", ".elapsed( reads a clock"]
+        );
+        assert!(bad_unsafe(&file("sys/perf.rs", text)).is_empty());
+        assert!(bad_clocks(&file("source/live/slow.rs", text)).is_empty());
+        assert_eq!(bad_clocks(&file("source/replay.rs", text)).len(), 2);
+    }
+
+    #[test]
+    fn a_long_file_needs_its_excuse_in_the_header() {
+        let long = "let x = 1;\n".repeat(LONGEST);
+        assert!(bad_length(&long).is_none());
+        assert!(bad_length(&format!("{long}\n// long because no header")).is_some());
+        let excused = format!("//! A table;\n//! long because it has a row per key.\n{long}");
+        assert!(bad_length(&excused).is_none());
+    }
+}
