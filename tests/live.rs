@@ -1,8 +1,12 @@
 //! netop against the real kernel: known traffic in namespaces of the tests' own, exact counts.
 //! Needs root and iproute2; says why when it skips, and fails instead with NETOP_REQUIRE_LIVE.
 
+#[path = "net/buffer.rs"]
+mod buffer;
 #[path = "net/mod.rs"]
 mod net;
+#[path = "net/netop.rs"]
+mod netop;
 #[path = "net/offloads.rs"]
 mod offloads;
 #[path = "net/traffic.rs"]
@@ -10,7 +14,8 @@ mod traffic_program;
 
 use std::process::{Command, Stdio};
 
-use net::{B, Net, Netop, has, may_run, net_rx_runs};
+use net::{B, Net, Traffic, has, may_run};
+use netop::Netop;
 
 /// Not a test: the traffic program, when a test starts this binary inside a namespace.
 #[test]
@@ -23,8 +28,8 @@ fn traffic() {
 fn every_datagram_sent_is_one_dev_queue_xmit_and_one_netif_receive_skb_on_its_device() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9000"));
-    let mut sender = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9000 1 20000 200"));
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9000"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9000 1 20000 200"));
     let mut out = Netop::watch(&["-i", &net.va]);
     let mut into = Netop::watch(&["-i", &net.vb]);
     sender.go();
@@ -50,12 +55,10 @@ fn every_datagram_sent_is_one_dev_queue_xmit_and_one_netif_receive_skb_on_its_de
 fn with_gro_every_packet_of_a_tcp_stream_is_one_napi_gro_receive() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    net.traffic(&net.a, &format!("offloads {} tso=0 gso=0", net.va))
-        .finish();
-    net.traffic(&net.b, &format!("offloads {} gro=1", net.vb))
-        .finish();
-    let mut receiver = net.traffic(&net.b, &format!("tcp-receive {B}:9001"));
-    let mut sender = net.traffic(&net.a, &format!("tcp-send {B}:9001 8000000"));
+    Traffic::start(&net.a, &format!("offloads {} tso=0 gso=0", net.va)).finish();
+    Traffic::start(&net.b, &format!("offloads {} gro=1", net.vb)).finish();
+    let mut receiver = Traffic::start(&net.b, &format!("tcp-receive {B}:9001"));
+    let mut sender = Traffic::start(&net.a, &format!("tcp-send {B}:9001 8000000"));
     let mut out = Netop::watch(&["-i", &net.va]);
     let mut into = Netop::watch(&["-i", &net.vb]);
     let perf = has("perf").then(|| {
@@ -113,8 +116,8 @@ fn with_gro_every_packet_of_a_tcp_stream_is_one_napi_gro_receive() {
 fn runs_of_net_rx_action_counted_by_perf_are_those_of_proc_softirqs() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9002"));
-    let mut sender = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9002 1 10000 64"));
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9002"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9002 1 10000 64"));
     let outer = net_rx_runs();
     let mut by_perf = Netop::watch(&["--counting", "perf"]);
     let before = by_perf.total("net_rx_action");
@@ -140,10 +143,10 @@ fn runs_of_net_rx_action_counted_by_perf_are_those_of_proc_softirqs() {
 fn a_pid_filter_counts_that_process_exactly_with_threads_started_later_while_another_sends() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9003"));
-    let mut chosen = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9003 3 4000 100"));
-    let mut other = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9003 2 7000 100"));
-    let pid = chosen.pid().to_string();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9003"));
+    let mut chosen = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9003 3 4000 100"));
+    let mut other = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9003 2 7000 100"));
+    let pid = chosen.child.id().to_string();
     let mut packets = Netop::watch(&["-p", &pid, "-i", &net.va]);
     let mut calls = Netop::watch(&["-p", &pid]);
     chosen.go();
@@ -173,14 +176,14 @@ fn a_pid_filter_counts_that_process_exactly_with_threads_started_later_while_ano
 fn stacks_of_dev_queue_xmit_lead_from_the_system_call_down_to_it() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9004"));
-    let mut sender = net.traffic(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 4"));
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9004"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 4"));
     let mut netop = Netop::watch(&["-e", "dev_queue_xmit"]);
     sender.go();
     for _ in 0..6 {
         netop.next();
     }
-    let pid = sender.pid();
+    let pid = sender.child.id();
     let stacks = netop.last["stacks"].as_array().expect("stacks");
     let stack = stacks
         .iter()
@@ -231,8 +234,8 @@ fn stacks_of_dev_queue_xmit_lead_from_the_system_call_down_to_it() {
 fn any_tracepoint_of_this_kernel_is_a_row_with_exact_counts() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9005"));
-    let mut sender = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9005 1 5000 64"));
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9005"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9005 1 5000 64"));
     let mut netop = Netop::watch(&["-e", "net:net_dev_xmit", "-i", &net.va]);
     sender.go();
     sender.wait_for("done");
@@ -245,8 +248,8 @@ fn any_tracepoint_of_this_kernel_is_a_row_with_exact_counts() {
 fn a_full_socket_buffer_shows_as_loss_with_its_place_and_as_drops_with_their_reason() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-deaf {B}:9006"));
-    let mut sender = net.traffic(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9006 1 3000 200"));
+    let receiver = Traffic::start(&net.b, &format!("udp-deaf {B}:9006"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9006 1 3000 200"));
     let mut netop = Netop::watch(&[]);
     netop.next();
     sender.go();
@@ -284,4 +287,16 @@ fn a_full_socket_buffer_shows_as_loss_with_its_place_and_as_drops_with_their_rea
     );
     sender.finish();
     receiver.finish();
+}
+
+/// Sum of the NET_RX row of /proc/softirqs.
+fn net_rx_runs() -> u64 {
+    let text = std::fs::read_to_string("/proc/softirqs").expect("/proc/softirqs");
+    let row = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("NET_RX:"))
+        .expect("a NET_RX row");
+    row.split_whitespace()
+        .map(|n| n.parse::<u64>().expect("a number"))
+        .sum()
 }

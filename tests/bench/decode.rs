@@ -86,7 +86,7 @@ fn record(stack: u64) -> Vec<u8> {
     let mut body = Vec::new();
     let word = |body: &mut Vec<u8>, value: u64| body.extend(value.to_le_bytes());
     word(&mut body, 1);
-    word(&mut body, 4242 | (4242 << 32));
+    word(&mut body, 4242 + (4242 << 32));
     word(&mut body, 1_000_000);
     word(&mut body, stack % 2);
     word(&mut body, FRAMES + 2);
@@ -104,7 +104,7 @@ fn record(stack: u64) -> Vec<u8> {
     }
     let mut raw = vec![0u8; 24];
     raw[16..20].copy_from_slice(&1400u32.to_le_bytes());
-    raw[20..24].copy_from_slice(&((5u32 << 16) | 24).to_le_bytes());
+    raw[20..24].copy_from_slice(&((5u32 << 16) + 24).to_le_bytes());
     raw.extend(b"eth0\0\0\0\0");
     body.extend((raw.len() as u32).to_le_bytes());
     body.extend(raw);

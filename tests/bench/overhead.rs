@@ -2,17 +2,17 @@
 //! number of 64-byte datagrams through a veth pair, configurations interleaved, several rounds.
 //! `sudo -E cargo bench --bench overhead [-- ROUNDS PACKETS]`
 
+#[path = "../net/buffer.rs"]
+mod buffer;
 #[path = "../net/mod.rs"]
 mod net;
-#[path = "../net/offloads.rs"]
-mod offloads;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use net::{B, Net, has, may_run};
+use net::{B, Net, Traffic, has, may_run};
 
 /// Events that perf counts beside netop's defaults, for comparison.
 const PERF: &str =
@@ -32,8 +32,8 @@ fn main() {
     let rounds = numbers.next().unwrap_or(7);
     let packets = numbers.next().unwrap_or(400_000);
     let net = Net::new();
-    let receiver = net.traffic(&net.b, &format!("udp-receive {B}:9100"));
-    let mut sender = net.traffic(&net.a, &format!("udp-blast 0.0.0.0:0 {B}:9100 {packets}"));
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9100"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-blast 0.0.0.0:0 {B}:9100 {packets}"));
     let mut configurations = vec![
         ("nothing", Vec::new()),
         ("netop, default budget", netop(&[])),

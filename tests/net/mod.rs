@@ -4,9 +4,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
 
 /// The live tests share two CPUs and one kernel: one at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -114,8 +111,33 @@ impl Net {
         net
     }
 
+    fn delete(&self) {
+        for namespace in [&self.a, &self.b] {
+            // It may not be there.
+            let _absent = Command::new("ip")
+                .args(["netns", "del", namespace])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.delete();
+    }
+}
+
+pub struct Traffic {
+    /// `ip netns exec` becomes the program: its pid is this one's.
+    pub child: Child,
+    go: Option<ChildStdin>,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Traffic {
     /// Starts the traffic program in a namespace; it answers "ready" and waits for a line.
-    pub fn traffic(&self, namespace: &str, order: &str) -> Traffic {
+    pub fn start(namespace: &str, order: &str) -> Traffic {
         let exe = std::env::current_exe().expect("this program has a path");
         let mut child = Command::new("ip")
             .args(["netns", "exec", namespace])
@@ -136,35 +158,6 @@ impl Net {
         };
         traffic.wait_for("ready");
         traffic
-    }
-
-    fn delete(&self) {
-        for namespace in [&self.a, &self.b] {
-            // It may not be there.
-            let _absent = Command::new("ip")
-                .args(["netns", "del", namespace])
-                .stderr(Stdio::null())
-                .status();
-        }
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        self.delete();
-    }
-}
-
-pub struct Traffic {
-    child: Child,
-    go: Option<ChildStdin>,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Traffic {
-    pub fn pid(&self) -> u32 {
-        // `ip netns exec` becomes the program: the pid stays.
-        self.child.id()
     }
 
     pub fn go(&mut self) {
@@ -205,104 +198,6 @@ impl Drop for Traffic {
     }
 }
 
-/// `netop -b --format json` and its snapshots, one by one.
-pub struct Netop {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    pub last: Value,
-}
-
-impl Netop {
-    /// Returns when the first snapshot is there: everything asked for is attached by then.
-    pub fn watch(flags: &[&str]) -> Netop {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_netop"))
-            .args([
-                "-b",
-                "--format",
-                "json",
-                "-d",
-                "0.3",
-                "--max-overhead",
-                "100",
-            ])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("netop starts");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
-        let mut netop = Netop {
-            child,
-            lines,
-            last: Value::Null,
-        };
-        netop.next();
-        netop
-    }
-
-    pub fn next(&mut self) -> &Value {
-        let mut line = String::new();
-        let read = self.lines.read_line(&mut line).expect("netop writes text");
-        assert!(read > 0, "netop ended");
-        self.last = serde_json::from_str(&line).expect("one JSON object per line");
-        &self.last
-    }
-
-    pub fn total(&self, function: &str) -> u64 {
-        self.field(function, "total").as_u64().unwrap_or_else(|| {
-            panic!(
-                "{function} is not counted: {}",
-                self.field(function, "reason")
-            )
-        })
-    }
-
-    pub fn field(&self, function: &str, field: &str) -> &Value {
-        let rows = self.last["functions"].as_array().expect("a table");
-        let row = rows
-            .iter()
-            .find(|row| row["name"] == function)
-            .expect("a known function");
-        &row[field]
-    }
-
-    /// Skips what was printed before now: the pipe holds snapshots nobody has read yet.
-    pub fn catch_up(&mut self) {
-        let now = jiff::Timestamp::now();
-        while self.next()["at"]
-            .as_str()
-            .expect("a time")
-            .parse::<jiff::Timestamp>()
-            .expect("RFC 3339")
-            < now
-        {}
-    }
-
-    /// Takes snapshots until `function` has not moved for two of them.
-    pub fn settle(&mut self, function: &str) -> u64 {
-        self.catch_up();
-        let started = Instant::now();
-        let (mut seen, mut still) = (self.total(function), 0);
-        while still < 2 {
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "{function} never stands still"
-            );
-            self.next();
-            let now = self.total(function);
-            still = if now == seen { still + 1 } else { 0 };
-            seen = now;
-        }
-        seen
-    }
-}
-
-impl Drop for Netop {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
-
 pub fn run(words: &[&str]) -> Output {
     let output = Command::new(words[0])
         .args(&words[1..])
@@ -318,18 +213,6 @@ pub fn run(words: &[&str]) -> Output {
 
 pub fn ip(words: &[&str]) {
     run(&[&["ip"], words].concat());
-}
-
-/// Sum of the NET_RX row of /proc/softirqs.
-pub fn net_rx_runs() -> u64 {
-    let text = std::fs::read_to_string("/proc/softirqs").expect("/proc/softirqs");
-    let row = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("NET_RX:"))
-        .expect("a NET_RX row");
-    row.split_whitespace()
-        .map(|n| n.parse::<u64>().expect("a number"))
-        .sum()
 }
 
 pub fn has(command: &str) -> bool {

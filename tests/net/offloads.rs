@@ -1,5 +1,4 @@
-//! Settings without a safe wrapper: a device's offloads by SIOCETHTOOL (so that the tests need no
-//! ethtool command), a socket's buffer by SO_RCVBUF.
+//! Switches a device's offloads with SIOCETHTOOL, so that the tests need no ethtool command.
 #![expect(
     unsafe_code,
     reason = "the ioctl has no safe wrapper among the test's crates"
@@ -49,26 +48,10 @@ fn set(device: &str, command: u32, data: u32) {
     // SAFETY: an all-zero ifreq is a valid one.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(device.bytes().take(15)) {
-        *to = from as libc::c_char;
+        *to = from.cast_signed();
     }
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: the request and the value it points to outlive the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
     assert_eq!(result, 0, "{device}: {}", std::io::Error::last_os_error());
-}
-
-/// The kernel raises 1 to its minimum of about 2 KiB.
-pub fn smallest_buffer(socket: &UdpSocket) {
-    let one: libc::c_int = 1;
-    // SAFETY: the option's value outlives the call and has its size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUF,
-            (&raw const one).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }

@@ -61,7 +61,7 @@ fn receive(address: &str) {
 /// A bound socket with the smallest buffer that nobody reads.
 fn deaf(address: &str) {
     let socket = UdpSocket::bind(address).expect("the address is ours");
-    crate::offloads::smallest_buffer(&socket);
+    crate::buffer::smallest(&socket);
     say("ready");
     while told() {}
 }
