@@ -4,6 +4,8 @@
 
 #[path = "../net/buffer.rs"]
 mod buffer;
+#[path = "../net/installed.rs"]
+mod installed;
 #[path = "../net/mod.rs"]
 mod net;
 #[path = "../net/traffic.rs"]
@@ -12,7 +14,8 @@ mod traffic_program;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use net::{B, Net, Traffic, has, may_run};
+use installed::has;
+use net::{B, Net, Traffic, may_run};
 
 /// Events that perf counts beside netop's defaults, for comparison.
 const PERF: &str =

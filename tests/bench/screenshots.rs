@@ -50,13 +50,15 @@ fn main() {
                 format!("tcp-send {B}:9201 200000000000"),
             ),
         };
-        let _receiver = Traffic::start(&net.b, &receive);
+        let receiver = Traffic::start(&net.b, &receive);
         let mut sender = Traffic::start(&net.a, &send);
         sender.go();
         let screen = run(columns, rows, keys);
         let path = format!("{}/screenshots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(&path, svg::draw(screen.screen())).expect("screenshots/ is there");
         println!("{path}");
+        drop(sender);
+        receiver.finish();
     }
 }
 

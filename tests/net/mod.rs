@@ -214,12 +214,3 @@ pub fn run(words: &[&str]) -> Output {
 pub fn ip(words: &[&str]) {
     run(&[&["ip"], words].concat());
 }
-
-pub fn has(command: &str) -> bool {
-    Command::new(command)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
-}

@@ -1,28 +1,10 @@
-//! netop against the real kernel: known traffic in namespaces of the tests' own, exact counts.
-//! Needs root and iproute2; says why when it skips, and fails instead with NETOP_REQUIRE_LIVE.
-
-#[path = "net/buffer.rs"]
-mod buffer;
-#[path = "net/mod.rs"]
-mod net;
-#[path = "net/netop.rs"]
-mod netop;
-#[path = "net/offloads.rs"]
-mod offloads;
-#[path = "net/traffic.rs"]
-mod traffic_program;
+//! Exact counts: known traffic, and figures that must be equal to it, to /proc and to perf.
 
 use std::process::{Command, Stdio};
 
-use net::{B, Net, Traffic, has, may_run};
-use netop::Netop;
-
-/// Not a test: the traffic program, when a test starts this binary inside a namespace.
-#[test]
-fn traffic() {
-    offloads::obey();
-    traffic_program::obey();
-}
+use crate::installed::has;
+use crate::net::{B, Net, Traffic, may_run};
+use crate::netop::Netop;
 
 #[test]
 fn every_datagram_sent_is_one_dev_queue_xmit_and_one_netif_receive_skb_on_its_device() {

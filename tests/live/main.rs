@@ -1,0 +1,24 @@
+//! netop against the real kernel, in namespaces of the tests' own. Needs root and iproute2; says
+//! why when it skips, and fails instead when NETOP_REQUIRE_LIVE is set.
+
+mod attach;
+#[path = "../net/buffer.rs"]
+mod buffer;
+mod counts;
+#[path = "../net/installed.rs"]
+mod installed;
+#[path = "../net/mod.rs"]
+mod net;
+#[path = "../net/netop.rs"]
+mod netop;
+#[path = "../net/offloads.rs"]
+mod offloads;
+#[path = "../net/traffic.rs"]
+mod traffic_program;
+
+/// Not a test: the traffic program, when a test starts this binary inside a namespace.
+#[test]
+fn traffic() {
+    offloads::obey();
+    traffic_program::obey();
+}
