@@ -91,8 +91,8 @@ fn frames(keys: &str, flags: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let mut text = String::new();
     for size in SIZES {
-        let typed = [&["--keys", &format!("'{keys}'"), "--size", size], flags].concat();
-        let _ = writeln!(text, "$ netop demo --seed 1 {}", typed.join(" "));
+        let rest = [&["--size", size], flags].concat().join(" ");
+        let _ = writeln!(text, "$ netop demo --seed 1 --keys '{keys}' {rest}");
         let _ = writeln!(text, "{}", frame(folder.path(), keys, size, flags));
     }
     text

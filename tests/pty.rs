@@ -386,30 +386,34 @@ fn a_hangup_signal_ends_it_within_a_second() {
     nothing_runs("hup", Duration::from_secs(2));
 }
 
-/// Without a reader thread, so that dropping the master closes it.
+/// As the leader of its session it gets SIGHUP; without a controlling terminal nobody tells it.
 #[test]
 fn a_terminal_that_goes_away_leaves_no_process_behind() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let PtyPair { master, slave } = open(80, 24);
-    let command = netop(&["demo"], folder.path(), "gone");
-    let mut child = slave.spawn_command(command).expect("netop starts");
-    drop(slave);
-    let mut output = master.try_clone_reader().expect("a reader");
-    let mut seen = Vec::new();
-    let mut bytes = [0; 4096];
-    while !String::from_utf8_lossy(&seen).contains("RATE/s") {
-        let n = output.read(&mut bytes).expect("it draws");
-        seen.extend_from_slice(&bytes[..n]);
+    for (mark, controlling) in [("gone", true), ("gone-unsaid", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let PtyPair { master, slave } = open(80, 24);
+        let mut command = netop(&["demo"], folder.path(), mark);
+        command.set_controlling_tty(controlling);
+        let mut child = slave.spawn_command(command).expect("netop starts");
+        drop(slave);
+        // No reader thread: it would hold the terminal open.
+        let mut output = master.try_clone_reader().expect("a reader");
+        let mut seen = Vec::new();
+        let mut bytes = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains("RATE/s") {
+            let n = output.read(&mut bytes).expect("it draws");
+            seen.extend_from_slice(&bytes[..n]);
+        }
+        let pid = child.process_id().expect("it runs");
+        drop(output);
+        drop(master);
+        let took = wait_for_state(pid, |state| matches!(state, None | Some('Z')));
+        println!("{mark}: ended {took:?} after its terminal went away");
+        assert!(took < Duration::from_secs(1), "{mark}: {took:?}");
+        child.wait().expect("it is our child");
+        assert_eq!(state(pid), None);
+        nothing_runs(mark, Duration::from_secs(2));
     }
-    let pid = child.process_id().expect("it runs");
-    drop(output);
-    drop(master);
-    let took = wait_for_state(pid, |state| matches!(state, None | Some('Z')));
-    println!("ended {took:?} after its terminal went away");
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    child.wait().expect("it is our child");
-    assert_eq!(state(pid), None);
-    nothing_runs("gone", Duration::from_secs(2));
 }
 
 #[test]
