@@ -91,11 +91,8 @@ fn frames(keys: &str, flags: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let mut text = String::new();
     for size in SIZES {
-        let flags_typed: String = flags.iter().map(|f| format!(" {f}")).collect();
-        let _ = writeln!(
-            text,
-            "$ netop demo --seed 1 --keys '{keys}' --size {size}{flags_typed}"
-        );
+        let rest = [&["--size", size], flags].concat().join(" ");
+        let _ = writeln!(text, "$ netop demo --seed 1 --keys '{keys}' {rest}");
         let _ = writeln!(text, "{}", frame(folder.path(), keys, size, flags));
     }
     text

@@ -214,9 +214,12 @@ impl Session {
     }
 }
 
+/// So that the next frame draws every cell. Not `Terminal::clear`: that asks the terminal where
+/// its cursor is and fails when no answer comes within two seconds.
 fn clear(screen: &mut terminal::Screen) -> Result<(), Error> {
     screen
-        .clear()
+        .size()
+        .and_then(|size| screen.resize(size.into()))
         .map_err(|e| Error::failed(format!("cannot clear the screen: {e}"), "netop -b"))
 }
 
