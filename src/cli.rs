@@ -42,6 +42,9 @@ pub struct Cli {
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Say what works on this host, what does not, and the command that mends it
+    ///
+    /// Exit code 0 when netop can do its full job here, 1 when something that the job needs is
+    /// missing. When root, tracefs is mounted if it is not.
     Doctor(Doctor),
     /// Show the whole screen on a made-up busy machine; needs no privileges
     Demo(Box<Demo>),

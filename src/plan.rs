@@ -9,10 +9,7 @@ use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
 use crate::probe::{Added, Resolved, nearest, resolve};
-use crate::sys::{Permissions, Tracefs};
-
-/// The command that lets a user who is not root see everything.
-pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
+use crate::sys::{Permissions, SETCAP, Tracefs};
 
 pub struct Plan {
     pub registry: Registry,

@@ -11,6 +11,7 @@ mod text;
 #[cfg(test)]
 mod fixture;
 
+pub use clean::clean;
 pub use table::{TABLES, Table, table};
 
 use crate::model::Snapshot;

@@ -69,10 +69,15 @@ impl Printer {
                     .create(true)
                     .truncate(true)
                     .mode(0o600)
+                    .custom_flags(libc::O_NOFOLLOW)
                     .open(path)
-                    .map_err(|e| {
+                    .map_err(|error| {
+                        let why = match error.raw_os_error() {
+                            Some(libc::ELOOP) => "it is a symbolic link".to_owned(),
+                            _ => error.to_string(),
+                        };
                         Error::failed(
-                            format!("cannot write {}: {e}", path.display()),
+                            format!("cannot write {}: {why}", path.display()),
                             "netop -b -o FILE",
                         )
                     })?,

@@ -2,6 +2,7 @@
 
 mod batch;
 mod completions;
+mod doctor;
 mod live;
 mod man;
 mod names;
@@ -33,7 +34,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             printed(completions::run(*shell, &mut io::stdout()))
         }
         Some(Command::Man) => printed(man::run(&mut io::stdout())),
-        Some(Command::Doctor(_)) => todo!(),
+        Some(Command::Doctor(typed)) => doctor::run(&typed.format, speaks_unicode()),
     }
 }
 

@@ -6,6 +6,7 @@ mod alias;
 mod gro;
 mod napi;
 mod rx;
+mod since;
 mod skb;
 mod sock;
 mod softirq;
@@ -16,6 +17,7 @@ mod tx;
 use crate::decode::{Batch, EventSpec, Sample};
 
 pub use alias::{Resolved, nearest, resolve};
+pub use since::since;
 pub use tracepoint::Added;
 
 /// A counter the kernel keeps anyway that equals the hits of a function, host wide.

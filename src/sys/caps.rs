@@ -2,23 +2,30 @@
 
 use std::fs;
 
+use super::refusal::{SETCAP, UNPATCHED_LEVEL};
+
 /// Bits of `CapEff` in /proc/self/status (include/uapi/linux/capability.h).
 const CAP_DAC_READ_SEARCH: u32 = 2;
+const CAP_IPC_LOCK: u32 = 14;
+const CAP_SYS_PTRACE: u32 = 19;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "capabilities are independent bits of one mask"
+    reason = "capabilities are a set of independent yes or no"
 )]
 pub struct Permissions {
     pub root: bool,
+    pub uid: Option<u32>,
     pub perfmon: bool,
     pub sys_admin: bool,
     pub syslog: bool,
     pub dac_read_search: bool,
+    pub sys_ptrace: bool,
+    pub ipc_lock: bool,
     /// /proc/sys/kernel/perf_event_paranoid; `None`: no such file (no perf events).
     pub paranoid: Option<i32>,
     /// /proc/sys/kernel/kptr_restrict.
@@ -28,11 +35,27 @@ pub struct Permissions {
 impl Permissions {
     pub fn of_this_process() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self::parse(
+        let permissions = Self::parse(
             &status,
             number("perf_event_paranoid"),
             number("kptr_restrict"),
-        )
+        );
+        if in_first_user_namespace() {
+            permissions
+        } else {
+            permissions.without_capabilities()
+        }
+    }
+
+    /// The kernel asks for these in its first user namespace: those of another are worth nothing.
+    fn without_capabilities(self) -> Self {
+        Permissions {
+            root: self.root,
+            uid: self.uid,
+            paranoid: self.paranoid,
+            kptr_restrict: self.kptr_restrict,
+            ..Permissions::default()
+        }
     }
 
     fn parse(status: &str, paranoid: Option<i32>, kptr_restrict: Option<i32>) -> Self {
@@ -41,13 +64,16 @@ impl Permissions {
             .and_then(|v| u64::from_str_radix(v.trim(), 16).ok())
             .unwrap_or(0);
         let has = |bit| caps & (1u64 << bit) != 0;
-        let euid = value("Uid:").and_then(|v| v.split_whitespace().nth(1));
+        let euid = value("Uid:").and_then(|v| v.split_whitespace().nth(1)?.parse().ok());
         Permissions {
-            root: euid == Some("0"),
+            root: euid == Some(0),
+            uid: euid,
             perfmon: has(CAP_PERFMON),
             sys_admin: has(CAP_SYS_ADMIN),
             syslog: has(CAP_SYSLOG),
             dac_read_search: has(CAP_DAC_READ_SEARCH),
+            sys_ptrace: has(CAP_SYS_PTRACE),
+            ipc_lock: has(CAP_IPC_LOCK),
             paranoid,
             kptr_restrict,
         }
@@ -62,6 +88,20 @@ impl Permissions {
             Some(level) => level < 0 || self.perfmon || self.sys_admin,
         }
     }
+
+    /// The command after which this user may trace.
+    pub fn grant(self) -> String {
+        match (self.paranoid.is_some_and(|level| level > 2), self.perfmon) {
+            (true, true) => UNPATCHED_LEVEL.to_owned(),
+            (true, false) => format!("{UNPATCHED_LEVEL} && {SETCAP}"),
+            (false, _) => SETCAP.to_owned(),
+        }
+    }
+}
+
+/// Its number is fixed (PROC_USER_INIT_INO). Where it cannot be read there is no other.
+fn in_first_user_namespace() -> bool {
+    fs::read_link("/proc/self/ns/user").map_or(true, |link| link.as_os_str() == "user:[4026531837]")
 }
 
 fn number(name: &str) -> Option<i32> {
@@ -119,6 +159,13 @@ mod tests {
                 "caps {caps:x} paranoid {paranoid}"
             );
         }
+    }
+
+    #[test]
+    fn root_of_another_user_namespace_may_not_trace() {
+        let inside = of(u64::MAX, 2).without_capabilities();
+        assert!(!inside.may_trace() && !inside.ipc_lock);
+        assert_eq!(inside.paranoid, Some(2));
     }
 
     #[test]

@@ -7,9 +7,11 @@
 
 mod caps;
 mod clock;
+mod cpu_clock;
 mod linger;
 mod own;
 mod perf;
+mod refusal;
 mod signal;
 mod tracefs;
 mod tty;
@@ -17,9 +19,11 @@ mod wake;
 
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
+pub use cpu_clock::cpu_clock;
 pub use linger::{exit_now, linger};
 pub use own::Own;
 pub use perf::{GroupReader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, settle_read_format};
+pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
 pub use signal::{Signals, stop_self};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};

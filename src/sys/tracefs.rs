@@ -44,6 +44,11 @@ impl Tracefs {
         }
     }
 
+    /// Where it is mounted.
+    pub fn root(&self) -> &Path {
+        self.events.parent().unwrap_or(&self.events)
+    }
+
     /// The `format` text of an event. The error is a sentence.
     pub fn format(&self, group: &str, name: &str) -> Result<String, String> {
         if !is_event_name(group) || !is_event_name(name) {

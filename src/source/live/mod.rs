@@ -28,11 +28,11 @@ use crate::decode::{
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Own, PerfEvent, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+    Own, PerfEvent, Refusal, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
-const RING_BYTES: usize = 512 * 1024;
+pub const RING_BYTES: usize = 512 * 1024;
 
 /// Batches under way; a sampler that finds the channel full drops and counts.
 const BATCHES: usize = 256;
@@ -164,7 +164,9 @@ impl Live {
                     }
                     self.stations.push(station);
                 }
-                Err(error) => self.notes.push(refusal(&format!("cpu {cpu}"), &error)),
+                Err(error) => self
+                    .notes
+                    .push(format!("cpu {cpu}: {}", Refusal::of(&error))),
             }
         }
     }
@@ -274,7 +276,8 @@ impl Live {
                 // ENODEV: that CPU is going offline, the others are fine.
                 if error.raw_os_error() != Some(libc::ENODEV) {
                     let name = self.session.events[event.0 as usize].spec.full_name();
-                    self.catalog.refuse(event, refusal(&name, &error));
+                    self.catalog
+                        .refuse(event, format!("{name}: {}", Refusal::of(&error)));
                     self.session.events.clone_from(&self.catalog.events);
                 } else if let Some(station) = self.stations.iter_mut().find(|s| s.cpu == cpu) {
                     station.dead = true;
@@ -470,24 +473,4 @@ fn start_closer() -> Result<Sender<PerfEvent>, Error> {
         .spawn(move || closing.into_iter().for_each(drop))
         .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
     Ok(closer)
-}
-
-/// errno → sentence with the next command: signals.md 7.3.
-fn refusal(what: &str, error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => format!(
-            "{what}: profiling is not allowed for this user. Run as root, or: setcap cap_perfmon,cap_syslog,cap_dac_read_search+ep $(command -v netop)"
-        ),
-        Some(libc::EMFILE | libc::ENFILE) => {
-            format!("{what}: too many open files; ulimit -n 65536 and start again")
-        }
-        Some(libc::ENOSYS | libc::EOPNOTSUPP) => {
-            format!("{what}: this kernel has no perf events: only counters are shown")
-        }
-        Some(libc::ENOMEM | libc::ENOSPC | libc::EBUSY) => {
-            format!("{what}: the kernel has no room for it ({error})")
-        }
-        Some(libc::EINVAL) => format!("{what}: the kernel refused the event or its filter"),
-        _ => format!("{what}: {error}"),
-    }
 }

@@ -1,0 +1,34 @@
+//! What can sample CPU time here: the processor's own cycle counter, or else a timer.
+
+use std::io;
+
+use perf_event::Builder;
+use perf_event::events::{Event, Hardware, Software};
+
+use crate::decode::ClockKind;
+
+/// design.md 5: the fixed rate of CPU samples, Hz.
+const RATE: u64 = 199;
+
+/// Opens (and closes) one on `cpu` at the rate it would be used with: some virtual processors
+/// count cycles and cannot interrupt.
+pub fn cpu_clock(cpu: u32) -> io::Result<ClockKind> {
+    match open(Hardware::CPU_CYCLES, cpu) {
+        Ok(()) => Ok(ClockKind::Cycles),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EACCES | libc::EPERM | libc::EMFILE) => Err(error),
+            _ => open(Software::CPU_CLOCK, cpu).map(|()| ClockKind::CpuClock),
+        },
+    }
+}
+
+fn open(event: impl Event + 'static, cpu: u32) -> io::Result<()> {
+    Builder::new(event)
+        .any_pid()
+        .one_cpu(cpu as usize)
+        .include_kernel()
+        .exclude_guest(true)
+        .sample_frequency(RATE)
+        .build()
+        .map(drop)
+}
