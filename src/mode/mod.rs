@@ -34,7 +34,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             printed(completions::run(*shell, &mut io::stdout()))
         }
         Some(Command::Man) => printed(man::run(&mut io::stdout())),
-        Some(Command::Doctor(typed)) => doctor::run(&typed.format, speaks_unicode()),
+        Some(Command::Doctor(typed)) => doctor::run(&typed.format, screen::speaks_unicode()),
     }
 }
 

@@ -70,7 +70,7 @@ fn theme(typed: &Live) -> Result<&'static Theme, Error> {
 }
 
 /// Does the locale speak UTF-8? The Linux console lacks most of the signs whatever it speaks.
-fn speaks_unicode() -> bool {
+pub fn speaks_unicode() -> bool {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = set("LC_ALL")
         .or_else(|| set("LC_CTYPE"))
