@@ -8,7 +8,8 @@ use super::caps::Permissions;
 /// The command that lets a user who is not root see everything.
 pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
 
-/// Debian (above 2) and Ubuntu (above 3) patch the kernel so that CAP_PERFMON is not enough.
+/// Debian (above 2) and Ubuntu (above 3) patch the kernel so that CAP_PERFMON is not enough; this
+/// is the level at which it is.
 pub const UNPATCHED_LEVEL: &str = "sudo sysctl -w kernel.perf_event_paranoid=2";
 
 /// Why the kernel said no.

@@ -161,6 +161,8 @@ fn above_level_2_the_sysctl_is_the_first_step_even_with_perfmon() {
         check.mend.as_deref(),
         Some("sudo sysctl -w kernel.perf_event_paranoid=2")
     );
+    facts.permissions.perfmon = false;
+    assert_eq!(of(&facts, "perf_event_paranoid").mend, check.mend);
     facts.permissions.sys_admin = true;
     assert_eq!(of(&facts, "perf_event_paranoid").verdict, Verdict::Ok);
 }
