@@ -8,8 +8,8 @@ use crate::decode::Format;
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
-use crate::probe::{Added, Resolved, nearest, resolve};
-use crate::sys::{Permissions, SETCAP, Tracefs};
+use crate::probe::{Added, PROBES, Resolved, nearest, resolve};
+use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs};
 
 pub struct Plan {
     pub registry: Registry,
@@ -46,21 +46,14 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
         || tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
     )?;
     let banner = match &tracefs {
-        Err(reason) if counting != Counting::Proc => {
-            let mend = if permissions.root {
-                "see netop doctor"
-            } else {
-                "run sudo netop, or once:"
-            };
-            let command = if permissions.root {
-                String::new()
-            } else {
-                format!(" {SETCAP}")
-            };
-            Some(format!(
-                "Only counters that need no privilege are shown: {reason}. {mend}{command}"
-            ))
-        }
+        Err(reason) if counting != Counting::Proc => Some(if permissions.root {
+            format!("Only free counters are shown: {reason}. See netop doctor.")
+        } else {
+            format!(
+                "Only free counters are shown: {reason}. Run sudo netop, or once: {}",
+                permissions.grant()
+            )
+        }),
         _ => None,
     };
     Ok(Plan {
@@ -111,19 +104,16 @@ fn settings(
 }
 
 /// tracefs, or why no event can be opened here.
-pub fn events(permissions: Permissions) -> Result<Tracefs, String> {
-    if !permissions.may_trace() {
-        let paranoid = permissions.paranoid.map_or_else(
-            || "this kernel has no perf events".to_owned(),
-            |level| {
-                format!(
-                    "kernel profiling is not allowed for this user (perf_event_paranoid={level})"
-                )
-            },
-        );
-        return Err(paranoid);
+fn events(permissions: Permissions) -> Result<Tracefs, String> {
+    if permissions.paranoid.is_none() {
+        return Err("this kernel has no perf events".to_owned());
     }
-    Tracefs::find_or_mount()
+    let tracefs = Tracefs::find_or_mount()?;
+    if !permissions.may_trace() {
+        let quiet = tracefs.quiet()?;
+        PerfEvent::permitted(quiet, 0).map_err(|error| Refusal::of(&error).why)?;
+    }
+    Ok(tracefs)
 }
 
 fn counting(typed: cli::Counting, tracefs: &Result<Tracefs, String>) -> Result<Counting, Error> {
@@ -143,10 +133,11 @@ fn counting(typed: cli::Counting, tracefs: &Result<Tracefs, String>) -> Result<C
 
 fn demand_events(tracefs: &Result<Tracefs, String>, why: &str) -> Result<(), Error> {
     tracefs.as_ref().map(|_| ()).map_err(|reason| {
-        let hint = if Permissions::of_this_process().root {
-            "netop doctor"
+        let permissions = Permissions::of_this_process();
+        let hint = if permissions.root {
+            "netop doctor".to_owned()
         } else {
-            SETCAP
+            permissions.grant()
         };
         Error::unavailable(format!("{why}, and there are none here: {reason}"), hint)
     })
@@ -196,9 +187,10 @@ fn want(
 }
 
 fn unknown(said: &str, why: &str, all: &[String]) -> Error {
-    let close = nearest(said, all.iter().map(String::as_str), 3);
+    let functions = PROBES.iter().map(|probe| probe.function());
+    let close = nearest(said, functions.chain(all.iter().map(String::as_str)), 3);
     let hint = if close.is_empty() {
-        "ls /sys/kernel/tracing/events/net".to_owned()
+        "netop -e netif_receive_skb".to_owned()
     } else {
         format!("netop -e {}", close.join(" or -e "))
     };

@@ -239,8 +239,9 @@ impl Governor {
                     shed.push(probe.function());
                     plan.reasons[row] = Some(
                         format!(
-                            "not counted: it would take netop to {:.1}% of the busiest CPU, the budget is {}%; e counts it all the same",
+                            "not counted: with it netop would take {:.1}% of the busiest CPU, a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
                             worst / 1e7,
+                            self.budget_pct * COMES_BACK,
                             self.budget_pct
                         )
                         .into(),
@@ -266,7 +267,8 @@ impl Governor {
             .collect();
         plan.attached.sort_by_key(|a| a.event);
         self.attached = plan.attached.iter().map(|a| a.event).collect();
-        plan.phrase = phrase(want, self.counting, &shed, forced_over, stacks);
+        let missing = plan.reasons.iter().flatten().count() - shed.len();
+        plan.phrase = phrase(want, self.counting, &shed, forced_over, stacks, missing);
         plan
     }
 
@@ -333,6 +335,7 @@ fn phrase(
     shed: &[&str],
     over: Option<&str>,
     stacks: f64,
+    missing: usize,
 ) -> String {
     if want.detached {
         return "all detached".to_owned();
@@ -364,6 +367,9 @@ fn phrase(
             "no stacks; ".to_owned()
         };
         phrase.push_str(&kept);
+    }
+    if missing > 0 {
+        let _infallible = write!(phrase, "{missing} rows cannot be counted here; ");
     }
     if phrase.is_empty() {
         return "all rows counted".to_owned();

@@ -82,6 +82,8 @@ pub struct Engine {
     event_samples: FxHashMap<EventId, u64>,
     loss: Loss,
     softnet_inexact: Option<String>,
+    /// The device filter names nothing that was seen.
+    device_unknown: Option<String>,
     ended: Vec<u32>,
     /// Forked children of the filter's processes, as of the last tick.
     children: Vec<u32>,
@@ -119,6 +121,7 @@ impl Engine {
             event_samples: FxHashMap::default(),
             loss: Loss::default(),
             softnet_inexact: None,
+            device_unknown: None,
             ended: Vec::new(),
             children: Vec::new(),
             elapsed_ns: 0,
@@ -221,6 +224,14 @@ impl Engine {
         self.processes.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
+            let device = self.want.device.as_ref();
+            self.device_unknown = device
+                .filter(|device| slow.links.iter().all(|link| link.name != **device))
+                .map(|device| {
+                    format!(
+                        "no device {device} in the network namespaces that were read: ip -br link"
+                    )
+                });
             for note in &slow.notes {
                 if !self.notes.contains(note) {
                     self.notes.push(note.clone());
@@ -351,9 +362,11 @@ impl Engine {
             samples: &std::mem::take(&mut self.event_samples),
             length_ns: tick.interval_ns,
         });
+        // The first interval holds netop's own start, which says nothing about what it costs.
+        let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus.rows.clone();
         for cpu in &mut cpus {
-            cpu.cost_pct = cost.per_cpu.get(&cpu.cpu).copied();
+            cpu.cost_pct = own_pct.and_then(|_| cost.per_cpu.get(&cpu.cpu).copied());
         }
         fill_polls(&mut cpus, &functions);
         let mut summary = Summary {
@@ -447,10 +460,8 @@ impl Engine {
     ) -> Health {
         let mut notes = self.notes.clone();
         notes.extend(self.softnet_inexact.clone());
-        notes.extend(functions.iter().filter_map(|f| {
-            let reason = f.reason.as_ref().filter(|_| f.calls.is_none())?;
-            Some(format!("{}: {reason}", f.name))
-        }));
+        notes.extend(self.device_unknown.clone());
+        notes.extend(uncounted(functions));
         Health {
             lost: loss.lost,
             throttled: loss.throttled,
@@ -495,4 +506,22 @@ fn fill_polls(cpus: &mut [crate::model::Cpu], functions: &[crate::model::Functio
             cpu.work_per_poll = Some(packets as f64 / calls as f64);
         }
     }
+}
+
+/// Why rows are not counted, each reason once.
+fn uncounted(functions: &[crate::model::Function]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for function in functions.iter().filter(|f| f.calls.is_none()) {
+        let Some(reason) = function.reason.as_deref() else {
+            continue;
+        };
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(&function.name),
+            None => reasons.push((reason, vec![&function.name])),
+        }
+    }
+    reasons
+        .into_iter()
+        .map(|(reason, names)| format!("{}: {reason}", names.join(", ")))
+        .collect()
 }

@@ -60,7 +60,7 @@ impl Kallsyms {
         }
         if found.is_empty() {
             return Err(if hidden > 0 {
-                "kernel function names are hidden: sysctl -w kernel.kptr_restrict=1 and run as root, or setcap cap_syslog+ep".to_owned()
+                "kernel function names are hidden: run as root with kernel.kptr_restrict=1, or see netop doctor".to_owned()
             } else {
                 "/proc/kallsyms names no kernel function".to_owned()
             });

@@ -3,10 +3,15 @@
 
 use std::os::fd::RawFd;
 
+use super::perf::events_were_opened;
+
 /// Forks the child that outlives this process by the time its descriptors take to close.
 /// Call it right before the exit, when rings are no longer read. Failing to fork only means
-/// a slower exit.
+/// a slower exit. Without events there is nothing to wait for and no child.
 pub fn linger() {
+    if !events_were_opened() {
+        return;
+    }
     let mut pipe: [RawFd; 2] = [-1, -1];
     // SAFETY: `pipe` has room for two descriptors.
     if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {

@@ -81,6 +81,7 @@ impl Ring {
     /// 128 KiB; the size got is in the result.
     pub fn open(cpu: u32, leader: u64, bytes: usize) -> io::Result<(Ring, usize)> {
         let mut size = bytes;
+        OPENED.store(true, Ordering::Relaxed);
         loop {
             let watermark = size / 8;
             let mut builder = Builder::new(Tracepoint::with_id(leader));
@@ -176,12 +177,31 @@ pub enum Target<'a> {
     Thread { tid: u32, children: bool },
 }
 
+/// Were events opened by this process? Then leaving takes the time of closing them.
+static OPENED: AtomicBool = AtomicBool::new(false);
+
+pub fn events_were_opened() -> bool {
+    OPENED.load(Ordering::Relaxed)
+}
+
 /// An open tracepoint.
 pub struct PerfEvent {
     counter: Counter,
 }
 
 impl PerfEvent {
+    /// May this process count a tracepoint on all of a CPU? The kernel's own answer, for where
+    /// capabilities do not tell (patched kernels, security modules).
+    pub fn permitted(tracepoint: u64, cpu: u32) -> io::Result<()> {
+        let mut builder = Builder::new(Tracepoint::with_id(tracepoint));
+        builder
+            .any_pid()
+            .one_cpu(cpu as usize)
+            .include_kernel()
+            .build()
+            .map(drop)
+    }
+
     /// Opens and starts it.
     pub fn open(wanted: &Wanted, target: Target<'_>) -> io::Result<PerfEvent> {
         let mut builder = Builder::new(Tracepoint::with_id(wanted.tracepoint));

@@ -1,3 +1,5 @@
+//! Made-up hosts, and what doctor says of each.
+
 use std::path::PathBuf;
 
 use super::facts::{Function, KernelNames, Missing, Mount, Rings, Terminal};

@@ -63,6 +63,13 @@ impl Catalog {
         ))
     }
 
+    /// No event can be opened here.
+    pub fn refuse_all(&mut self, reason: &str) {
+        for index in 0..self.events.len() {
+            self.refuse(EventId(index as u16), reason.to_owned());
+        }
+    }
+
     /// The kernel refused it; it is not tried again.
     pub fn refuse(&mut self, event: EventId, reason: String) {
         if let Some(event) = self.events.get_mut(event.0 as usize) {

@@ -135,7 +135,7 @@ impl Live {
                 live.leader = Some(leader);
                 live.man_stations();
             }
-            Err(reason) => live.notes.push(reason),
+            Err(reason) => live.catalog.refuse_all(&reason),
         }
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
