@@ -27,6 +27,7 @@ use self::names::DemoNames;
 
 /// Runs what was typed.
 pub fn run(cli: &Cli) -> Result<(), Error> {
+    terminal::end_on_panic();
     match &cli.command {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),

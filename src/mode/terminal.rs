@@ -23,9 +23,9 @@ static DEAD: AtomicBool = AtomicBool::new(false);
 
 pub type Screen = Terminal<CrosstermBackend<Stdout>>;
 
-/// Takes the terminal; a panic in any thread gives it back and ends the process.
-pub fn take() -> Result<Screen, Error> {
-    let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
+/// A panic in any thread gives the terminal back, says what happened and ends the process: a
+/// screen or a stream of figures that goes on without one of its threads would lie.
+pub fn end_on_panic() {
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         give_back();
@@ -34,8 +34,15 @@ pub fn take() -> Result<Screen, Error> {
         }
         exit_now(crate::error::EXIT_FAILED);
     }));
-    enter().map_err(failed)?;
-    Terminal::new(CrosstermBackend::new(io::stdout())).map_err(failed)
+}
+
+pub fn take() -> Result<Screen, Error> {
+    enter()
+        .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())))
+        .map_err(|error| {
+            give_back();
+            Error::failed(format!("cannot use this terminal: {error}"), "netop -b")
+        })
 }
 
 /// Raw mode and the alternate screen, at the start and after a stop.
