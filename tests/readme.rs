@@ -39,10 +39,8 @@ fn every_long_flag_that_readme_names_exists() {
         .lines()
         .filter(|l| l.contains("netop") && !l.contains("cargo") && !l.contains("apt-get"))
     {
-        for flag in line
-            .split([' ', '`', ','])
-            .filter(|w| w.starts_with("--") && w.len() > 2)
-        {
+        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        for flag in words.filter(|w| w.starts_with("--") && w.len() > 2) {
             assert!(help.contains(flag), "README names {flag}: {line}");
         }
     }
