@@ -183,7 +183,7 @@ pub struct Screen {
     pub theme: Option<String>,
 
     /// Keys to press, for tests and pictures
-    #[arg(long, value_name = "KEYS", hide = true)]
+    #[arg(long, value_name = "KEYS", hide = true, allow_hyphen_values = true)]
     pub keys: Option<String>,
 
     /// Columns and rows of the picture that `--keys` leaves
