@@ -73,10 +73,13 @@ impl Losses {
                 .map_or(0, |last| slow.at.saturating_sub(last));
             self.last_slow = Some(slow.at);
             seen |= span > 0;
+            // Namespaces and devices come and go: only what this reading has is kept.
+            let mut last = std::mem::take(&mut self.last);
             for (key, place, value) in counters(slow) {
-                if let Some(last) = self.last.insert(key, value) {
+                if let Some(last) = last.remove(&key) {
                     self.add(&place, value.saturating_sub(last), span, &mut rates);
                 }
+                self.last.insert(key, value);
             }
         } else {
             // No new reading: the last rate of the slow places stands.
@@ -102,10 +105,13 @@ impl Losses {
     }
 
     fn add(&mut self, place: &str, count: u64, span_ns: u64, rates: &mut BTreeMap<String, f64>) {
+        if count == 0 {
+            return;
+        }
         let known = self.places.entry(place.to_owned()).or_default();
         known.count += count;
         known.total += count;
-        if count > 0 && span_ns > 0 {
+        if span_ns > 0 {
             *rates.entry(place.to_owned()).or_default() += count as f64 * 1e9 / span_ns as f64;
         }
     }

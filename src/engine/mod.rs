@@ -41,6 +41,9 @@ const PROFILE_STACKS: usize = 4000;
 /// The first interval only measures rates so that the governor can forecast; it is not shown.
 const WARM_UP: Duration = Duration::from_millis(100);
 
+/// Sentences kept in `health.notes`.
+const NOTES: usize = 40;
+
 /// How the engine is run.
 pub struct Settings {
     pub max_overhead_pct: f64,
@@ -215,7 +218,9 @@ impl Engine {
 
     fn tick(&mut self, tick: &Tick) -> Progress {
         self.loss.add(tick.loss);
-        self.notes.extend(tick.notes.iter().cloned());
+        for note in &tick.notes {
+            self.note(note);
+        }
         self.children.clone_from(&tick.children);
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
         self.losses
@@ -233,9 +238,7 @@ impl Engine {
                     )
                 });
             for note in &slow.notes {
-                if !self.notes.contains(note) {
-                    self.notes.push(note.clone());
-                }
+                self.note(note);
             }
         }
         if tick.interval_ns == 0 {
@@ -282,6 +285,13 @@ impl Engine {
             }
         });
         progress
+    }
+
+    /// Each sentence once; after so many the host has said enough.
+    fn note(&mut self, note: &str) {
+        if self.notes.len() < NOTES && self.notes.iter().all(|known| known != note) {
+            self.notes.push(note.to_owned());
+        }
     }
 
     fn free_now(&self) -> FreeNow {

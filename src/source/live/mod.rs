@@ -348,13 +348,19 @@ impl Live {
             notes: std::mem::take(&mut self.notes),
         })));
         self.started = Some(at);
-        self.due = at + self.demand.interval.as_nanos() as u64;
+        // From due to due, so that lateness does not add up; what was slept through is left out.
+        let interval = self.demand.interval.as_nanos() as u64;
+        self.due = if self.due + interval > at {
+            self.due + interval
+        } else {
+            at + interval
+        };
         if at.saturating_sub(self.cpus_checked) > CPUS_AGAIN {
             self.cpus_checked = at;
             let host: Host = identity(&self.proc);
             if host.cpus != self.session.host.cpus || self.stations.iter().any(|s| s.dead) {
                 self.notes
-                    .push(format!("{} CPUs are online now", host.cpus.len()));
+                    .push(format!("CPUs online now: {}", host.cpus.len()));
                 self.session.host.cpus = host.cpus;
                 self.man_stations();
             }
