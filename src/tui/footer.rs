@@ -1,13 +1,14 @@
-//! The last line: the live keys, or the message, or the prompt with its completions above it.
+//! The last line: the live keys, or the message, or the prompt with completions and message above.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::keymap::{Binding, bindings};
+use super::action::Action;
+use super::keymap::{Context, bindings};
 use super::prompt::{Kind, Prompt};
-use super::state::UiState;
+use super::state::{Message, UiState};
 use super::text::{clean, clip_line};
 use super::widget::strip::{Part, fit, fits};
 use super::widget::table::window;
@@ -20,38 +21,48 @@ pub fn render(ui: &UiState, area: Rect, buf: &mut Buffer) {
         return;
     }
     let width = usize::from(area.width);
-    let line = match (&ui.message, &ui.prompt) {
-        (Some(message), _) => {
-            let style = if message.is_error {
-                ui.theme.bad
-            } else {
-                ui.theme.good
-            };
-            let sign = if message.is_error { "error: " } else { "" };
-            clip_line(
-                Line::styled(format!("{sign}{}", message.text), style),
-                width,
-            )
-        }
-        (None, Some(prompt)) => typing(ui, prompt, width),
+    let line = match (&ui.prompt, &ui.message) {
+        (Some(prompt), _) => typing(ui, prompt, width),
+        (None, Some(message)) => clip_line(said(ui, message), width),
         (None, None) => keys(ui, width),
     };
     buf.set_line(area.x, area.y, &line, area.width);
 }
 
+fn said(ui: &UiState, message: &Message) -> Line<'static> {
+    let (sign, style) = if message.is_error {
+        ("error: ", ui.theme.bad)
+    } else {
+        ("", ui.theme.good)
+    };
+    Line::styled(format!("{sign}{}", message.text), style)
+}
+
 /// The earlier a key stands in the table, the longer it stays where room is short.
 fn keys(ui: &UiState, width: usize) -> Line<'static> {
-    let labelled: Vec<&Binding> = bindings(ui.context())
-        .filter(|binding| !binding.label.is_empty())
-        .collect();
-    let parts = labelled.iter().enumerate().map(|(i, binding)| {
-        Part::new(
-            i as u8,
-            vec![
-                Span::styled(binding.keys[0].sign(ui.ascii), ui.theme.key),
-                Span::raw(format!(" {}", binding.label)),
-            ],
-        )
+    let mut labels = Vec::new();
+    for binding in bindings(ui.context()) {
+        let sign = binding.keys[0].sign(ui.ascii);
+        match binding.action {
+            Action::Pause if ui.paused() => {
+                labels.push((sign, "resume"));
+                // In Stacks the arrows open and close; their plain signs would be other keys.
+                let brackets = ui.ascii || ui.context() == Context::Stacks;
+                let arrows = if brackets { "[ ]" } else { "← →" };
+                labels.push((arrows.to_owned(), "step"));
+            }
+            Action::Detach if ui.want().detached => labels.push((sign, "attach")),
+            Action::PickProcess if ui.want().pids.len() == 1 => {}
+            _ if binding.label.is_empty() => {}
+            _ => labels.push((sign, binding.label)),
+        }
+    }
+    let parts = labels.into_iter().zip(0..).map(|((sign, label), rank)| {
+        let spans = vec![
+            Span::styled(sign, ui.theme.key),
+            Span::raw(format!(" {label}")),
+        ];
+        Part::new(rank, spans)
     });
     let parts: Vec<Part> = parts.collect();
     let gap = if fits(&parts, "  ", width) { "  " } else { " " };
@@ -86,46 +97,52 @@ fn typing(ui: &UiState, prompt: &Prompt, width: usize) -> Line<'static> {
     fit(vec![Part::new(0, input), Part::new(1, hint)], "   ", width)
 }
 
-/// A list over the lower end of `area`.
-pub fn completions(ui: &UiState, area: Rect, buf: &mut Buffer) {
-    let Some(prompt) = ui.prompt.as_ref().filter(|p| p.kind == Kind::Pids) else {
-        return;
-    };
-    let found = prompt.completions(ui.candidates());
-    let mut lines: Vec<Line<'static>> = Vec::new();
-    let room = COMPLETIONS.min(usize::from(area.height).saturating_sub(1));
-    for at in window(found.len(), prompt.pick, room) {
-        let (pid, name) = found[at];
-        let here = prompt.pick == Some(at);
-        let sign = if here { '▶' } else { ' ' };
-        let style = if here {
-            ui.theme.selected
-        } else {
-            Style::new()
-        };
-        lines.push(Line::styled(
-            format!("{sign}{pid:>8}  {} ", clean(name)),
-            style,
-        ));
+/// What stands right above the line being typed: the completions, and a message, which must not
+/// take the place of what was typed.
+pub fn above_prompt(ui: &UiState, area: Rect, buf: &mut Buffer) {
+    let Some(prompt) = &ui.prompt else { return };
+    let mut lines = Vec::new();
+    let message = ui.message.as_ref().map(|message| said(ui, message));
+    if prompt.kind == Kind::Pids {
+        let room = usize::from(area.height).saturating_sub(usize::from(message.is_some()));
+        lines = completions(ui, prompt, area.width, room);
     }
+    lines.extend(message);
+    let height = (lines.len() as u16).min(area.height);
+    let top = area.bottom() - height;
+    for (y, line) in (top..area.bottom()).zip(lines) {
+        for x in area.x..area.right() {
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                cell.reset();
+            }
+        }
+        let line = clip_line(line, usize::from(area.width));
+        buf.set_line(area.x, y, &line, area.width);
+    }
+}
+
+/// A rule that says how many there are, and as many as `room` has lines.
+fn completions(ui: &UiState, prompt: &Prompt, width: u16, room: usize) -> Vec<Line<'static>> {
+    let found = prompt.completions(ui.candidates());
     let title = match (ui.candidates().is_empty(), found.len()) {
         (true, _) => "reading the list of processes …".to_owned(),
         (false, 0) => "no process is called so".to_owned(),
         (false, 1) => "1 process".to_owned(),
         (false, n) => format!("{n} processes"),
     };
-    let rule = usize::from(area.width).saturating_sub(title.chars().count() + 3);
+    let rule = usize::from(width).saturating_sub(title.chars().count() + 3);
     let title = format!("─ {title} {}", "─".repeat(rule));
-    lines.insert(0, Line::styled(title, ui.theme.title));
-    let height = (lines.len() as u16).min(area.height);
-    let top = area.bottom().saturating_sub(height);
-    let wide = area.width;
-    for (y, line) in (top..area.bottom()).zip(lines) {
-        for x in area.x..area.x.saturating_add(wide) {
-            if let Some(cell) = buf.cell_mut((x, y)) {
-                cell.reset();
-            }
-        }
-        buf.set_line(area.x, y, &clip_line(line, usize::from(wide)), wide);
-    }
+    let mut lines = vec![Line::styled(title, ui.theme.title)];
+    let most = COMPLETIONS.min(room.saturating_sub(1));
+    lines.extend(window(found.len(), prompt.pick, most).map(|at| {
+        let (pid, name) = found[at];
+        let (sign, style) = if prompt.pick == Some(at) {
+            ('▶', ui.theme.selected)
+        } else {
+            (' ', Style::new())
+        };
+        Line::styled(format!("{sign}{pid:>8}  {} ", clean(name)), style)
+    }));
+    lines.truncate(room);
+    lines
 }

@@ -1,20 +1,23 @@
-//! The lines that stand on every view: state, LOSS, HOT, NET, tabs, banner and filter.
+//! The lines that stand on every view: state, LOSS, HOT, NET and tabs.
 
 use ratatui::text::{Line, Span};
 
 use super::figure;
 use super::state::UiState;
-use super::text::{clean, wrap};
+use super::text::clean;
 use super::theme::Theme;
 use super::view::VIEWS;
 use super::widget::strip::{Part, fit, spread};
 use crate::model::Snapshot;
 
-fn plain(rank: u8, text: String) -> Part {
+/// Below this share of a CPU nothing is hot.
+const CALM_PCT: f64 = 1.0;
+
+pub fn plain(rank: u8, text: String) -> Part {
     Part::new(rank, vec![Span::raw(text)])
 }
 
-fn styled(rank: u8, text: String, style: ratatui::style::Style) -> Part {
+pub fn styled(rank: u8, text: String, style: ratatui::style::Style) -> Part {
     Part::new(rank, vec![Span::styled(text, style)])
 }
 
@@ -59,15 +62,14 @@ pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
 fn mode(ui: &UiState, snapshot: &Snapshot) -> Part {
     if ui.history.paused() {
         let age = ui.history.age_s();
-        let back = if age >= 0.05 {
-            format!(
-                " -{}",
-                figure::span(std::time::Duration::from_secs_f64(age))
-            )
+        let sign = if age > 0.0 { '-' } else { '+' };
+        let length = figure::span(std::time::Duration::from_secs_f64(age.abs()));
+        let away = if age.abs() >= 0.05 {
+            format!(" {sign}{length}")
         } else {
             String::new()
         };
-        return styled(0, format!("PAUSED{back}"), ui.theme.warn);
+        return styled(0, format!("PAUSED{away}"), ui.theme.warn);
     }
     styled(0, snapshot.host.source.to_uppercase(), ui.theme.good)
 }
@@ -90,7 +92,7 @@ fn cost(snapshot: &Snapshot, theme: &Theme) -> Part {
     styled(2, text, if over { theme.bad } else { theme.dim })
 }
 
-fn label(name: &'static str, theme: &Theme) -> Span<'static> {
+pub fn label(name: &'static str, theme: &Theme) -> Span<'static> {
     Span::styled(name, theme.strong)
 }
 
@@ -156,6 +158,11 @@ pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
             width,
         );
     };
+    if pct < CALM_PCT {
+        let calm = format!("none: no CPU above {CALM_PCT:.0}% softirq");
+        let spans = vec![label("HOT  ", theme), Span::styled(calm, theme.good)];
+        return fit(vec![Part::new(0, spans)], "", width);
+    }
     let style = match pct {
         _ if pct >= 85.0 => theme.bad,
         _ if pct >= 50.0 => theme.warn,
@@ -243,90 +250,4 @@ pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
         Line::styled(right, ui.theme.dim),
         width,
     )
-}
-
-/// What is missing here and the command that mends it, on two lines at most.
-pub fn banner(ui: &UiState, snapshot: &Snapshot, width: usize) -> Vec<Line<'static>> {
-    let text = snapshot.health.banner.as_deref().unwrap_or("");
-    wrap(&format!("! {}", clean(text)), width, 2)
-        .into_iter()
-        .filter(|_| !text.is_empty())
-        .map(|line| Line::styled(line, ui.theme.warn))
-        .collect()
-}
-
-/// What limits the figures and the rows; nothing when nothing does.
-pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'static>> {
-    let theme = ui.theme;
-    let filter = &snapshot.filter;
-    let mut parts = Vec::new();
-    let (ended, running): (Vec<u32>, Vec<u32>) = filter
-        .pids
-        .iter()
-        .partition(|pid| filter.ended.contains(pid));
-    let names = |pids: &[u32]| {
-        let names: Vec<String> = pids.iter().map(|pid| process(snapshot, *pid)).collect();
-        names.join(" ")
-    };
-    if !running.is_empty() {
-        parts.push(styled(0, format!("pid {}", names(&running)), theme.strong));
-    }
-    match ended.len() {
-        0 => {}
-        1 => parts.push(styled(
-            0,
-            format!("process {} has ended", names(&ended)),
-            theme.warn,
-        )),
-        _ => parts.push(styled(
-            0,
-            format!("processes {} have ended", names(&ended)),
-            theme.warn,
-        )),
-    }
-    if ui.want().pids != filter.pids && !ui.paused() {
-        let text = if ui.want().pids.is_empty() {
-            "pid filter ends with the next interval".to_owned()
-        } else {
-            let asked: Vec<String> = ui.want().pids.iter().map(u32::to_string).collect();
-            format!("pid {} from the next interval", asked.join(","))
-        };
-        parts.push(styled(1, text, theme.warn));
-    }
-    if let Some(device) = &filter.device {
-        parts.push(styled(0, format!("device {}", clean(device)), theme.strong));
-    }
-    if let Some(cpu) = filter.cpu {
-        parts.push(styled(0, format!("cpu{cpu}"), theme.strong));
-    }
-    if let Some(cgroup) = &filter.cgroup {
-        parts.push(styled(0, format!("cgroup {}", clean(cgroup)), theme.strong));
-    }
-    let text = &ui.pane().text;
-    if !text.is_empty() && !ui.view().sorts().is_empty() {
-        parts.push(styled(1, format!("text '{}'", clean(text)), theme.strong));
-    }
-    if !filter.pids.is_empty() && filter.by != Some("owner") {
-        let text = "by context: counts what ran in its context";
-        parts.push(styled(2, text.to_owned(), theme.dim));
-    }
-    if parts.is_empty() {
-        return None;
-    }
-    parts[0].spans.insert(0, label("ONLY ", theme));
-    Some(fit(parts, " · ", width))
-}
-
-fn process(snapshot: &Snapshot, pid: u32) -> String {
-    let name = snapshot
-        .processes
-        .iter()
-        .find(|process| process.pid == pid)
-        .map(|process| process.comm.as_str())
-        .or(snapshot
-            .filter
-            .comm
-            .as_deref()
-            .filter(|_| snapshot.filter.pid == Some(pid)));
-    name.map_or_else(|| pid.to_string(), |name| format!("{pid}({})", clean(name)))
 }

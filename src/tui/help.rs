@@ -6,18 +6,65 @@ use ratatui::text::{Line, Span};
 
 use super::keymap::KEYMAP;
 use super::state::UiState;
-use super::text::{clean, clip_line};
+use super::text::{clean, clip_line, wrap};
+use super::widget::strip::{Part, fit};
 
 /// What the keys cannot say.
 const SIGNS: &[&str] = &[
-    "",
-    "≈ estimated · – could not be measured, or is not counted · everything else is exact",
-    "PER HIT  p packets or bytes that one hit of the function carries",
-    "SOURCE   who counts: a kernel counter that is free, or an event that costs a little; * asked with e",
-    "cost     what netop's events take, of the busiest CPU and of all; OVER: above the budget",
+    "≈ estimated · – not measured or not counted · everything else is exact",
+    "PEAK, TOTAL: since netop started, or since a PID filter was set or ended",
+    "PER HIT: packets (pkt) or bytes that one hit of the function carries",
+    "SOURCE: who counts, a free counter of the kernel or an event that costs a little; * asked with e",
+    "cost: what netop's events take, of the busiest CPU and of all; OVER: above the budget",
 ];
 
-pub const LINES: usize = KEYMAP.len() + SIGNS.len() + 1;
+/// Keys stand before the sentences, where there is room for both.
+const KEYS: usize = 15;
+const KEYS_FROM: usize = 34;
+
+/// All of the help, wrapped.
+pub fn text(ui: &UiState, width: usize) -> Vec<Line<'static>> {
+    let indent = if width < KEYS_FROM { 2 } else { KEYS };
+    let room = width.saturating_sub(indent).max(1);
+    let mut lines = Vec::new();
+    for binding in KEYMAP {
+        let names = named(ui.ascii, &binding.names());
+        let keys = format!(" {names:<0$} ", indent - 2);
+        let mut lead = Span::styled(keys, ui.theme.key);
+        if indent < KEYS {
+            lines.push(Line::from(lead));
+            lead = Span::raw("  ");
+        }
+        let place = place(binding.place());
+        for said in wrap(&format!("{}{place}", binding.help), room, usize::MAX) {
+            let (said, place) = said
+                .strip_suffix(&place)
+                .map_or((&*said, ""), |said| (said, &*place));
+            lines.push(Line::from(vec![
+                lead,
+                Span::raw(said.to_owned()),
+                Span::styled(place.to_owned(), ui.theme.dim),
+            ]));
+            lead = Span::raw(" ".repeat(indent));
+        }
+    }
+    lines.push(Line::default());
+    let mut plain = |said: &str| {
+        let room = width.saturating_sub(1).max(1);
+        let wrapped = wrap(said, room, usize::MAX).into_iter();
+        lines.extend(wrapped.map(|line| Line::raw(format!(" {line}"))));
+    };
+    SIGNS.iter().for_each(|sign| plain(sign));
+    plain(&format!("w saves to {}", clean(&ui.snapshot_dir)));
+    lines
+}
+
+/// How far it can be scrolled at the terminal's size.
+pub fn last(ui: &UiState) -> usize {
+    let (width, height) = ui.size;
+    let shown = usize::from(height.saturating_sub(2));
+    text(ui, usize::from(width)).len().saturating_sub(shown)
+}
 
 pub fn render(ui: &UiState, scroll: usize, area: Rect, buf: &mut Buffer) {
     for y in area.y..area.bottom() {
@@ -27,35 +74,26 @@ pub fn render(ui: &UiState, scroll: usize, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    let mut lines: Vec<Line<'static>> = KEYMAP
-        .iter()
-        .map(|binding| {
-            Line::from(vec![
-                Span::styled(format!(" {:<13} ", binding.names()), ui.theme.key),
-                Span::raw(binding.help),
-                Span::styled(place(binding.place()), ui.theme.dim),
-            ])
-        })
-        .collect();
-    lines.extend(SIGNS.iter().map(|sign| Line::raw(format!(" {sign}"))));
-    let folder = clean(&ui.snapshot_dir);
-    lines.push(Line::raw(format!(" w saves to {folder}")));
+    let mut lines = text(ui, usize::from(area.width));
     let height = usize::from(area.height).saturating_sub(1);
     let first = scroll.min(lines.len().saturating_sub(height));
     let shown = lines.len().min(first + height);
-    let more = if height < lines.len() {
-        format!(
-            " · {}–{shown} of {}, ↓ PgDn for more",
-            first + 1,
-            lines.len()
-        )
-    } else {
-        String::new()
-    };
-    lines.insert(
-        first,
-        Line::styled(format!(" HELP · Esc closes{more}"), ui.theme.title),
-    );
+    let part = |rank, said: String| Part::new(rank, vec![Span::styled(said, ui.theme.title)]);
+    let mut title = vec![part(0, "HELP · Esc closes".to_owned())];
+    if height < lines.len() {
+        let range = format!("{}–{shown} of {}", first + 1, lines.len());
+        title.push(part(3, range));
+    }
+    if shown < lines.len() {
+        title.push(part(1, "↓ PgDn for more".to_owned()));
+    }
+    if first > 0 {
+        title.push(part(2, "↑ PgUp".to_owned()));
+    }
+    let room = usize::from(area.width).saturating_sub(1);
+    let mut title = fit(title, " · ", room);
+    title.spans.insert(0, Span::raw(" "));
+    lines.insert(first, title);
     for (y, line) in (area.y..area.bottom()).zip(lines.into_iter().skip(first)) {
         buf.set_line(
             area.x,
@@ -64,6 +102,18 @@ pub fn render(ui: &UiState, scroll: usize, area: Rect, buf: &mut Buffer) {
             area.width,
         );
     }
+}
+
+/// Arrows have names where their plain signs would be other keys.
+fn named(ascii: bool, names: &str) -> String {
+    if !ascii {
+        return names.to_owned();
+    }
+    names
+        .replace('←', "Left")
+        .replace('→', "Right")
+        .replace('↑', "Up")
+        .replace('↓', "Down")
 }
 
 fn place(place: &str) -> String {

@@ -13,6 +13,8 @@ pub struct History {
     /// Oldest first.
     all: VecDeque<Arc<Snapshot>>,
     frozen: Option<Arc<Snapshot>>,
+    /// When the pause began, in the time of snapshots, seconds.
+    paused_s: f64,
 }
 
 impl History {
@@ -35,6 +37,7 @@ impl History {
 
     pub fn pause(&mut self, on: bool) {
         self.frozen = if on { self.latest().cloned() } else { None };
+        self.paused_s = self.frozen.as_ref().map_or(0.0, |at| at.elapsed_s);
         self.trim();
     }
 
@@ -55,12 +58,30 @@ impl History {
         moved
     }
 
-    /// How long before the latest the shown one was, seconds.
+    /// How long before the pause the shown one was, seconds; negative: after it.
     pub fn age_s(&self) -> f64 {
-        match (self.latest(), self.shown()) {
-            (Some(latest), Some(shown)) => (latest.elapsed_s - shown.elapsed_s).max(0.0),
-            _ => 0.0,
-        }
+        self.frozen
+            .as_ref()
+            .map_or(0.0, |shown| self.paused_s - shown.elapsed_s)
+    }
+
+    /// Do the last intervals up to the shown one differ in length, so that equal bars do not stand
+    /// for equal times? The first of all is short on purpose and does not count.
+    pub fn uneven(&self, intervals: usize) -> bool {
+        let Some(shown) = self.shown() else {
+            return false;
+        };
+        let lengths = self
+            .all
+            .iter()
+            .rev()
+            .filter(|other| (2..=shown.sequence).contains(&other.sequence))
+            .take(intervals)
+            .map(|other| other.interval_s);
+        let (least, most) = lengths.fold((f64::MAX, 0.0_f64), |(least, most), length| {
+            (least.min(length), most.max(length))
+        });
+        most > 1.5 * least
     }
 
     fn trim(&mut self) {
@@ -94,13 +115,28 @@ mod tests {
         history.pause(true);
         (61..=120).for_each(|n| history.push(numbered(n)));
         assert_eq!(sequence(&history), 60);
-        assert!((history.age_s() - 60.0).abs() < 1e-9);
+        let age = |history: &History| history.age_s().round() as i64;
+        assert_eq!(age(&history), 0);
         while history.step(true) {}
-        assert_eq!(sequence(&history), 1);
+        assert_eq!((sequence(&history), age(&history)), (1, 59));
         while history.step(false) {}
-        assert_eq!(sequence(&history), 120);
+        assert_eq!((sequence(&history), age(&history)), (120, -60));
         history.pause(false);
         assert_eq!((sequence(&history), history.all.len()), (120, KEPT));
+    }
+
+    #[test]
+    fn a_changed_interval_is_known_until_it_has_left_the_bars() {
+        let mut history = History::default();
+        assert!(!history.uneven(60));
+        (1..=10).for_each(|n| history.push(numbered(n)));
+        assert!(!history.uneven(60));
+        let mut longer = (*numbered(11)).clone();
+        longer.interval_s *= 2.0;
+        history.push(Arc::new(longer));
+        assert!(history.uneven(60) && !history.uneven(1));
+        (12..=16).for_each(|n| history.push(numbered(n)));
+        assert!(history.uneven(6) && !history.uneven(5));
     }
 
     #[test]

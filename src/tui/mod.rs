@@ -17,6 +17,7 @@ mod help;
 mod history;
 mod key;
 mod keymap;
+mod limits;
 mod pane;
 mod prompt;
 mod screen;

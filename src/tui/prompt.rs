@@ -9,6 +9,9 @@ use super::text::is_unsafe;
 /// Longer than any name or list of PIDs a person types; a stray paste ends here.
 const LONGEST: usize = 400;
 
+/// Why pid 0 is no filter.
+pub const IDLE_TASK: &str = "swapper is the idle task of every CPU: it cannot be counted alone";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -98,8 +101,7 @@ impl Prompt {
             .split([',', ' '])
             .filter(|word| !word.is_empty())
         {
-            let found = meant(word, candidates)?;
-            pids.extend(found.into_iter().filter(|pid| *pid > 0));
+            pids.extend(meant(word, candidates)?);
         }
         pids.sort_unstable();
         pids.dedup();
@@ -112,6 +114,9 @@ fn last_word(text: &str) -> &str {
 }
 
 fn meant(word: &str, candidates: &[(u32, String)]) -> Result<Vec<u32>, String> {
+    if word == "swapper" || word.parse() == Ok(0) {
+        return Err(IDLE_TASK.to_owned());
+    }
     if let Ok(pid) = word.parse::<u32>() {
         let there = candidates.is_empty() || candidates.iter().any(|(known, _)| *known == pid);
         return if there {
@@ -174,6 +179,7 @@ mod tests {
         assert_eq!(pids(""), Ok(vec![]));
         assert!(pids("ngi").expect_err("three").contains("3 names"));
         assert!(pids("999").expect_err("none").contains("no process 999"));
+        assert_eq!(pids("1,0"), Err(IDLE_TASK.to_owned()));
         assert!(pids("foo").expect_err("none").contains("'foo'"));
         assert_eq!(typed("999").pids(&[]), Ok(vec![999]), "nothing known yet");
     }

@@ -1,5 +1,5 @@
-//! The whole screen. Where room is short, columns go first, then the detail pane, then header
-//! lines; the keys work at any size.
+//! The whole screen. Where room is short, columns go first, then the detail pane, then the tabs,
+//! NET and HOT; the keys work at any size.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,11 +9,11 @@ use unicode_width::UnicodeWidthStr;
 use super::state::UiState;
 use super::text::{REPLACEMENT, clip_line, is_unsafe};
 use super::view::Scene;
-use super::{footer, header, help, theme};
+use super::{footer, header, help, limits, theme};
 use crate::model::Snapshot;
 
 /// Header lines leave before the view has fewer rows than this.
-const BODY_LEAST: u16 = 4;
+const BODY_LEAST: u16 = 6;
 
 pub fn render(ui: &UiState, area: Rect, buf: &mut Buffer) {
     let area = area.intersection(buf.area);
@@ -64,7 +64,7 @@ pub fn render(ui: &UiState, area: Rect, buf: &mut Buffer) {
     if let Some(scroll) = ui.help {
         help::render(ui, scroll, above, buf);
     }
-    footer::completions(ui, above, buf);
+    footer::above_prompt(ui, above, buf);
     footer::render(ui, below, buf);
     scrub(ui.ascii, area, buf);
 }
@@ -76,17 +76,17 @@ fn header(ui: &UiState, snapshot: &Snapshot, area: Rect) -> Vec<Line<'static>> {
     let mut lines = vec![
         (1, header::state(ui, snapshot, width)),
         (0, header::loss(ui, snapshot, width)),
-        (5, header::hot(ui, snapshot, width)),
-        (6, header::net(ui, snapshot, width)),
-        (3, header::tabs(ui, width)),
+        (4, header::hot(ui, snapshot, width)),
+        (5, header::net(ui, snapshot, width)),
+        (6, header::tabs(ui, width)),
     ];
-    lines.extend(
-        header::banner(ui, snapshot, width)
-            .into_iter()
-            .map(|line| (4, line)),
-    );
-    lines.extend(header::filter(ui, snapshot, width).map(|line| (2, line)));
     let room = usize::from(area.height.saturating_sub(BODY_LEAST)).max(1);
+    let only = limits::filter(ui, snapshot, width);
+    // State, LOSS and the filter stay before it.
+    let rest = room.saturating_sub(2 + usize::from(only.is_some()));
+    let banner = limits::banner(ui, snapshot, width, rest);
+    lines.extend(banner.into_iter().map(|line| (3, line)));
+    lines.extend(only.map(|line| (2, line)));
     while lines.len() > room {
         let worst = lines
             .iter()

@@ -242,3 +242,99 @@ fn a_wide_screen_brings_more_columns_and_the_longest_sparkline() {
     let cells = row.chars().filter(|c| ('▁'..='▇').contains(c)).count();
     assert_eq!(cells, 60);
 }
+
+#[test]
+fn an_empty_table_says_why_at_every_size() {
+    for (keys, words) in [
+        ("/zzz<enter>", ["No", "function", "text"]),
+        ("2/zzz<enter>", ["No", "CPU", "text"]),
+        ("4/zzz<enter>", ["No", "process", "text"]),
+    ] {
+        for size in [(20, 6), (40, 10), (80, 24), (120, 40), (250, 70)] {
+            let text = frame(fixture::busy(), keys, size);
+            for word in words {
+                assert!(text.contains(word), "{word} {size:?}\n{text}");
+            }
+            let filter = text.lines().find(|line| line.starts_with("ONLY"));
+            let esc = filter.is_some_and(|line| line.contains("Esc clears"));
+            assert!(esc || size.0 < 40, "{size:?}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_command_of_the_banner_is_whole_or_not_there() {
+    let command: Vec<&str> = "sudo setcap cap_perfmon,cap_dac_read_search+ep /usr/local/bin/netop"
+        .split(' ')
+        .collect();
+    for w in (20..130).step_by(3) {
+        for h in [10, 15, 24, 40] {
+            let text = frame(fixture::lossy(), "", (w, h));
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let whole = words.windows(command.len()).any(|some| some == command);
+            assert!(whole || !text.contains("setcap"), "{w}x{h}\n{text}");
+            assert!(whole || w < 80 || h < 24, "{w}x{h}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_help_is_never_cut_and_its_last_page_promises_no_more() {
+    for size in [(80, 24), (40, 10), (30, 12)] {
+        let mut text = String::new();
+        for page in 0..60 {
+            let keys = format!("?{}", "<pgdn>".repeat(page));
+            text.push_str(&frame(fixture::busy(), &keys, size));
+        }
+        assert!(!text.contains('…'), "{size:?}\n{text}");
+        let last = frame(fixture::busy(), "?<end>", size);
+        assert!(
+            !last.contains("for more") && last.contains("saves to"),
+            "{last}"
+        );
+    }
+}
+
+#[test]
+fn an_error_stands_above_the_line_that_is_still_being_typed() {
+    let text = frame(fixture::busy(), "pnosuch<enter>", (80, 24));
+    let mut lines = text.lines().rev();
+    assert!(lines.next().is_some_and(|line| line.contains("nosuch")));
+    let error = "error: no process is called 'nosuch'";
+    assert_eq!(lines.next(), Some(error));
+}
+
+#[test]
+fn the_footer_names_what_a_key_does_now() {
+    let foot = |keys| {
+        let text = frame(fixture::busy(), keys, (80, 24));
+        text.lines().last().map(str::to_owned).unwrap_or_default()
+    };
+    assert!(foot("").contains("␣ pause") && foot("").contains("! detach all"));
+    assert!(foot(" ").contains("␣ resume") && foot(" ").contains("← → step"));
+    assert!(foot("5 ").contains("[ ] step"));
+    assert!(foot("!").contains("! attach"));
+}
+
+#[test]
+fn a_quiet_host_has_no_hot_cpu() {
+    let mut s = fixture::busy();
+    s.summary.hot_softirq_pct = Some(0.3);
+    let text = frame(s, "", (80, 24));
+    assert!(
+        text.contains("HOT  none: no CPU above 1% softirq"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_small_screen_gives_its_lines_to_the_rows() {
+    let text = frame(fixture::busy(), "", (40, 10));
+    let rows = fixture::busy().functions;
+    let shown = rows.iter().filter(|f| text.contains(&*f.name)).count();
+    assert!(shown >= 5 && text.contains("HOT"), "{text}");
+    assert!(
+        !text.contains("[1 Path]") && !text.contains("NET"),
+        "{text}"
+    );
+}

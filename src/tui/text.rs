@@ -113,6 +113,17 @@ pub fn wrap(text: &str, room: usize, lines: usize) -> Vec<String> {
         .collect()
 }
 
+/// The same, or nothing where not every word finds room.
+pub fn wrap_whole(text: &str, room: usize, lines: usize) -> Option<Vec<String>> {
+    let all = wrap(text, room, lines);
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    (words(text) == words(&all.join(" "))).then_some(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +157,9 @@ mod tests {
         assert_eq!(wrap("one two three", 8, 5), ["one two", "three"]);
         assert_eq!(wrap("one two three four", 8, 2), ["one two", "three f…"]);
         assert!(wrap("x", 0, 2).is_empty());
+        assert_eq!(wrap_whole("one two three four", 8, 2), None);
+        assert_eq!(wrap_whole("overlong", 4, 2), None);
+        let whole = wrap_whole("one  two three", 8, 2).expect("fits");
+        assert_eq!(whole, ["one two", "three"]);
     }
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use super::action::{Action, Effect, Step};
 use super::help;
 use super::keymap::{Context, lookup};
 use super::pane::{Row, moved};
-use super::prompt::{Kind, Prompt};
+use super::prompt::{IDLE_TASK, Kind, Prompt};
 use super::state::UiState;
 use super::view::{self, VIEWS};
 
@@ -30,6 +30,10 @@ impl UiState {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.key(key);
                     self.typed();
+                } else if self.help.is_none()
+                    && let KeyCode::Char(digit @ '1'..='9') = key.code
+                {
+                    self.message(&format!("view {digit} is not in this version"), false);
                 }
             }
         }
@@ -81,8 +85,7 @@ impl UiState {
             }
             Action::PickProcess => {
                 if let Some(Row::Process(pid)) = self.selected() {
-                    self.want.pids = vec![pid];
-                    self.message(&format!("counting process {pid} only; Esc for all"), false);
+                    self.pick_process(pid);
                 }
             }
             Action::Text => {
@@ -112,15 +115,48 @@ impl UiState {
 
     fn go(&mut self, step: Step) {
         let page = self.page();
-        if let Some(scroll) = &mut self.help {
-            let shown = usize::from(self.size.1.saturating_sub(2));
-            *scroll = moved(*scroll, help::LINES.saturating_sub(shown), step, page);
+        if let Some(scroll) = self.help {
+            self.help = Some(moved(scroll, help::last(self), step, page));
         } else if self.prompt.is_some() {
             self.pick(step);
         } else {
             let rows = self.rows();
             self.panes[self.view].step(&rows, step, page);
         }
+    }
+
+    fn pick_process(&mut self, pid: u32) {
+        if pid == 0 {
+            self.message(IDLE_TASK, true);
+        } else {
+            self.filter(vec![pid]);
+        }
+    }
+
+    /// Says what is counted from now on; the same filter again changes nothing.
+    fn filter(&mut self, pids: Vec<u32>) {
+        if pids == self.want.pids {
+            return;
+        }
+        let said = match pids.as_slice() {
+            [] => "counting all processes again".to_owned(),
+            [pid] => format!("counting only {}", self.called(*pid)),
+            pids => format!("counting only {} processes", pids.len()),
+        };
+        self.message(&format!("{said}; totals start anew"), false);
+        self.want.pids = pids;
+    }
+
+    /// `statsd(9127)`
+    fn called(&self, pid: u32) -> String {
+        let known = self.candidates().iter().find(|(other, _)| *other == pid);
+        let sampled = self
+            .shown()
+            .and_then(|shown| shown.processes.iter().find(|process| process.pid == pid));
+        known
+            .map(|(_, name)| name.as_str())
+            .or(sampled.map(|process| process.comm.as_str()))
+            .map_or_else(|| format!("process {pid}"), |name| format!("{name}({pid})"))
     }
 
     /// Leaving the stacks lets go what was attached for them.
@@ -147,8 +183,7 @@ impl UiState {
         } else if self.view().context() == Context::Stacks {
             self.visit(path);
         } else if !self.want.pids.is_empty() {
-            self.want.pids.clear();
-            self.message("counting all processes again", false);
+            self.filter(Vec::new());
         } else {
             self.visit(path);
         }
@@ -167,7 +202,7 @@ impl UiState {
                 }
                 match prompt.pids(self.candidates()) {
                     Ok(pids) => {
-                        self.want.pids = pids;
+                        self.filter(pids);
                         self.want.list_tasks = false;
                     }
                     Err(why) => {

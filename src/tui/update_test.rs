@@ -134,7 +134,22 @@ fn enter_on_a_process_is_a_pid_filter_and_esc_ends_it() {
     let mut ui = started();
     let effects = press(&mut ui, "4j<enter>");
     assert_eq!(wanted(&effects)[0].pids, [812]);
+    let said = |ui: &mut UiState| ui.message.take().map_or(String::new(), |said| said.text);
+    assert_eq!(said(&mut ui), "counting only nginx(812); totals start anew");
     assert!(wanted(&press(&mut ui, "<esc>"))[0].pids.is_empty());
+    assert_eq!(
+        said(&mut ui),
+        "counting all processes again; totals start anew"
+    );
+}
+
+#[test]
+fn the_idle_task_is_refused_with_the_reason() {
+    let mut ui = started();
+    next(&mut ui, |s| s.processes[0].pid = 0);
+    assert_eq!(press(&mut ui, "4g<enter>"), []);
+    let message = ui.message.take().expect("a reason");
+    assert!(message.is_error && message.text.contains("cannot be counted alone"));
 }
 
 #[test]
@@ -256,9 +271,13 @@ fn a_message_lives_until_a_key_or_five_snapshots() {
 }
 
 #[test]
-fn digits_without_a_view_do_nothing_and_nothing_is_saved_before_the_first_snapshot() {
+fn digits_without_a_view_say_so_and_nothing_is_saved_before_the_first_snapshot() {
     let mut ui = started();
     assert_eq!(press(&mut ui, "36789"), []);
+    let said = ui.message.take().map(|message| message.text);
+    assert_eq!(said.as_deref(), Some("view 9 is not in this version"));
+    assert_eq!(press(&mut ui, "?3?"), []);
+    assert!(ui.message.is_none());
     assert_eq!(ui.view().context(), Context::Path);
     let mut blank = UiState::new(Options::default());
     assert_eq!(press(&mut blank, "jk<enter>45G<enter>w"), []);

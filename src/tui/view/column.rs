@@ -130,8 +130,18 @@ pub fn render<R>(
 /// The sign of the order stands in the title where there is room for it.
 fn title(scene: &Scene<'_>, title: &str, sorted: Option<&str>, width: u16) -> String {
     if title == SPARK {
-        let shown = spark_span(usize::from(width)) as u32;
-        return figure::span(scene.ui.interval() * shown);
+        let shown = spark_span(usize::from(width));
+        let asked = scene.ui.interval().as_secs_f64();
+        let changing = asked > 1.5 * scene.snapshot.interval_s;
+        if !changing && !scene.ui.history.uneven(shown) {
+            return figure::span(scene.ui.interval() * shown as u32);
+        }
+        let long = format!("{shown} intervals");
+        return if text::width(&long) <= usize::from(width) {
+            long
+        } else {
+            format!("{shown} int.")
+        };
     }
     if sorted != Some(title) {
         return title.to_owned();

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, lines, rule, split};
+use super::{Scene, View, lines, no_rows, rule, split};
 use crate::model::{Cpu, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -126,6 +126,14 @@ impl View for Cpus {
             .position(&self.rows(scene.ui, scene.snapshot));
         let (list, below) = split(area, order.len() + 1, 4..=u16::MAX);
         column::render(scene, COLUMNS, cpus, &order, cursor, list, buf);
+        if order.is_empty() {
+            let message = if cpus.is_empty() {
+                "No CPU could be read: netop doctor says what is missing."
+            } else {
+                "No CPU has this text: Esc clears it."
+            };
+            no_rows(scene, message, list, buf);
+        }
         if let (Some(area), Some(cursor)) = (below, cursor) {
             detail(scene, &cpus[order[cursor]], area, buf);
         }

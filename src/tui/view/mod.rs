@@ -60,7 +60,8 @@ fn split(area: Rect, needs: usize, detail: RangeInclusive<u16>) -> (Rect, Option
     if area.height < DETAIL_FROM {
         return (area, None);
     }
-    let needs = u16::try_from(needs).unwrap_or(u16::MAX);
+    // An empty list needs its lines for the reason.
+    let needs = u16::try_from(needs.max(4)).unwrap_or(u16::MAX);
     let left = area.height.saturating_sub(needs);
     let detail = left.clamp(*detail.start(), *detail.end());
     let list = Rect {
@@ -105,6 +106,17 @@ fn lines(mut lines: Vec<(u8, Line<'static>)>, area: Rect, buf: &mut Buffer) {
         let line = text::clip_line(line, usize::from(area.width));
         buf.set_line(area.x, y, &line, area.width);
     }
+}
+
+/// A table without rows says why under its titles, or, where there is one line, in their place.
+fn no_rows(scene: &Scene<'_>, message: &str, list: Rect, buf: &mut Buffer) {
+    let titles = u16::from(list.height > 1);
+    let below = Rect {
+        y: list.y + titles,
+        height: list.height - titles,
+        ..list
+    };
+    notice(scene, message, below, buf);
 }
 
 /// Why there is nothing to see, where the first row would be.

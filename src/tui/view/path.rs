@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, notice, path_detail, split};
+use super::{Scene, View, no_rows, path_detail, split};
 use crate::model::{Function, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -93,17 +93,12 @@ impl View for Path {
         let (list, detail) = split(area, order.len() + 1, 4..=u16::MAX);
         column::render(scene, COLUMNS, functions, &order, cursor, list, buf);
         if order.is_empty() {
-            let below = Rect {
-                y: list.y.saturating_add(1).min(list.bottom()),
-                height: list.height.saturating_sub(1),
-                ..list
-            };
             let message = if functions.is_empty() {
                 "No function is known on this host: netop doctor says what is missing."
             } else {
                 "No function has this text: Esc clears it."
             };
-            notice(scene, message, below, buf);
+            no_rows(scene, message, list, buf);
         }
         if let (Some(area), Some(cursor)) = (detail, cursor) {
             path_detail::render(scene, &functions[order[cursor]], area, buf);

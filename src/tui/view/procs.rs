@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key};
-use super::{Scene, View, lines, notice, rule, split};
+use super::{Scene, View, lines, no_rows, rule, split};
 use crate::model::{Process, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -115,17 +115,12 @@ impl View for Procs {
         let (list, below) = split(area, order.len() + 1, 4..=7);
         column::render(scene, COLUMNS, processes, &order, cursor, list, buf);
         if order.is_empty() {
-            let below = Rect {
-                y: list.y.saturating_add(1).min(list.bottom()),
-                height: list.height.saturating_sub(1),
-                ..list
-            };
             let message = if processes.is_empty() {
                 "No process has been sampled yet: processes come from the samples of counted functions."
             } else {
                 "No process has this text: Esc clears it."
             };
-            notice(scene, message, below, buf);
+            no_rows(scene, message, list, buf);
         }
         if let (Some(area), Some(cursor)) = (below, cursor) {
             detail(scene, &processes[order[cursor]], area, buf);
