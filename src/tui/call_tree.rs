@@ -68,6 +68,11 @@ impl CallTree {
         self.path(node)[0]
     }
 
+    /// Hits of all functions in it.
+    pub fn weight(&self) -> f64 {
+        self.tops.iter().map(|&top| self.nodes[top].weight).sum()
+    }
+
     /// Every node as if all were open.
     pub fn walk(&self) -> impl Iterator<Item = usize> + '_ {
         let mut next: Vec<usize> = self.tops.iter().rev().copied().collect();

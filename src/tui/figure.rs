@@ -107,6 +107,11 @@ pub fn exact(value: u64) -> String {
     out
 }
 
+/// `1 other`, `4 others`.
+pub fn others(n: usize) -> String {
+    format!("{n} other{}", if n == 1 { "" } else { "s" })
+}
+
 fn none() -> String {
     NONE.to_owned()
 }

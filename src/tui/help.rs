@@ -54,7 +54,9 @@ pub fn text(ui: &UiState, width: usize) -> Vec<Line<'static>> {
         let wrapped = wrap(said, room, usize::MAX).into_iter();
         lines.extend(wrapped.map(|line| Line::raw(format!(" {line}"))));
     };
-    SIGNS.iter().for_each(|sign| plain(sign));
+    for sign in SIGNS {
+        plain(sign);
+    }
     plain(&format!("w saves to {}", clean(&ui.snapshot_dir)));
     lines
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::tui::fixture;
 use crate::tui::key::parse_keys;
 use crate::tui::state::Options;
 use crate::tui::text::width;
+use crate::tui::{figure, fixture};
 
 const SIZES: [(u16, u16); 10] = [
     (0, 0),
@@ -337,4 +337,46 @@ fn a_small_screen_gives_its_lines_to_the_rows() {
         !text.contains("[1 Path]") && !text.contains("NET"),
         "{text}"
     );
+}
+
+#[test]
+fn the_cpus_begin_with_the_whole_host_and_explain_only_columns_that_are_there() {
+    for sort in ["", ">", ">r"] {
+        let text = frame(fixture::busy(), &format!("2{sort}"), (80, 24));
+        assert!(
+            text.lines()
+                .nth(6)
+                .is_some_and(|row| row.starts_with("▶all "))
+        );
+        assert!(!text.contains("QLEN") && text.contains("SQUEEZE runs"));
+    }
+    let wide = frame(fixture::busy(), "2", (120, 40));
+    assert!(wide.contains("QLEN packets"), "{wide}");
+    let single = frame(fixture::busy(), "2/cpu<enter>", (80, 24));
+    assert!(single.contains("▶cpu0"), "{single}");
+}
+
+#[test]
+fn a_reason_of_many_rows_is_said_once() {
+    let mut s = fixture::busy();
+    let why = "kernel profiling is not allowed for this user";
+    for f in &mut s.functions[1..6] {
+        f.calls = None;
+        f.reason = Some(why.into());
+        s.health.notes.push(format!("{}: {why}", f.name));
+    }
+    let text = frame(s.clone(), "j", (120, 40));
+    assert_eq!(text.matches(why).count(), 1, "{text}");
+    assert!(text.contains("4 other rows are not counted for the same reason"));
+    let text = frame(s, "", (120, 40));
+    assert!(text.contains(&format!("napi_gro_receive and 4 more: {why}")));
+}
+
+#[test]
+fn netop_names_itself_and_the_nameless() {
+    let mut s = fixture::busy();
+    s.processes[0].comm = "netop".into();
+    s.processes[1].comm = figure::NONE.into();
+    let text = frame(s, "4", (80, 24));
+    assert!(text.contains("netop (netop itself)") && text.contains("unnamed"));
 }

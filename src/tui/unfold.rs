@@ -174,9 +174,9 @@ mod tests {
     #[test]
     fn chains_and_the_hot_path_are_open_and_the_rest_is_not() {
         let want = [
-            "│ f",
+            "  f",
             "▾ entry",
-            "├─│ mid",
+            "├─  mid",
             "│ ▾ hot",
             "│ ├─  leaf",
             "│ └─  tip",
@@ -190,10 +190,10 @@ mod tests {
         let mut unfold = unfolded();
         let entry = unfold.rows[1].node;
         unfold.set_open(entry, false);
-        assert_eq!(shown(&unfold), ["│ f", "▸ entry"]);
+        assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
         let next: Arc<[Stack]> = vec![stack("f", 1, "a", 5.0, &["leaf", "x", "entry"])].into();
         unfold.refresh(&next, Some("f"));
-        assert_eq!(shown(&unfold), ["│ f", "▸ entry"]);
+        assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
         let entry = unfold.rows[1].node;
         unfold.open_below(entry);
         assert_eq!(unfold.rows.len(), 4);

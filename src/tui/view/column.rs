@@ -97,6 +97,13 @@ pub fn arrange<R>(
     order
 }
 
+/// Titles of the columns that a table of this width shows.
+pub fn shown<R>(columns: &[Column<R>], width: u16) -> Vec<&'static str> {
+    let layouts: Vec<table::Column> = columns.iter().map(|column| column.layout).collect();
+    let shown = table::layout(&layouts, width);
+    shown.iter().map(|(i, _)| layouts[*i].title).collect()
+}
+
 /// Draws the table; `order` are indices into `rows`.
 pub fn render<R>(
     scene: &Scene<'_>,

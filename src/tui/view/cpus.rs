@@ -6,13 +6,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, lines, no_rows, rule, split};
+use super::paragraphs::{self, Paragraph};
+use super::{Scene, View, no_rows, rule, split, whole_host};
 use crate::model::{Cpu, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
-use crate::tui::widget::strip::{Part, fit};
 use crate::tui::widget::table::Grow;
 use crate::tui::widget::{bar, spark};
 
@@ -111,23 +111,21 @@ impl View for Cpus {
     }
 
     fn rows(&self, ui: &UiState, snapshot: &Snapshot) -> Vec<Row> {
-        order(ui, snapshot)
-            .into_iter()
-            .map(|i| Row::Cpu(snapshot.cpus[i].cpu))
-            .collect()
+        let numbers = listed(ui, snapshot).into_iter();
+        numbers.map(|cpu| Row::Cpu(cpu.cpu)).collect()
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let cpus = &scene.snapshot.cpus;
-        let order = order(scene.ui, scene.snapshot);
+        let cpus = listed(scene.ui, scene.snapshot);
+        let order: Vec<usize> = (0..cpus.len()).collect();
         let cursor = scene
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
-        let (list, below) = split(area, order.len() + 1, 4..=u16::MAX);
-        column::render(scene, COLUMNS, cpus, &order, cursor, list, buf);
-        if order.is_empty() {
-            let message = if cpus.is_empty() {
+        let (list, below) = split(area, cpus.len() + 1, 4..=u16::MAX);
+        column::render(scene, COLUMNS, &cpus, &order, cursor, list, buf);
+        if cpus.is_empty() {
+            let message = if scene.snapshot.cpus.is_empty() {
                 "No CPU could be read: netop doctor says what is missing."
             } else {
                 "No CPU has this text: Esc clears it."
@@ -135,24 +133,53 @@ impl View for Cpus {
             no_rows(scene, message, list, buf);
         }
         if let (Some(area), Some(cursor)) = (below, cursor) {
-            detail(scene, &cpus[order[cursor]], area, buf);
+            detail(scene, &cpus[cursor], area, buf);
         }
     }
 }
 
-fn order(ui: &UiState, snapshot: &Snapshot) -> Vec<usize> {
+/// The whole host stands above whatever sorts, but a text asks for single CPUs.
+fn listed(ui: &UiState, snapshot: &Snapshot) -> Vec<Cpu> {
     let pane = ui.pane_of(Context::Cpus);
-    column::arrange(&snapshot.cpus, pane, COLUMNS, |c| format!("cpu{}", c.cpu))
+    let order = column::arrange(&snapshot.cpus, pane, COLUMNS, name_of);
+    let whole = whole_host::row(snapshot).filter(|_| pane.text.is_empty());
+    let single = order.into_iter().map(|i| snapshot.cpus[i].clone());
+    whole.into_iter().chain(single).collect()
 }
+
+fn name_of(c: &Cpu) -> String {
+    if c.cpu == whole_host::ALL {
+        "all".to_owned()
+    } else {
+        format!("cpu{}", c.cpu)
+    }
+}
+
+/// What the titles mean.
+const LEGEND: &[(&str, &str)] = &[
+    ("SIRQ%", "all softirqs"),
+    ("RUNS/s", "runs of net_rx_action"),
+    ("PKT/RUN", "packets per run"),
+    (
+        "SQUEEZE",
+        "runs that ended with work left: out of budget or of time",
+    ),
+    ("DROP", "packets lost because a CPU's backlog was full"),
+    ("QLEN", "packets in the backlog now"),
+    ("RPS", "interrupts to steer packets"),
+];
 
 fn detail(scene: &Scene<'_>, c: &Cpu, area: Rect, buf: &mut Buffer) {
     let dim = scene.theme.dim;
-    let node = c
-        .node
-        .map_or_else(String::new, |node| format!("node {node}"));
+    let whole = c.cpu == whole_host::ALL;
+    let what = match c.node {
+        _ if whole => format!("{} CPUs: means and sums", scene.snapshot.cpus.len()),
+        Some(node) => format!("node {node}"),
+        None => String::new(),
+    };
     let title = vec![
-        Span::styled(format!("cpu{}", c.cpu), scene.theme.strong),
-        Span::styled(node, dim),
+        Span::styled(name_of(c), scene.theme.strong),
+        Span::styled(what, dim),
     ];
     rule(scene, title, area, buf);
     let below = Rect {
@@ -160,52 +187,30 @@ fn detail(scene: &Scene<'_>, c: &Cpu, area: Rect, buf: &mut Buffer) {
         height: area.height.saturating_sub(1),
         ..area
     };
-    let said = |rank, text: String| (rank, Line::styled(format!(" {text}"), dim));
     let figures = [
         ("packets", c.rx_packets),
         ("squeezed", c.squeezed),
         ("dropped", c.backlog_dropped),
         ("waiting", c.backlog),
-        ("steered here", c.received_rps),
+        ("steered", c.received_rps),
         ("polls", c.napi_polls),
     ];
-    let parts = figures.iter().zip(0..).map(|((name, value), rank)| {
-        Part::new(
-            rank,
-            vec![Span::raw(format!("{name} {}", figure::count(*value)))],
-        )
-    });
-    let mut figures = fit(
-        parts.collect(),
-        "  ",
-        usize::from(area.width).saturating_sub(1),
-    );
-    figures.spans.insert(0, Span::raw(" "));
-    let mut list = vec![(0, figures)];
+    let figures = figures.map(|(name, value)| format!("{name} {}", figure::count(value)));
+    let mut list = vec![Paragraph::new(0, figures.join(" · "), Style::new())];
     if c.cost_pct.is_some() {
         let cost = figure::percent(c.cost_pct);
-        list.push((
-            1,
-            Line::raw(format!(" netop's events cost {cost} of this CPU")),
-        ));
+        let of = if whole { "all CPUs" } else { "this CPU" };
+        let said = format!("netop's events cost {cost} of {of}");
+        list.push(Paragraph::new(2, said, Style::new()));
     }
-    list.push(said(
-        2,
-        "SIRQ% all softirqs · RUNS net_rx_action · PKT/RUN packets per run".into(),
-    ));
-    list.push(said(
-        3,
-        "SQUEEZE runs that ended with work left: out of budget or of time".into(),
-    ));
-    list.push(said(
-        4,
-        "DROP packets lost because this CPU's backlog was full".into(),
-    ));
-    list.push(said(
-        5,
-        "QLEN packets in the backlog now · RPS interrupts to steer packets".into(),
-    ));
-    lines(list, below, buf);
+    let titles = column::shown(COLUMNS, area.width);
+    let legend = LEGEND.iter().zip(3..);
+    list.extend(
+        legend
+            .filter(|((title, _), _)| titles.contains(title))
+            .map(|((title, text), rank)| Paragraph::new(rank, format!("{title} {text}"), dim)),
+    );
+    paragraphs::render(list, below, buf);
 }
 
 fn heat(scene: &Scene<'_>, value: Option<f64>) -> Style {
@@ -218,7 +223,7 @@ fn heat(scene: &Scene<'_>, value: Option<f64>) -> Style {
 }
 
 fn name(scene: &Scene<'_>, c: &Cpu, _: u16) -> Line<'static> {
-    Line::styled(format!("cpu{}", c.cpu), scene.theme.strong)
+    Line::styled(name_of(c), scene.theme.strong)
 }
 
 fn softirq(scene: &Scene<'_>, c: &Cpu, _: u16) -> Line<'static> {

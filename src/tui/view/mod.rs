@@ -2,11 +2,13 @@
 
 mod column;
 mod cpus;
+mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
 mod stacks;
 mod stacks_detail;
+mod whole_host;
 
 use std::ops::RangeInclusive;
 

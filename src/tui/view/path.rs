@@ -17,6 +17,9 @@ use crate::tui::widget::table::Grow;
 
 pub struct Path;
 
+/// Widest text of the column of that name.
+const PER_HIT: u16 = 7;
+
 /// Ranks: what leaves first is what the detail pane says too.
 static COLUMNS: &[Column<Function>] = &[
     Column::new(
@@ -47,7 +50,7 @@ static COLUMNS: &[Column<Function>] = &[
         Some(|f| Key::Number(f.total.map(|n| n as f64))),
         total,
     ),
-    Column::new("PER HIT", 7, 3, None, per_hit),
+    Column::new("PER HIT", PER_HIT, 3, None, per_hit),
     Column::new("SOURCE", 9, 2, None, source)
         .left()
         .grow(Grow::To(14)),
@@ -160,15 +163,22 @@ fn per_hit(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
     figure_line(scene, per_hit_text(f))
 }
 
+/// `3.6 pkt`, `26 pkt`, `1.4kB`; at most [`PER_HIT`] cells.
 pub fn per_hit_text(f: &Function) -> String {
-    match (f.packets_per_hit, f.bytes_per_hit) {
-        (Some(packets), _) if packets.is_finite() => format!("{}p", packets_text(packets)),
+    let text = match (f.packets_per_hit, f.bytes_per_hit) {
+        (Some(packets), _) if packets.is_finite() => format!("{} pkt", packets_text(packets)),
         (_, bytes) => figure::bytes(bytes),
+    };
+    // Beyond 999 packets the unit has no room but for its first letter.
+    if text.len() > usize::from(PER_HIT) {
+        text.replace(" pkt", "p")
+    } else {
+        text
     }
 }
 
 fn packets_text(packets: f64) -> String {
-    if packets < 99.95 {
+    if packets < 9.95 {
         format!("{:.1}", packets.max(0.0))
     } else {
         figure::rate(Some(packets))
@@ -215,12 +225,12 @@ pub fn cpu_split(f: &Function, room: usize) -> String {
         let rest = if others == 0 {
             String::new()
         } else {
-            format!(" {others} others {}", share(left - cpu.calls))
+            format!(" {} {}", figure::others(others), share(left - cpu.calls))
         };
         // `others` is written for the last entry that leaves room for it.
         if more.len() + rest.len() > room {
             if i > 0 {
-                text = format!("{text} {} others {}", others + 1, share(left));
+                text = format!("{text} {} {}", figure::others(others + 1), share(left));
             } else if more.len() <= room {
                 text = more;
             }
@@ -275,7 +285,9 @@ mod tests {
         f.bytes_per_hit = Some(1400.0);
         assert_eq!(per_hit_text(&f), "1.4kB");
         f.packets_per_hit = Some(32.5);
-        assert_eq!(per_hit_text(&f), "32.5p");
+        assert_eq!(per_hit_text(&f), "32 pkt");
+        f.packets_per_hit = Some(3.64);
+        assert_eq!(per_hit_text(&f), "3.6 pkt");
         f.packets_per_hit = Some(f64::MAX);
         assert!(per_hit_text(&f).len() <= 7);
     }

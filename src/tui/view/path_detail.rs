@@ -6,19 +6,19 @@ use std::cmp::Ordering;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Span;
 
+use super::paragraphs::{self, Paragraph};
 use super::path::{cpu_split, label, per_hit_text};
-use super::{Scene, lines, rule};
+use super::{Scene, rule};
 use crate::model::{Function, Stack};
 use crate::tui::figure;
-use crate::tui::text::{clean, wrap};
-use crate::tui::widget::strip::{Part, fit};
+use crate::tui::text::clean;
 
 /// The first three matter, more are shown where there is room.
-const STACKS: u8 = 8;
-/// A pane of fewer lines has one line for a paragraph.
-const ROOMY: u16 = 8;
+const STACKS: usize = 20;
+/// The share of a stack, percent, that is shown beyond these three.
+const STACK_LEAST_PCT: f64 = 1.0;
 
 pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
@@ -40,68 +40,79 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         ..area
     };
     let text = room.saturating_sub(2);
+    let said = |rank, text| Paragraph::new(rank, text, theme.dim);
     let mut list = Vec::new();
     if let Some(reason) = &f.reason {
-        let style = if f.calls.is_none() {
-            theme.warn
-        } else {
-            theme.dim
-        };
-        let head = if f.calls.is_none() {
-            "not counted: "
-        } else {
-            ""
-        };
-        paragraph(
-            &mut list,
-            0,
-            2,
-            &format!("{head}{}", clean(reason)),
-            text,
-            style,
-        );
+        let reason = clean(reason);
+        list.push(match f.calls {
+            None => Paragraph::new(0, format!("not counted: {reason}"), theme.warn),
+            Some(_) => said(0, reason.into_owned()),
+        });
     }
-    let long = if area.height < ROOMY { 1 } else { 2 };
-    paragraph(&mut list, 1, long, &clean(&f.doc), text, Style::new());
+    list.push(Paragraph::new(1, clean(&f.doc).into_owned(), Style::new()));
     if let Some(top) = top(f, text) {
-        list.push((2, indent(vec![Span::raw(top)])));
+        list.push(Paragraph::new(2, top, Style::new()));
     }
-    for (nth, stack) in (0..).zip(stacks(scene, f)) {
-        list.push((if nth < 3 { 2 + nth * 2 } else { 20 + nth }, stack));
-    }
-    let facts = facts(f)
-        .into_iter()
-        .zip(0..)
-        .map(|(fact, rank)| Part::new(rank, vec![Span::styled(fact, theme.dim)]));
-    list.push((5, indent(fit(facts.collect(), " · ", text).spans)));
+    list.extend(stacks(scene, f));
+    list.push(said(5, facts(f).join(" · ")));
     let health = &scene.snapshot.health;
     if !health.governor.is_empty() {
-        let said = format!("governor: {}", clean(&health.governor));
-        paragraph(&mut list, 3, long, &said, text, theme.dim);
+        // What the governor does matters when it takes something away.
+        let functions = &scene.snapshot.functions;
+        let pressed = functions.iter().any(|f| f.calls.is_none() || f.estimated);
+        let rank = if pressed { 3 } else { 6 };
+        list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
-    for note in &health.notes {
-        paragraph(&mut list, 10, long, &clean(note), text, theme.dim);
+    for note in notes(scene, f) {
+        list.push(said(10, clean(&note).into_owned()));
     }
-    lines(list, below, buf);
+    list.extend(LEGEND.iter().map(|line| said(40, (*line).to_owned())));
+    paragraphs::render(list, below, buf);
 }
 
-/// Of at most so many lines, all of one rank.
-fn paragraph(
-    list: &mut Vec<(u8, Line<'static>)>,
-    rank: u8,
-    most: usize,
-    text: &str,
-    room: usize,
-    style: Style,
-) {
-    for line in wrap(text, room, most) {
-        list.push((rank, indent(vec![Span::styled(line, style)])));
-    }
-}
+/// What the columns mean, where nothing else needs the lines.
+const LEGEND: &[&str] = &[
+    "RATE/s hits per second of this interval · PEAK highest rate · TOTAL hits since the start",
+    "PER HIT packets (pkt) or bytes that one hit carries · SOURCE who counts: softirqs and softnet are free counters of the kernel, perf is an event",
+];
 
-fn indent(mut spans: Vec<Span<'static>>) -> Line<'static> {
-    spans.insert(0, Span::raw(" "));
-    Line::from(spans)
+/// What else there is to know, a reason that many rows share once; the selected row's own reason
+/// stands above already.
+fn notes(scene: &Scene<'_>, f: &Function) -> Vec<String> {
+    let functions = &scene.snapshot.functions;
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    for note in &scene.snapshot.health.notes {
+        let (rows, text) = match note.split_once(": ") {
+            Some((name, reason)) if functions.iter().any(|f| &*f.name == name) => {
+                (vec![name], reason)
+            }
+            _ => (Vec::new(), note.as_str()),
+        };
+        match said.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, known)) => known.extend(rows),
+            None => said.push((text, rows)),
+        }
+    }
+    said.iter()
+        .filter_map(|(text, rows)| {
+            let own = f.reason.as_deref() == Some(*text);
+            let others: Vec<&str> = rows
+                .iter()
+                .copied()
+                .filter(|row| *row != &*f.name)
+                .collect();
+            match (own, others.len()) {
+                (true, 0) => None,
+                (true, 1) => Some(format!("{} is not counted for the same reason", others[0])),
+                (true, n) => Some(format!(
+                    "{n} other rows are not counted for the same reason"
+                )),
+                (false, 0) => Some((*text).to_owned()),
+                (false, 1) => Some(format!("{}: {text}", others[0])),
+                (false, n) => Some(format!("{} and {} more: {text}", others[0], n - 1)),
+            }
+        })
+        .collect()
 }
 
 /// The event and what is exactly known.
@@ -168,8 +179,8 @@ fn top(f: &Function, room: usize) -> Option<String> {
     (all > 0.0 && !text.is_empty()).then_some(text)
 }
 
-/// The heaviest stacks of the profile, one line each: `28% leaf ‹ caller ‹ … iperf3`.
-fn stacks(scene: &Scene<'_>, f: &Function) -> Vec<Line<'static>> {
+/// The heaviest stacks of the profile: `28% iperf3(300) leaf ‹ caller ‹ …`.
+fn stacks(scene: &Scene<'_>, f: &Function) -> Vec<Paragraph> {
     let mut mine: Vec<&Stack> = scene
         .snapshot
         .profile
@@ -180,16 +191,18 @@ fn stacks(scene: &Scene<'_>, f: &Function) -> Vec<Line<'static>> {
     let heavier =
         |a: &&Stack, b: &&Stack| b.weight.partial_cmp(&a.weight).unwrap_or(Ordering::Equal);
     mine.sort_by(heavier);
-    mine.into_iter()
-        .take(usize::from(STACKS))
-        .map(|stack| {
-            let share = figure::percent(Some(stack.weight * 100.0 / all));
+    (0..)
+        .zip(mine.into_iter().take(STACKS))
+        .map(|(nth, stack)| (nth, stack, stack.weight * 100.0 / all))
+        .filter(|(nth, _, pct)| *nth < 3 || *pct >= STACK_LEAST_PCT)
+        .map(|(nth, stack, pct)| {
+            let share = figure::percent(Some(pct));
             let frames: Vec<_> = stack.frames.iter().map(|frame| clean(frame)).collect();
-            let process = format!("{}({})", clean(&stack.comm), stack.pid);
-            indent(vec![
+            let process = format!("{}({}) ", clean(&stack.comm), stack.pid);
+            let rank = if nth < 3 { 2 + nth * 2 } else { 20 + nth };
+            Paragraph::new(rank, frames.join(" ‹ "), Style::new()).with_lead(vec![
                 Span::styled(format!("{share:>4} "), scene.theme.strong),
                 Span::styled(process, scene.theme.user),
-                Span::raw(format!(" {}", frames.join(" ‹ "))),
             ])
         })
         .collect()

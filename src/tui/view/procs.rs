@@ -1,5 +1,7 @@
 //! View 4: the processes in whose context the stack ran. Figures are per second of the interval.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,6 +18,9 @@ use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 
 pub struct Procs;
+
+/// What watches has its own place in the list, and says so.
+const OWN: &str = "netop";
 
 static COLUMNS: &[Column<Process>] = &[
     Column::new(
@@ -132,7 +137,7 @@ fn order(ui: &UiState, snapshot: &Snapshot) -> Vec<usize> {
     let pane = ui.pane_of(Context::Procs);
     column::arrange(&snapshot.processes, pane, COLUMNS, |p| {
         let container = p.container.as_deref().unwrap_or("");
-        format!("{} {} {container}", p.pid, p.comm)
+        format!("{} {} {container}", p.pid, name(p))
     })
 }
 
@@ -140,7 +145,7 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
     let dim = scene.theme.dim;
     let state = if p.ended { "has ended" } else { "" };
     let title = vec![
-        Span::styled(format!("{}({})", clean(&p.comm), p.pid), scene.theme.strong),
+        Span::styled(format!("{}({})", name(p), p.pid), scene.theme.strong),
         Span::styled(state, scene.theme.warn),
     ];
     rule(scene, title, area, buf);
@@ -149,10 +154,12 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         height: area.height.saturating_sub(1),
         ..area
     };
-    let mut list = vec![(
-        0,
-        Line::raw(" Enter counts only this process, all its threads, exactly".to_owned()),
-    )];
+    let enter = match scene.snapshot.filter.pids.as_slice() {
+        _ if p.pid == 0 => "The idle task of every CPU: it cannot be counted alone",
+        [only] if *only == p.pid => "Only this process is counted, all its threads; Esc: all",
+        _ => "Enter counts only this process, all its threads, exactly",
+    };
+    let mut list = vec![(0, Line::raw(format!(" {enter}")))];
     if let Some(limit) = &p.limit {
         list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
     }
@@ -173,11 +180,19 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
     lines(list, below, buf);
 }
 
+/// A process whose name nobody could read before it was gone has none.
+fn name(p: &Process) -> Cow<'_, str> {
+    match p.comm.as_str() {
+        "" | figure::NONE => Cow::Borrowed("unnamed"),
+        comm => clean(comm),
+    }
+}
+
 fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
-    let mut spans = vec![Span::styled(
-        clean(&p.comm).into_owned(),
-        scene.theme.strong,
-    )];
+    let mut spans = vec![Span::styled(name(p).into_owned(), scene.theme.strong)];
+    if p.comm == OWN {
+        spans.push(Span::styled(" (netop itself)", scene.theme.dim));
+    }
     if p.ended {
         spans.push(Span::styled(" (ended)", scene.theme.warn));
     }

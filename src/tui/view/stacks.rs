@@ -98,11 +98,9 @@ pub fn weight(scene: &Scene<'_>, node: usize) -> String {
     figure::estimate(Some(node.weight), estimated)
 }
 
-/// Of the function's hits, percent.
-pub fn share(scene: &Scene<'_>, node: usize) -> String {
-    let tree = &scene.ui.unfold.tree;
-    let all = tree.nodes[tree.top(node)].weight;
-    let pct = tree.nodes[node].weight * 100.0 / all;
+/// A node's hits in percent of so many.
+pub fn share(scene: &Scene<'_>, node: usize, all: f64) -> String {
+    let pct = scene.ui.unfold.tree.nodes[node].weight * 100.0 / all;
     if pct < 0.05 {
         return figure::percent(Some(pct));
     }
@@ -134,7 +132,12 @@ fn summary(scene: &Scene<'_>, width: usize) -> Line<'static> {
         let text = ui.pane().text.to_lowercase();
         let holds = |node: &&crate::tui::call_tree::Node| node.name.to_lowercase().contains(&text);
         let found = tree.nodes.iter().filter(holds).count();
-        let said = format!("'{}' in {found} frames, n next", ui.pane().text);
+        let text = &ui.pane().text;
+        let said = match found {
+            0 => format!("no frame holds '{text}'"),
+            1 => format!("'{text}' in 1 frame"),
+            _ => format!("'{text}' in {found} frames, n next"),
+        };
         parts.push(Part::new(1, vec![Span::styled(said, scene.theme.warn)]));
     }
     parts.push(Part::new(
@@ -182,7 +185,7 @@ fn row(scene: &Scene<'_>, row: &Visible, here: bool) -> Line<'static> {
     let mut spans = vec![
         Span::raw(format!(
             "{sign}{:>6} {:>7}  ",
-            share(scene, row.node),
+            share(scene, row.node, scene.ui.unfold.tree.weight()),
             weight(scene, row.node)
         )),
         Span::styled(guides(row.place), scene.theme.dim),

@@ -13,17 +13,17 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let tree = &scene.ui.unfold.tree;
     let this = &tree.nodes[node];
-    let top = &tree.nodes[tree.top(node)].name;
+    let top = tree.top(node);
+    let of = if node == top {
+        format!("{} of all hits", share(scene, node, tree.weight()))
+    } else {
+        let top = &tree.nodes[top];
+        format!("{} of {}", share(scene, node, top.weight), top.name)
+    };
+    let said = format!("{of} ({})", weight(scene, node));
     let title = vec![
         Span::styled(this.name.to_string(), theme.strong),
-        Span::styled(
-            format!(
-                "{} of {top} ({} hits)",
-                share(scene, node),
-                weight(scene, node)
-            ),
-            theme.dim,
-        ),
+        Span::styled(said, theme.dim),
     ];
     rule(scene, title, area, buf);
     let below = Rect {
@@ -67,7 +67,7 @@ fn processes(scene: &Scene<'_>, node: usize, room: usize) -> String {
     for (i, (pid, comm, weight)) in split.iter().enumerate() {
         let more = format!("{}({pid}) {}  ", clean(comm), pct(*weight));
         if i > 0 && text.chars().count() + more.chars().count() + 16 > room {
-            let others = format!("{} others {}", split.len() - i, pct(left));
+            let others = format!("{} {}", figure::others(split.len() - i), pct(left));
             text.push_str(&others);
             break;
         }

@@ -41,10 +41,9 @@ pub fn guides(place: Place) -> String {
         });
     }
     text.push_str(match place.mark {
-        Mark::Leaf => "  ",
+        Mark::Leaf | Mark::Chain => "  ",
         Mark::Closed => "▸ ",
         Mark::Open => "▾ ",
-        Mark::Chain => "│ ",
     });
     text
 }
@@ -64,7 +63,7 @@ mod tests {
             })
         };
         assert_eq!(row(0, 0, true, Mark::Open), "▾ ");
-        assert_eq!(row(1, 1, true, Mark::Chain), "├─│ ");
+        assert_eq!(row(1, 1, true, Mark::Chain), "├─  ");
         assert_eq!(row(1, 1, false, Mark::Open), "│ ▾ ");
         assert_eq!(row(2, 1, true, Mark::Closed), "│ └─▸ ");
         assert_eq!(row(1, 0, true, Mark::Leaf), "└─  ");
