@@ -36,6 +36,7 @@ pub fn open(typed: &Live, want: Want, notes: &[String]) -> Result<UiState, Error
         theme: theme(typed)?,
         ascii: typed.screen.ascii || !speaks_unicode(),
         snapshot_dir: snapshot_dir(typed).display().to_string(),
+        utc_offset_s: utc_offset_s(typed),
     });
     if let Some(key) = &typed.screen.sort {
         ui.sort_by(key).map_err(|known| {
@@ -78,4 +79,14 @@ pub fn speaks_unicode() -> bool {
         .unwrap_or_default();
     let locale = locale.to_ascii_lowercase();
     (locale.contains("utf-8") || locale.contains("utf8")) && set("TERM").as_deref() != Some("linux")
+}
+
+/// Local time on the screen, as TZ or /etc/localtime say; a scripted picture stays in UTC.
+fn utc_offset_s(typed: &Live) -> i32 {
+    if typed.screen.keys.is_some() {
+        return 0;
+    }
+    jiff::tz::TimeZone::system()
+        .to_offset(jiff::Timestamp::now())
+        .seconds()
 }

@@ -87,11 +87,14 @@ pub fn span(length: Duration) -> String {
     }
 }
 
-/// Time of day, UTC: `03:12:45Z`.
-pub fn clock(at_ns: u64) -> String {
-    format_time(at_ns)
+/// Time of day `offset_s` seconds east of Greenwich: `04:12:45`; without an offset `03:12:45Z`.
+pub fn clock(at_ns: u64, offset_s: i32) -> String {
+    let second = 1_000_000_000;
+    let there = at_ns.saturating_add_signed(i64::from(offset_s) * second);
+    let zone = if offset_s == 0 { "Z" } else { "" };
+    format_time(there)
         .get(11..19)
-        .map_or_else(none, |time| format!("{time}Z"))
+        .map_or_else(none, |time| format!("{time}{zone}"))
 }
 
 /// An exact number with its thousands apart, for places that have room: `6,904,211`.
@@ -193,7 +196,9 @@ mod tests {
         assert_eq!(milliseconds(Some(412.0)), "412ms");
         assert_eq!(span(Duration::from_millis(250)), "250ms");
         assert_eq!(span(Duration::from_secs(600)), "10min");
-        assert_eq!(clock(1_795_362_301_123_999_000), "15:45:01Z");
+        assert_eq!(clock(1_795_362_301_123_999_000, 0), "15:45:01Z");
+        assert_eq!(clock(1_795_362_301_123_999_000, 5400), "17:15:01");
+        assert_eq!(clock(1_795_362_301_123_999_000, -60 * 60), "14:45:01");
         assert_eq!(exact(6_904_211), "6,904,211");
         assert_eq!(exact(12), "12");
     }

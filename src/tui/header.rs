@@ -51,7 +51,7 @@ pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
         let text = format!("throttled {}", figure::count(Some(health.throttled)));
         parts.push(styled(5, text, theme.bad));
     }
-    let clock = figure::clock(snapshot.at);
+    let clock = figure::clock(snapshot.at, ui.utc_offset_s);
     let room = width.saturating_sub(clock.len() + 1);
     if room < 30 {
         return fit(parts, " ", width);
@@ -116,7 +116,10 @@ pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
             parts.push(head(format!("{}/s", figure::rate(Some(rate))), theme.bad));
             parts.extend(place.map(|place| styled(1, place, theme.bad)));
             if let Some(since) = summary.loss_since {
-                parts.push(plain(2, format!(" since {}", figure::clock(since))));
+                parts.push(plain(
+                    2,
+                    format!(" since {}", figure::clock(since, ui.utc_offset_s)),
+                ));
             }
             parts.push(plain(3, format!(" {} in all", figure::count(Some(total)))));
             let mut others: Vec<_> = snapshot

@@ -26,6 +26,8 @@ pub struct Options {
     pub ascii: bool,
     /// Where `w` writes, for the help.
     pub snapshot_dir: String,
+    /// Local time, seconds east of Greenwich.
+    pub utc_offset_s: i32,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             theme: &THEMES[0],
             ascii: false,
             snapshot_dir: ".".to_owned(),
+            utc_offset_s: 0,
         }
     }
 }
@@ -52,6 +55,7 @@ pub struct UiState {
     pub(super) theme: &'static Theme,
     pub(super) ascii: bool,
     pub(super) snapshot_dir: String,
+    pub(super) utc_offset_s: i32,
     pub(super) history: History,
     /// Index in `VIEWS`.
     pub(super) view: usize,
@@ -72,6 +76,7 @@ impl UiState {
             theme: options.theme,
             ascii: options.ascii,
             snapshot_dir: options.snapshot_dir,
+            utc_offset_s: options.utc_offset_s,
             history: History::default(),
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
