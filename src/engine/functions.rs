@@ -44,6 +44,8 @@ struct Kept {
 #[derive(Default)]
 struct Counted {
     source: Option<Backing>,
+    /// Part of the interval was not counted: the rate is right, the calls are too few.
+    partial: bool,
     calls: u64,
     rate: f64,
     per_cpu: Vec<CpuCalls>,
@@ -129,7 +131,7 @@ impl Functions {
             name: Arc::clone(&kept.name),
             event: Arc::clone(&kept.event),
             source: counted.source,
-            calls: known.then_some(counted.calls),
+            calls: (known && !counted.partial).then_some(counted.calls),
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
@@ -145,7 +147,14 @@ impl Functions {
             per_cpu: counted.per_cpu,
             samples: events.iter().filter_map(|e| interval.samples.get(e)).sum(),
             top,
-            reason: reason.or_else(|| (!known).then(|| "attaching …".into())),
+            reason: reason.or_else(|| {
+                let attached = "attached within this interval: the rate is right, calls follow";
+                match (known, counted.partial) {
+                    (false, _) => Some("attaching …".into()),
+                    (true, true) => Some(attached.into()),
+                    (true, false) => None,
+                }
+            }),
             history: kept.series.history(),
             doc: Arc::clone(&kept.doc),
             label: label(counted.source, free).into(),
@@ -177,6 +186,7 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
     let rate = calls as f64 * 1e9 / interval.length_ns.max(1) as f64;
     Counted {
         source: Some(Backing::Proc),
+        partial: false,
         calls,
         rate,
         per_cpu,
@@ -206,6 +216,7 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
             continue;
         }
         found.push(count.event);
+        counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
         counted.calls += count.hits;
         counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
         if let Some(cpu) = count.cpu {
@@ -219,11 +230,17 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
         }
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
+    // One CPU that was not counted (it came online just now) makes the sum a guess.
+    let wanted = if per_task {
+        1
+    } else {
+        interval.session.host.cpus.len()
+    };
     let complete = !found.is_empty()
         && events
             .iter()
             .filter(|e| usable(e))
-            .all(|e| found.contains(e));
+            .all(|e| found.iter().filter(|f| *f == e).count() >= wanted);
     if complete {
         counted.source = Some(Backing::Perf);
         counted

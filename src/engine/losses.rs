@@ -6,24 +6,21 @@ use std::collections::BTreeMap;
 use crate::decode::{HostSample, LinkCounters, SlowSample};
 use crate::model::Drop;
 
-/// (counter of /proc/net/{snmp,snmp6,netstat}, the place it stands for). No two overlap:
-/// Udp.InErrors would count RcvbufErrors again, ListenDrops includes ListenOverflows.
+/// (counter of /proc/net/{snmp,snmp6,netstat}, the place it stands for). No two count the same
+/// packet (tried): Udp.InErrors holds RcvbufErrors again; a qdisc's drop shows as Udp.SndbufErrors
+/// and Ip.OutDiscards too; ListenDrops holds ListenOverflows and TCPReqQFullDrop; RcvPruned comes
+/// with TCPRcvQDrop or OfoPruned.
 const SOCKET_PLACES: &[(&str, &str)] = &[
     ("Udp.RcvbufErrors", "socket buffer (UDP)"),
     ("Udp6.RcvbufErrors", "socket buffer (UDP)"),
     ("Udp.MemErrors", "udp_mem limit"),
-    ("Udp.SndbufErrors", "send buffer (UDP)"),
-    ("Udp6.SndbufErrors", "send buffer (UDP)"),
     ("Udp.InCsumErrors", "bad checksum (UDP)"),
-    ("TcpExt.ListenDrops", "accept queue (TCP)"),
-    ("TcpExt.TCPReqQFullDrop", "SYN queue (TCP)"),
+    ("TcpExt.ListenDrops", "accept or SYN queue (TCP)"),
     ("TcpExt.TCPBacklogDrop", "socket backlog (TCP)"),
     ("TcpExt.TCPRcvQDrop", "receive memory (TCP)"),
     ("TcpExt.TCPZeroWindowDrop", "zero window (TCP)"),
-    ("TcpExt.RcvPruned", "receive buffer (TCP)"),
     ("TcpExt.OfoPruned", "out-of-order queue (TCP)"),
     ("Ip.InDiscards", "ip input"),
-    ("Ip.OutDiscards", "ip output"),
 ];
 
 /// Intervals without a loss after which a new loss begins a new episode.
@@ -38,7 +35,8 @@ struct Place {
 /// The state between ticks.
 #[derive(Debug, Default)]
 pub struct Losses {
-    last_backlog: Option<u64>,
+    /// Drops of each CPU's backlog at the last reading.
+    last_backlog: BTreeMap<u32, u64>,
     last: BTreeMap<String, u64>,
     last_slow: Option<u64>,
     places: BTreeMap<String, Place>,
@@ -56,16 +54,15 @@ impl Losses {
         let mut rates: BTreeMap<String, f64> = BTreeMap::new();
         let mut seen = false;
         if !host.cpus.is_empty() {
-            let dropped: u64 = host.cpus.iter().map(|c| c.softnet.dropped).sum();
-            if let Some(last) = self.last_backlog.replace(dropped) {
-                seen = true;
-                self.add(
-                    "backlog",
-                    dropped.saturating_sub(last),
-                    interval_ns,
-                    &mut rates,
-                );
+            seen |= !self.last_backlog.is_empty();
+            // Per CPU: one that comes back online brings its old drops along.
+            let mut dropped = 0;
+            for cpu in &host.cpus {
+                let now = cpu.softnet.dropped;
+                let last = self.last_backlog.insert(cpu.cpu, now);
+                dropped += last.map_or(0, |last| now.saturating_sub(last));
             }
+            self.add("backlog", dropped, interval_ns, &mut rates);
         }
         if let Some(slow) = &host.slow {
             let span = self
@@ -271,6 +268,55 @@ mod tests {
         assert_eq!(losses.since(), None);
         losses.take(14 * S, 14 * S, S, &host(14 * S, 10, 0));
         assert_eq!(losses.since(), Some(14 * S));
+    }
+
+    #[test]
+    fn a_cpu_that_comes_back_online_brings_no_new_losses() {
+        let mut losses = Losses::default();
+        let mut both = host(S, 0, 0);
+        let back = CpuCounters {
+            cpu: 1,
+            softnet: Softnet {
+                dropped: 19,
+                ..Softnet::default()
+            },
+            ..CpuCounters::default()
+        };
+        both.cpus.push(back);
+        losses.take(S, S, S, &both);
+        losses.take(2 * S, 2 * S, S, &host(2 * S, 0, 0));
+        both.slow = None;
+        losses.take(3 * S, 3 * S, S, &both);
+        assert_eq!(losses.total(), Some(0));
+    }
+
+    #[test]
+    fn a_datagram_dropped_by_a_qdisc_is_one_loss_whatever_else_counts_it() {
+        let drops = |at: u64, k: u64| {
+            let names = ["Udp.SndbufErrors", "Ip.OutDiscards", "Udp.InErrors"];
+            let slow = SlowSample {
+                at,
+                links: vec![LinkCounters {
+                    netns: 1,
+                    name: "d0".into(),
+                    qdisc_drops: Some(k),
+                    ..LinkCounters::default()
+                }],
+                protocols: vec![ProtocolCounters {
+                    netns: 1,
+                    counters: names.map(|name| (name.to_owned(), k)).into(),
+                }],
+                ..SlowSample::default()
+            };
+            HostSample {
+                cpus: Vec::new(),
+                slow: Some(Arc::new(slow)),
+            }
+        };
+        let mut losses = Losses::default();
+        losses.take(S, S, S, &drops(S, 0));
+        losses.take(2 * S, 2 * S, S, &drops(2 * S, 992));
+        assert_eq!(losses.total(), Some(992));
     }
 
     #[test]

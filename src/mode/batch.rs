@@ -20,8 +20,9 @@ const LAST_STEPS: usize = 20;
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
 pub fn run(mut engine: Engine, mut want: Want, typed: &cli::Live) -> Result<(), Error> {
-    let signals = Signals::watch()
-        .map_err(|e| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n 1024"))?;
+    let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
+    let signals = Signals::watch().map_err(failed)?;
+    signals.end_by_deadline(|| {}).map_err(failed)?;
     let mut printer = Printer::new(typed)?;
     let mut left = typed.count;
     while left != Some(0) {

@@ -21,6 +21,9 @@ use crate::tui::{Effect, UiState, render};
 /// The engine looks at new wants at least this often.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// By then the engine has taken a want and the samplers have stopped their events.
+const DETACHED: Duration = Duration::from_millis(150);
+
 /// At most ten frames per second.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -58,6 +61,7 @@ pub fn run(
 ) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
+    signals.end_by_deadline(terminal::cook).map_err(failed)?;
     let tty = Tty::open().map_err(failed)?;
     let shared = Arc::new(Shared {
         slot: Mutex::default(),
@@ -141,7 +145,10 @@ impl Session {
                 if self.signals.stop_asked() {
                     return Ok(());
                 }
-                dirty |= self.signals.take_redraw();
+                if self.signals.take_redraw() {
+                    clear(screen)?;
+                    dirty = true;
+                }
             }
             if news {
                 let slot = self.shared.take();
@@ -202,8 +209,16 @@ impl Session {
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
             Effect::Suspend => {
+                // Nobody drains the rings while we are stopped: nothing may stay attached.
+                let want = ui.want().clone();
+                let _engine_ended = self.wants.send(Want {
+                    detached: true,
+                    ..want.clone()
+                });
+                thread::sleep(DETACHED);
                 terminal::give_back();
                 stop_self();
+                let _engine_ended = self.wants.send(want);
                 terminal::enter().map_err(|e| {
                     Error::failed(format!("cannot use this terminal: {e}"), "netop")
                 })?;

@@ -73,6 +73,11 @@ pub fn give_back() {
     let _tried = io::stdout().flush();
 }
 
+/// Ends raw mode without writing a byte: for a terminal that takes none.
+pub fn cook() {
+    let _tried = disable_raw_mode();
+}
+
 /// From now on nothing is written to the terminal.
 pub fn bury() {
     DEAD.store(true, Ordering::Relaxed);

@@ -12,11 +12,12 @@ use rustc_hash::FxHashMap;
 
 use super::chain::{ChainId, ChainTable};
 use super::names::Names;
+use super::snapshot::STACKS_EXPORTED;
 
 /// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
 const STACKS_PER_INTERVAL: usize = 32 * 1024;
 
-/// Stacks an interval leaves to the window; lighter ones are folded into one without frames.
+/// Stacks that a second leaves to the window (a shorter interval its share); lighter ones are folded into one without frames.
 const STACKS_KEPT: usize = 1000;
 
 /// Distinct tags (devices, drop reasons) of one event.
@@ -221,36 +222,22 @@ impl Fold {
             cell.0 += periods as f64 * scale(event, cpu);
             cell.1 += samples;
         }
-        folded.stacks = stacks
-            .into_iter()
-            .map(|((event, pid, chain), (weight, samples))| Weighed {
-                event,
-                pid,
-                chain,
-                weight,
-                samples,
-            })
-            .collect();
-        folded.stacks.sort_by(|a, b| {
-            b.weight
-                .total_cmp(&a.weight)
-                .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
-        });
+        folded.stacks = heaviest_first(stacks);
         self.keep(seconds, window_s, &folded.stacks);
         folded
     }
 
     /// Moves the interval into the window and lets go of what is older than it.
     fn keep(&mut self, seconds: f64, window_s: f64, stacks: &[Weighed]) {
-        let mut kept: Vec<Weighed> = stacks.iter().take(STACKS_KEPT).copied().collect();
-        for light in stacks.iter().skip(STACKS_KEPT) {
+        let most = (STACKS_KEPT as f64
+            * seconds.clamp(STACKS_EXPORTED as f64 / STACKS_KEPT as f64, 1.0))
+            as usize;
+        let mut kept: Vec<Weighed> = stacks.iter().take(most).copied().collect();
+        for light in stacks.iter().skip(most) {
             if let Some(chain) = light.chain {
                 self.chains.release(chain);
             }
-            let rest = kept
-                .iter_mut()
-                .skip(STACKS_KEPT)
-                .find(|k| k.event == light.event);
+            let rest = kept.iter_mut().skip(most).find(|k| k.event == light.event);
             match rest {
                 Some(rest) => {
                     rest.weight += light.weight;
@@ -287,27 +274,21 @@ impl Fold {
             cell.0 += stack.weight;
             cell.1 += stack.samples;
         }
-        let mut all: Vec<Weighed> = sums
-            .into_iter()
-            .map(|((event, pid, chain), (weight, samples))| Weighed {
-                event,
-                pid,
-                chain,
-                weight,
-                samples,
-            })
-            .collect();
-        all.sort_by(|a, b| {
-            b.weight
-                .total_cmp(&a.weight)
-                .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
-        });
+        let mut all = heaviest_first(sums);
         all.truncate(most);
         all
     }
 
     /// Forgets the window: the filter has changed and old stacks answer another question.
     pub fn forget(&mut self) {
+        self.totals.clear();
+        self.processes.clear();
+        self.tags.clear();
+        for ((.., chain), _) in std::mem::take(&mut self.stacks) {
+            chain
+                .into_iter()
+                .for_each(|chain| self.chains.release(chain));
+        }
         for (_, old) in std::mem::take(&mut self.window) {
             old.iter()
                 .filter_map(|s| s.chain)
@@ -322,6 +303,24 @@ impl Fold {
             None => Arc::from([Arc::from("[others]")]),
         }
     }
+}
+
+/// Equal weights in a fixed order, so that the same samples give the same table.
+fn heaviest_first(sums: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)>) -> Vec<Weighed> {
+    let weighed = |((event, pid, chain), (weight, samples))| Weighed {
+        event,
+        pid,
+        chain,
+        weight,
+        samples,
+    };
+    let mut all: Vec<Weighed> = sums.into_iter().map(weighed).collect();
+    all.sort_by(|a, b| {
+        b.weight
+            .total_cmp(&a.weight)
+            .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
+    });
+    all
 }
 
 #[cfg(test)]

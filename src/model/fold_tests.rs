@@ -52,6 +52,26 @@ fn the_window_lets_go_of_old_stacks_and_of_their_chains() {
 }
 
 #[test]
+fn a_forgotten_interval_leaves_nothing_of_itself_to_the_next_question() {
+    let mut fold = Fold::default();
+    let stranger = Hit {
+        tag: Some(("device", "old0")),
+        ..hit(0, 0, 9, 50, &[7, 8])
+    };
+    fold.push(&stranger, true);
+    fold.forget();
+    fold.push(&hit(0, 0, 1, 1, &[1, 2]), true);
+    let folded = fold.finish(1.0, 30.0, |_, _| Some(10));
+    assert_eq!(folded.stacks.len(), 1);
+    assert!(
+        (folded.stacks[0].weight - 10.0).abs() < 1e-9,
+        "scaled by its own hits alone"
+    );
+    assert!(folded.tags.is_empty());
+    assert_eq!(fold.chains.len(), 1);
+}
+
+#[test]
 fn light_stacks_beyond_the_limit_keep_their_weight_without_their_frames() {
     let mut fold = Fold::default();
     for i in 0..(STACKS_KEPT as u64 + 50) {

@@ -2,6 +2,9 @@
 //! and reads its symbol table; the file is a stranger's, so its headers are judged first.
 
 use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 use addr2line::Loader;
 use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ReadCache};
@@ -12,7 +15,8 @@ use super::readable;
 /// The loader unpacks compressed debug sections into memory: more than this is refused.
 const MOST_UNPACKED: u64 = 256 << 20;
 
-const LARGEST_FILE: u64 = 8 << 30;
+/// A larger program is shown by offsets: each is copied before it is read.
+const LARGEST_FILE: u64 = 192 << 20;
 
 pub struct Elf {
     loader: Loader,
@@ -31,8 +35,9 @@ impl Elf {
         if file.len() > LARGEST_FILE {
             return None;
         }
-        let segments = judge(File::open(file.path()).ok()?)?;
-        let loader = Loader::new(file.path()).ok()?;
+        let copy = private_copy(File::open(file.path()).ok()?)?;
+        let segments = judge(copy.try_clone().ok()?)?;
+        let loader = Loader::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).ok()?;
         Some(Elf { loader, segments })
     }
 
@@ -45,6 +50,24 @@ impl Elf {
         let address = segment.address.wrapping_add(offset - segment.offset);
         self.loader.find_symbol(address).map(readable::symbol)
     }
+}
+
+/// The loader maps its file, and whoever truncates a mapped file kills the reader with SIGBUS: so
+/// it is given a copy that has no name and that nobody else can reach.
+fn private_copy(mut file: File) -> Option<File> {
+    let unnamed = |dir| {
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(libc::O_TMPFILE)
+            .open(dir)
+    };
+    let mut copy = unnamed("/dev/shm").or_else(|_| unnamed("/tmp")).ok()?;
+    io::copy(&mut Read::by_ref(&mut file).take(LARGEST_FILE), &mut copy).ok()?;
+    copy.rewind().ok()?;
+    Some(copy)
 }
 
 /// The segments of a linked ELF file that is safe to load.

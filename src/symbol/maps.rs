@@ -1,7 +1,7 @@
 //! /proc/PID/maps (fs/proc/task_mmu.c): where the code of a process lies.
 
 /// `vm.max_map_count` is 65530 unless somebody raised it.
-const MOST_MAPPINGS: usize = 1 << 17;
+const MOST_MAPPINGS: usize = 16 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {

@@ -9,7 +9,10 @@ use std::path::Path;
 use super::mapped_file::MappedFile;
 use super::readable::readable;
 
-const LONGEST: u64 = 32 << 20;
+const LONGEST: u64 = 4 << 20;
+
+/// Functions kept of one map; a compiler that writes more is named only in part.
+const MOST_FUNCTIONS: usize = 50_000;
 
 /// Sorted by start.
 #[derive(Debug, Default)]
@@ -29,7 +32,11 @@ impl PerfMap {
     }
 
     fn parse(text: &str) -> PerfMap {
-        let mut functions: Vec<_> = text.lines().filter_map(function).collect();
+        let mut functions: Vec<_> = text
+            .lines()
+            .filter_map(function)
+            .take(MOST_FUNCTIONS)
+            .collect();
         functions.sort_by_key(|(start, _, _)| *start);
         PerfMap { functions }
     }

@@ -18,9 +18,10 @@ use super::readable::readable;
 const REREAD_AFTER: Duration = Duration::from_secs(1);
 
 const MOST_PROCESSES: usize = 256;
-const MOST_FILES: usize = 32;
+const MOST_FILES: usize = 16;
+const MOST_PERF_MAPS: usize = 4;
 
-/// 131 072 mappings with short paths; what is longer is cut.
+/// What is longer is cut.
 const LONGEST_MAPS: u64 = 16 << 20;
 
 pub struct Resolver {
@@ -120,6 +121,7 @@ impl Resolver {
                 return format!("{offset:#x} ({file})");
             }
         }
+        self.let_perf_maps_go(pid);
         let jitted = self.processes.get_mut(&pid).and_then(|process| {
             process
                 .perf_map
@@ -130,6 +132,24 @@ impl Resolver {
             Some(name) => format!("{name} [jit]"),
             None if mapping.is_file() => format!("{offset:#x} ({file})"),
             None => "[anon]".to_owned(),
+        }
+    }
+
+    /// Before one more is read: strangers write them, and they may be large.
+    fn let_perf_maps_go(&mut self, pid: u32) {
+        let wanted = self
+            .processes
+            .get(&pid)
+            .is_some_and(|process| process.perf_map.is_none());
+        let kept = self
+            .processes
+            .values()
+            .filter(|process| process.perf_map.is_some())
+            .count();
+        if wanted && kept >= MOST_PERF_MAPS {
+            self.processes
+                .values_mut()
+                .for_each(|process| process.perf_map = None);
         }
     }
 

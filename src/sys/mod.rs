@@ -22,7 +22,10 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use linger::{exit_now, linger};
 pub use own::Own;
-pub use perf::{GroupReader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, settle_read_format};
+pub use perf::{
+    GroupReader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
+    settle_read_format,
+};
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
 pub use signal::{Signals, stop_self};
 pub use tracefs::Tracefs;

@@ -46,6 +46,11 @@ pub fn settle_read_format() {
     }
 }
 
+/// Does a group reading say how many samples were lost? Then LOST records say the same again.
+pub fn readings_count_loss() -> bool {
+    LOST_FORMAT.load(Ordering::Relaxed)
+}
+
 /// What every event of a ring has in common. PERF_SAMPLE_PERIOD is never set: on a tracepoint
 /// the kernel then ignores the period and records every hit (peers.md 0.3).
 fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize) {
@@ -251,6 +256,12 @@ impl PerfEvent {
         // PERF_EVENT_IOC_PERIOD takes a pointer; the crate's wrapper declares the value.
         // SAFETY: `period` outlives the call.
         check(unsafe { ioctls::PERIOD(self.counter.as_raw_fd(), &raw mut period as u64) })
+    }
+
+    /// Stops counting and sampling at once; closing takes its time.
+    pub fn disable(&mut self) {
+        // An event whose CPU or task is gone counts nothing anyway.
+        let _gone = self.counter.disable();
     }
 
     /// Hits so far (of a per-thread event: inherited threads included).

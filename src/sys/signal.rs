@@ -5,8 +5,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
+use super::linger::{exit_now, linger};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+
+const DEADLINE: Duration = Duration::from_millis(800);
 
 #[derive(Debug)]
 pub struct Signals {
@@ -40,6 +45,28 @@ impl Signals {
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
         Ok(signals)
+    }
+
+    /// A program that still runs this long after it was asked to stop hangs in a write that nobody
+    /// takes (a pipe that is not read, a terminal on hold): it then ends all the same.
+    pub fn end_by_deadline(&self, last: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let (mut asked, write) = UnixStream::pair()?;
+        write.set_nonblocking(true)?;
+        for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        let deadline = move || {
+            if matches!(asked.read(&mut [0]), Ok(1)) {
+                thread::sleep(DEADLINE);
+                last();
+                linger();
+                exit_now(0);
+            }
+        };
+        thread::Builder::new()
+            .name("deadline".to_owned())
+            .spawn(deadline)
+            .map(|_| ())
     }
 
     pub fn stop_asked(&self) -> bool {

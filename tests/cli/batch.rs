@@ -232,3 +232,21 @@ fn an_output_file_never_goes_through_a_symbolic_link() {
     assert!(ended.err.contains("it is a symbolic link"), "{}", ended.err);
     assert_eq!(fs::read_to_string(&target).expect("file"), "precious");
 }
+
+#[test]
+fn a_reader_that_takes_nothing_more_does_not_keep_netop_from_ending() {
+    let (mut child, out, _first) = started("demo -b -d 0.05 --format json");
+    // The pipe holds 64 KiB: within a second the next write waits for ever.
+    let wait_channel = format!("/proc/{}/wchan", child.id());
+    let full = std::time::Instant::now();
+    while full.elapsed().as_secs() < 10
+        && !fs::read_to_string(&wait_channel).is_ok_and(|at| at.contains("pipe"))
+    {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    signal(&child, "TERM");
+    let asked = std::time::Instant::now();
+    child.wait().expect("it ran");
+    assert!(asked.elapsed().as_millis() < 1500, "{:?}", asked.elapsed());
+    drop(out);
+}

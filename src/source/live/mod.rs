@@ -22,8 +22,7 @@ use self::station::{Lines, Station};
 use self::tasks::TaskCounters;
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, Counts, Demand, EventSpec, Host, HostSample, Loss, OwnCost, Session, SourceKind,
-    Tick,
+    Attach, Batch, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
@@ -40,12 +39,13 @@ const BATCHES: usize = 256;
 /// How long a tick waits for the samplers to drain, and for the slow counters.
 const ROUND_PATIENCE: Duration = Duration::from_millis(60);
 
-/// How often the list of online CPUs is compared with the stations, ns.
-const CPUS_AGAIN: u64 = 5_000_000_000;
-
 /// A rate measured over less than this draws no period: ten quiet milliseconds would make every
 /// hit of the next second a sample.
 const RATE_SPAN_NS: u64 = 40_000_000;
+
+/// Traffic moves from CPU to CPU at once: a quiet CPU's period is drawn for at least this share of
+/// the busiest one's rate, so that not every hit is a sample when it moves there.
+const MIGRATION: f64 = 16.0;
 
 pub struct Live {
     session: Session,
@@ -53,6 +53,8 @@ pub struct Live {
     demand: Demand,
     stations: Vec<Station>,
     tasks: TaskCounters,
+    /// Children that the filter's processes had when it was set.
+    family: Vec<u32>,
     lines: Lines,
     batches: Receiver<Batch>,
     recycled: Sender<Batch>,
@@ -72,7 +74,6 @@ pub struct Live {
     started: Option<u64>,
     /// When it is due to end.
     due: u64,
-    cpus_checked: u64,
 }
 
 /// How the live source is opened.
@@ -113,6 +114,7 @@ impl Live {
             },
             stations: Vec::new(),
             tasks: TaskCounters::default(),
+            family: Vec::new(),
             lines,
             batches,
             recycled,
@@ -128,7 +130,6 @@ impl Live {
             round: 0,
             started: None,
             due: 0,
-            cpus_checked: monotonic_ns(),
         };
         match options.tracefs.and_then(|tracefs| tracefs.quiet()) {
             Ok(leader) => {
@@ -247,7 +248,15 @@ impl Live {
         let wanted: Vec<_> = (self.demand.attached.iter().filter(|a| a.per_task))
             .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
             .collect();
-        let pids = &self.demand.pids;
+        if old.pids != self.demand.pids || old.children != self.demand.children {
+            // Children born later are inherited; listed again, they would be counted twice.
+            self.family = if self.demand.children {
+                descendants(&self.proc, &self.demand.pids)
+            } else {
+                Vec::new()
+            };
+        }
+        let pids = &[self.demand.pids.as_slice(), &self.family].concat();
         self.notes.extend(self.tasks.reconcile(
             &wanted,
             pids,
@@ -332,6 +341,7 @@ impl Live {
         } else {
             Vec::new()
         };
+        let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
             wall_ns: wall,
@@ -355,13 +365,14 @@ impl Live {
         } else {
             at + interval
         };
-        if at.saturating_sub(self.cpus_checked) > CPUS_AGAIN {
-            self.cpus_checked = at;
-            let host: Host = identity(&self.proc);
-            if host.cpus != self.session.host.cpus || self.stations.iter().any(|s| s.dead) {
+        if self.leader.is_some() && !online.is_empty() {
+            let changed = online != self.session.host.cpus;
+            if changed {
                 self.notes
-                    .push(format!("CPUs online now: {}", host.cpus.len()));
-                self.session.host.cpus = host.cpus;
+                    .push(format!("CPUs online now: {}", online.len()));
+                self.session.host.cpus = online;
+            }
+            if changed || self.stations.iter().any(|s| s.dead) {
                 self.man_stations();
             }
         }
@@ -371,11 +382,17 @@ impl Live {
     /// kernel counted beyond the LOST records that were read.
     fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
         self.round += 1;
+        let rate = |c: &Counts| c.hits as f64 * 1e9 / c.span_ns as f64;
+        let wide = |c: &&Counts| c.cpu.is_some() && c.span_ns >= RATE_SPAN_NS;
+        let highest = |event| {
+            let same = counts.iter().filter(wide).filter(|c| c.event == event);
+            same.map(rate).fold(0.0, f64::max)
+        };
         for station in &self.stations {
             let rates = counts
                 .iter()
                 .filter(|c| c.cpu == Some(station.cpu) && c.span_ns >= RATE_SPAN_NS)
-                .map(|c| (c.event, c.hits as f64 * 1e9 / c.span_ns as f64))
+                .map(|c| (c.event, rate(c).max(highest(c.event) / MIGRATION)))
                 .collect();
             station.order(Order::Round {
                 number: self.round,

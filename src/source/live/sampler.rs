@@ -19,7 +19,8 @@ use crate::decode::{
     RECORD_THROTTLE, decode_lost, decode_sample,
 };
 use crate::sys::{
-    NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, wait_readable,
+    NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, readings_count_loss,
+    wait_readable,
 };
 
 /// Samples per batch: small enough to be prompt, large enough that the channel is cheap.
@@ -86,6 +87,8 @@ pub struct Sampler {
     /// Takes closed events: closing waits for RCU, which this thread has no time for.
     pub closer: Sender<PerfEvent>,
     pub interval_s: f64,
+    /// Ids of events that were closed lately.
+    pub closed: Vec<u64>,
 }
 
 impl Sampler {
@@ -192,10 +195,13 @@ impl Sampler {
 
     fn drain(&mut self, slots: &mut [Slot], batch: &mut Batch) {
         let outbox = &mut self.outbox;
+        let closed = &self.closed;
         self.ring.drain(|kind, body| {
             match kind {
                 RECORD_SAMPLE => {
+                    let mut late = false;
                     let bind = |id| {
+                        late = closed.contains(&id);
                         let slot = slots.iter_mut().find(|s| s.id == id)?;
                         slot.taken += 1;
                         Some(Binding {
@@ -204,11 +210,11 @@ impl Sampler {
                             period: slot.period,
                         })
                     };
-                    if decode_sample(body, bind, batch).is_none() {
+                    if decode_sample(body, bind, batch).is_none() && !late {
                         batch.loss.undecodable += 1;
                     }
                 }
-                RECORD_LOST | RECORD_LOST_SAMPLES => {
+                RECORD_LOST | RECORD_LOST_SAMPLES if !readings_count_loss() => {
                     batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
                 }
                 RECORD_THROTTLE => batch.loss.throttled += 1,
@@ -220,7 +226,13 @@ impl Sampler {
         });
     }
 
-    fn close(&self, slot: Slot) {
+    fn close(&mut self, mut slot: Slot) {
+        slot.perf.disable();
+        // Records it has left in the ring are no decode errors.
+        self.closed.push(slot.id);
+        if self.closed.len() > 64 {
+            self.closed.remove(0);
+        }
         // The closer is gone only when the whole source is; then the event closes here.
         let _closed_here = self.closer.send(slot.perf);
     }

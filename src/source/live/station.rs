@@ -37,6 +37,8 @@ pub struct Station {
     readings: Vec<Reading>,
     /// Counts of events that were detached within the interval.
     carried: Vec<Counts>,
+    /// Samples lost by events that were detached within the interval.
+    lost: u64,
     /// The CPU went away: its events can no longer be read.
     pub dead: bool,
 }
@@ -63,6 +65,7 @@ impl Station {
             outbox: Outbox::new(cpu, lines.batches.clone(), lines.pool.clone()),
             closer: lines.closer.clone(),
             interval_s,
+            closed: Vec::new(),
         };
         thread::Builder::new()
             .name(format!("sampler/{cpu}"))
@@ -75,6 +78,7 @@ impl Station {
             attached: Vec::new(),
             readings: Vec::new(),
             carried: Vec::new(),
+            lost: 0,
             dead: false,
         };
         Ok((station, size))
@@ -101,7 +105,7 @@ impl Station {
     pub fn detach(&mut self, event: EventId, now: u64, interval_started: u64) {
         if self.attached.iter().any(|a| a.event == event) {
             let mut last = Vec::new();
-            self.read(now, interval_started, &mut last);
+            self.lost += self.read(now, interval_started, &mut last);
             self.carried.extend(last);
             self.attached.retain(|a| a.event != event);
         }
@@ -120,9 +124,11 @@ impl Station {
             self.dead = true;
             return 0;
         }
-        let mut lost = 0;
+        let mut lost = std::mem::take(&mut self.lost);
         for attached in &mut self.attached {
             let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else {
+                // The CPU went offline and came back: the kernel has broken up the group.
+                self.dead = true;
                 continue;
             };
             let hits = reading.value.saturating_sub(attached.hits);
