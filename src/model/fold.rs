@@ -285,9 +285,9 @@ impl Fold {
         self.processes.clear();
         self.tags.clear();
         for ((.., chain), _) in std::mem::take(&mut self.stacks) {
-            chain
-                .into_iter()
-                .for_each(|chain| self.chains.release(chain));
+            if let Some(chain) = chain {
+                self.chains.release(chain);
+            }
         }
         for (_, old) in std::mem::take(&mut self.window) {
             old.iter()
