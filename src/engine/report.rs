@@ -1,12 +1,124 @@
-//! What a snapshot says beside its figures: the host, the filter, netop's own health.
+//! The end of an interval as a snapshot: its figures, the host, the filter, netop's own health.
 
-use super::Engine;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use super::governor::Cost;
-use crate::decode::{ClockKind, Loss, SourceKind, Tick};
-use crate::model::{Filter, Function, Health, HostInfo};
+use super::{Engine, PROFILE_S, functions};
+use crate::decode::{ClockKind, Counts, EventId, Loss, SourceKind, Tick};
+use crate::model::{
+    Cpu, Facts, Filter, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
+    Summary, Weighed,
+};
+
+/// Stacks of the tree.
+const PROFILE_STACKS: usize = 4000;
 
 impl Engine {
-    pub(super) fn host(&self) -> HostInfo {
+    pub(super) fn snapshot(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Snapshot {
+        let seconds = tick.interval_ns as f64 / 1e9;
+        self.elapsed_ns += tick.interval_ns;
+        self.sequence += 1;
+        for pid in &tick.ended {
+            if !self.ended.contains(pid) {
+                self.ended.push(*pid);
+            }
+        }
+        let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
+            .filter_map(|c: &Counts| Some(((c.event.0, c.cpu?), c.hits)))
+            .collect();
+        let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| {
+            wide.get(&(event, cpu)).copied()
+        });
+        let flows = std::mem::take(&mut self.flows);
+        let processes = self.processes.rows(
+            &folded,
+            &tick.counts,
+            |e| flows.get(&e).copied(),
+            seconds,
+            &self.ended,
+        );
+        self.flows = flows;
+        let stacks: Vec<Stack> = folded
+            .stacks
+            .iter()
+            .take(STACKS_EXPORTED)
+            .map(|stack| self.name_stack(stack))
+            .collect();
+        let window = self.fold.window(PROFILE_STACKS);
+        let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
+
+        let free = self.free_now();
+        let functions = self.functions.rows(&functions::Interval {
+            registry: &self.registry,
+            session: self.source.session(),
+            want: &self.want,
+            plan: &self.plan,
+            free,
+            counts: &tick.counts,
+            cpus: &self.cpus,
+            folded: &folded,
+            samples: &std::mem::take(&mut self.event_samples),
+            length_ns: tick.interval_ns,
+        });
+        // The first interval holds netop's own start, which says nothing about what it costs.
+        let own_pct = own_pct.filter(|_| self.sequence > 1);
+        let mut cpus = self.cpus.rows.clone();
+        for cpu in &mut cpus {
+            cpu.cost_pct = own_pct.and_then(|_| cost.per_cpu.get(&cpu.cpu).copied());
+        }
+        fill_polls(&mut cpus, &functions);
+        let mut summary = Summary {
+            loss_rate: self.losses.rate(),
+            loss_where: self.losses.worst(),
+            loss_since: self.losses.since(),
+            loss_total: self.losses.total(),
+            ..Summary::default()
+        };
+        let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
+        self.traffic.fill(&mut summary, &cpus, &order);
+        let loss = std::mem::take(&mut self.loss);
+        Snapshot {
+            schema: SCHEMA,
+            at: tick.wall_ns,
+            interval_s: seconds,
+            elapsed_s: self.elapsed_ns as f64 / 1e9,
+            sequence: self.sequence,
+            host: self.host(),
+            filter: self.filter(),
+            summary,
+            health: self.health(loss, tick, cost, own_pct, &functions),
+            functions,
+            stages: Vec::new(),
+            cpus,
+            devices: Vec::new(),
+            processes,
+            tcp: Vec::new(),
+            drops: self.losses.rows(),
+            latency: Vec::new(),
+            stacks,
+            facts: Facts::default(),
+            findings: Vec::new(),
+            profile: profile.into(),
+            profile_s: self.fold.window_seconds(),
+            candidates: Arc::clone(&self.processes.candidates),
+        }
+    }
+
+    fn name_stack(&mut self, stack: &Weighed) -> Stack {
+        let row = self.registry.row_of(EventId(stack.event)).unwrap_or(0);
+        Stack {
+            function: self.functions.name(row),
+            pid: stack.pid,
+            comm: self.processes.name(stack.pid),
+            weight: stack.weight,
+            samples: stack.samples,
+            frames: self.fold.frames(stack, self.names.as_mut()),
+        }
+    }
+
+    fn host(&self) -> HostInfo {
         let session = self.source.session();
         HostInfo {
             hostname: session.host.hostname.clone(),
@@ -25,7 +137,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn filter(&self) -> Filter {
+    fn filter(&self) -> Filter {
         let pid = self.want.pids.first().copied();
         Filter {
             pid,
@@ -38,7 +150,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn health(
+    fn health(
         &mut self,
         loss: Loss,
         tick: &Tick,
@@ -76,7 +188,7 @@ impl Engine {
 }
 
 /// napi_poll's exact counts belong to the CPU table too.
-pub(super) fn fill_polls(cpus: &mut [crate::model::Cpu], functions: &[Function]) {
+fn fill_polls(cpus: &mut [Cpu], functions: &[Function]) {
     let Some(polls) = functions
         .iter()
         .find(|f| &*f.name == "napi_poll" && f.calls.is_some())

@@ -23,35 +23,26 @@ fn main() {
         layout,
         period: 97,
     };
+    let decode = |index: usize, batch: &mut Batch| {
+        if index.is_multiple_of(1024) {
+            batch.clear();
+        }
+        decode_sample(&records[index % records.len()], |_| Some(binding), batch)
+            .expect("a whole record");
+    };
     let mut best = [f64::INFINITY; 2];
     for _ in 0..5 {
-        let began = Instant::now();
         let mut batch = Batch::default();
+        let began = Instant::now();
         for index in 0..SAMPLES {
-            if index % 1024 == 0 {
-                batch.clear();
-            }
-            decode_sample(
-                &records[index % records.len()],
-                |_| Some(binding),
-                &mut batch,
-            )
-            .expect("a whole record");
+            decode(index, &mut batch);
         }
         best[0] = best[0].min(began.elapsed().as_secs_f64());
 
         let began = Instant::now();
         let mut fold = Fold::default();
         for index in 0..SAMPLES {
-            if index % 1024 == 0 {
-                batch.clear();
-            }
-            decode_sample(
-                &records[index % records.len()],
-                |_| Some(binding),
-                &mut batch,
-            )
-            .expect("a whole record");
+            decode(index, &mut batch);
             let sample = batch.samples.last().expect("just decoded");
             let hit = Hit {
                 event: 0,

@@ -1,7 +1,8 @@
 //! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
 //! and tick, host counters beside them. The only source that has threads and reads clocks.
-//! It is long because a demand, its rounds and their tick are one sequence.
+//! What is open is `attach`'s business, the intervals are this file's.
 
+mod attach;
 mod catalog;
 mod outbox;
 mod period;
@@ -22,12 +23,12 @@ use self::station::{Lines, Station};
 use self::tasks::TaskCounters;
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
+    Batch, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Own, PerfEvent, Refusal, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+    Own, PerfEvent, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
@@ -140,173 +141,6 @@ impl Live {
         }
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
-    }
-
-    /// One station per online CPU; a CPU that went away loses its station.
-    fn man_stations(&mut self) {
-        let Some(leader) = self.leader else { return };
-        let cpus = self.session.host.cpus.clone();
-        self.stations.retain(|s| cpus.contains(&s.cpu) && !s.dead);
-        for cpu in cpus {
-            if self.stations.iter().any(|s| s.cpu == cpu) {
-                continue;
-            }
-            let interval_s = self.demand.interval.as_secs_f64();
-            match Station::start(cpu, leader, RING_BYTES, interval_s, &self.lines) {
-                Ok((station, size)) => {
-                    if size < RING_BYTES && self.stations.is_empty() {
-                        self.notes.push(format!(
-                            "locked memory is short: rings of {} KiB per CPU (give CAP_IPC_LOCK for larger ones)",
-                            size / 1024
-                        ));
-                    }
-                    for attach in self.demand.attached.clone() {
-                        self.attach_on(&station, attach);
-                    }
-                    self.stations.push(station);
-                }
-                Err(error) => self
-                    .notes
-                    .push(format!("cpu {cpu}: {}", Refusal::of(&error))),
-            }
-        }
-    }
-
-    fn attach_on(&mut self, station: &Station, attach: Attach) {
-        if !attach.wide {
-            return;
-        }
-        let Some((wanted, layout)) = self
-            .catalog
-            .wanted(attach.event, self.demand.device.as_deref())
-        else {
-            return;
-        };
-        let stacks_per_s = attach.stacks_per_s;
-        station.order(Order::Attach {
-            event: attach.event,
-            wanted,
-            layout,
-            stacks_per_s,
-        });
-        self.pending += 1;
-    }
-
-    /// Opens, closes and re-aims the CPU-wide events: `old` → `self.demand`.
-    fn reconcile_wide(&mut self, old: &Demand) {
-        let now = monotonic_ns();
-        let started = self.started.unwrap_or(now);
-        let refilter = old.device != self.demand.device;
-        let mut stations = std::mem::take(&mut self.stations);
-        for attach in old.attached.iter().filter(|a| a.wide) {
-            let kept = self
-                .demand
-                .attached
-                .iter()
-                .any(|a| a.wide && a.event == attach.event);
-            if !kept || refilter {
-                for station in &mut stations {
-                    station.detach(attach.event, now, started);
-                }
-            }
-        }
-        for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
-            let before = old
-                .attached
-                .iter()
-                .find(|a| a.wide && a.event == attach.event);
-            match before.filter(|_| !refilter) {
-                None => {
-                    for station in &stations {
-                        self.attach_on(station, attach);
-                    }
-                }
-                Some(before) if before.stacks_per_s != attach.stacks_per_s => {
-                    let Attach {
-                        event,
-                        stacks_per_s,
-                        ..
-                    } = attach;
-                    for station in &stations {
-                        station.order(Order::Aim {
-                            event,
-                            stacks_per_s,
-                        });
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        self.stations = stations;
-    }
-
-    fn reconcile_tasks(&mut self, old: &Demand) {
-        if old.device != self.demand.device || old.children != self.demand.children {
-            self.tasks.close_all(&self.lines.closer);
-        }
-        let device = self.demand.device.as_deref();
-        let wanted: Vec<_> = (self.demand.attached.iter().filter(|a| a.per_task))
-            .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
-            .collect();
-        if old.pids != self.demand.pids || old.children != self.demand.children {
-            // Children born later are inherited; listed again, they would be counted twice.
-            self.family = if self.demand.children {
-                descendants(&self.proc, &self.demand.pids)
-            } else {
-                Vec::new()
-            };
-        }
-        let pids = &[self.demand.pids.as_slice(), &self.family].concat();
-        self.notes.extend(self.tasks.reconcile(
-            &wanted,
-            pids,
-            self.demand.children,
-            &self.lines.closer,
-        ));
-    }
-
-    fn take_answer(&mut self, answer: Answer) {
-        match answer {
-            Answer::Attached { cpu, event, id, at } => {
-                self.pending = self.pending.saturating_sub(1);
-                let wanted = self
-                    .demand
-                    .attached
-                    .iter()
-                    .any(|a| a.wide && a.event == event);
-                if let (true, Some(station)) =
-                    (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu))
-                {
-                    station.attached(event, id, at);
-                }
-            }
-            Answer::Refused { cpu, event, error } => {
-                self.pending = self.pending.saturating_sub(1);
-                // ENODEV: that CPU is going offline, the others are fine.
-                if error.raw_os_error() != Some(libc::ENODEV) {
-                    let name = self.session.events[event.0 as usize].spec.full_name();
-                    self.catalog
-                        .refuse(event, format!("{name}: {}", Refusal::of(&error)));
-                    self.session.events.clone_from(&self.catalog.events);
-                } else if let Some(station) = self.stations.iter_mut().find(|s| s.cpu == cpu) {
-                    station.dead = true;
-                }
-            }
-            Answer::Drained { .. } => {}
-        }
-    }
-
-    /// Waits until the samplers have answered the attach orders, so that the first interval
-    /// counts what was asked for.
-    fn settle(&mut self) {
-        let deadline = monotonic_ns() + 200_000_000;
-        while self.pending > 0 {
-            let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));
-            match self.answers.recv_timeout(left) {
-                Ok(answer) => self.take_answer(answer),
-                Err(_) => return,
-            }
-        }
     }
 
     /// Ends the interval: counts first, close together; then the rings, then the tick.
