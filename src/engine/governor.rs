@@ -1,7 +1,6 @@
 //! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
 //! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
 //! then rows from the end of the priorities; every step is said.
-//! It is long because the tests of the budget stand beside it.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -240,7 +239,7 @@ impl Governor {
                     shed.push(probe.function());
                     plan.reasons[row] = Some(
                         format!(
-                            "not counted: with it netop would take {:.1}% of the busiest CPU, a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
+                            "counting it would take netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
                             worst / 1e7,
                             self.budget_pct * COMES_BACK,
                             self.budget_pct

@@ -10,6 +10,12 @@ use super::text::{clean, wrap_whole};
 use super::widget::strip::fit;
 use crate::model::Snapshot;
 
+/// Processes of a filter that are named; the rest are a number.
+const NAMED: usize = 2;
+
+/// Wide enough for two named processes and a sentence.
+const ROOMY: usize = 100;
+
 /// More lines than these would push the view away.
 const BANNER_MOST: usize = 3;
 
@@ -39,7 +45,14 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         .iter()
         .partition(|pid| filter.ended.contains(pid));
     let names = |pids: &[u32]| {
-        let names: Vec<String> = pids.iter().map(|pid| process(snapshot, *pid)).collect();
+        let mut names: Vec<String> = pids
+            .iter()
+            .take(NAMED)
+            .map(|pid| process(snapshot, *pid))
+            .collect();
+        if pids.len() > NAMED {
+            names.push(format!("and {} more", pids.len() - NAMED));
+        }
         names.join(" ")
     };
     if !running.is_empty() {
@@ -82,8 +95,13 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         parts.push(styled(1, format!("text '{}'", clean(text)), theme.strong));
     }
     if !filter.pids.is_empty() && filter.by != Some("owner") {
-        let text = "by context: counts what ran in its context";
-        parts.push(styled(2, text.to_owned(), theme.dim));
+        // What the filter means stands at every width.
+        let text = match filter.pids.len() {
+            1 => "by context: counts what ran in its context",
+            _ if width >= ROOMY => "by context: counts what ran in their context",
+            _ => "by context",
+        };
+        parts.push(styled(1, text.to_owned(), theme.dim));
     }
     if !filter.pids.is_empty() {
         let text = "LOSS, HOT and NET: whole host";

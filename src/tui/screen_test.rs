@@ -120,6 +120,23 @@ fn the_first_screen_says_loss_heat_traffic_then_every_function() {
 }
 
 #[test]
+fn a_filter_of_many_processes_still_says_what_it_means_at_80_columns() {
+    let mut snapshot = fixture::busy();
+    snapshot.filter.pids = vec![27331, 27334, 27400, 27401];
+    snapshot.filter.by = Some("context");
+    let text = frame(snapshot, "", (80, 24));
+    let only = text
+        .lines()
+        .find(|line| line.starts_with("ONLY "))
+        .expect("the filter's line");
+    assert!(
+        only.contains("27334") && only.contains("and 2 more"),
+        "{only}"
+    );
+    assert!(only.contains("by context"), "{only}");
+}
+
+#[test]
 fn trouble_is_said_in_words_and_not_in_colour_alone() {
     let text = frame(fixture::lossy(), "", (80, 24));
     for words in [
