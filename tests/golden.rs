@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use netop::cli::{Cli, Command as Typed};
 use netop::engine::{Engine, Progress};
-use netop::model::{Name, Names};
+use netop::model::{KernelFunction, Name, Names, StageId};
 use netop::source::demo::{self, Demo, Pace};
 use netop::tui::{THEMES, UiState, parse_keys, render};
 use ratatui::buffer::{Buffer, Cell};
@@ -221,8 +221,17 @@ impl Names for KernelNames {
         }
     }
 
-    fn user(&mut self, _pid: u32, address: u64) -> Name {
-        self.kernel(address)
+    fn function(&mut self, _: u64) -> Option<KernelFunction> {
+        None
+    }
+
+    fn stage(&self, _: StageId) -> &'static str {
+        ""
+    }
+
+    fn user(&mut self, _: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool {
+        frames.push(self.kernel(address).text);
+        true
     }
 }
 

@@ -38,7 +38,8 @@ pub struct Sample {
     /// CLOCK_MONOTONIC, ns.
     pub time: u64,
     /// The sampling period in force when it was taken: how many hits it stands for before
-    /// the engine makes the weights of an interval add up to the exact count.
+    /// the engine makes the weights of an interval add up to the exact count. Of
+    /// [`EventId::CLOCK`]: ns of cpu-clock, or cycles.
     pub period: u64,
     /// Call chain in [`Batch::frames`], leaf first, with the kernel's PERF_CONTEXT_* markers.
     pub chain: Span,

@@ -21,6 +21,8 @@ pub struct Demand {
     pub interval: Duration,
     /// Sorted by event.
     pub attached: Vec<Attach>,
+    /// CPU samples per second and CPU; 0: none.
+    pub clock_hz: u32,
     /// Processes of the PID filter; empty: no filter.
     pub pids: Vec<u32>,
     /// Count forked children of `pids` too.

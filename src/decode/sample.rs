@@ -22,8 +22,8 @@ pub const CONTEXT_USER: u64 = (-512i64) as u64;
 pub struct Binding {
     pub event: EventId,
     pub layout: Layout,
-    /// Sampling period in force.
-    pub period: u64,
+    /// Sampling period in force; `None`: the sample carries its own (PERF_SAMPLE_PERIOD).
+    pub period: Option<u64>,
 }
 
 /// Little-endian reads that end at the end of the record.
@@ -54,7 +54,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Decodes a body of sample_type IDENTIFIER|TID|TIME|CPU|CALLCHAIN|RAW and appends it to `batch`.
+/// Decodes a body of sample_type IDENTIFIER|TID|TIME|CPU|\[PERIOD|\]CALLCHAIN|RAW and appends it to `batch`.
 /// `bind` says what the identifier stands for. `None`: the record is cut short or its identifier
 /// unknown, and the batch is as it was.
 pub fn decode_sample(
@@ -67,11 +67,15 @@ pub fn decode_sample(
     let (pid, tid) = (cursor.u32()?, cursor.u32()?);
     let time = cursor.u64()?;
     let (cpu, _reserved) = (cursor.u32()?, cursor.u32()?);
+    let binding = bind(id)?;
+    let period = match binding.period {
+        Some(period) => period,
+        None => cursor.u64()?,
+    };
     let frames = usize::try_from(cursor.u64()?).ok()?;
     let chain = cursor.bytes(frames.checked_mul(8)?)?;
     let raw_len = cursor.u32()? as usize;
     let raw = cursor.bytes(raw_len)?;
-    let binding = bind(id)?;
 
     let chain_span = Span {
         start: batch.frames.len() as u32,
@@ -94,7 +98,7 @@ pub fn decode_sample(
         pid,
         tid,
         time,
-        period: binding.period,
+        period,
         chain: chain_span,
         raw: raw_span,
         values: binding.layout.read(raw, raw_span.start),
@@ -137,7 +141,7 @@ mod tests {
         (id == 5).then_some(Binding {
             event: EventId(2),
             layout: Layout::default(),
-            period: 97,
+            period: Some(97),
         })
     }
 

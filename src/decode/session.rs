@@ -4,6 +4,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub u16);
 
+impl EventId {
+    /// The clock that samples CPU time; no event of [`Session::events`].
+    pub const CLOCK: EventId = EventId(u16::MAX);
+}
+
 /// How many fields of a tracepoint a sample carries decoded.
 pub const FIELDS: usize = 4;
 

@@ -140,6 +140,7 @@ impl Functions {
             packets_per_hit,
             bytes_per_hit: mean(sums.bytes, sums.with_bytes),
             cpu_pct: None,
+            cpu_error: None,
             self_pct: None,
             ns_per_packet: None,
             ns_per_call: None,
@@ -159,6 +160,7 @@ impl Functions {
             doc: Arc::clone(&kept.doc),
             label: label(counted.source, free).into(),
             asked,
+            symbols: probe.symbols(),
         }
     }
 }

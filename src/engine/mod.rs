@@ -311,6 +311,7 @@ impl Engine {
             .plan(&self.want, &self.registry, self.source.session(), free);
         let mut demand = Demand {
             interval: self.want.interval,
+            clock_hz: 0,
             attached: self.plan.attached.clone(),
             pids: self.want.pids.clone(),
             children: self.want.children,

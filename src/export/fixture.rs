@@ -27,6 +27,7 @@ pub fn empty() -> Snapshot {
         summary: Summary::default(),
         functions: Vec::new(),
         stages: Vec::new(),
+        contexts: Vec::new(),
         cpus: Vec::new(),
         devices: Vec::new(),
         processes: Vec::new(),
@@ -40,6 +41,7 @@ pub fn empty() -> Snapshot {
             counting: "perf",
             ..Health::default()
         },
+        cpu_profile: Arc::from([]),
         profile: Arc::new([]),
         profile_s: 0.0,
         candidates: Arc::new([]),
@@ -118,6 +120,11 @@ pub fn busy() -> Snapshot {
             pid: 9127,
             comm: Arc::from("statsd"),
             weight: 31.0,
+            unit: "hits",
+            stage: None,
+            direction: None,
+            context: None,
+            cut: usize::MAX,
             samples: 1,
             frames: [Arc::from("__dev_queue_xmit"), Arc::from("main (st\natsd)")].into(),
         }],
@@ -146,6 +153,7 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         packets_per_hit: None,
         bytes_per_hit: None,
         cpu_pct: None,
+        cpu_error: None,
         self_pct: None,
         ns_per_packet: None,
         ns_per_call: None,
@@ -162,5 +170,6 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         doc: Arc::from("one run"),
         label: Arc::from("perf"),
         asked: false,
+        symbols: &[],
     }
 }

@@ -1,6 +1,7 @@
 //! Counters the kernel keeps anyway, read from /proc, /sys and netlink, and nothing attached.
 //! Knows no event, no thread, no screen.
 
+mod drivers;
 mod family;
 mod fast;
 mod identity;
@@ -17,6 +18,7 @@ mod stacked;
 mod stat;
 mod tasks;
 
+pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;
 pub use identity::identity;

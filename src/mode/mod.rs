@@ -16,6 +16,7 @@ use std::io;
 use crate::cli::{Cli, Command, Live};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::host::{Proc, drivers};
 use crate::model::Names;
 use crate::plan::{self, Plan};
 use crate::source::Source;
@@ -48,7 +49,12 @@ fn host(typed: &Live) -> Result<(), Error> {
         tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
         interval: plan.want.interval,
     })?;
-    watch(Box::new(source), Box::new(HostNames::start()), plan, typed)
+    watch(
+        Box::new(source),
+        Box::new(HostNames::start(drivers(&Proc::host()))),
+        plan,
+        typed,
+    )
 }
 
 /// The made-up machine.
@@ -61,7 +67,7 @@ fn made_up(typed: &Live, seed: u64) -> Result<(), Error> {
         Pace::RealTime
     };
     let source = Demo::new(seed, pace, plan.registry.specs());
-    watch(Box::new(source), Box::new(DemoNames), plan, typed)
+    watch(Box::new(source), Box::new(DemoNames::new()), plan, typed)
 }
 
 /// The screen, its script, or batch.

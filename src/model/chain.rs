@@ -116,13 +116,13 @@ impl ChainTable {
             // All but the innermost frame are return addresses: the call is one byte before.
             let address = if leaf { entry } else { entry.saturating_sub(1) };
             leaf = false;
-            let name = if user {
-                names.user(pid as u32, address)
+            if user {
+                settled &= names.user(pid as u32, address, &mut frames);
             } else {
-                names.kernel(address)
-            };
-            settled &= name.settled;
-            frames.push(name.text);
+                let name = names.kernel(address);
+                settled &= name.settled;
+                frames.push(name.text);
+            }
         }
         let frames: Arc<[Arc<str>]> = frames.into();
         if settled {
@@ -134,7 +134,8 @@ impl ChainTable {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names::Name;
+    use super::super::names::{KernelFunction, Name};
+    use super::super::stage::StageId;
     use super::*;
 
     struct Hex;
@@ -146,11 +147,15 @@ mod tests {
                 settled: true,
             }
         }
-        fn user(&mut self, pid: u32, address: u64) -> Name {
-            Name {
-                text: format!("u{pid}:{address}").into(),
-                settled: true,
-            }
+        fn function(&mut self, _: u64) -> Option<KernelFunction> {
+            None
+        }
+        fn stage(&self, _: StageId) -> &'static str {
+            "none"
+        }
+        fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool {
+            frames.push(format!("u{pid}:{address}").into());
+            true
         }
     }
 

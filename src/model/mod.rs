@@ -6,16 +6,20 @@ mod fold;
 mod names;
 mod series;
 mod snapshot;
+mod stage;
 mod time;
 mod want;
 
 pub use fold::{Fold, Folded, Hit, Sums, Weighed};
-pub use names::{Name, Names};
+pub use names::{KernelFunction, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, Cpu, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health,
-    HostInfo, Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Stage,
-    Summary, Tcp,
+    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Finding, Function, HISTORY,
+    Health, HostInfo, Latency, Part, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot,
+    Stack, Stage, Summary, Tcp,
+};
+pub use stage::{
+    Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
 pub use time::format_time;
 pub use want::Want;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::stage::{Kind, StageId};
+
 /// One answer; `settled` is false while somebody is still looking (ask again at the next tick).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
@@ -9,10 +11,24 @@ pub struct Name {
     pub settled: bool,
 }
 
+/// What the stage model wants to know of a kernel function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelFunction {
+    /// The name in the source: no module, nothing that a compiler appended.
+    pub plain: Arc<str>,
+    pub kind: Kind,
+}
+
 pub trait Names: Send {
     /// `name` or `name [module]`; an address nobody knows is itself in hex.
     fn kernel(&mut self, address: u64) -> Name;
 
-    /// `name (file)` of a frame of process `pid`.
-    fn user(&mut self, pid: u32, address: u64) -> Name;
+    /// The same function for the stage model; `None`: somebody is still looking.
+    fn function(&mut self, address: u64) -> Option<KernelFunction>;
+
+    fn stage(&self, stage: StageId) -> &'static str;
+
+    /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the
+    /// innermost foremost. True: settled.
+    fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool;
 }

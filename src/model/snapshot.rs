@@ -33,7 +33,10 @@ pub struct Snapshot {
     pub summary: Summary,
     /// Every row this run knows, in the order of the path.
     pub functions: Vec<Function>,
+    /// Heaviest first.
     pub stages: Vec<Stage>,
+    /// What all CPUs did, by context: percent of one CPU, idle included.
+    pub contexts: Vec<Part>,
     pub cpus: Vec<Cpu>,
     pub devices: Vec<Device>,
     /// Heaviest first.
@@ -47,7 +50,10 @@ pub struct Snapshot {
     pub findings: Vec<Finding>,
     pub health: Health,
 
-    /// Stacks of the last `profile_s` seconds, for the tree.
+    /// CPU samples of the last `profile_s` seconds, heaviest first.
+    #[serde(skip)]
+    pub cpu_profile: Arc<[Stack]>,
+    /// Stacks of the functions' hits of the last `profile_s` seconds, for the tree.
     #[serde(skip)]
     pub profile: Arc<[Stack]>,
     #[serde(skip)]
@@ -102,9 +108,24 @@ pub struct Summary {
     /// The next hottest CPU and its softirq share.
     pub next_cpu: Option<u32>,
     pub next_softirq_pct: Option<f64>,
+    /// CPU time of the network stack, over the window of `cpu_window_s`; 1: one CPU.
     pub net_cores: Option<f64>,
+    /// 95 % half-width of `net_cores`.
+    pub net_cores_error: Option<f64>,
+    /// Its parts by whose work it was, percent of one CPU.
+    pub net_rx_pct: Option<f64>,
+    pub net_tx_pct: Option<f64>,
+    pub net_sock_pct: Option<f64>,
+    pub net_other_pct: Option<f64>,
+    /// Profilers at work, netop among them; not part of `net_cores`.
+    pub observer_pct: Option<f64>,
+    /// `net_cores` per wire packet (received, sent, and what stayed on this host), ns.
     pub ns_per_packet: Option<f64>,
     pub ns_error: Option<f64>,
+    /// Wire packets per second, as in `ns_per_packet`.
+    pub wire_pps: Option<f64>,
+    /// Past seconds that the CPU figures cover.
+    pub cpu_window_s: Option<f64>,
     /// What physical devices received and sent.
     pub rx_pps: Option<f64>,
     pub tx_pps: Option<f64>,
@@ -157,10 +178,17 @@ pub struct Function {
     pub packets_per_hit: Option<f64>,
     /// Mean bytes of a hit, where the event carries a length; from samples.
     pub bytes_per_hit: Option<f64>,
+    /// The function and what it called in the same context, percent of one CPU.
     pub cpu_pct: Option<f64>,
+    /// 95 % half-width of `cpu_pct`.
+    pub cpu_error: Option<f64>,
+    /// The function's own code.
     pub self_pct: Option<f64>,
+    /// CPU time per wire packet of its direction.
     pub ns_per_packet: Option<f64>,
+    /// CPU time per hit: misleading alone, a merged packet is one hit.
     pub ns_per_call: Option<f64>,
+    /// 95 % half-width of `ns_per_packet`.
     pub ns_error: Option<f64>,
     /// Empty when it was counted per task.
     pub per_cpu: Vec<CpuCalls>,
@@ -182,6 +210,9 @@ pub struct Function {
     /// The user asked for it by name (`-e`, `e`, Enter).
     #[serde(skip)]
     pub asked: bool,
+    /// The kernel functions whose CPU time is this row's; empty: it has none of its own.
+    #[serde(skip)]
+    pub symbols: &'static [&'static str],
 }
 
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
@@ -201,18 +232,50 @@ pub struct Share {
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Stage {
-    pub stage: String,
+    pub stage: &'static str,
+    /// "rx", "tx", "sock" or "other".
     pub direction: &'static str,
+    /// Its own code, percent of one CPU; the stages of a snapshot add up to the network share
+    /// and the observers'.
     pub cpu_pct: f64,
+    /// 95 % half-width of `cpu_pct`.
+    pub cpu_error: Option<f64>,
+    /// Its own code and everything that it called in the same context.
+    pub inclusive_pct: f64,
+    /// Per wire packet of its direction (sock, other: of any).
     pub ns_per_packet: Option<f64>,
+    /// 95 % half-width of `ns_per_packet`.
     pub ns_error: Option<f64>,
+    /// What its innermost functions did, heaviest first: "lock", "alloc", "copy", "csum",
+    /// "memset", "irq_off"; what is left was none of them.
+    pub leaves: Vec<Part>,
+    /// Where it ran.
+    pub per_cpu: Vec<CpuPart>,
+}
+
+/// A part of a CPU figure.
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Part {
+    pub name: &'static str,
+    pub cpu_pct: f64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct CpuPart {
+    pub cpu: u32,
+    pub cpu_pct: f64,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
 pub struct Cpu {
     pub cpu: u32,
     pub node: Option<u32>,
+    /// The network stack on this CPU, over the summary's window.
     pub net_pct: Option<f64>,
+    pub net_rx_pct: Option<f64>,
+    pub net_tx_pct: Option<f64>,
+    pub net_sock_pct: Option<f64>,
+    pub observer_pct: Option<f64>,
     /// Ticks of /proc/stat until something better counts it.
     pub softirq_pct: Option<f64>,
     pub user_pct: Option<f64>,
@@ -283,8 +346,10 @@ pub struct Process {
     pub rx_bytes: Option<f64>,
     pub tx_packets: Option<f64>,
     pub rx_packets: Option<f64>,
+    /// The network stack in its own system calls, percent of one CPU.
     pub cpu_own_pct: Option<f64>,
     pub cpu_softirq_owned_pct: Option<f64>,
+    /// Softirqs and interrupts of the network that ran on its time.
     pub cpu_stolen_pct: Option<f64>,
     pub runq_delay_ms: Option<f64>,
     pub throttled_pct: Option<f64>,
@@ -323,12 +388,22 @@ pub struct Latency {}
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Stack {
+    /// The function whose hit it is; of a CPU sample "cpu".
     pub function: Arc<str>,
     pub pid: u32,
     pub comm: Arc<str>,
-    /// Hits it stands for.
+    /// What it stands for, in `unit`s.
     pub weight: f64,
+    /// "hits", or "ns" of CPU time.
+    pub unit: &'static str,
     pub samples: u64,
+    /// Of a CPU sample: whose code ran (see `stages`), for whom, and in which context.
+    pub stage: Option<&'static str>,
+    pub direction: Option<&'static str>,
+    /// "softirq", "ksoftirqd", "napi thread", "interrupt", "process", "idle".
+    pub context: Option<&'static str>,
+    /// How many of `frames`, from the leaf, belong to the context; the rest was interrupted.
+    pub cut: usize,
     /// Leaf first, kernel then user; `name` or `name [module]`, user frames `name (file)`.
     pub frames: Arc<[Arc<str>]>,
 }
@@ -347,6 +422,8 @@ pub struct Health {
     pub channel_dropped: u64,
     pub undecodable: u64,
     pub samples: u64,
+    /// CPU samples among them; null: CPU time is not sampled.
+    pub cpu_samples: Option<u64>,
     pub own_cpu_pct: Option<f64>,
     pub own_anon_bytes: Option<u64>,
     /// Estimated cost to the busiest CPU, in percent of it.

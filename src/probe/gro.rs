@@ -3,6 +3,7 @@
 
 use super::{Fields, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct NapiGroReceive;
 
@@ -19,6 +20,21 @@ impl Probe for NapiGroReceive {
         ["napi_gro_receive_entry", "napi_gro_frags_entry"]
             .map(|name| event("net", name, &["name", "len"], Some("name")))
             .into()
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "napi_gro_receive",
+            "gro_receive_skb",
+            "napi_gro_frags",
+            "dev_gro_receive",
+            "napi_skb_finish",
+            "gro_skb_finish",
+        ]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
     }
 
     fn priority(&self) -> u8 {

@@ -15,6 +15,7 @@ mod tracepoint;
 mod tx;
 
 use crate::decode::{Batch, EventSpec, Sample};
+use crate::model::Direction;
 
 pub use alias::{Resolved, nearest, resolve};
 pub use since::since;
@@ -105,6 +106,16 @@ pub trait Probe: Sync + Send {
 
     fn free(&self) -> Option<Free> {
         None
+    }
+
+    /// The kernel functions whose CPU time is this row's, over kernel versions (signals.md 3.3).
+    fn symbols(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whose wire packets its CPU time is divided by; `Other`: all.
+    fn direction(&self) -> Direction {
+        Direction::Other
     }
 
     /// Order in the budget: lower is opened first. 0: always opened.

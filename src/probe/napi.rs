@@ -3,6 +3,7 @@
 
 use super::{Fields, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct NapiPoll;
 
@@ -22,6 +23,14 @@ impl Probe for NapiPoll {
             &["dev_name", "work", "budget"],
             Some("dev_name"),
         )]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &["__napi_poll", "napi_poll"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
     }
 
     fn priority(&self) -> u8 {

@@ -3,6 +3,7 @@
 
 use super::{Fields, Free, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct NetifReceiveSkb;
 pub struct NetifRx;
@@ -37,6 +38,23 @@ impl Probe for NetifReceiveSkb {
         Some(Free::SoftnetProcessed)
     }
 
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "netif_receive_skb",
+            "netif_receive_skb_core",
+            "netif_receive_skb_internal",
+            "netif_receive_skb_list_internal",
+            "__netif_receive_skb",
+            "__netif_receive_skb_one_core",
+            "__netif_receive_skb_list_core",
+            "__netif_receive_skb_core",
+        ]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
+    }
+
     fn priority(&self) -> u8 {
         3
     }
@@ -57,6 +75,20 @@ impl Probe for NetifRx {
 
     fn events(&self) -> Vec<EventSpec> {
         vec![event("net", "netif_rx", &["name", "len"], Some("name"))]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "netif_rx",
+            "__netif_rx",
+            "netif_rx_internal",
+            "netif_rx_ni",
+            "enqueue_to_backlog",
+        ]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
     }
 
     fn priority(&self) -> u8 {

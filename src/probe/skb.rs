@@ -19,6 +19,16 @@ impl Probe for KfreeSkb {
         vec![event("skb", "kfree_skb", &["reason"], None)]
     }
 
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "kfree_skb",
+            "kfree_skb_reason",
+            "__kfree_skb_reason",
+            "sk_skb_reason_drop",
+            "kfree_skb_list_reason",
+        ]
+    }
+
     fn priority(&self) -> u8 {
         1
     }
@@ -42,6 +52,16 @@ impl Probe for ConsumeSkb {
 
     fn events(&self) -> Vec<EventSpec> {
         vec![event("skb", "consume_skb", &[], None)]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "consume_skb",
+            "napi_consume_skb",
+            "__consume_stateless_skb",
+            "skb_attempt_defer_free",
+            "skb_consume_udp",
+        ]
     }
 
     fn priority(&self) -> u8 {

@@ -3,6 +3,7 @@
 
 use super::{Fields, Flow, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct SendLength;
 pub struct RecvLength;
@@ -41,6 +42,22 @@ impl Probe for SendLength {
         length("sock_send_length")
     }
 
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "sock_sendmsg",
+            "__sock_sendmsg",
+            "sock_write_iter",
+            "__sys_sendto",
+            "____sys_sendmsg",
+            "inet_sendmsg",
+            "inet6_sendmsg",
+        ]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Tx
+    }
+
     fn priority(&self) -> u8 {
         5
     }
@@ -61,6 +78,21 @@ impl Probe for RecvLength {
 
     fn events(&self) -> Vec<EventSpec> {
         length("sock_recv_length")
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &[
+            "sock_recvmsg",
+            "sock_read_iter",
+            "__sys_recvfrom",
+            "____sys_recvmsg",
+            "inet_recvmsg",
+            "inet6_recvmsg",
+        ]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
     }
 
     fn priority(&self) -> u8 {

@@ -3,6 +3,7 @@
 
 use super::{Fields, Free, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct NetRxAction;
 pub struct NetTxAction;
@@ -30,6 +31,14 @@ impl Probe for NetRxAction {
         Some(Free::NetRxRuns)
     }
 
+    fn symbols(&self) -> &'static [&'static str] {
+        &["net_rx_action"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Rx
+    }
+
     fn priority(&self) -> u8 {
         0
     }
@@ -54,6 +63,14 @@ impl Probe for NetTxAction {
 
     fn free(&self) -> Option<Free> {
         Some(Free::NetTxRuns)
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &["net_tx_action"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Tx
     }
 
     fn priority(&self) -> u8 {

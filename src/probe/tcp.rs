@@ -3,6 +3,7 @@
 
 use super::{Fields, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct RetransmitSkb;
 
@@ -17,6 +18,14 @@ impl Probe for RetransmitSkb {
 
     fn events(&self) -> Vec<EventSpec> {
         vec![event("tcp", "tcp_retransmit_skb", &[], None)]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &["tcp_retransmit_skb", "__tcp_retransmit_skb"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Tx
     }
 
     fn priority(&self) -> u8 {

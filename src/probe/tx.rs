@@ -2,6 +2,7 @@
 
 use super::{Fields, Probe, What, event};
 use crate::decode::EventSpec;
+use crate::model::Direction;
 
 pub struct DevQueueXmit;
 pub struct NetDevStartXmit;
@@ -22,6 +23,14 @@ impl Probe for DevQueueXmit {
             &["name", "len"],
             Some("name"),
         )]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &["__dev_queue_xmit", "dev_queue_xmit"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Tx
     }
 
     fn priority(&self) -> u8 {
@@ -53,6 +62,14 @@ impl Probe for NetDevStartXmit {
             &["name", "len", "gso_segs"],
             Some("name"),
         )]
+    }
+
+    fn symbols(&self) -> &'static [&'static str] {
+        &["dev_hard_start_xmit", "xmit_one"]
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::Tx
     }
 
     fn priority(&self) -> u8 {

@@ -1,5 +1,5 @@
 //! Address → function name, for the running host: the kernel's from kallsyms, user frames from
-//! the mapped files. Never waits; knows no event and no screen.
+//! the mapped files; and kernel name → stage. Never waits; knows no event and no screen.
 
 mod elf;
 mod kallsyms;
@@ -9,32 +9,44 @@ mod maps;
 mod perf_map;
 mod readable;
 mod resolve;
+mod stage;
 mod user;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::model::{Name, Names};
+use rustc_hash::FxHashSet;
+
+use crate::model::{KernelFunction, Name, Names, StageId};
 use kernel::KernelNames;
 use user::UserNames;
+
+pub use stage::StageTable;
 
 /// Names of the host netop runs on.
 pub struct HostNames {
     kernel: KernelNames,
     user: UserNames,
+    stages: StageTable,
+    /// Modules that drive a network device here.
+    drivers: FxHashSet<String>,
 }
 
 impl HostNames {
     /// Starts reading at once, in threads that end with the value.
-    pub fn start() -> HostNames {
-        HostNames::at(Path::new("/"))
+    /// `drivers`: the modules behind the host's network devices.
+    pub fn start(drivers: FxHashSet<String>) -> HostNames {
+        HostNames::at(Path::new("/"), drivers)
     }
 
     /// The host whose /proc is `root`/proc.
-    pub fn at(root: &Path) -> HostNames {
+    pub fn at(root: &Path, drivers: FxHashSet<String>) -> HostNames {
         let proc = root.join("proc");
         HostNames {
             kernel: KernelNames::start(proc.join("kallsyms")),
             user: UserNames::start(proc),
+            stages: StageTable::builtin(),
+            drivers,
         }
     }
 
@@ -49,7 +61,18 @@ impl Names for HostNames {
         self.kernel.name(address)
     }
 
-    fn user(&mut self, pid: u32, address: u64) -> Name {
-        self.user.name(pid, address)
+    fn function(&mut self, address: u64) -> Option<KernelFunction> {
+        let name = self.kernel.name(address);
+        (name.settled).then(|| self.stages.function(&name.text, &self.drivers))
+    }
+
+    fn stage(&self, stage: StageId) -> &'static str {
+        self.stages.name(stage)
+    }
+
+    fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool {
+        let name = self.user.name(pid, address);
+        frames.push(name.text);
+        name.settled
     }
 }

@@ -26,6 +26,7 @@ pub fn empty() -> Snapshot {
         summary: Summary::default(),
         functions: Vec::new(),
         stages: Vec::new(),
+        contexts: Vec::new(),
         cpus: Vec::new(),
         devices: Vec::new(),
         processes: Vec::new(),
@@ -40,6 +41,7 @@ pub fn empty() -> Snapshot {
             counting: "proc",
             ..Health::default()
         },
+        cpu_profile: Arc::from([]),
         profile: Vec::new().into(),
         profile_s: 0.0,
         candidates: Vec::new().into(),
@@ -62,6 +64,7 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         packets_per_hit: None,
         bytes_per_hit: None,
         cpu_pct: None,
+        cpu_error: None,
         self_pct: None,
         ns_per_packet: None,
         ns_per_call: None,
@@ -74,6 +77,7 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         doc: format!("One hit is one run of {name}, whatever it did.").into(),
         label: "perf".into(),
         asked: false,
+        symbols: &[],
     }
 }
 
@@ -83,6 +87,11 @@ pub fn stack(function: &str, pid: u32, comm: &str, weight: f64, frames: &[&str])
         pid,
         comm: comm.into(),
         weight,
+        unit: "hits",
+        stage: None,
+        direction: None,
+        context: None,
+        cut: usize::MAX,
         samples: weight as u64 / 10,
         frames: frames.iter().map(|frame| Arc::from(*frame)).collect(),
     }

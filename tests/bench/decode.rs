@@ -21,7 +21,7 @@ fn main() {
     let binding = Binding {
         event: EventId(0),
         layout,
-        period: 97,
+        period: Some(97),
     };
     let decode = |index: usize, batch: &mut Batch| {
         if index.is_multiple_of(1024) {

@@ -207,7 +207,7 @@ impl Sampler {
                         Some(Binding {
                             event: slot.event,
                             layout: slot.layout,
-                            period: slot.period,
+                            period: Some(slot.period),
                         })
                     };
                     if decode_sample(body, bind, batch).is_none() && !late {
