@@ -9,7 +9,7 @@ use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
 use crate::probe::{Added, PROBES, Resolved, nearest, resolve};
-use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs};
+use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
 
 pub struct Plan {
     pub registry: Registry,
@@ -46,14 +46,19 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
         || tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
     )?;
     let banner = match &tracefs {
-        Err(reason) if counting != Counting::Proc => Some(if permissions.root {
-            format!("Only free counters are shown: {reason}. See netop doctor.")
-        } else {
-            format!(
-                "Only free counters are shown: {reason}. Run sudo netop, or once: {}",
-                permissions.grant()
-            )
-        }),
+        Err(reason) if counting != Counting::Proc => {
+            // Sampling CPU time needs no tracefs.
+            let shown = match cpu_clock(0) {
+                Ok(_) => "Only CPU time and free counters are shown",
+                Err(_) => "Only free counters are shown",
+            };
+            Some(if permissions.root {
+                format!("{shown}: {reason}. See netop doctor.")
+            } else {
+                let grant = permissions.grant();
+                format!("{shown}: {reason}. Run sudo netop, or once: {grant}")
+            })
+        }
         _ => None,
     };
     Ok(Plan {

@@ -20,7 +20,7 @@ pub struct Session {
     pub events: Vec<Event>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Host {
     pub hostname: String,
     /// Kernel release, as in `uname -r`.

@@ -88,6 +88,7 @@ impl Engine {
             wire: wire.map(|wire| wire.times(seconds)),
             rates: &rates,
             counted: &counted,
+            filtered: !pids.is_empty(),
             exact: &exact,
         };
         self.cpu_time.take(&taken, self.names.as_mut())

@@ -8,8 +8,8 @@ use super::bucket::{Bucket, NetTime, StageTime, Wire};
 use super::processes::Charged;
 use super::registry::Registry;
 use crate::model::{
-    Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, KernelFrames, Leaf, Names, Part,
-    Stage, StageId, Summary, Weighed, ratio,
+    Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, Judged, KernelFrames, Leaf,
+    Names, Part, Stage, StageId, Summary, Weighed, ratio,
 };
 
 /// The CPU columns cover this much of the past, seconds.
@@ -29,6 +29,8 @@ pub struct Taken<'a> {
     /// Hits per second of each row; `None`: not counted.
     pub rates: &'a [Option<f64>],
     pub counted: &'a dyn Fn(u32) -> bool,
+    /// There is a PID filter.
+    pub filtered: bool,
     /// The time that was sampled on a CPU, ns.
     pub exact: &'a dyn Fn(u32) -> Option<f64>,
 }
@@ -72,7 +74,14 @@ impl CpuTime {
     /// Ends an interval in which CPU time was sampled. Returns its stacks, heaviest first.
     pub fn take(&mut self, taken: &Taken<'_>, names: &mut dyn Names) -> Vec<Weighed> {
         let span = (taken.seconds, WINDOW_S);
-        let folded = self.fold.finish(span, taken.exact, taken.counted, names);
+        // Of a process that was asked for all its time is of interest, of the others only what
+        // the network takes: naming the frames of every program would cost more than all the rest.
+        let keep = |pid, judged: Option<Judged>| match judged {
+            Some(judged) if judged.verdict.context == Context::Idle => false,
+            Some(judged) if !taken.filtered => judged.verdict.network || judged.observer,
+            _ => (taken.counted)(pid),
+        };
+        let folded = self.fold.finish(span, taken.exact, keep, names);
         self.folded += folded.samples_folded;
         if std::mem::take(&mut self.fresh) || folded.samples == 0 {
             return folded.stacks;
@@ -303,3 +312,7 @@ impl CpuTime {
         charged
     }
 }
+
+#[cfg(test)]
+#[path = "cpu_time_tests.rs"]
+mod tests;

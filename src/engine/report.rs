@@ -180,6 +180,8 @@ impl Engine {
         let mut notes = self.notes.clone();
         notes.extend(self.softnet_inexact.clone());
         notes.extend(self.device_unknown.clone());
+        let unnamed = |why| format!("CPU time has no stages: {why}");
+        notes.extend(self.names.missing().map(unnamed));
         notes.extend(uncounted(functions));
         Health {
             lost: loss.lost,

@@ -6,7 +6,6 @@ use rustc_hash::FxHashMap;
 use super::chain::{ChainId, ChainTable, Frames, others};
 use super::judged::{Judged, KernelFrames};
 use super::names::Names;
-use super::stage::Context;
 use super::window::{StackWindow, Sums, Weighed, heaviest_first};
 
 /// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
@@ -36,7 +35,7 @@ pub struct CpuFold {
 #[derive(Debug, Default)]
 pub struct CpuFolded {
     pub spots: Vec<Spot>,
-    /// Heaviest first; idle time and processes outside the filter left out.
+    /// Those that are kept, heaviest first.
     pub stacks: Vec<Weighed>,
     pub samples: u64,
     /// Samples whose stacks the window shortened.
@@ -66,12 +65,12 @@ impl CpuFold {
     }
 
     /// Ends the interval of `seconds`. `exact` gives the time that was sampled on a CPU, ns;
-    /// `counted` says whose stacks belong to the window, which spans at most `window_s`.
+    /// `keep` says which stacks the window keeps, which spans at most `window_s`.
     pub fn finish(
         &mut self,
         (seconds, window_s): (f64, f64),
         exact: impl Fn(u32) -> Option<f64>,
-        counted: impl Fn(u32) -> bool,
+        keep: impl Fn(u32, Option<Judged>) -> bool,
         names: &mut dyn Names,
     ) -> CpuFolded {
         let mut folded = CpuFolded::default();
@@ -88,8 +87,7 @@ impl CpuFold {
                 ns,
                 judged,
             });
-            let idle = judged.is_some_and(|j| j.verdict.context == Context::Idle);
-            if idle || !counted(pid) {
+            if !keep(pid, judged) {
                 chain.into_iter().for_each(|id| self.chains.release(id));
                 continue;
             }

@@ -26,6 +26,11 @@ pub trait Names: Send {
     /// The same function for the stage model; `None`: somebody is still looking.
     fn function(&mut self, address: u64) -> Option<KernelFunction>;
 
+    /// Why kernel functions have no names, in one sentence; known once somebody has looked.
+    fn missing(&self) -> Option<&str> {
+        None
+    }
+
     fn stage(&self, stage: StageId) -> &'static str;
 
     /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the

@@ -50,7 +50,8 @@ pub struct Snapshot {
     pub findings: Vec<Finding>,
     pub health: Health,
 
-    /// CPU samples of the last `profile_s` seconds, heaviest first.
+    /// CPU samples of the last `cpu_profile_s` seconds, heaviest first: the network's and the
+    /// observers'; under a PID filter all of those processes.
     #[serde(skip)]
     pub cpu_profile: Arc<[Stack]>,
     #[serde(skip)]

@@ -49,11 +49,6 @@ impl HostNames {
             drivers,
         }
     }
-
-    /// Why kernel functions have no names, in one sentence; known once kallsyms has been read.
-    pub fn kernel_missing(&self) -> Option<&str> {
-        self.kernel.missing()
-    }
 }
 
 impl Names for HostNames {
@@ -63,7 +58,12 @@ impl Names for HostNames {
 
     fn function(&mut self, address: u64) -> Option<KernelFunction> {
         let name = self.kernel.name(address);
-        (name.settled).then(|| self.stages.function(&name.text, &self.drivers))
+        (name.settled && self.kernel.missing().is_none())
+            .then(|| self.stages.function(&name.text, &self.drivers))
+    }
+
+    fn missing(&self) -> Option<&str> {
+        self.kernel.missing()
     }
 
     fn stage(&self, stage: StageId) -> &'static str {

@@ -23,7 +23,7 @@ pub use cpu_clock::cpu_clock;
 pub use linger::{exit_now, linger};
 pub use own::Own;
 pub use perf::{
-    GroupReader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
+    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
     settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};

@@ -80,6 +80,15 @@ fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize, clock: bool) {
         .read_format(read_format());
 }
 
+/// What a ring belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leader {
+    /// A tracepoint that hardly ever fires, by its id; others may join its group.
+    Quiet(u64),
+    /// Without tracefs there are no tracepoints: the clock alone writes into the ring.
+    Nothing,
+}
+
 /// The ring of one CPU and the quiet event that leads its group.
 pub struct Ring {
     leader: Sampler,
@@ -88,14 +97,17 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// `leader`: id of a tracepoint that hardly ever fires. `bytes`: a power of two. Where locked memory is short (EPERM) the ring is halved down to
+    /// `bytes`: a power of two. Where locked memory is short (EPERM) the ring is halved down to
     /// 128 KiB; the size got is in the result.
-    pub fn open(cpu: u32, leader: u64, bytes: usize) -> io::Result<(Ring, usize)> {
+    pub fn open(cpu: u32, leader: Leader, bytes: usize) -> io::Result<(Ring, usize)> {
         let mut size = bytes;
         OPENED.store(true, Ordering::Relaxed);
         loop {
             let watermark = size / 8;
-            let mut builder = Builder::new(Tracepoint::with_id(leader));
+            let mut builder = match leader {
+                Leader::Quiet(id) => Builder::new(Tracepoint::with_id(id)),
+                Leader::Nothing => Builder::new(Software::DUMMY),
+            };
             in_ring(&mut builder, cpu, watermark, false);
             let counter = builder.sample_period(NO_SAMPLES).enabled(true).build()?;
             match counter.sampled(size) {

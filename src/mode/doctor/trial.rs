@@ -8,7 +8,7 @@ use crate::decode::Format;
 use crate::probe::{Free, PROBES, Probe, since};
 use crate::source::live::RING_BYTES;
 use crate::sys::{
-    NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, settle_read_format,
+    Leader, NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, settle_read_format,
 };
 
 /// The rows of the path with what this kernel has of their events.
@@ -78,7 +78,7 @@ pub fn rings(tracefs: &Tracefs, cpus: &[u32]) -> Option<Rings> {
 }
 
 fn ring(cpu: u32, leader: u64, wanted: &Wanted) -> io::Result<(Ring, PerfEvent, usize)> {
-    let (mut ring, bytes) = Ring::open(cpu, leader, RING_BYTES)?;
+    let (mut ring, bytes) = Ring::open(cpu, Leader::Quiet(leader), RING_BYTES)?;
     let target = Target::Cpu {
         ring: &mut ring,
         period: NO_SAMPLES,

@@ -28,7 +28,8 @@ use crate::decode::{
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Own, PerfEvent, Tracefs, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+    Leader, Own, PerfEvent, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format,
+    wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
@@ -60,8 +61,8 @@ pub struct Live {
     batches: Receiver<Batch>,
     recycled: Sender<Batch>,
     answers: Receiver<Answer>,
-    /// The tracepoint that leads each CPU's group; `None`: there are no events here.
-    leader: Option<u64>,
+    /// What leads each CPU's group; `None`: there are no events here.
+    leader: Option<Leader>,
     proc: Proc,
     fast: Option<FastCounters>,
     slow: Slow,
@@ -133,12 +134,15 @@ impl Live {
             due: 0,
         };
         match options.tracefs.and_then(|tracefs| tracefs.quiet()) {
-            Ok(leader) => {
-                live.leader = Some(leader);
-                live.man_stations();
+            Ok(quiet) => live.leader = Some(Leader::Quiet(quiet)),
+            Err(reason) => {
+                live.catalog.refuse_all(&reason);
+                // CPU time can be sampled without tracefs.
+                let first = live.session.host.cpus.first().copied().unwrap_or(0);
+                live.leader = cpu_clock(first).ok().map(|_| Leader::Nothing);
             }
-            Err(reason) => live.catalog.refuse_all(&reason),
         }
+        live.man_stations();
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
     }

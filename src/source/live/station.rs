@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::outbox::Outbox;
 use super::sampler::{Answer, Order, Sampler};
 use crate::decode::{Batch, Counts, EventId, Reading};
-use crate::sys::{GroupReader, PerfEvent, Ring, WakeFd};
+use crate::sys::{GroupReader, Leader, PerfEvent, Ring, WakeFd};
 
 /// The channels that all samplers share.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Station {
     /// Opens the CPU's ring and starts its sampler thread. The second value is the ring's size.
     pub fn start(
         cpu: u32,
-        leader: u64,
+        leader: Leader,
         ring_bytes: usize,
         interval_s: f64,
         lines: &Lines,

@@ -1,0 +1,323 @@
+//! Samples whose stage, packets and process are known, through the window into the figures.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::cpus::Cpus;
+use super::super::functions::{Functions, Interval};
+use super::super::governor::{FreeNow, Plan};
+use super::*;
+use crate::decode::{Host, Session, SourceKind};
+use crate::model::{Folded, KernelFunction, Name, Want};
+use crate::symbol::StageTable;
+
+const KERNEL: u64 = (-128i64) as u64;
+const USER: u64 = (-512i64) as u64;
+
+/// Kernel functions at 1000, 2000, … ; return addresses lie one above.
+const FUNCTIONS: [&str; 12] = [
+    "tcp_v4_rcv",
+    "__netif_receive_skb_core.constprop.0",
+    "net_rx_action",
+    "handle_softirqs",
+    "__dev_queue_xmit",
+    "tcp_sendmsg",
+    "sock_write_iter",
+    "default_idle",
+    "vfs_read",
+    "perf_tp_event",
+    "_raw_spin_lock",
+    "virtnet_poll",
+];
+
+fn at(name: &str) -> u64 {
+    let index = FUNCTIONS.iter().position(|f| f.starts_with(name));
+    (index.expect("a function of the list") as u64 + 1) * 1000
+}
+
+/// A chain of kernel functions, leaf first.
+fn chain(names: &str) -> Vec<u64> {
+    let mut chain = vec![KERNEL];
+    for (i, name) in names.split(' ').enumerate() {
+        chain.push(at(name) + u64::from(i > 0));
+    }
+    chain
+}
+
+struct Table {
+    stages: StageTable,
+    loaded: bool,
+}
+
+impl Names for Table {
+    fn kernel(&mut self, address: u64) -> Name {
+        Name {
+            text: FUNCTIONS[(address / 1000 - 1) as usize].into(),
+            settled: self.loaded,
+        }
+    }
+
+    fn function(&mut self, address: u64) -> Option<KernelFunction> {
+        let name = self.kernel(address);
+        self.loaded
+            .then(|| self.stages.function(&name.text, &FxHashSet::default()))
+    }
+
+    fn stage(&self, stage: StageId) -> &'static str {
+        self.stages.name(stage)
+    }
+
+    fn user(&mut self, _: u32, _: u64, frames: &mut Vec<Arc<str>>) -> bool {
+        frames.push("main (prog)".into());
+        true
+    }
+}
+
+fn names() -> Table {
+    Table {
+        stages: StageTable::builtin(),
+        loaded: true,
+    }
+}
+
+const RECEIVE: &str = "tcp_v4_rcv __netif_receive_skb_core net_rx_action handle_softirqs \
+    __dev_queue_xmit tcp_sendmsg sock_write_iter";
+const SEND: &str = "__dev_queue_xmit tcp_sendmsg sock_write_iter";
+const MS: u64 = 1_000_000;
+
+/// A second of two CPUs: CPU 0 receives for 300 ms on the time of process 7 and sends for 200 ms in
+/// it; CPU 1 idles. 100 000 packets.
+fn second(time: &mut CpuTime, names: &mut Table, pids: &[u32]) {
+    let chains = [(RECEIVE, 300), (SEND, 200), ("vfs_read", 500)];
+    for (names, ms) in chains {
+        time.fold.push(0, 7, ms * MS, &chain(names));
+    }
+    time.fold.push(1, 0, 1000 * MS, &chain("default_idle"));
+    let rates = vec![Some(50_000.0); 13];
+    let wire = Wire {
+        rx: 100_000.0,
+        tx: 100_000.0,
+        all: 100_000.0,
+    };
+    let counted = |pid| pids.is_empty() || pids.contains(&pid);
+    time.take(
+        &Taken {
+            seconds: 1.0,
+            wire: Some(wire),
+            rates: &rates,
+            counted: &counted,
+            filtered: !pids.is_empty(),
+            exact: &|_| Some(1e9),
+        },
+        names,
+    );
+}
+
+fn close(a: Option<f64>, b: f64) {
+    let a = a.expect("a figure");
+    assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} is not {b}");
+}
+
+fn running(pids: &[u32], seconds: usize) -> (CpuTime, Table) {
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    for _ in 0..seconds {
+        second(&mut time, &mut names, pids);
+    }
+    (time, names)
+}
+
+#[test]
+fn the_first_interval_after_sampling_began_is_left_out() {
+    let (time, _) = running(&[], 1);
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    assert_eq!(summary.net_cores, None);
+}
+
+#[test]
+fn cpu_time_is_split_by_direction_and_divided_by_packets() {
+    let (time, names) = running(&[], 5);
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    close(summary.net_cores, 0.5);
+    close(summary.net_rx_pct, 30.0);
+    close(summary.net_tx_pct, 20.0);
+    close(summary.net_sock_pct, 0.0);
+    close(summary.ns_per_packet, 5000.0);
+    close(summary.ns_error, 0.0);
+    close(summary.cpu_window_s, 4.0);
+    let stages = time.stages(&names, true);
+    let named: Vec<_> = stages
+        .iter()
+        .filter(|s| s.cpu_pct > 0.0)
+        .map(|s| (s.stage, s.direction, s.cpu_pct.round() as u32))
+        .collect();
+    assert_eq!(named, [("tcp", "rx", 30), ("xmit", "tx", 20)]);
+    close(stages[0].ns_per_packet, 3000.0);
+    assert_eq!(stages[0].per_cpu.len(), 1);
+    let stages: f64 = stages.iter().map(|s| s.cpu_pct).sum();
+    close(Some(stages), 50.0);
+}
+
+/// The table before its CPU columns are filled.
+fn rows(registry: &Registry) -> Vec<Function> {
+    let session = Session {
+        host: Host::default(),
+        source: SourceKind::Demo,
+        events: Vec::new(),
+    };
+    let empty = Interval {
+        registry,
+        session: &session,
+        want: &Want::default(),
+        plan: &Plan::default(),
+        free: FreeNow::default(),
+        counts: &[],
+        cpus: &Cpus::default(),
+        folded: &Folded::default(),
+        samples: &FxHashMap::default(),
+        length_ns: 1,
+    };
+    Functions::new(registry).rows(&empty)
+}
+
+#[test]
+fn rows_have_their_functions_time_and_not_that_of_what_they_interrupted() {
+    let registry = Registry::new(Vec::new());
+    let (time, _) = running(&[], 4);
+    let mut functions = rows(&registry);
+    time.functions(&mut functions, true);
+    let of = |name: &str| functions.iter().find(|f| &*f.name == name).expect("a row");
+    close(of("net_rx_action").cpu_pct, 30.0);
+    close(of("net_rx_action").self_pct, 0.0);
+    close(of("net_rx_action").ns_per_packet, 3000.0);
+    close(of("net_rx_action").ns_per_call, 6000.0);
+    close(of("netif_receive_skb").cpu_pct, 30.0);
+    // 300 ms of the receive ran inside of __dev_queue_xmit too, and are not its own.
+    close(of("dev_queue_xmit").cpu_pct, 20.0);
+    close(of("dev_queue_xmit").self_pct, 20.0);
+    close(of("sock_send_length").cpu_pct, 20.0);
+    close(of("kfree_skb").cpu_pct, 0.0);
+}
+
+#[test]
+fn a_victim_is_charged_apart_from_what_it_asked_for() {
+    let (time, _) = running(&[], 3);
+    let charged = time.charged();
+    let (own, stolen) = charged.pct[&7];
+    close(Some(own), 20.0);
+    close(Some(stolen), 30.0);
+    assert!(!charged.pct.contains_key(&0));
+}
+
+#[test]
+fn contexts_add_up_to_every_cpu_and_idle_stands_last() {
+    let (time, _) = running(&[], 3);
+    let contexts = time.contexts();
+    let sum: f64 = contexts.iter().map(|c| c.cpu_pct).sum();
+    close(Some(sum), 200.0);
+    assert_eq!(contexts[0].name, "process");
+    assert_eq!(contexts.last().expect("six").name, "idle");
+}
+
+#[test]
+fn under_a_pid_filter_the_host_keeps_its_figures_and_the_stages_are_the_processs() {
+    let (time, names) = running(&[8], 3);
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    close(summary.net_cores, 0.5);
+    assert!(time.stages(&names, false).is_empty());
+    let (time, names) = running(&[7], 3);
+    assert_eq!(time.stages(&names, false)[0].ns_per_packet, None);
+}
+
+#[test]
+fn the_window_keeps_network_stacks_and_of_a_chosen_process_all() {
+    let (time, _) = running(&[], 3);
+    assert_eq!(time.fold.window(100).len(), 2);
+    let (time, _) = running(&[7], 3);
+    assert_eq!(time.fold.window(100).len(), 3);
+}
+
+#[test]
+fn without_names_there_are_no_figures_rather_than_zeros() {
+    let mut time = CpuTime::new(&Registry::new(Vec::new()));
+    let mut unread = Table {
+        loaded: false,
+        ..names()
+    };
+    for _ in 0..3 {
+        second(&mut time, &mut unread, &[]);
+    }
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    assert_eq!(summary.net_cores, None);
+    assert!(!time.charged().known);
+}
+
+#[test]
+fn a_profilers_work_is_the_observers_and_not_the_networks() {
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let observed = "_raw_spin_lock perf_tp_event tcp_v4_rcv net_rx_action handle_softirqs";
+    for _ in 0..3 {
+        time.fold.push(0, 7, 100 * MS, &chain(observed));
+        second(&mut time, &mut names, &[]);
+    }
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    // 1100 ms of samples share the second that was sampled.
+    close(summary.observer_pct, 10.0 / 1.1);
+    close(summary.net_cores, 0.5 / 1.1);
+    let stages = time.stages(&names, true);
+    let observer = stages
+        .iter()
+        .find(|s| s.stage == "observer")
+        .expect("shown");
+    close(Some(observer.cpu_pct), 10.0 / 1.1);
+    assert_eq!(observer.leaves[0].name, "lock");
+}
+
+#[test]
+fn short_intervals_are_put_together_until_they_are_about_a_second() {
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    for _ in 0..41 {
+        time.fold.push(0, 7, 10 * MS, &chain(SEND));
+        let taken = Taken {
+            seconds: 0.1,
+            wire: None,
+            rates: &[],
+            counted: &|_| true,
+            filtered: false,
+            exact: &|_| Some(1e8),
+        };
+        time.take(&taken, &mut names);
+    }
+    assert_eq!(time.parts.len(), 4);
+    close(Some(time.seconds()), 4.0);
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    assert_eq!(summary.ns_per_packet, None, "nobody counted packets");
+    close(summary.net_cores, 1.0);
+}
+
+#[test]
+fn user_code_is_process_time_and_no_network() {
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    for _ in 0..2 {
+        time.fold.push(0, 7, MS, &[USER, 0x40_0000]);
+        let taken = Taken {
+            seconds: 1.0,
+            wire: None,
+            rates: &[],
+            counted: &|_| true,
+            filtered: false,
+            exact: &|_| Some(1e9),
+        };
+        time.take(&taken, &mut names);
+    }
+    close(Some(time.contexts()[0].cpu_pct), 100.0);
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    close(summary.net_cores, 0.0);
+}
