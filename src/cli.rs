@@ -123,6 +123,11 @@ pub struct What {
     /// net:net_dev_xmit; a filter has no commas. May be given again
     #[arg(short = 'e', long = "event", value_name = "EVENT,…", value_delimiter = ',', value_parser = word)]
     pub events: Vec<String>,
+
+    /// CPU samples per second and CPU; 0 takes none
+    #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = 199,
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub frequency: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Args)]

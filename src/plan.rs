@@ -156,6 +156,7 @@ fn want(
         pids: typed.what.pids.clone(),
         children: typed.what.children,
         device: typed.what.device.clone(),
+        clock_hz: typed.what.frequency,
         ..Want::default()
     };
     if want

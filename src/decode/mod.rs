@@ -15,7 +15,7 @@ pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
-    RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_lost, decode_sample,
+    RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_lost, decode_sample, lost_event,
 };
 pub use session::{ClockKind, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use tick::{

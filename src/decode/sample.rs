@@ -106,6 +106,12 @@ pub fn decode_sample(
     Some(())
 }
 
+/// The event whose samples a PERF_RECORD_LOST counts; LOST_SAMPLES names none in its body.
+pub fn lost_event(kind: u32, body: &[u8]) -> Option<u64> {
+    let id = Cursor::new(body).u64();
+    id.filter(|_| kind == RECORD_LOST)
+}
+
 /// How many samples a PERF_RECORD_LOST { id, lost } or LOST_SAMPLES { lost } stands for.
 pub fn decode_lost(kind: u32, body: &[u8]) -> Option<u64> {
     let mut cursor = Cursor::new(body);

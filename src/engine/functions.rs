@@ -110,18 +110,14 @@ impl Functions {
                 all
             });
         let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
-        let mut packets_per_hit = mean(sums.packets, sums.with_packets);
-        if free == Some(Free::NetRxRuns) && counted.calls > 0 {
-            let processed: u64 = interval.cpus.deltas.values().map(|d| d.processed).sum();
-            packets_per_hit = Some(processed as f64 / counted.calls as f64);
-        }
+        let packets_per_hit = mean(sums.packets, sums.with_packets);
         let top: Vec<Share> = (interval.folded.tags.iter())
-            .filter(|(event, ..)| events.iter().any(|e| e.0 == *event))
+            .filter(|tagged| events.iter().any(|e| e.0 == tagged.event))
             .take(TOP)
-            .map(|(_, kind, name, calls)| Share {
-                kind,
-                name: Arc::clone(name),
-                calls: *calls,
+            .map(|tagged| Share {
+                kind: tagged.kind,
+                name: Arc::clone(&tagged.name),
+                calls: tagged.hits,
             })
             .collect();
         let reason = interval.plan.reasons.get(row).cloned().flatten();

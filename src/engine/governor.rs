@@ -21,6 +21,10 @@ pub const SAMPLE_NS: f64 = 4700.0;
 const STACKS: u32 = 49;
 const DRILL_STACKS: u32 = 499;
 
+/// The share of the budget that CPU samples may take, and the rate below which they are left.
+const CLOCK_SHARE: f64 = 0.5;
+const FEWEST_HZ: u32 = 19;
+
 /// A row that was shed comes back only when it would leave this share of the budget free.
 const COMES_BACK: f64 = 0.7;
 
@@ -39,6 +43,8 @@ pub enum Counting {
 #[derive(Debug, Default)]
 pub struct Plan {
     pub attached: Vec<Attach>,
+    /// CPU samples per second and CPU.
+    pub clock_hz: u32,
     /// Why a row is not counted; by row.
     pub reasons: Vec<Option<Arc<str>>>,
     /// One phrase for the header.
@@ -184,7 +190,10 @@ impl Governor {
         order.sort_by_key(|&row| (!asked(row), registry.rows[row].probe.priority(), row));
 
         let budget_ns = self.budget_pct * 1e7;
-        let mut spent: FxHashMap<u32, f64> = FxHashMap::default();
+        plan.clock_hz = self.clock_hz(want);
+        let clock_ns = f64::from(plan.clock_hz) * SAMPLE_NS;
+        let cpus = session.host.cpus.iter();
+        let mut spent: FxHashMap<u32, f64> = cpus.map(|&cpu| (cpu, clock_ns)).collect();
         let mut opened: Vec<(usize, EventId, bool)> = Vec::new();
         let mut shed: Vec<&str> = Vec::new();
         let mut forced_over: Option<&str> = None;
@@ -269,7 +278,26 @@ impl Governor {
         self.attached = plan.attached.iter().map(|a| a.event).collect();
         let missing = plan.reasons.iter().flatten().count() - shed.len();
         plan.phrase = phrase(want, self.counting, &shed, forced_over, stacks, missing);
+        if plan.clock_hz < want.clock_hz && !want.detached && self.counting != Counting::Proc {
+            let _infallible = write!(plan.phrase, "; CPU time sampled at {} Hz", plan.clock_hz);
+        }
         plan
+    }
+
+    /// CPU samples come first, they say what everything costs; but half of a small budget is all
+    /// they get, and below [`FEWEST_HZ`] they say nothing.
+    fn clock_hz(&self, want: &Want) -> u32 {
+        if want.detached || self.counting == Counting::Proc {
+            return 0;
+        }
+        if self.budget_pct >= 100.0 {
+            return want.clock_hz;
+        }
+        let affordable = (self.budget_pct * 1e7 * CLOCK_SHARE / SAMPLE_NS) as u32;
+        if affordable < want.clock_hz.min(FEWEST_HZ) {
+            return 0;
+        }
+        want.clock_hz.min(affordable)
     }
 
     /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.

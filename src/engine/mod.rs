@@ -1,5 +1,8 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
+mod bucket;
+mod cpu_report;
+mod cpu_time;
 mod cpus;
 mod functions;
 mod governor;
@@ -14,6 +17,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::functions::Functions;
 use self::governor::{FreeNow, Governor, Plan};
@@ -67,6 +71,7 @@ pub struct Engine {
     governor: Governor,
     plan: Plan,
     fold: Fold,
+    cpu_time: CpuTime,
     functions: Functions,
     cpus: Cpus,
     losses: Losses,
@@ -84,6 +89,8 @@ pub struct Engine {
     ended: Vec<u32>,
     /// Forked children of the filter's processes, as of the last tick.
     children: Vec<u32>,
+    /// Samples of hits whose stacks were shortened since the start.
+    shortened: u64,
     elapsed_ns: u64,
     sequence: u64,
     warm: bool,
@@ -101,6 +108,7 @@ impl Engine {
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting),
             functions: Functions::new(&registry),
+            cpu_time: CpuTime::new(&registry),
             notes: settings.notes.clone(),
             source,
             names,
@@ -121,6 +129,7 @@ impl Engine {
             device_unknown: None,
             ended: Vec::new(),
             children: Vec::new(),
+            shortened: 0,
             elapsed_ns: 0,
             sequence: 0,
             warm: false,
@@ -140,6 +149,7 @@ impl Engine {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
             self.fold.forget();
+            self.cpu_time.forget();
             self.event_samples.clear();
             self.ended.clear();
         }
@@ -166,6 +176,13 @@ impl Engine {
         // A lost sample has cost its stack walk like any other.
         *self.samples.entry(batch.cpu).or_default() += batch.samples.len() as u64 + batch.loss.lost;
         for sample in &batch.samples {
+            if sample.event == EventId::CLOCK {
+                let chain = sample.chain.of(&batch.frames);
+                self.cpu_time
+                    .fold
+                    .push(sample.cpu, sample.pid, sample.period, chain);
+                continue;
+            }
             let Some(row) = self.registry.row_of(sample.event) else {
                 continue;
             };
@@ -266,6 +283,7 @@ impl Engine {
             self.warm = true;
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();
+            self.cpu_time.forget();
             self.event_samples.clear();
             self.loss = Loss::default();
             Progress::Working
@@ -306,12 +324,16 @@ impl Engine {
 
     fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
         let free = self.free_now();
+        let sampled = self.plan.clock_hz;
         self.plan = self
             .governor
             .plan(&self.want, &self.registry, self.source.session(), free);
+        if self.plan.clock_hz != sampled {
+            self.cpu_time.forget();
+        }
         let mut demand = Demand {
             interval: self.want.interval,
-            clock_hz: 0,
+            clock_hz: self.plan.clock_hz,
             attached: self.plan.attached.clone(),
             pids: self.want.pids.clone(),
             children: self.want.children,

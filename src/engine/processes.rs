@@ -13,6 +13,31 @@ use crate::probe::Flow;
 /// Rows kept, heaviest first.
 const MOST: usize = 500;
 
+/// A process that nothing was counted for has a row when the network takes this much of it,
+/// percent of one CPU.
+const LEAST_PCT: f64 = 0.5;
+
+/// Percent of one CPU that the network took of each process, in its own system calls and on its
+/// time for whoever.
+#[derive(Debug, Default)]
+pub struct Charged {
+    pub pct: FxHashMap<u32, (f64, f64)>,
+    /// CPU time is sampled: a process that is not here used none.
+    pub known: bool,
+}
+
+impl Charged {
+    fn fill(&self, process: &mut Process) {
+        if !self.known {
+            return;
+        }
+        let (own, stolen) = self.pct.get(&process.pid).copied().unwrap_or_default();
+        process.cpu_own_pct = Some(own);
+        // The idle task has no time that could be taken from it.
+        process.cpu_stolen_pct = (process.pid != 0).then_some(stolen);
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Processes {
     names: FxHashMap<u32, Arc<str>>,
@@ -68,7 +93,7 @@ impl Processes {
         counts: &[Counts],
         flow_of: impl Fn(EventId) -> Option<Flow>,
         seconds: f64,
-        ended: &[u32],
+        (ended, charged): (&[u32], &Charged),
     ) -> Vec<Process> {
         let mut rows: BTreeMap<u32, Process> = BTreeMap::new();
         let row = |rows: &mut BTreeMap<u32, Process>, pid: u32, name: Arc<str>| {
@@ -113,8 +138,14 @@ impl Processes {
                 None => {}
             }
         }
+        for (&pid, &(own, stolen)) in &charged.pct {
+            if own + stolen >= LEAST_PCT {
+                row(&mut rows, pid, self.name(pid));
+            }
+        }
         let mut rows: Vec<Process> = rows.into_values().collect();
         for process in &mut rows {
+            charged.fill(process);
             process.runq_delay_ms = self.delays.get(&process.pid).copied();
             process.ended = ended.contains(&process.pid);
         }

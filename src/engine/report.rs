@@ -31,15 +31,13 @@ impl Engine {
         let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| {
             wide.get(&(event, cpu)).copied()
         });
-        let flows = std::mem::take(&mut self.flows);
-        let processes = self.processes.rows(
-            &folded,
-            &tick.counts,
-            |e| flows.get(&e).copied(),
-            seconds,
-            &self.ended,
-        );
-        self.flows = flows;
+        self.shortened += folded.samples_folded;
+        let net_dev = self.registry.row_named("net_dev_start_xmit");
+        let sent = net_dev.map(|row| &self.registry.rows[row].events);
+        let of_devices = folded.tags.iter().filter(|tagged| {
+            sent.is_some_and(|events| events.iter().any(|event| event.0 == tagged.event))
+        });
+        self.traffic.learn_segments(of_devices);
         let stacks: Vec<Stack> = folded
             .stacks
             .iter()
@@ -62,6 +60,17 @@ impl Engine {
             samples: &std::mem::take(&mut self.event_samples),
             length_ns: tick.interval_ns,
         });
+        let wire = self.traffic.wire();
+        let cpu_stacks = self.take_cpu_time(tick, wire, &functions);
+        let flows = std::mem::take(&mut self.flows);
+        let processes = self.processes.rows(
+            &folded,
+            &tick.counts,
+            |e| flows.get(&e).copied(),
+            seconds,
+            (&self.ended, &self.cpu_time.charged()),
+        );
+        self.flows = flows;
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus.rows.clone();
@@ -79,7 +88,7 @@ impl Engine {
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
         let loss = std::mem::take(&mut self.loss);
-        Snapshot {
+        let mut snapshot = Snapshot {
             schema: SCHEMA,
             at: tick.wall_ns,
             interval_s: seconds,
@@ -105,7 +114,10 @@ impl Engine {
             profile: profile.into(),
             profile_s: self.fold.window_seconds(),
             candidates: Arc::clone(&self.processes.candidates),
-        }
+            cpu_profile_s: 0.0,
+        };
+        self.report_cpu_time(wire, &cpu_stacks, &mut snapshot);
+        snapshot
     }
 
     fn name_stack(&mut self, stack: &Weighed) -> Stack {
@@ -176,6 +188,7 @@ impl Engine {
             undecodable: loss.undecodable,
             samples: functions.iter().map(|f| f.samples).sum(),
             cpu_samples: None,
+            samples_shortened: self.shortened,
             own_cpu_pct: own_pct,
             own_anon_bytes: tick.own.anon_bytes,
             cost_pct: own_pct.map(|_| cost.busiest_pct),

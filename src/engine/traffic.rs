@@ -3,18 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
+use super::bucket::Wire;
 use crate::decode::{HostSample, SlowSample};
-use crate::model::{Cpu, Summary};
+use crate::model::{Cpu, Summary, Tagged};
+
+/// How fast the mean number of segments follows what one interval's samples say.
+const SEGMENTS_SETTLE: f64 = 0.3;
+
+/// Devices whose segments are remembered.
+const DEVICES: usize = 4096;
 
 #[derive(Debug, Default)]
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
     rates: Option<Rates>,
+    /// Packets that one skb of a device stands for (GSO), as last seen.
+    segments: FxHashMap<Arc<str>, f64>,
     /// Interrupts of the last reading: irq and name → per CPU in the interval.
     irqs: Vec<(u32, String, Vec<u64>)>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Rates {
     rx_pps: f64,
     tx_pps: f64,
@@ -23,6 +34,8 @@ struct Rates {
     local_pps: f64,
     local_bps: f64,
     physical: bool,
+    /// Sent by each device that stays on this host, skbs per second.
+    local: Vec<(String, f64)>,
 }
 
 impl Traffic {
@@ -37,8 +50,39 @@ impl Traffic {
         }
     }
 
+    /// Learns how many packets the skbs of a device are.
+    pub fn learn_segments<'a>(&mut self, sent: impl Iterator<Item = &'a Tagged>) {
+        for tagged in sent.filter(|tagged| tagged.kind == "device") {
+            if let Some(packets) = tagged.packets_per_hit {
+                let known = self
+                    .segments
+                    .entry(Arc::clone(&tagged.name))
+                    .or_insert(packets);
+                *known += (packets - *known) * SEGMENTS_SETTLE;
+            }
+        }
+        // Devices of containers come and go.
+        if self.segments.len() > DEVICES {
+            self.segments.clear();
+        }
+    }
+
+    /// Wire packets per second. A local device counts an skb of many segments once, a NIC's
+    /// driver each segment. `None` before two readings.
+    pub fn wire(&self) -> Option<Wire> {
+        let rates = self.rates.as_ref()?;
+        let segments = |name: &str| self.segments.get(name).copied().unwrap_or(1.0);
+        let local = rates.local.iter();
+        let local: f64 = local.map(|(name, pps)| pps * segments(name)).sum();
+        Some(Wire {
+            rx: rates.rx_pps + local,
+            tx: rates.tx_pps + local,
+            all: rates.rx_pps + rates.tx_pps + local,
+        })
+    }
+
     pub fn fill(&self, summary: &mut Summary, cpus: &[Cpu], order: &[u32]) {
-        if let Some(rates) = self.rates {
+        if let Some(rates) = &self.rates {
             summary.local_pps = Some(rates.local_pps);
             summary.local_bps = Some(rates.local_bps);
             if rates.physical {
@@ -101,7 +145,9 @@ fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
             rates.rx_bps += 8.0 * per_s(link.rx_bytes, last.rx_bytes);
             rates.tx_bps += 8.0 * per_s(link.tx_bytes, last.tx_bytes);
         } else if link.local {
-            rates.local_pps += per_s(link.tx_packets, last.tx_packets);
+            let pps = per_s(link.tx_packets, last.tx_packets);
+            rates.local_pps += pps;
+            rates.local.push((link.name.clone(), pps));
             rates.local_bps += 8.0 * per_s(link.tx_bytes, last.tx_bytes);
         }
     }

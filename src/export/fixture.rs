@@ -42,6 +42,7 @@ pub fn empty() -> Snapshot {
             ..Health::default()
         },
         cpu_profile: Arc::from([]),
+        cpu_profile_s: 0.0,
         profile: Arc::new([]),
         profile_s: 0.0,
         candidates: Arc::new([]),

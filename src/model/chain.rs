@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::judged::{Judged, KernelFrames};
 use super::names::Names;
 
 /// Chain entries from here up are PERF_CONTEXT_* markers (linux/perf_event.h), not addresses.
@@ -26,12 +27,48 @@ pub struct ChainTable {
     scratch: Vec<u64>,
 }
 
+/// Names of a chain's frames, leaf first.
+pub type Frames = Arc<[Arc<str>]>;
+
 #[derive(Debug, Default)]
 struct Slot {
     key: Option<Arc<[u64]>>,
     holds: u32,
     /// Names once every frame of it is settled.
-    names: Option<Arc<[Arc<str>]>>,
+    names: Option<Frames>,
+    judged: Option<Judged>,
+}
+
+/// The frames of hits that were kept without a stack.
+pub fn others() -> Frames {
+    Arc::from([Arc::from("[others]")])
+}
+
+/// A frame of a chain; all but the innermost of a part are looked up at the call, which is one
+/// byte before the return address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    Kernel(u64),
+    User(u64),
+}
+
+/// The frames of a chain as the kernel gave it, markers included.
+pub fn entries(chain: &[u64]) -> impl Iterator<Item = Entry> + '_ {
+    let (mut user, mut leaf) = (false, true);
+    chain.iter().filter_map(move |&entry| {
+        if entry >= CONTEXT_MAX {
+            user = entry == CONTEXT_USER;
+            leaf = true;
+            return None;
+        }
+        let address = if leaf { entry } else { entry.saturating_sub(1) };
+        leaf = false;
+        Some(if user {
+            Entry::User(address)
+        } else {
+            Entry::Kernel(address)
+        })
+    })
 }
 
 impl ChainTable {
@@ -58,6 +95,7 @@ impl ChainTable {
             key: Some(Arc::clone(&key)),
             holds: 1,
             names: None,
+            judged: None,
         };
         let id = if let Some(id) = self.free.pop() {
             self.slots[id as usize] = slot;
@@ -82,8 +120,29 @@ impl ChainTable {
                 self.ids.remove(&key);
             }
             slot.names = None;
+            slot.judged = None;
             self.free.push(id);
         }
+    }
+
+    /// The outermost `most` frames of a held chain, as a chain of its own.
+    pub fn outermost(&self, id: ChainId, most: usize) -> Vec<u64> {
+        let key = self.slots[id as usize].key.as_deref().unwrap_or(&[]);
+        let chain = key.get(1..).unwrap_or(&[]);
+        let mut kept = 0;
+        let mut start = chain.len();
+        while start > 0 && kept < most {
+            start -= 1;
+            kept += usize::from(chain[start] < CONTEXT_MAX);
+        }
+        let marker = chain[..start].iter().rfind(|&&entry| entry >= CONTEXT_MAX);
+        let mut outer: Vec<u64> = marker.into_iter().chain(&chain[start..]).copied().collect();
+        let inside_a_part = start > 0 && chain[start - 1] < CONTEXT_MAX;
+        if let (true, Some(leaf)) = (inside_a_part, outer.get_mut(1)) {
+            // It was a return address; as the innermost frame it is looked up where it is.
+            *leaf -= 1;
+        }
+        outer
     }
 
     /// How many chains are held.
@@ -96,7 +155,7 @@ impl ChainTable {
     }
 
     /// The frames' names, leaf first.
-    pub fn names(&mut self, id: ChainId, names: &mut dyn Names) -> Arc<[Arc<str>]> {
+    pub fn names(&mut self, id: ChainId, names: &mut dyn Names) -> Frames {
         let slot = &mut self.slots[id as usize];
         if let Some(known) = &slot.names {
             return Arc::clone(known);
@@ -105,30 +164,38 @@ impl ChainTable {
         let Some((&pid, chain)) = key.split_first() else {
             return Arc::from([]);
         };
-        let (mut user, mut leaf, mut settled) = (false, true, true);
+        let mut settled = true;
         let mut frames = Vec::with_capacity(chain.len());
-        for &entry in chain {
-            if entry >= CONTEXT_MAX {
-                user = entry == CONTEXT_USER;
-                leaf = true;
-                continue;
-            }
-            // All but the innermost frame are return addresses: the call is one byte before.
-            let address = if leaf { entry } else { entry.saturating_sub(1) };
-            leaf = false;
-            if user {
-                settled &= names.user(pid as u32, address, &mut frames);
-            } else {
-                let name = names.kernel(address);
-                settled &= name.settled;
-                frames.push(name.text);
+        for entry in entries(chain) {
+            match entry {
+                Entry::User(address) => settled &= names.user(pid as u32, address, &mut frames),
+                Entry::Kernel(address) => {
+                    let name = names.kernel(address);
+                    settled &= name.settled;
+                    frames.push(name.text);
+                }
             }
         }
-        let frames: Arc<[Arc<str>]> = frames.into();
+        let frames: Frames = frames.into();
         if settled {
             slot.names = Some(Arc::clone(&frames));
         }
         frames
+    }
+
+    /// The verdict on the chain; `None`: names are still being looked up.
+    pub fn judged(
+        &mut self,
+        id: ChainId,
+        frames: &mut KernelFrames,
+        names: &mut dyn Names,
+    ) -> Option<Judged> {
+        let slot = &mut self.slots[id as usize];
+        if slot.judged.is_none() {
+            let (&pid, chain) = slot.key.as_deref()?.split_first()?;
+            slot.judged = frames.judge(pid as u32, chain, names);
+        }
+        slot.judged
     }
 }
 

@@ -5,20 +5,16 @@
 //! composition is sampled, the total is not. (The period alone is biased: the kernel restarts a
 //! period at each change, so that the next hit is always a sample; and samples get lost.)
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chain::{ChainId, ChainTable};
+use super::chain::{ChainId, ChainTable, Frames, others};
 use super::names::Names;
-use super::snapshot::STACKS_EXPORTED;
+use super::window::{self, StackWindow, Weighed, heaviest_first};
 
 /// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
 const STACKS_PER_INTERVAL: usize = 32 * 1024;
-
-/// Stacks that a second leaves to the window (a shorter interval its share); lighter ones are folded into one without frames.
-const STACKS_KEPT: usize = 1000;
 
 /// Distinct tags (devices, drop reasons) of one event.
 const TAGS: usize = 256;
@@ -75,15 +71,15 @@ impl Sums {
     }
 }
 
-/// A stack of the window: where it was hit, by whom, and how often.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weighed {
+/// What the hits of an event were about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tagged {
     pub event: u16,
-    pub pid: u32,
-    /// `None`: hits whose stacks were not kept apart.
-    pub chain: Option<ChainId>,
-    pub weight: f64,
-    pub samples: u64,
+    pub kind: &'static str,
+    pub name: Arc<str>,
+    pub hits: f64,
+    /// Mean packets of a hit, where the event says.
+    pub packets_per_hit: Option<f64>,
 }
 
 /// What an interval's samples add up to.
@@ -91,10 +87,12 @@ pub struct Weighed {
 pub struct Folded {
     pub per_event: FxHashMap<u16, Sums>,
     pub per_process: FxHashMap<(u16, u32), Sums>,
-    /// (event, kind, name) → hits.
-    pub tags: Vec<(u16, &'static str, Arc<str>, f64)>,
+    /// Heaviest first.
+    pub tags: Vec<Tagged>,
     /// Heaviest first.
     pub stacks: Vec<Weighed>,
+    /// Samples whose stacks the window shortened.
+    pub samples_folded: u64,
 }
 
 type Spot = (u16, u32);
@@ -108,10 +106,11 @@ pub struct Fold {
     totals: FxHashMap<Spot, u64>,
     stacks: FxHashMap<StackKey, (u64, u64)>,
     processes: FxHashMap<(u16, u32, u32), Sums>,
-    tags: FxHashMap<(u16, u32, u32), u64>,
+    /// Event, CPU and tag → periods, and packets by period.
+    tags: FxHashMap<(u16, u32, u32), (u64, f64)>,
     tag_names: Vec<(&'static str, Arc<str>)>,
     tag_ids: FxHashMap<Box<str>, u32>,
-    window: VecDeque<(f64, Vec<Weighed>)>,
+    window: StackWindow,
 }
 
 impl Fold {
@@ -127,7 +126,9 @@ impl Fold {
             .add(hit);
         if let Some((kind, name)) = hit.tag {
             let id = self.tag_id(kind, name);
-            *self.tags.entry((hit.event, hit.cpu, id)).or_default() += hit.period;
+            let cell = self.tags.entry((hit.event, hit.cpu, id)).or_default();
+            cell.0 += hit.period;
+            cell.1 += hit.packets.unwrap_or(0.0) * hit.period as f64;
         }
         let chain = (self.stacks.len() < STACKS_PER_INTERVAL && !hit.chain.is_empty())
             .then(|| self.chains.hold(hit.pid, hit.chain));
@@ -201,19 +202,28 @@ impl Fold {
                 .or_default()
                 .add_scaled(&sums, scale);
         }
-        let mut tags: FxHashMap<(u16, u32), f64> = FxHashMap::default();
-        for ((event, cpu, tag), periods) in self.tags.drain() {
-            *tags.entry((event, tag)).or_default() += periods as f64 * scale(event, cpu);
+        let mut tags: FxHashMap<(u16, u32), (f64, f64)> = FxHashMap::default();
+        for ((event, cpu, tag), (periods, packets)) in self.tags.drain() {
+            let scale = scale(event, cpu);
+            let cell = tags.entry((event, tag)).or_default();
+            cell.0 += periods as f64 * scale;
+            cell.1 += packets * scale;
         }
-        for ((event, tag), calls) in tags {
+        for ((event, tag), (hits, packets)) in tags {
             let (kind, name) = &self.tag_names[tag as usize];
-            folded.tags.push((event, kind, Arc::clone(name), calls));
+            folded.tags.push(Tagged {
+                event,
+                kind,
+                name: Arc::clone(name),
+                hits,
+                packets_per_hit: (packets > 0.0 && hits > 0.0).then(|| packets / hits),
+            });
         }
         folded
             .tags
-            .sort_by(|a, b| b.3.total_cmp(&a.3).then_with(|| a.2.cmp(&b.2)));
+            .sort_by(|a, b| b.hits.total_cmp(&a.hits).then_with(|| a.name.cmp(&b.name)));
 
-        let mut stacks: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)> = FxHashMap::default();
+        let mut stacks = window::Sums::default();
         for ((event, cpu, pid, chain), (periods, samples)) in self.stacks.drain() {
             let cell = stacks.entry((event, pid, chain)).or_default();
             if let (Some(chain), true) = (chain, cell.1 > 0) {
@@ -223,60 +233,19 @@ impl Fold {
             cell.1 += samples;
         }
         folded.stacks = heaviest_first(stacks);
-        self.keep(seconds, window_s, &folded.stacks);
+        folded.samples_folded =
+            self.window
+                .keep(seconds, window_s, &folded.stacks, &mut self.chains);
         folded
     }
 
-    /// Moves the interval into the window and lets go of what is older than it.
-    fn keep(&mut self, seconds: f64, window_s: f64, stacks: &[Weighed]) {
-        let most = (STACKS_KEPT as f64
-            * seconds.clamp(STACKS_EXPORTED as f64 / STACKS_KEPT as f64, 1.0))
-            as usize;
-        let mut kept: Vec<Weighed> = stacks.iter().take(most).copied().collect();
-        for light in stacks.iter().skip(most) {
-            if let Some(chain) = light.chain {
-                self.chains.release(chain);
-            }
-            let rest = kept.iter_mut().skip(most).find(|k| k.event == light.event);
-            match rest {
-                Some(rest) => {
-                    rest.weight += light.weight;
-                    rest.samples += light.samples;
-                }
-                None => kept.push(Weighed {
-                    chain: None,
-                    pid: 0,
-                    ..*light
-                }),
-            }
-        }
-        self.window.push_back((seconds, kept));
-        while self.window.len() > 1 && self.window_seconds() > window_s {
-            if let Some((_, old)) = self.window.pop_front() {
-                old.iter()
-                    .filter_map(|s| s.chain)
-                    .for_each(|chain| self.chains.release(chain));
-            }
-        }
-    }
-
     pub fn window_seconds(&self) -> f64 {
-        self.window.iter().map(|(seconds, _)| seconds).sum()
+        self.window.seconds()
     }
 
     /// The window's stacks added up, heaviest first, at most `most` of them.
     pub fn window(&self, most: usize) -> Vec<Weighed> {
-        let mut sums: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)> = FxHashMap::default();
-        for stack in self.window.iter().flat_map(|(_, stacks)| stacks) {
-            let cell = sums
-                .entry((stack.event, stack.pid, stack.chain))
-                .or_default();
-            cell.0 += stack.weight;
-            cell.1 += stack.samples;
-        }
-        let mut all = heaviest_first(sums);
-        all.truncate(most);
-        all
+        self.window.heaviest(most)
     }
 
     /// Forgets the window: the filter has changed and old stacks answer another question.
@@ -289,38 +258,16 @@ impl Fold {
                 self.chains.release(chain);
             }
         }
-        for (_, old) in std::mem::take(&mut self.window) {
-            old.iter()
-                .filter_map(|s| s.chain)
-                .for_each(|chain| self.chains.release(chain));
-        }
+        self.window.forget(&mut self.chains);
     }
 
     /// The named frames of a stack; hits kept without one have the single frame `[others]`.
-    pub fn frames(&mut self, stack: &Weighed, names: &mut dyn Names) -> Arc<[Arc<str>]> {
+    pub fn frames(&mut self, stack: &Weighed, names: &mut dyn Names) -> Frames {
         match stack.chain {
             Some(chain) => self.chains.names(chain, names),
-            None => Arc::from([Arc::from("[others]")]),
+            None => others(),
         }
     }
-}
-
-/// Equal weights in a fixed order, so that the same samples give the same table.
-fn heaviest_first(sums: FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)>) -> Vec<Weighed> {
-    let weighed = |((event, pid, chain), (weight, samples))| Weighed {
-        event,
-        pid,
-        chain,
-        weight,
-        samples,
-    };
-    let mut all: Vec<Weighed> = sums.into_iter().map(weighed).collect();
-    all.sort_by(|a, b| {
-        b.weight
-            .total_cmp(&a.weight)
-            .then((a.event, a.pid, a.chain).cmp(&(b.event, b.pid, b.chain)))
-    });
-    all
 }
 
 #[cfg(test)]

@@ -72,20 +72,6 @@ fn a_forgotten_interval_leaves_nothing_of_itself_to_the_next_question() {
 }
 
 #[test]
-fn light_stacks_beyond_the_limit_keep_their_weight_without_their_frames() {
-    let mut fold = Fold::default();
-    for i in 0..(STACKS_KEPT as u64 + 50) {
-        fold.push(&hit(0, 0, 1, 1, &[i + 1]), true);
-    }
-    fold.finish(1.0, 30.0, |_, _| None);
-    let window = fold.window(10_000);
-    let total: f64 = window.iter().map(|s| s.weight).sum();
-    assert!((total - (STACKS_KEPT as f64 + 50.0)).abs() < 1e-6);
-    assert_eq!(window.iter().filter(|s| s.chain.is_none()).count(), 1);
-    assert_eq!(fold.chains.len(), STACKS_KEPT);
-}
-
-#[test]
 fn means_are_weighted_by_what_the_samples_stand_for() {
     let mut fold = Fold::default();
     fold.push(

@@ -2,15 +2,22 @@
 //! snapshot. Knows no kernel, no clock, no screen.
 
 mod chain;
+mod cost;
+mod cpu_fold;
 mod fold;
+mod judged;
 mod names;
 mod series;
 mod snapshot;
 mod stage;
 mod time;
 mod want;
+mod window;
 
-pub use fold::{Fold, Folded, Hit, Sums, Weighed};
+pub use cost::{Bounded, differ, ratio};
+pub use cpu_fold::{CpuFold, CpuFolded, Spot};
+pub use fold::{Fold, Folded, Hit, Sums, Tagged};
+pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Name, Names};
 pub use series::Series;
 pub use snapshot::{
@@ -23,3 +30,4 @@ pub use stage::{
 };
 pub use time::format_time;
 pub use want::Want;
+pub use window::Weighed;

@@ -53,6 +53,8 @@ pub struct Snapshot {
     /// CPU samples of the last `profile_s` seconds, heaviest first.
     #[serde(skip)]
     pub cpu_profile: Arc<[Stack]>,
+    #[serde(skip)]
+    pub cpu_profile_s: f64,
     /// Stacks of the functions' hits of the last `profile_s` seconds, for the tree.
     #[serde(skip)]
     pub profile: Arc<[Stack]>,
@@ -424,6 +426,8 @@ pub struct Health {
     pub samples: u64,
     /// CPU samples among them; null: CPU time is not sampled.
     pub cpu_samples: Option<u64>,
+    /// Samples whose stacks were shortened since the start, so that memory stays bounded.
+    pub samples_shortened: u64,
     pub own_cpu_pct: Option<f64>,
     pub own_anon_bytes: Option<u64>,
     /// Estimated cost to the busiest CPU, in percent of it.

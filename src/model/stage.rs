@@ -52,6 +52,13 @@ pub enum Direction {
 }
 
 impl Direction {
+    pub const ALL: [Direction; 4] = [
+        Direction::Rx,
+        Direction::Tx,
+        Direction::Sock,
+        Direction::Other,
+    ];
+
     /// As in the snapshot.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,6 +89,29 @@ pub enum Leaf {
     IrqOff,
 }
 
+impl Leaf {
+    pub const ALL: [Leaf; 6] = [
+        Leaf::Lock,
+        Leaf::Alloc,
+        Leaf::Copy,
+        Leaf::Csum,
+        Leaf::Memset,
+        Leaf::IrqOff,
+    ];
+
+    /// As in the snapshot.
+    pub fn name(self) -> &'static str {
+        match self {
+            Leaf::Lock => "lock",
+            Leaf::Alloc => "alloc",
+            Leaf::Copy => "copy",
+            Leaf::Csum => "csum",
+            Leaf::Memset => "memset",
+            Leaf::IrqOff => "irq_off",
+        }
+    }
+}
+
 /// What is known of a function, once per symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kind {
@@ -93,9 +123,11 @@ pub struct Kind {
     pub observer: bool,
     pub boundary: Option<Boundary>,
     pub leaf: Option<Leaf>,
+    /// Only such a task runs it.
+    pub task: Option<Task>,
 }
 
-/// What a task is for, as far as its pid and name say.
+/// What a task is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     Idle,
@@ -105,18 +137,13 @@ pub enum Task {
 }
 
 impl Task {
-    /// kernel/softirq.c, net/core/dev.c: `ksoftirqd/N`, `napi/DEV-N`, `backlog_napi/N`; comm may be
-    /// cut at 15 characters.
-    pub fn of(pid: u32, comm: &str) -> Task {
+    /// A kernel thread is known by the function it runs in its loop; whole chains have it.
+    pub fn of(pid: u32, frames: &[Kind]) -> Task {
         if pid == 0 {
-            Task::Idle
-        } else if comm.starts_with("ksoftirqd/") {
-            Task::Ksoftirqd
-        } else if comm.starts_with("napi/") || comm.starts_with("backlog_napi/") {
-            Task::NapiThread
-        } else {
-            Task::Process
+            return Task::Idle;
         }
+        let thread = frames.iter().rev().find_map(|frame| frame.task);
+        thread.unwrap_or(Task::Process)
     }
 }
 
@@ -129,6 +156,29 @@ pub enum Context {
     Interrupt,
     Process,
     Idle,
+}
+
+impl Context {
+    pub const ALL: [Context; 6] = [
+        Context::Softirq,
+        Context::Ksoftirqd,
+        Context::NapiThread,
+        Context::Interrupt,
+        Context::Process,
+        Context::Idle,
+    ];
+
+    /// As in the snapshot.
+    pub fn name(self) -> &'static str {
+        match self {
+            Context::Softirq => "softirq",
+            Context::Ksoftirqd => "ksoftirqd",
+            Context::NapiThread => "napi thread",
+            Context::Interrupt => "interrupt",
+            Context::Process => "process",
+            Context::Idle => "idle",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +194,8 @@ pub struct Verdict {
     pub network: bool,
     /// How many frames, from the leaf, are of this context; the boundary is not.
     pub cut: usize,
+    /// There is a boundary: what is outside of it was interrupted.
+    pub interrupted: bool,
 }
 
 /// Judges a sample by its kernel frames, leaf first; none when user code ran.
@@ -181,6 +233,7 @@ pub fn judge(frames: &[Kind], task: Task) -> Verdict {
         context: context(boundary, task, network),
         network,
         cut,
+        interrupted: boundary.is_some(),
     }
 }
 

@@ -116,18 +116,16 @@ fn contexts() {
 }
 
 #[test]
-fn tasks_are_told_by_pid_and_name() {
-    for (pid, comm, task) in [
-        (0, "swapper/1", Task::Idle),
-        (15, "ksoftirqd/0", Task::Ksoftirqd),
-        (900, "napi/eth0-8193", Task::NapiThread),
-        (900, "napi/enp0s31f6-", Task::NapiThread),
-        (17, "backlog_napi/0", Task::NapiThread),
-        (18, "napi", Task::Process),
-        (19, "iperf3", Task::Process),
-    ] {
-        assert_eq!(Task::of(pid, comm), task, "{comm}");
-    }
+fn kernel_threads_are_known_by_their_loop_and_pid_0_idles() {
+    let thread = |task| Kind {
+        task: Some(task),
+        ..Kind::default()
+    };
+    let loops = [stage(1), thread(Task::Ksoftirqd), Kind::default()];
+    assert_eq!(Task::of(18, &loops), Task::Ksoftirqd);
+    assert_eq!(Task::of(0, &loops), Task::Idle);
+    assert_eq!(Task::of(19, &[stage(1)]), Task::Process);
+    assert_eq!(Task::of(19, &[]), Task::Process);
 }
 
 #[test]
@@ -161,6 +159,7 @@ fn any_frame() -> impl Strategy<Value = Kind> {
     ];
     let stage = proptest::option::of(0..StageId::MOST);
     (stage, directions, any::<bool>(), 0..8u8).prop_map(|(stage, direction, network, rare)| Kind {
+        task: None,
         stage: stage.and_then(StageId::new),
         direction,
         network,

@@ -7,6 +7,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
     pub interval: Duration,
+    /// CPU samples per second and CPU (`-F`); 0: none.
+    pub clock_hz: u32,
     /// Functions the user asked to count exactly (`-e`, `e`).
     pub exact: BTreeSet<String>,
     /// The function whose stacks are being looked at.
@@ -27,6 +29,7 @@ impl Default for Want {
     fn default() -> Self {
         Want {
             interval: Duration::from_secs(1),
+            clock_hz: 199,
             exact: BTreeSet::new(),
             drill: None,
             pids: Vec::new(),

@@ -3,7 +3,6 @@
 
 use super::{Fields, Probe, What, event};
 use crate::decode::EventSpec;
-use crate::model::Direction;
 
 pub struct RetransmitSkb;
 
@@ -22,10 +21,6 @@ impl Probe for RetransmitSkb {
 
     fn symbols(&self) -> &'static [&'static str] {
         &["tcp_retransmit_skb", "__tcp_retransmit_skb"]
-    }
-
-    fn direction(&self) -> Direction {
-        Direction::Tx
     }
 
     fn priority(&self) -> u8 {

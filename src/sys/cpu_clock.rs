@@ -5,6 +5,7 @@ use std::io;
 use perf_event::Builder;
 use perf_event::events::{Event, Hardware, Software};
 
+use super::perf::no_such_counter;
 use crate::decode::ClockKind;
 
 /// design.md 5: the fixed rate of CPU samples, Hz.
@@ -15,10 +16,10 @@ const RATE: u64 = 199;
 pub fn cpu_clock(cpu: u32) -> io::Result<ClockKind> {
     match open(Hardware::CPU_CYCLES, cpu) {
         Ok(()) => Ok(ClockKind::Cycles),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EACCES | libc::EPERM | libc::EMFILE) => Err(error),
-            _ => open(Software::CPU_CLOCK, cpu).map(|()| ClockKind::CpuClock),
-        },
+        Err(error) if no_such_counter(&error) => {
+            open(Software::CPU_CLOCK, cpu).map(|()| ClockKind::CpuClock)
+        }
+        Err(error) => Err(error),
     }
 }
 

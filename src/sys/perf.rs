@@ -11,11 +11,11 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use perf_event::events::{Software, Tracepoint};
+use perf_event::events::{Hardware, Software, Tracepoint};
 use perf_event::{Builder, Clock, Counter, ReadFormat, SampleFlag, Sampler};
 use perf_event_open_sys::ioctls;
 
-use crate::decode::{Reading, decode_group};
+use crate::decode::{ClockKind, Reading, decode_group};
 
 /// A period no hit count reaches: the event counts and never samples.
 pub const NO_SAMPLES: u64 = 1 << 62;
@@ -51,9 +51,14 @@ pub fn readings_count_loss() -> bool {
     LOST_FORMAT.load(Ordering::Relaxed)
 }
 
-/// What every event of a ring has in common. PERF_SAMPLE_PERIOD is never set: on a tracepoint
-/// the kernel then ignores the period and records every hit (peers.md 0.3).
-fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize) {
+/// What every event of a ring has in common. PERF_SAMPLE_PERIOD is set on clocks only: on a
+/// tracepoint the kernel then ignores the period and records every hit (peers.md 0.3).
+fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize, clock: bool) {
+    let period = if clock {
+        SampleFlag::PERIOD
+    } else {
+        SampleFlag::empty()
+    };
     builder
         .any_pid()
         .one_cpu(cpu as usize)
@@ -65,7 +70,8 @@ fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize) {
                 | SampleFlag::TIME
                 | SampleFlag::CPU
                 | SampleFlag::CALLCHAIN
-                | SampleFlag::RAW,
+                | SampleFlag::RAW
+                | period,
         )
         .sample_id_all(true)
         .sample_max_stack(MAX_STACK)
@@ -90,7 +96,7 @@ impl Ring {
         loop {
             let watermark = size / 8;
             let mut builder = Builder::new(Tracepoint::with_id(leader));
-            in_ring(&mut builder, cpu, watermark);
+            in_ring(&mut builder, cpu, watermark, false);
             let counter = builder.sample_period(NO_SAMPLES).enabled(true).build()?;
             match counter.sampled(size) {
                 Ok(leader) => {
@@ -212,7 +218,7 @@ impl PerfEvent {
         let mut builder = Builder::new(Tracepoint::with_id(wanted.tracepoint));
         let (mut counter, output) = match target {
             Target::Cpu { ring, period } => {
-                in_ring(&mut builder, ring.cpu, ring.watermark);
+                in_ring(&mut builder, ring.cpu, ring.watermark, false);
                 let output = ring.leader.as_raw_fd();
                 let counter = builder
                     .sample_period(period)
@@ -233,8 +239,7 @@ impl PerfEvent {
         };
         let fd = counter.as_raw_fd();
         if let Some(output) = output {
-            // SAFETY: two open perf descriptors.
-            check(unsafe { ioctls::SET_OUTPUT(fd, output) })?;
+            write_into(fd, output)?;
         }
         if let Some(filter) = &wanted.filter {
             let filter = CString::new(filter.as_str())?;
@@ -243,6 +248,30 @@ impl PerfEvent {
         }
         counter.enable()?;
         Ok(PerfEvent { counter })
+    }
+
+    /// Samples CPU time into the ring, `hz` times a second: cycles, or else the timer. In a group
+    /// of its own (see the top of this file); its samples carry their period: cycles, or ns.
+    pub fn open_clock(ring: &mut Ring, hz: u32) -> io::Result<(PerfEvent, ClockKind)> {
+        let open = |event: ClockKind| {
+            let mut builder = match event {
+                ClockKind::Cycles => Builder::new(Hardware::CPU_CYCLES),
+                ClockKind::CpuClock => Builder::new(Software::CPU_CLOCK),
+            };
+            in_ring(&mut builder, ring.cpu, ring.watermark, true);
+            builder.sample_frequency(u64::from(hz)).build()
+        };
+        let (mut counter, kind) = match open(ClockKind::Cycles) {
+            Ok(counter) => (counter, ClockKind::Cycles),
+            // Some virtual processors count cycles and cannot interrupt.
+            Err(error) if no_such_counter(&error) => {
+                (open(ClockKind::CpuClock)?, ClockKind::CpuClock)
+            }
+            Err(error) => return Err(error),
+        };
+        write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
+        counter.enable()?;
+        Ok((PerfEvent { counter }, kind))
     }
 
     /// The id that this event's samples and group readings carry.
@@ -268,6 +297,20 @@ impl PerfEvent {
     pub fn hits(&mut self) -> io::Result<u64> {
         self.counter.read()
     }
+}
+
+/// Is it the counter that is missing, rather than a right or a descriptor?
+pub(super) fn no_such_counter(error: &io::Error) -> bool {
+    !matches!(
+        error.raw_os_error(),
+        Some(libc::EACCES | libc::EPERM | libc::EMFILE | libc::ENODEV)
+    )
+}
+
+/// Records of the event `fd` go into the ring of `output`.
+fn write_into(fd: RawFd, output: RawFd) -> io::Result<()> {
+    // SAFETY: two open perf descriptors.
+    check(unsafe { ioctls::SET_OUTPUT(fd, output) })
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

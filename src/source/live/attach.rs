@@ -31,6 +31,9 @@ impl Live {
                     for attach in self.demand.attached.clone() {
                         self.attach_on(&station, attach);
                     }
+                    if self.demand.clock_hz > 0 {
+                        self.start_clock_on(&station);
+                    }
                     self.stations.push(station);
                 }
                 Err(error) => self
@@ -58,6 +61,21 @@ impl Live {
             stacks_per_s,
         });
         self.pending += 1;
+    }
+
+    fn start_clock_on(&mut self, station: &Station) {
+        let hz = self.demand.clock_hz;
+        station.order(Order::Clock { hz });
+        self.pending += usize::from(hz > 0);
+    }
+
+    /// Samples CPU time at the demand's rate, on every CPU.
+    pub(super) fn reconcile_clock(&mut self) {
+        let stations = std::mem::take(&mut self.stations);
+        for station in &stations {
+            self.start_clock_on(station);
+        }
+        self.stations = stations;
     }
 
     /// Opens, closes and re-aims the CPU-wide events: `old` → `self.demand`.
@@ -158,6 +176,18 @@ impl Live {
                     self.session.events.clone_from(&self.catalog.events);
                 } else if let Some(station) = self.stations.iter_mut().find(|s| s.cpu == cpu) {
                     station.dead = true;
+                }
+            }
+            Answer::Clock { cpu, result } => {
+                self.pending = self.pending.saturating_sub(1);
+                match result {
+                    Ok(kind) => self.session.host.clock = Some(kind),
+                    Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                    Err(error) => {
+                        let why = Refusal::of(&error);
+                        self.notes
+                            .push(format!("cpu {cpu}: its time is not sampled: {why}"));
+                    }
                 }
             }
             Answer::Drained { .. } => {}

@@ -303,6 +303,9 @@ impl Source for Live {
         if old.attached != demand.attached || old.device != demand.device {
             self.reconcile_wide(&old);
         }
+        if old.clock_hz != demand.clock_hz {
+            self.reconcile_clock();
+        }
         let tasks = |d: &Demand| {
             (
                 d.attached.clone(),

@@ -15,8 +15,8 @@ use crossbeam_channel::{Receiver, Sender};
 use super::outbox::Outbox;
 use super::period::{self, Draw};
 use crate::decode::{
-    Batch, Binding, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, decode_lost, decode_sample,
+    Batch, Binding, ClockKind, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
+    RECORD_THROTTLE, decode_lost, decode_sample, lost_event,
 };
 use crate::sys::{
     NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, readings_count_loss,
@@ -40,6 +40,10 @@ pub enum Order {
         event: EventId,
         stacks_per_s: u32,
     },
+    /// CPU samples per second from now on; 0: none.
+    Clock {
+        hz: u32,
+    },
     /// The interval is over: drain, answer, and adapt to the rates (hits/s) it had.
     Round {
         number: u64,
@@ -59,6 +63,11 @@ pub enum Answer {
         cpu: u32,
         event: EventId,
         error: io::Error,
+    },
+    /// CPU time is sampled now, by this; or why not.
+    Clock {
+        cpu: u32,
+        result: io::Result<ClockKind>,
     },
     Drained {
         round: u64,
@@ -87,6 +96,8 @@ pub struct Sampler {
     /// Takes closed events: closing waits for RCU, which this thread has no time for.
     pub closer: Sender<PerfEvent>,
     pub interval_s: f64,
+    /// What samples CPU time.
+    pub clock: Option<PerfEvent>,
     /// Ids of events that were closed lately.
     pub closed: Vec<u64>,
 }
@@ -108,8 +119,9 @@ impl Sampler {
                 match order {
                     Order::Stop => {
                         for slot in slots {
-                            self.close(slot);
+                            self.close(slot.perf);
                         }
+                        self.stop_clock();
                         return;
                     }
                     Order::Round { number, rates } => {
@@ -173,9 +185,10 @@ impl Sampler {
             Order::Detach(event) => {
                 while let Some(index) = slots.iter().position(|s| s.event == event) {
                     let slot = slots.swap_remove(index);
-                    self.close(slot);
+                    self.close(slot.perf);
                 }
             }
+            Order::Clock { hz } => self.start_clock(hz),
             Order::Aim {
                 event,
                 stacks_per_s,
@@ -193,14 +206,44 @@ impl Sampler {
         }
     }
 
+    fn start_clock(&mut self, hz: u32) {
+        self.stop_clock();
+        if hz == 0 {
+            return;
+        }
+        let opened = PerfEvent::open_clock(&mut self.ring, hz);
+        let result = opened.map(|(clock, kind)| {
+            self.clock = Some(clock);
+            kind
+        });
+        self.answer(Answer::Clock {
+            cpu: self.cpu,
+            result,
+        });
+    }
+
+    fn stop_clock(&mut self) {
+        if let Some(clock) = self.clock.take() {
+            self.close(clock);
+        }
+    }
+
     fn drain(&mut self, slots: &mut [Slot], batch: &mut Batch) {
         let outbox = &mut self.outbox;
         let closed = &self.closed;
+        let clock = self.clock.as_ref().map(PerfEvent::id);
         self.ring.drain(|kind, body| {
             match kind {
                 RECORD_SAMPLE => {
                     let mut late = false;
                     let bind = |id| {
+                        if Some(id) == clock {
+                            return Some(Binding {
+                                event: EventId::CLOCK,
+                                layout: Layout::default(),
+                                period: None,
+                            });
+                        }
                         late = closed.contains(&id);
                         let slot = slots.iter_mut().find(|s| s.id == id)?;
                         slot.taken += 1;
@@ -214,7 +257,11 @@ impl Sampler {
                         batch.loss.undecodable += 1;
                     }
                 }
-                RECORD_LOST | RECORD_LOST_SAMPLES if !readings_count_loss() => {
+                // The counts that are read say how many samples of theirs were lost; nobody
+                // reads the clock.
+                RECORD_LOST | RECORD_LOST_SAMPLES
+                    if !readings_count_loss() || lost_event(kind, body) == clock =>
+                {
                     batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
                 }
                 RECORD_THROTTLE => batch.loss.throttled += 1,
@@ -226,15 +273,15 @@ impl Sampler {
         });
     }
 
-    fn close(&mut self, mut slot: Slot) {
-        slot.perf.disable();
+    fn close(&mut self, mut perf: PerfEvent) {
+        perf.disable();
         // Records it has left in the ring are no decode errors.
-        self.closed.push(slot.id);
+        self.closed.push(perf.id());
         if self.closed.len() > 64 {
             self.closed.remove(0);
         }
         // The closer is gone only when the whole source is; then the event closes here.
-        let _closed_here = self.closer.send(slot.perf);
+        let _closed_here = self.closer.send(perf);
     }
 
     fn answer(&self, answer: Answer) {

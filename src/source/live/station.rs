@@ -65,6 +65,7 @@ impl Station {
             outbox: Outbox::new(cpu, lines.batches.clone(), lines.pool.clone()),
             closer: lines.closer.clone(),
             interval_s,
+            clock: None,
             closed: Vec::new(),
         };
         thread::Builder::new()

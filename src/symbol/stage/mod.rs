@@ -5,7 +5,7 @@ mod rules;
 
 use rustc_hash::FxHashSet;
 
-use crate::model::{Boundary, Direction, KernelFunction, Kind, Leaf, StageId};
+use crate::model::{Boundary, Direction, KernelFunction, Kind, Leaf, StageId, Task};
 use rules::{Rules, jited_program};
 
 const STAGES: &str = include_str!("../../../assets/stages.tsv");
@@ -23,6 +23,8 @@ pub struct StageTable {
     boundary_kinds: Vec<Boundary>,
     leaves: Rules,
     leaf_kinds: Vec<Leaf>,
+    tasks: Rules,
+    task_kinds: Vec<Task>,
     observer: Kind,
 }
 
@@ -41,6 +43,8 @@ impl StageTable {
             boundary_kinds: Vec::new(),
             leaves: Rules::default(),
             leaf_kinds: Vec::new(),
+            tasks: Rules::default(),
+            task_kinds: Vec::new(),
             observer: Kind::default(),
         };
         for line in lines(stages) {
@@ -66,7 +70,11 @@ impl StageTable {
                     table.leaves.add(table.leaf_kinds.len(), rules)?;
                     table.leaf_kinds.push(leaf_named(class)?);
                 }
-                _ => return Err(format!("neither boundary nor leaf: {of}")),
+                "task" => {
+                    table.tasks.add(table.task_kinds.len(), rules)?;
+                    table.task_kinds.push(task_named(class)?);
+                }
+                _ => return Err(format!("neither boundary, leaf nor task: {of}")),
             }
         }
         table.observer = *table
@@ -124,7 +132,9 @@ impl StageTable {
         };
         let boundary = self.boundaries.find(name, false);
         let leaf = self.leaves.find(name, false);
+        let task = self.tasks.find(name, false);
         Kind {
+            task: task.map(|line| self.task_kinds[line]),
             boundary: boundary.map(|line| self.boundary_kinds[line]),
             leaf: leaf.map(|line| self.leaf_kinds[line]),
             ..kind
@@ -146,15 +156,9 @@ fn columns<const N: usize>(line: &'static str) -> Result<[&'static str; N], Stri
 }
 
 fn direction_named(name: &str) -> Result<Direction, String> {
-    [
-        Direction::Rx,
-        Direction::Tx,
-        Direction::Sock,
-        Direction::Other,
-    ]
-    .into_iter()
-    .find(|direction| direction.name() == name)
-    .ok_or_else(|| format!("no direction: {name}"))
+    let named = |direction: &Direction| direction.name() == name;
+    let direction = Direction::ALL.into_iter().find(named);
+    direction.ok_or_else(|| format!("no direction: {name}"))
 }
 
 fn is_evidence(word: &str) -> Result<bool, String> {
@@ -174,14 +178,15 @@ fn boundary_named(name: &str) -> Result<Boundary, String> {
 }
 
 fn leaf_named(name: &str) -> Result<Leaf, String> {
+    let leaf = Leaf::ALL.into_iter().find(|leaf| leaf.name() == name);
+    leaf.ok_or_else(|| format!("no class of leaves: {name}"))
+}
+
+fn task_named(name: &str) -> Result<Task, String> {
     match name {
-        "lock" => Ok(Leaf::Lock),
-        "alloc" => Ok(Leaf::Alloc),
-        "copy" => Ok(Leaf::Copy),
-        "csum" => Ok(Leaf::Csum),
-        "memset" => Ok(Leaf::Memset),
-        "irq_off" => Ok(Leaf::IrqOff),
-        _ => Err(format!("no class of leaves: {name}")),
+        "ksoftirqd" => Ok(Task::Ksoftirqd),
+        "napi_thread" => Ok(Task::NapiThread),
+        _ => Err(format!("no kernel thread: {name}")),
     }
 }
 

@@ -1,0 +1,114 @@
+//! CPU samples at the end of an interval: into the window, and from it into the snapshot.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::bucket::Wire;
+use super::cpu_time::Taken;
+use crate::decode::{ClockKind, Tick};
+use crate::model::{Function, STACKS_EXPORTED, Snapshot, Stack, Weighed};
+
+/// Stacks of the tree and the flame graph.
+const PROFILE_STACKS: usize = 4000;
+
+/// What a CPU sample is called where functions have their names.
+const CPU: &str = "cpu";
+
+impl Engine {
+    /// Fills what comes from CPU samples; the counts are there already.
+    pub(super) fn report_cpu_time(
+        &mut self,
+        wire: Option<Wire>,
+        stacks: &[Weighed],
+        snapshot: &mut Snapshot,
+    ) {
+        // Packets of one process or device are not told apart here.
+        let whole_host = self.want.pids.is_empty() && self.want.device.is_none();
+        if let (true, Some(wire)) = (whole_host, wire) {
+            self.packets_per_hit(&mut snapshot.functions, wire);
+        }
+        if self.plan.clock_hz == 0 {
+            return;
+        }
+        self.cpu_time.summary(&mut snapshot.summary);
+        self.cpu_time.cpus(&mut snapshot.cpus);
+        snapshot.contexts = self.cpu_time.contexts();
+        // CPU time cannot be split by device.
+        if self.want.device.is_none() {
+            self.cpu_time.functions(&mut snapshot.functions, whole_host);
+            snapshot.stages = self.cpu_time.stages(self.names.as_ref(), whole_host);
+        }
+        snapshot.health.cpu_samples = self.cpu_time.samples;
+        snapshot.health.samples_shortened += self.cpu_time.folded;
+        let heaviest = stacks.iter().take(STACKS_EXPORTED);
+        let exported: Vec<Stack> = heaviest.map(|stack| self.name_cpu_stack(stack)).collect();
+        snapshot.stacks.extend(exported);
+        let window = self.cpu_time.fold.window(PROFILE_STACKS);
+        let profile: Vec<Stack> = window.iter().map(|s| self.name_cpu_stack(s)).collect();
+        snapshot.cpu_profile = profile.into();
+        snapshot.cpu_profile_s = self.cpu_time.fold.window_seconds();
+    }
+
+    fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
+        for (row, function) in functions.iter_mut().enumerate() {
+            if let (None, Some(rate)) = (function.packets_per_hit, function.rate) {
+                function.packets_per_hit = self.cpu_time.packets_per_hit(row, rate, wire);
+            }
+        }
+    }
+
+    /// The interval's CPU samples go into the window. Returns its stacks, heaviest first.
+    pub(super) fn take_cpu_time(
+        &mut self,
+        tick: &Tick,
+        wire: Option<Wire>,
+        functions: &[Function],
+    ) -> Vec<Weighed> {
+        if self.plan.clock_hz == 0 {
+            return Vec::new();
+        }
+        let seconds = tick.interval_ns as f64 / 1e9;
+        let span = tick.interval_ns as f64;
+        let rates: Vec<Option<f64>> = functions.iter().map(|f| f.rate).collect();
+        let (pids, children) = (&self.want.pids, &self.children);
+        let counted = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
+        let clock = self.source.session().host.clock;
+        let rows = &self.cpus.rows;
+        let exact = |cpu| match clock {
+            // A halted CPU counts no cycles: they share the time it was busy.
+            Some(ClockKind::Cycles) => {
+                let row = rows.iter().find(|row| row.cpu == cpu)?;
+                Some(span * (1.0 - row.idle_pct? / 100.0))
+            }
+            // The timer runs on an idle CPU too: its samples share all of the interval.
+            Some(ClockKind::CpuClock) | None => Some(span),
+        };
+        let taken = Taken {
+            seconds,
+            wire: wire.map(|wire| wire.times(seconds)),
+            rates: &rates,
+            counted: &counted,
+            exact: &exact,
+        };
+        self.cpu_time.take(&taken, self.names.as_mut())
+    }
+
+    fn name_cpu_stack(&mut self, stack: &Weighed) -> Stack {
+        let names = self.names.as_mut();
+        let (judged, frames, cut) = self.cpu_time.fold.describe(stack, names);
+        let verdict = judged.map(|judged| judged.verdict);
+        Stack {
+            function: Arc::from(CPU),
+            pid: stack.pid,
+            comm: self.processes.name(stack.pid),
+            weight: stack.weight,
+            unit: "ns",
+            samples: stack.samples,
+            stage: verdict.and_then(|v| Some(names.stage(v.exclusive?))),
+            direction: verdict.map(|v| v.direction.name()),
+            context: verdict.map(|v| v.context.name()),
+            cut,
+            frames,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! CPU time of the network stack: the window of the last 30 seconds of CPU samples, and what it
+//! says of stages, functions, CPUs and processes. Means over the window with 95 % bounds from the
+//! variance between its seconds (design.md 5).
+
+use std::collections::VecDeque;
+
+use super::bucket::{Bucket, NetTime, StageTime, Wire};
+use super::processes::Charged;
+use super::registry::Registry;
+use crate::model::{
+    Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, KernelFrames, Leaf, Names, Part,
+    Stage, StageId, Summary, Weighed, ratio,
+};
+
+/// The CPU columns cover this much of the past, seconds.
+const WINDOW_S: f64 = 30.0;
+
+/// Shorter intervals are put together until they are about a second: bounds come from the
+/// variance between seconds.
+const PART_S: f64 = 0.95;
+
+/// With more of the busy time unnamed (kallsyms is still being read) a part says nothing.
+const UNKNOWN: f64 = 0.02;
+
+/// What an interval's samples are seen with.
+pub struct Taken<'a> {
+    pub seconds: f64,
+    pub wire: Option<Wire>,
+    /// Hits per second of each row; `None`: not counted.
+    pub rates: &'a [Option<f64>],
+    pub counted: &'a dyn Fn(u32) -> bool,
+    /// The time that was sampled on a CPU, ns.
+    pub exact: &'a dyn Fn(u32) -> Option<f64>,
+}
+
+pub struct CpuTime {
+    pub fold: CpuFold,
+    parts: VecDeque<Bucket>,
+    directions: Vec<Direction>,
+    /// Samples of the last interval; `None`: CPU time is not sampled.
+    pub samples: Option<u64>,
+    /// Samples whose stacks were shortened since the start.
+    pub folded: u64,
+    /// Sampling began within the interval.
+    fresh: bool,
+}
+
+impl CpuTime {
+    pub fn new(registry: &Registry) -> CpuTime {
+        let symbols = registry.rows.iter().enumerate().flat_map(|(row, of)| {
+            let symbols = of.probe.symbols().iter();
+            symbols.map(move |&symbol| (symbol, row))
+        });
+        CpuTime {
+            fold: CpuFold::new(KernelFrames::new(symbols)),
+            parts: VecDeque::new(),
+            directions: registry.rows.iter().map(|r| r.probe.direction()).collect(),
+            samples: None,
+            folded: 0,
+            fresh: true,
+        }
+    }
+
+    /// Another question was asked, or sampling began anew: the past answers it no more.
+    pub fn forget(&mut self) {
+        self.fold.forget();
+        self.parts.clear();
+        self.samples = None;
+        self.fresh = true;
+    }
+
+    /// Ends an interval in which CPU time was sampled. Returns its stacks, heaviest first.
+    pub fn take(&mut self, taken: &Taken<'_>, names: &mut dyn Names) -> Vec<Weighed> {
+        let span = (taken.seconds, WINDOW_S);
+        let folded = self.fold.finish(span, taken.exact, taken.counted, names);
+        self.folded += folded.samples_folded;
+        if std::mem::take(&mut self.fresh) || folded.samples == 0 {
+            return folded.stacks;
+        }
+        self.samples = Some(folded.samples);
+        let mut part = Bucket::new(&folded.spots, self.directions.len(), taken.counted);
+        part.seconds = taken.seconds;
+        part.samples = folded.samples;
+        part.wire = taken.wire;
+        let calls = taken.rates.iter();
+        part.calls = calls.map(|rate| rate.map(|r| r * taken.seconds)).collect();
+        let idle = part.contexts[Context::Idle as usize];
+        let busy = part.contexts.iter().sum::<f64>() - idle + part.unknown;
+        if part.unknown > UNKNOWN * busy {
+            return folded.stacks;
+        }
+        match self.parts.back_mut() {
+            Some(last) if last.seconds < PART_S => last.merge(part),
+            _ => self.parts.push_back(part),
+        }
+        while self.parts.len() > 1 && self.seconds() > WINDOW_S + PART_S / 2.0 {
+            self.parts.pop_front();
+        }
+        folded.stacks
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.parts.iter().map(|part| part.seconds).sum()
+    }
+
+    /// Percent of one CPU.
+    fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
+        ratio(self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds)))
+    }
+
+    /// ns per wire packet; `None` where packets were not counted, or none came.
+    fn per_packet(&self, ns: impl Fn(&Bucket) -> f64, direction: Direction) -> Option<Bounded> {
+        if self.parts.iter().any(|part| part.wire.is_none()) {
+            return None;
+        }
+        let packets = |part: &Bucket| part.wire.map_or(0.0, |wire| wire.of(direction));
+        ratio(self.parts.iter().map(|part| (ns(part), packets(part))))
+    }
+
+    pub fn summary(&self, summary: &mut Summary) {
+        let Some(net) = self.pct(|part| part.net.net()) else {
+            return;
+        };
+        let of = |direction: Direction| {
+            let pct = self.pct(|part| part.net.directions[direction as usize]);
+            pct.map(|pct| pct.value)
+        };
+        summary.net_cores = Some(net.value / 100.0);
+        summary.net_cores_error = net.error.map(|error| error / 100.0);
+        summary.net_rx_pct = of(Direction::Rx);
+        summary.net_tx_pct = of(Direction::Tx);
+        summary.net_sock_pct = of(Direction::Sock);
+        summary.net_other_pct = of(Direction::Other);
+        summary.observer_pct = self.pct(|part| part.net.observer).map(|pct| pct.value);
+        let cost = self.per_packet(|part| part.net.net(), Direction::Other);
+        summary.ns_per_packet = cost.map(|cost| cost.value);
+        summary.ns_error = cost.and_then(|cost| cost.error);
+        let seconds = self.seconds();
+        let packets: Option<f64> = self.parts.iter().map(|p| p.wire.map(|w| w.all)).sum();
+        summary.wire_pps = packets.map(|packets| packets / seconds);
+        summary.cpu_window_s = Some(seconds);
+    }
+
+    /// The CPU columns of the function table. `per_packet`: the packets of the whole host are
+    /// those of the question (there is no filter).
+    pub fn functions(&self, functions: &mut [Function], per_packet: bool) {
+        if self.parts.is_empty() {
+            return;
+        }
+        for (row, function) in functions.iter_mut().enumerate() {
+            if function.symbols.is_empty() {
+                continue;
+            }
+            let inclusive = |part: &Bucket| part.rows[row].0;
+            let cpu = self.pct(inclusive);
+            function.cpu_pct = cpu.map(|cpu| cpu.value);
+            function.cpu_error = cpu.and_then(|cpu| cpu.error);
+            function.self_pct = self.pct(|part| part.rows[row].1).map(|own| own.value);
+            let calls: Option<f64> = (self.parts.iter())
+                .map(|part| part.calls.get(row).copied().flatten())
+                .sum();
+            let calls = calls.filter(|&calls| calls > 0.0);
+            let ns: f64 = self.parts.iter().map(inclusive).sum();
+            function.ns_per_call = calls.map(|calls| ns / calls);
+            if !per_packet {
+                continue;
+            }
+            let direction = self.directions[row];
+            let cost = self.per_packet(inclusive, direction);
+            function.ns_per_packet = cost.map(|cost| cost.value);
+            function.ns_error = cost.and_then(|cost| cost.error);
+        }
+    }
+
+    /// Wire packets (per second) of a row's direction for each of its hits.
+    pub fn packets_per_hit(&self, row: usize, rate: f64, wire: Wire) -> Option<f64> {
+        let direction = *self.directions.get(row)?;
+        (direction != Direction::Other && rate > 0.0).then(|| wire.of(direction) / rate)
+    }
+
+    pub fn stages(&self, names: &dyn Names, per_packet: bool) -> Vec<Stage> {
+        let mut keys: Vec<(StageId, Direction)> = (self.parts.iter())
+            .flat_map(|part| part.stages.keys().copied())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut stages: Vec<Stage> = (keys.into_iter())
+            .filter_map(|key| self.stage(key, names, per_packet))
+            .collect();
+        stages.sort_by(|a, b| {
+            b.cpu_pct
+                .total_cmp(&a.cpu_pct)
+                .then(b.inclusive_pct.total_cmp(&a.inclusive_pct))
+                .then((a.stage, a.direction).cmp(&(b.stage, b.direction)))
+        });
+        stages
+    }
+
+    fn stage(
+        &self,
+        key: (StageId, Direction),
+        names: &dyn Names,
+        per_packet: bool,
+    ) -> Option<Stage> {
+        let time =
+            |part: &Bucket, get: fn(&StageTime) -> f64| part.stages.get(&key).map_or(0.0, get);
+        let own = self.pct(|part| time(part, |time| time.own))?;
+        let inclusive = self.pct(|part| time(part, |time| time.inclusive))?;
+        let cost = per_packet
+            .then(|| self.per_packet(|part| time(part, |time| time.own), key.1))
+            .flatten();
+        let to_pct = 1.0 / (self.seconds() * 1e7);
+        let mut leaves: Vec<Part> = (Leaf::ALL.iter())
+            .map(|&leaf| {
+                let of = |part: &Bucket| {
+                    part.stages
+                        .get(&key)
+                        .map_or(0.0, |t| t.leaves[leaf as usize])
+                };
+                Part {
+                    name: leaf.name(),
+                    cpu_pct: self.parts.iter().map(of).sum::<f64>() * to_pct,
+                }
+            })
+            .filter(|part| part.cpu_pct > 0.0)
+            .collect();
+        leaves.sort_by(|a, b| b.cpu_pct.total_cmp(&a.cpu_pct));
+        let mut cpus = std::collections::BTreeMap::<u32, f64>::new();
+        for (cpu, ns) in (self.parts.iter())
+            .filter_map(|part| part.stages.get(&key))
+            .flat_map(|time| &time.cpus)
+        {
+            *cpus.entry(*cpu).or_default() += ns * to_pct;
+        }
+        Some(Stage {
+            stage: names.stage(key.0),
+            direction: key.1.name(),
+            cpu_pct: own.value,
+            cpu_error: own.error,
+            inclusive_pct: inclusive.value,
+            ns_per_packet: cost.map(|cost| cost.value),
+            ns_error: cost.and_then(|cost| cost.error),
+            leaves,
+            per_cpu: (cpus.into_iter())
+                .map(|(cpu, cpu_pct)| CpuPart { cpu, cpu_pct })
+                .collect(),
+        })
+    }
+
+    /// What the CPUs did, largest first; idle last.
+    pub fn contexts(&self) -> Vec<Part> {
+        let mut contexts: Vec<Part> = (Context::ALL.iter())
+            .filter_map(|&context| {
+                let pct = self.pct(|part| part.contexts[context as usize])?;
+                Some(Part {
+                    name: context.name(),
+                    cpu_pct: pct.value,
+                })
+            })
+            .collect();
+        let idle = |part: &Part| part.name == Context::Idle.name();
+        contexts.sort_by(|a, b| {
+            (idle(a), b.cpu_pct)
+                .partial_cmp(&(idle(b), a.cpu_pct))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
+        contexts
+    }
+
+    pub fn cpus(&self, cpus: &mut [Cpu]) {
+        for row in cpus {
+            let of = |get: &dyn Fn(&NetTime) -> f64| {
+                let ns = |part: &Bucket| part.cpus.get(&row.cpu).map_or(0.0, get);
+                self.pct(ns).map(|pct| pct.value)
+            };
+            let direction =
+                |direction: Direction| of(&move |net: &NetTime| net.directions[direction as usize]);
+            let net = of(&|net| net.net());
+            let rx = direction(Direction::Rx);
+            let tx = direction(Direction::Tx);
+            let sock = direction(Direction::Sock);
+            let observer = of(&|net| net.observer);
+            row.net_pct = net;
+            row.net_rx_pct = rx;
+            row.net_tx_pct = tx;
+            row.net_sock_pct = sock;
+            row.observer_pct = observer;
+        }
+    }
+
+    /// What the network took of each process.
+    pub fn charged(&self) -> Charged {
+        let mut charged = Charged {
+            known: !self.parts.is_empty(),
+            ..Charged::default()
+        };
+        let to_pct = 1.0 / (self.seconds() * 1e7);
+        for (pid, (own, stolen)) in self.parts.iter().flat_map(|part| &part.processes) {
+            let sum = charged.pct.entry(*pid).or_default();
+            sum.0 += own * to_pct;
+            sum.1 += stolen * to_pct;
+        }
+        charged
+    }
+}

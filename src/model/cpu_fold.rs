@@ -1,0 +1,146 @@
+//! The fold of one interval's CPU samples: weights scaled to the exact time of each CPU, chains
+//! judged, stacks kept for the window.
+
+use rustc_hash::FxHashMap;
+
+use super::chain::{ChainId, ChainTable, Frames, others};
+use super::judged::{Judged, KernelFrames};
+use super::names::Names;
+use super::stage::Context;
+use super::window::{StackWindow, Sums, Weighed, heaviest_first};
+
+/// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
+const STACKS_PER_INTERVAL: usize = 32 * 1024;
+
+/// CPU time of one chain of one process on one CPU.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spot {
+    pub cpu: u32,
+    pub pid: u32,
+    pub ns: f64,
+    /// `None`: its names are still being looked up, or it was not kept apart.
+    pub judged: Option<Judged>,
+}
+
+#[derive(Debug, Default)]
+pub struct CpuFold {
+    chains: ChainTable,
+    frames: KernelFrames,
+    /// CPU, process and chain → periods, samples.
+    stacks: FxHashMap<(u32, u32, Option<ChainId>), (u64, u64)>,
+    totals: FxHashMap<u32, u64>,
+    window: StackWindow,
+}
+
+/// What an interval's CPU samples add up to.
+#[derive(Debug, Default)]
+pub struct CpuFolded {
+    pub spots: Vec<Spot>,
+    /// Heaviest first; idle time and processes outside the filter left out.
+    pub stacks: Vec<Weighed>,
+    pub samples: u64,
+    /// Samples whose stacks the window shortened.
+    pub samples_folded: u64,
+}
+
+impl CpuFold {
+    pub fn new(frames: KernelFrames) -> CpuFold {
+        CpuFold {
+            frames,
+            ..CpuFold::default()
+        }
+    }
+
+    /// `period`: ns of the timer, or cycles.
+    pub fn push(&mut self, cpu: u32, pid: u32, period: u64, chain: &[u64]) {
+        *self.totals.entry(cpu).or_default() += period;
+        let apart = self.stacks.len() < STACKS_PER_INTERVAL && !chain.is_empty();
+        let chain = apart.then(|| self.chains.hold(pid, chain));
+        let cell = self.stacks.entry((cpu, pid, chain)).or_default();
+        if let (Some(chain), true) = (chain, cell.1 > 0) {
+            // The map's key already holds it.
+            self.chains.release(chain);
+        }
+        cell.0 += period;
+        cell.1 += 1;
+    }
+
+    /// Ends the interval of `seconds`. `exact` gives the time that was sampled on a CPU, ns;
+    /// `counted` says whose stacks belong to the window, which spans at most `window_s`.
+    pub fn finish(
+        &mut self,
+        (seconds, window_s): (f64, f64),
+        exact: impl Fn(u32) -> Option<f64>,
+        counted: impl Fn(u32) -> bool,
+        names: &mut dyn Names,
+    ) -> CpuFolded {
+        let mut folded = CpuFolded::default();
+        let mut kept = Sums::default();
+        for ((cpu, pid, chain), (periods, samples)) in self.stacks.drain() {
+            let total = self.totals.get(&cpu).copied().unwrap_or(periods).max(1);
+            let scale = exact(cpu).map_or(1.0, |ns| ns / total as f64);
+            let ns = periods as f64 * scale;
+            folded.samples += samples;
+            let judged = chain.and_then(|id| self.chains.judged(id, &mut self.frames, names));
+            folded.spots.push(Spot {
+                cpu,
+                pid,
+                ns,
+                judged,
+            });
+            let idle = judged.is_some_and(|j| j.verdict.context == Context::Idle);
+            if idle || !counted(pid) {
+                chain.into_iter().for_each(|id| self.chains.release(id));
+                continue;
+            }
+            let cell = kept.entry((u16::MAX, pid, chain)).or_default();
+            if let (Some(chain), true) = (chain, cell.1 > 0) {
+                self.chains.release(chain);
+            }
+            cell.0 += ns;
+            cell.1 += samples;
+        }
+        self.totals.clear();
+        folded.stacks = heaviest_first(kept);
+        folded.samples_folded =
+            self.window
+                .keep(seconds, window_s, &folded.stacks, &mut self.chains);
+        folded
+    }
+
+    /// The verdict on a stack, its frames leaf first, and how many of them its context has.
+    pub fn describe(
+        &mut self,
+        stack: &Weighed,
+        names: &mut dyn Names,
+    ) -> (Option<Judged>, Frames, usize) {
+        let Some(chain) = stack.chain else {
+            return (None, others(), 1);
+        };
+        let judged = self.chains.judged(chain, &mut self.frames, names);
+        let frames = self.chains.names(chain, names);
+        let cut = match judged {
+            Some(judged) if judged.verdict.interrupted => judged.verdict.cut,
+            _ => frames.len(),
+        };
+        (judged, frames, cut)
+    }
+
+    pub fn window_seconds(&self) -> f64 {
+        self.window.seconds()
+    }
+
+    /// The window's stacks added up, heaviest first, at most `most` of them.
+    pub fn window(&self, most: usize) -> Vec<Weighed> {
+        self.window.heaviest(most)
+    }
+
+    /// Forgets everything: the question has changed.
+    pub fn forget(&mut self) {
+        self.totals.clear();
+        for ((.., chain), _) in std::mem::take(&mut self.stacks) {
+            chain.into_iter().for_each(|id| self.chains.release(id));
+        }
+        self.window.forget(&mut self.chains);
+    }
+}
