@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::events::{self, OTHER, Row};
-use super::process::{KSOFTIRQD, PROCESSES, Process, SWAPPER};
+use super::events::{self, OTHER};
+use super::process::{Frames, KSOFTIRQD, PROCESSES, Process, SWAPPER};
+use super::work;
 
 pub type Segment = &'static [&'static str];
 pub type Path = &'static [Segment];
@@ -15,6 +16,12 @@ const PERF_CONTEXT_KERNEL: u64 = (-128_i64) as u64;
 const PERF_CONTEXT_USER: u64 = (-512_i64) as u64;
 
 pub const SOFTIRQ: Segment = &["__do_softirq"];
+pub const NAPI_ETH0: Segment = &["ice_napi_poll [ice]", "__napi_poll", "net_rx_action"];
+pub const NAPI_ETH1: Segment = &[
+    "mlx4_en_poll_rx_cq [mlx4_en]",
+    "__napi_poll",
+    "net_rx_action",
+];
 pub const POLL_ETH0: Segment = &[
     "napi_gro_receive",
     "ice_clean_rx_irq [ice]",
@@ -151,18 +158,16 @@ pub const RECVMSG: Segment = &[
     "entry_SYSCALL_64_after_hwframe",
 ];
 
-/// What called __do_softirq.
-const IRQ_IN_IDLE: Segment = &[
-    "irq_exit_rcu",
-    "common_interrupt",
-    "asm_common_interrupt",
+/// What called __do_softirq, and what was interrupted.
+const IRQ_EXIT: Segment = &["irq_exit_rcu"];
+const INTERRUPT: Segment = &["common_interrupt", "asm_common_interrupt"];
+pub const IDLE_LOOP: Segment = &[
     "cpuidle_enter_state",
     "cpuidle_enter",
     "do_idle",
     "cpu_startup_entry",
     "start_secondary",
 ];
-const IRQ_IN_USER: Segment = &["irq_exit_rcu", "common_interrupt", "asm_common_interrupt"];
 const THREAD: Segment = &[
     "run_ksoftirqd",
     "smpboot_thread_fn",
@@ -170,6 +175,24 @@ const THREAD: Segment = &[
     "ret_from_fork",
     "ret_from_fork_asm",
 ];
+
+/// A guest's CPU without work, in its idle loop.
+pub const IDLE: Segment = &[
+    "pv_native_safe_halt",
+    "default_idle",
+    "arch_cpu_idle",
+    "default_enter_idle [cpuidle_haltpoll]",
+];
+
+/// What a chain's own kernel frames stand on.
+#[derive(Debug, Clone, Copy)]
+pub enum Under {
+    /// Of ksoftirqd, or of whoever was interrupted.
+    Softirq(&'static Process),
+    Interrupt(&'static Process),
+    /// User frames; none of a kernel thread.
+    Call(Frames),
+}
 
 const KERNEL_TEXT: u64 = 0xffff_ffff_8100_0000;
 const USER_TEXT: u64 = 0x5581_0000_0000;
@@ -188,11 +211,19 @@ static SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| {
     let rows = || events::all().chain([&OTHER]);
     let kernel = rows()
         .flat_map(|row| row.path.iter())
-        .chain(&[IRQ_IN_IDLE, IRQ_IN_USER, THREAD])
+        .chain(&[IRQ_EXIT, INTERRUPT, IDLE_LOOP, THREAD])
         .flat_map(|segment| segment.iter());
     let user = rows()
         .flat_map(|row| row.user.iter())
         .chain(PROCESSES.iter().flat_map(|process| process.busy.iter()));
+    let worked = work::all()
+        .flat_map(|work| {
+            let leaves = work.parts.iter().map(|(_, leaf)| leaf);
+            leaves.chain(work.base)
+        })
+        .chain([&IDLE])
+        .flat_map(|segment| segment.iter());
+    let programs = work::all().flat_map(|work| work.user.iter());
     let mut symbols = Symbols {
         addresses: BTreeMap::new(),
         names: BTreeMap::new(),
@@ -200,6 +231,8 @@ static SYMBOLS: LazyLock<Symbols> = LazyLock::new(|| {
     for (text, frame) in kernel
         .map(|frame| (KERNEL_TEXT, frame))
         .chain(user.map(|frame| (USER_TEXT, frame)))
+        .chain(worked.map(|frame| (KERNEL_TEXT, frame)))
+        .chain(programs.map(|frame| (USER_TEXT, frame)))
     {
         let next = text + INSIDE + STRIDE * symbols.addresses.len() as u64;
         let address = *symbols.addresses.entry(frame).or_insert(next);
@@ -218,20 +251,29 @@ pub fn symbol(address: u64) -> Option<&'static str> {
         .copied()
 }
 
-/// Appends the chain of a hit of `row` in `process` as the kernel gives it.
-pub fn push(row: &Row, process: &Process, frames: &mut Vec<u64>) {
+/// Appends a chain as the kernel gives it: `leaf` on `path` on what is under them.
+pub fn push(leaf: Segment, path: Path, under: Under, frames: &mut Vec<u64>) {
     let address = |frame: &&str| SYMBOLS.addresses.get(*frame).copied();
-    let softirq = row.process.is_none();
-    let beneath: Segment = match process {
-        _ if !softirq => &[],
-        p if *p == SWAPPER => IRQ_IN_IDLE,
-        p if *p == KSOFTIRQD => THREAD,
-        _ => IRQ_IN_USER,
+    let beneath: &[Segment] = match under {
+        Under::Softirq(p) if *p == SWAPPER => &[IRQ_EXIT, INTERRUPT, IDLE_LOOP],
+        Under::Softirq(p) if *p == KSOFTIRQD => &[THREAD],
+        Under::Softirq(_) => &[IRQ_EXIT, INTERRUPT],
+        Under::Interrupt(p) if *p == SWAPPER => &[INTERRUPT, IDLE_LOOP],
+        Under::Interrupt(_) => &[INTERRUPT],
+        Under::Call(_) => &[],
     };
-    frames.push(PERF_CONTEXT_KERNEL);
-    let kernel = row.path.iter().copied().chain([beneath]);
-    frames.extend(kernel.flatten().filter_map(address));
-    let user = if softirq { process.busy } else { row.user };
+    let user = match under {
+        Under::Softirq(process) | Under::Interrupt(process) => process.busy,
+        Under::Call(user) => user,
+    };
+    let kernel = [leaf]
+        .into_iter()
+        .chain(path.iter().chain(beneath).copied());
+    let mut kernel = kernel.flatten().peekable();
+    if kernel.peek().is_some() {
+        frames.push(PERF_CONTEXT_KERNEL);
+        frames.extend(kernel.filter_map(address));
+    }
     if !user.is_empty() {
         frames.push(PERF_CONTEXT_USER);
         frames.extend(user.iter().filter_map(address));

@@ -2,6 +2,7 @@
 //! tests, pictures and a first look. Its host counters and its events tell one story.
 
 mod chains;
+mod clock;
 mod counters;
 mod events;
 mod load;
@@ -10,6 +11,7 @@ mod rng;
 mod rx;
 mod sampler;
 mod tx;
+mod work;
 
 use std::collections::VecDeque;
 use std::thread::sleep;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use chains::symbol;
 
+use self::clock::Clocks;
 use self::counters::Counters;
 use self::events::Row;
 use self::load::{CPUS, Load};
@@ -25,8 +28,8 @@ use self::rng::Rng;
 use self::sampler::{Window, parts};
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost, Session, SourceKind,
-    Tick,
+    Attach, Batch, ClockKind, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost, Session,
+    SourceKind, Tick,
 };
 use crate::error::Error;
 
@@ -62,6 +65,7 @@ pub struct Demo {
     elapsed_ns: u64,
     /// Hits since the last sample, by event and CPU.
     unsampled: Vec<[u64; CPUS]>,
+    clocks: Clocks,
     ready: VecDeque<Step>,
     empty: Vec<Batch>,
 }
@@ -71,13 +75,14 @@ impl Demo {
         let rows: Vec<_> = specs.iter().map(events::rows).collect();
         Demo {
             unsampled: vec![[0; CPUS]; specs.len()],
+            clocks: Clocks::new(),
             session: Session {
                 host: Host {
                     hostname: "demo-12".to_owned(),
                     kernel: "6.8.0-demo".to_owned(),
                     arch: "x86_64".to_owned(),
                     cpus: (0..CPUS as u32).collect(),
-                    clock: None,
+                    clock: Some(ClockKind::CpuClock),
                 },
                 source: SourceKind::Demo,
                 events: specs.into_iter().map(event).collect(),
@@ -205,6 +210,13 @@ impl Demo {
                 &mut rng,
                 &mut batch,
             );
+        }
+        if self.demand.clock_hz > 0 {
+            // Its chances are its own too.
+            let mut rng =
+                Rng::new(self.seed ^ (self.sequence << 8) ^ u64::from(window.cpu) ^ (1 << 62));
+            let hz = self.demand.clock_hz;
+            self.clocks.sample(window, hz, load, &mut rng, &mut batch);
         }
         batch.samples.sort_by_key(|sample| sample.time);
         batch

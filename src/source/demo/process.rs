@@ -95,6 +95,25 @@ pub const SHELL: Frames = &[
     "main (sshd)",
 ];
 
+pub const EPOLL: Frames = &[
+    "epoll_wait (libc.so.6)",
+    "ngx_epoll_process_events (nginx)",
+    "main (nginx)",
+];
+
+/// What they do with their own code.
+pub const BUILD: Frames = &[
+    "encode_batch (kafka)",
+    "send_fetch_response (kafka)",
+    "handle_request (kafka)",
+    "start_thread (libc.so.6)",
+];
+pub const PARSE: Frames = &[
+    "ngx_http_parse_header_line (nginx)",
+    "ngx_http_process_request_headers (nginx)",
+    "main (nginx)",
+];
+
 pub static PROCESSES: [&Process; 6] = [&SWAPPER, &KSOFTIRQD, &SSHD, &NGINX, &STATSD, &KAFKA];
 
 /// Splits hits in softirq among those whose time they took; the parts add up to `hits`.

@@ -1,6 +1,6 @@
 //! Takes one hit in so many of each event and CPU, as the kernel's rings do.
 
-use super::chains;
+use super::chains::{self, Under};
 use super::events::Row;
 use super::load::Load;
 use super::process::{Process, interrupted};
@@ -66,7 +66,11 @@ impl Window {
             });
             let Some(part) = hit else { break };
             let chain = batch.frames.len();
-            chains::push(part.row, part.process, &mut batch.frames);
+            let under = match part.row.process {
+                None => Under::Softirq(part.process),
+                Some(_) => Under::Call(part.row.user),
+            };
+            chains::push(&[], part.row.path, under, &mut batch.frames);
             let raw = batch.raw.len();
             let values = values(spec, part.row, rng, &mut batch.raw);
             let step = self.length_ns as f64 / count as f64;
@@ -85,7 +89,7 @@ impl Window {
     }
 }
 
-fn span(start: usize, end: usize) -> Span {
+pub fn span(start: usize, end: usize) -> Span {
     Span {
         start: start as u32,
         len: (end - start) as u32,

@@ -3,6 +3,7 @@
 use super::load::Flow;
 use super::*;
 
+mod clock;
 mod samples;
 
 /// What the functions of the path are observed by: name, filter, fields, device field.
