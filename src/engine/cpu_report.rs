@@ -51,8 +51,12 @@ impl Engine {
 
     fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
         for (row, function) in functions.iter_mut().enumerate() {
-            if let (None, Some(rate)) = (function.packets_per_hit, function.rate) {
-                function.packets_per_hit = self.cpu_time.packets_per_hit(row, rate, wire);
+            let passes = self.registry.rows[row].probe.sees_every_packet();
+            if let (None, true, Some(rate)) = (function.packets_per_hit, passes, function.rate)
+                && rate > 0.0
+            {
+                let packets = self.cpu_time.packets_per_hit(row, rate, wire);
+                function.packets_per_hit = Some(packets);
             }
         }
     }

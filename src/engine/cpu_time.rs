@@ -182,9 +182,8 @@ impl CpuTime {
     }
 
     /// Wire packets (per second) of a row's direction for each of its hits.
-    pub fn packets_per_hit(&self, row: usize, rate: f64, wire: Wire) -> Option<f64> {
-        let direction = *self.directions.get(row)?;
-        (direction != Direction::Other && rate > 0.0).then(|| wire.of(direction) / rate)
+    pub fn packets_per_hit(&self, row: usize, rate: f64, wire: Wire) -> f64 {
+        wire.of(self.directions[row]) / rate
     }
 
     pub fn stages(&self, names: &dyn Names, per_packet: bool) -> Vec<Stage> {

@@ -118,6 +118,12 @@ pub trait Probe: Sync + Send {
         Direction::Other
     }
 
+    /// Every wire packet of its direction passes here, alone or merged with others: then packets
+    /// per hit mean something even where the event does not say.
+    fn sees_every_packet(&self) -> bool {
+        false
+    }
+
     /// Order in the budget: lower is opened first. 0: always opened.
     fn priority(&self) -> u8;
 

@@ -55,6 +55,10 @@ impl Probe for NetifReceiveSkb {
         Direction::Rx
     }
 
+    fn sees_every_packet(&self) -> bool {
+        true
+    }
+
     fn priority(&self) -> u8 {
         3
     }

@@ -39,6 +39,10 @@ impl Probe for NetRxAction {
         Direction::Rx
     }
 
+    fn sees_every_packet(&self) -> bool {
+        true
+    }
+
     fn priority(&self) -> u8 {
         0
     }

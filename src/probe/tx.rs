@@ -33,6 +33,10 @@ impl Probe for DevQueueXmit {
         Direction::Tx
     }
 
+    fn sees_every_packet(&self) -> bool {
+        true
+    }
+
     fn priority(&self) -> u8 {
         0
     }
