@@ -1,10 +1,18 @@
-//! How fast records become figures: decode and fold of synthetic samples with 16 frames, one core.
+//! How fast records become figures, one core: decode and fold of synthetic samples with 16 frames;
+//! and, as root, the fold of CPU samples that this host gave while it talked to itself.
 //! `cargo bench --bench decode`
 
-use std::time::Instant;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use netop::decode::{Batch, Binding, EventId, Format, decode_sample};
-use netop::model::{Fold, Hit};
+use netop::decode::{Batch, Binding, Demand, EventId, Format, decode_sample};
+use netop::model::{CpuFold, Fold, Hit, KernelFrames, KernelFunction, Kind, Name, Names, StageId};
+use netop::source::live::{Live, Options};
+use netop::source::{Source, Step};
+use netop::symbol::HostNames;
 
 const SAMPLES: usize = 4_000_000;
 const STACKS: u64 = 500;
@@ -30,7 +38,7 @@ fn main() {
         decode_sample(&records[index % records.len()], |_| Some(binding), batch)
             .expect("a whole record");
     };
-    let mut best = [f64::INFINITY; 2];
+    let mut best = [f64::INFINITY; 3];
     for _ in 0..5 {
         let mut batch = Batch::default();
         let began = Instant::now();
@@ -60,16 +68,135 @@ fn main() {
         }
         std::hint::black_box(fold.finish(1.0, 30.0, |_, _| None));
         best[1] = best[1].min(began.elapsed().as_secs_f64());
+
+        let began = Instant::now();
+        let mut fold = CpuFold::new(KernelFrames::default());
+        for index in 0..SAMPLES {
+            decode(index, &mut batch);
+            let sample = batch.samples.last().expect("just decoded");
+            let chain = sample.chain.of(&batch.frames);
+            fold.push(sample.cpu, sample.pid, sample.period, chain);
+        }
+        let folded = fold.finish((1.0, 30.0), |_| Some(1e9), |_, _| true, &mut Made);
+        assert_eq!(folded.samples, SAMPLES as u64);
+        best[2] = best[2].min(began.elapsed().as_secs_f64());
     }
-    for (name, seconds) in ["decode", "decode + fold"].iter().zip(best) {
-        let (million, ns) = (
-            SAMPLES as f64 / seconds / 1e6,
-            seconds * 1e9 / SAMPLES as f64,
-        );
-        println!(
-            "{name:14} {million:6.1} M samples/s  {ns:6.1} ns each (best of 5, {FRAMES} frames)"
-        );
+    for (name, seconds) in ["decode", "decode + fold", "decode + stages"]
+        .iter()
+        .zip(best)
+    {
+        say(name, SAMPLES, seconds, &format!("{FRAMES} frames"));
     }
+    match recorded() {
+        Ok(samples) => fold_recorded(&samples),
+        Err(why) => println!("no samples of this host: {why}"),
+    }
+}
+
+fn say(name: &str, samples: usize, seconds: f64, what: &str) {
+    let million = samples as f64 / seconds / 1e6;
+    let ns = seconds * 1e9 / samples as f64;
+    println!("{name:16} {million:6.1} M samples/s  {ns:6.1} ns each (best of 5, {what})");
+}
+
+/// Names of addresses that nobody compiled.
+struct Made;
+
+impl Names for Made {
+    fn kernel(&mut self, _: u64) -> Name {
+        Name {
+            text: "made".into(),
+            settled: true,
+        }
+    }
+
+    fn function(&mut self, address: u64) -> Option<KernelFunction> {
+        Some(KernelFunction {
+            plain: "made".into(),
+            kind: Kind {
+                stage: StageId::new((address % 20) as usize),
+                network: true,
+                ..Kind::default()
+            },
+        })
+    }
+
+    fn stage(&self, _: StageId) -> &'static str {
+        "made"
+    }
+
+    fn user(&mut self, _: u32, _: u64, frames: &mut Vec<Arc<str>>) -> bool {
+        frames.push("made".into());
+        true
+    }
+}
+
+/// CPU, process and chain of a sample.
+type Recorded = (u32, u32, Vec<u64>);
+
+/// Two seconds of CPU samples while datagrams go over loopback.
+fn recorded() -> Result<Vec<Recorded>, String> {
+    let mut live = Live::open(Options {
+        specs: Vec::new(),
+        tracefs: Err("not needed".to_owned()),
+        interval: Duration::from_millis(100),
+    })
+    .map_err(|error| error.to_string())?;
+    live.demand(&Demand {
+        interval: Duration::from_millis(100),
+        clock_hz: 4999,
+        ..Demand::default()
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let sender = thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        let to = socket.local_addr().expect("bound");
+        let mut buffer = [0; 2048];
+        while !stopped.load(Ordering::Relaxed) {
+            let _full = socket.send_to(&[7; 1400], to);
+            let _empty = socket.recv(&mut buffer);
+        }
+    });
+    let mut samples = Vec::new();
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        let step = live
+            .step(Duration::from_millis(50))
+            .map_err(|e| e.to_string())?;
+        if let Step::Batch(batch) = step {
+            samples.extend(batch.samples.iter().map(|sample| {
+                let chain = sample.chain.of(&batch.frames).to_vec();
+                (sample.cpu, sample.pid, chain)
+            }));
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let _sent = sender.join();
+    if samples.is_empty() {
+        return Err("CPU time cannot be sampled here: run as root".to_owned());
+    }
+    Ok(samples)
+}
+
+fn fold_recorded(samples: &[Recorded]) {
+    let rounds = SAMPLES / samples.len() + 1;
+    let mut names = HostNames::start(rustc_hash::FxHashSet::default());
+    let mut best = f64::INFINITY;
+    let mut stacks = 0;
+    for _ in 0..5 {
+        let mut fold = CpuFold::new(KernelFrames::default());
+        let began = Instant::now();
+        for (cpu, pid, chain) in (0..rounds).flat_map(|_| samples) {
+            fold.push(*cpu, *pid, 200_000, chain);
+        }
+        let folded = fold.finish((1.0, 30.0), |_| Some(1e9), |_, _| true, &mut names);
+        stacks = folded.spots.len();
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    let frames: usize = samples.iter().map(|(.., chain)| chain.len()).sum();
+    let what = format!("{stacks} stacks, {} frames", frames / samples.len());
+    say("this host's own", rounds * samples.len(), best, &what);
 }
 
 /// A body of IDENTIFIER|TID|TIME|CPU|CALLCHAIN|RAW.
