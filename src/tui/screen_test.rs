@@ -38,7 +38,7 @@ fn drawn(snapshot: Snapshot, keys: &str, (w, h): (u16, u16), ascii: bool) -> Buf
     buf
 }
 
-fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
+pub fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
     frame_text(&drawn(snapshot, keys, size, false))
 }
 
