@@ -185,7 +185,10 @@ fn none() -> String {
 
 /// No figure here can be negative or endless: such a value is a fault upstream and not shown.
 fn measured(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite() && *value >= 0.0)
+    // Adding nothing takes the sign from -0.0.
+    value
+        .map(|value| value + 0.0)
+        .filter(|value| value.is_finite() && *value >= 0.0)
 }
 
 /// Nanoseconds as number and unit: below 10 000 in ns.

@@ -17,7 +17,7 @@ const UNITS_FROM: usize = 100;
 /// Observers below this, in percent of one CPU, change nothing.
 const OBSERVERS_PCT: f64 = 1.0;
 /// From here on they are news before what was sent.
-const OBSERVERS_HEAVY_PCT: f64 = 10.0;
+const OBSERVERS_HEAVY_PCT: f64 = 5.0;
 
 /// `NET  rx 71.4G 6.90Mpps · tx 3.10G 900.0kpps · 4.77/32 cores (rx 3.10 tx 1.20 sock 0.40) ·
 /// 612 ns/pkt ±4% (30s) · observers 12% · local 1.20G 120.0kpps`
@@ -34,20 +34,20 @@ pub fn net(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
             snapshot.host.cpus_online
         );
         parts.push(part(2, text, Style::new()));
-        parts.push(part(6, split(summary), theme.dim));
+        parts.push(part(5, split(summary), theme.dim));
         parts.push(part(1, per_packet(summary), Style::new()));
         if let Some(window) = summary.cpu_window_s.filter(|window| window.is_finite()) {
-            parts.push(part(7, format!(" ({window:.0}s)"), theme.dim));
+            parts.push(part(8, format!(" ({window:.0}s)"), theme.dim));
         }
     } else if sampled {
         let text = format!(" · {}/{} cores", figure::NONE, snapshot.host.cpus_online);
-        parts.push(part(8, text, theme.dim));
+        parts.push(part(9, text, theme.dim));
     }
     if let Some(pct) = summary.observer_pct.filter(|pct| *pct > OBSERVERS_PCT) {
         let text = format!(" · observers {}", figure::percent(Some(pct)));
         let heavy = pct >= OBSERVERS_HEAVY_PCT;
         let style = if heavy { theme.warn } else { theme.dim };
-        parts.push(part(if heavy { 3 } else { 5 }, text, style));
+        parts.push(part(if heavy { 3 } else { 6 }, text, style));
     }
     fit(parts, "", width)
 }
@@ -75,9 +75,9 @@ fn traffic(summary: &Summary, units: bool, theme: &'static Theme) -> Vec<Part> {
     let none = |rate: Option<f64>| rate.is_none_or(|rate| rate <= 0.0);
     let local_only = none(summary.rx_pps) && none(summary.tx_pps) && !none(summary.local_pps);
     let ways = if local_only {
-        vec![(0, local), (9, rx), (9, tx)]
+        vec![(0, local), (10, rx), (10, tx)]
     } else if summary.local_pps.or(summary.local_bps).is_some() {
-        vec![(0, rx), (4, tx), (5, local)]
+        vec![(0, rx), (4, tx), (7, local)]
     } else {
         vec![(0, rx), (4, tx)]
     };

@@ -52,41 +52,41 @@ pub fn since_mark(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
     Line::styled(difference.text(), style)
 }
 
-/// `CPU 310% ±14 of one CPU, 46% its own code · 449 ns a packet ±5% · 14.6 µs a call of 32 packets:
-/// a merged packet is one call`
+/// `CPU 310% ±14.2, own 46% · 449 ns/packet ±5% · 14.6 µs/call of 32 packets · a merged packet is
+/// one call`
 pub fn sentence(f: &Function) -> Option<String> {
-    let mut parts = vec![format!("CPU {}", figure::percent(Some(f.cpu_pct?)))];
+    let mut cpu = format!("CPU {}", figure::percent(Some(f.cpu_pct?)));
     if let Some(error) = f.cpu_error {
-        parts[0].push_str(&format!(" ±{}", figure::share(Some(error))));
+        cpu = format!("{cpu} ±{}", figure::share(Some(error)));
     }
-    parts[0].push_str(" of one CPU");
     if let Some(own) = f.self_pct {
-        let own = figure::percent(Some(own));
-        parts[0].push_str(&format!(", {own} in its own code"));
+        cpu = format!("{cpu}, own {}", figure::percent(Some(own)));
     }
+    let mut parts = vec![cpu];
     if let Some(ns) = f.ns_per_packet {
         let error = match figure::error(f.ns_error, Some(ns)) {
             error if error == figure::NONE => String::new(),
             error => format!(" ±{error}%"),
         };
-        parts.push(format!("{} a packet{error}", figure::cost_words(Some(ns))));
+        parts.push(format!("{}/packet{error}", figure::cost_words(Some(ns))));
     }
     if let Some(ns) = f.ns_per_call {
-        let carried = match f.packets_per_hit {
+        // Alone it would call every merge of packets a loss.
+        let call = format!("{}/call", figure::cost_words(Some(ns)));
+        let warning = "a merged packet is one call";
+        match f.packets_per_hit {
             Some(packets) if packets.is_finite() => {
-                format!(" of {} packets", figure::rate(Some(packets)))
+                let packets = figure::rate(Some(packets));
+                parts.push(format!("{call} of {packets} packets"));
+                parts.push(warning.to_owned());
             }
-            _ => String::new(),
-        };
-        parts.push(format!(
-            "{} a call{carried}: a merged packet is one call",
-            figure::cost_words(Some(ns))
-        ));
+            _ => parts.push(format!("{call}: {warning}")),
+        }
     }
     Some(parts.join(" · "))
 }
 
-/// `since the mark 90s ago: 449 ns a packet then, 503 ns now: +12%, more than the errors explain`
+/// `the mark 90s ago: 449 ns/packet, now +12%: more than the errors explain (!)`
 pub fn mark_sentence(scene: &Scene<'_>, f: &Function) -> Option<String> {
     let mark = scene.mark?;
     let now = scene.snapshot;
@@ -94,7 +94,7 @@ pub fn mark_sentence(scene: &Scene<'_>, f: &Function) -> Option<String> {
     let side = if mark.at > now.at { "later" } else { "ago" };
     let lead = format!("the mark {} {side}", figure::span(apart));
     let words = |f: Option<&Function>| match f.and_then(|f| f.ns_per_packet) {
-        Some(ns) => format!("{} a packet", figure::cost_words(Some(ns))),
+        Some(ns) => format!("{}/packet", figure::cost_words(Some(ns))),
         None => "no cost".to_owned(),
     };
     let then = words(difference::before(mark, f));
@@ -134,19 +134,20 @@ mod tests {
         f.cpu_pct = Some(310.0);
         f.cpu_error = Some(14.2);
         f.self_pct = Some(46.2);
-        assert_eq!(
-            sentence(&f).as_deref(),
-            Some("CPU 310% ±14.2 of one CPU, 46% in its own code")
-        );
+        assert_eq!(sentence(&f).as_deref(), Some("CPU 310% ±14.2, own 46%"));
         f.ns_per_packet = Some(449.0);
         f.ns_error = Some(22.0);
         f.ns_per_call = Some(14_580.0);
-        f.packets_per_hit = Some(32.5);
-        let text = sentence(&f).expect("it takes CPU time");
+        let whole = |f: &Function| sentence(f).expect("it takes CPU time");
+        let text = whole(&f);
         assert!(
-            text.ends_with(
-                "449 ns a packet ±5% · 14.6 µs a call of 32 packets: a merged packet is one call"
-            ),
+            text.ends_with("449 ns/packet ±5% · 14.6 µs/call: a merged packet is one call"),
+            "{text}"
+        );
+        f.packets_per_hit = Some(32.5);
+        let text = whole(&f);
+        assert!(
+            text.ends_with(" · 14.6 µs/call of 32 packets · a merged packet is one call"),
             "{text}"
         );
     }
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(said(&now, None), None);
         assert_eq!(
             said(&now, Some(&mark)).as_deref(),
-            Some("the mark 90s ago: 449 ns a packet, now +12%: more than the errors explain (!)")
+            Some("the mark 90s ago: 449 ns/packet, now +12%: more than the errors explain (!)")
         );
         now.functions[0].ns_error = Some(100.0);
         let text = said(&now, Some(&mark)).expect("both have a cost");

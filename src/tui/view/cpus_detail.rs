@@ -11,11 +11,12 @@ use super::paragraphs::{self, Paragraph};
 use super::{Scene, rule, stages, whole_host};
 use crate::model::Cpu;
 use crate::tui::figure;
+use crate::tui::text::width as text_width;
 use crate::tui::widget::strip::{Part, fit};
 
 /// Lines that the list of CPUs keeps above.
 const LIST_LEAST: u16 = 6;
-/// Rule, network, contexts, titles.
+/// Rule, contexts, titles, and what is more.
 const ABOVE_STAGES: u16 = 4;
 /// So many stages are shown before the CPUs get more lines than they must have.
 const STAGES_LEAST: u16 = 8;
@@ -37,28 +38,31 @@ pub fn least(scene: &Scene<'_>, height: u16) -> u16 {
 pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut Buffer) {
     let dim = scene.theme.dim;
     let whole = c.cpu == whole_host::ALL;
-    let what = match c.node {
-        _ if whole => format!("{} CPUs: means and sums", scene.snapshot.cpus.len()),
+    let name = name_of(c);
+    let node = match c.node {
+        _ if whole => "means and sums".to_owned(),
         Some(node) => format!("node {node}"),
         None => String::new(),
     };
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(name.len() + node.len() + 9);
+    let network = if scene.cpu_sampled() {
+        network(scene, c, room)
+    } else {
+        String::new()
+    };
     let title = vec![
-        Span::styled(name_of(c), scene.theme.strong),
-        Span::styled(what, dim),
+        Span::styled(name, scene.theme.strong),
+        Span::styled(node, dim),
+        Span::raw(network),
     ];
     rule(scene, title, area, buf);
     let mut y = area.y.saturating_add(1);
     if scene.cpu_sampled() {
-        let width = usize::from(area.width);
-        let mut lines = vec![network(scene, c, width)];
-        if whole {
-            lines.push(contexts(scene, width));
-        }
-        for line in lines {
-            if y < area.bottom() && line.width() > 0 {
-                buf.set_line(area.x, y, &line, area.width);
-                y += 1;
-            }
+        let line = contexts(scene, width);
+        if whole && y < area.bottom() && line.width() > 0 {
+            buf.set_line(area.x, y, &line, area.width);
+            y += 1;
         }
         let place = Rect {
             y,
@@ -75,78 +79,71 @@ pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut
     paragraphs::render(rest_of(scene, c, titles), rest, buf);
 }
 
-/// ` NETWORK 2.31 ±0.12 of 4 CPUs: rx 154%  tx 51%  sock 26%  observers 2%`
-fn network(scene: &Scene<'_>, c: &Cpu, width: usize) -> Line<'static> {
+/// `network 2.31 ±0.12 of 4 CPUs: rx 154% tx 51% sock 26% observers 2%`; what finds no room is
+/// left out from the end.
+fn network(scene: &Scene<'_>, c: &Cpu, room: usize) -> String {
     let summary = &scene.snapshot.summary;
     let whole = c.cpu == whole_host::ALL;
-    let (head, ways) = if whole {
+    let mut text = if whole {
         let error = match summary.net_cores_error {
             None => String::new(),
             some => format!(" ±{}", figure::cores(some)),
         };
         let cores = figure::cores(summary.net_cores);
         let of = scene.snapshot.host.cpus_online;
-        (
-            format!("{cores}{error} of {of} CPUs"),
-            [
-                ("rx", summary.net_rx_pct),
-                ("tx", summary.net_tx_pct),
-                ("sock", summary.net_sock_pct),
-                ("other", summary.net_other_pct),
-                ("observers", summary.observer_pct),
-            ],
-        )
+        format!("network {cores}{error} of {of} CPUs")
     } else {
-        (
-            figure::percent(c.net_pct),
-            [
-                ("rx", c.net_rx_pct),
-                ("tx", c.net_tx_pct),
-                ("sock", c.net_sock_pct),
-                ("other", None),
-                ("observers", c.observer_pct),
-            ],
-        )
+        format!("network {}", figure::percent(c.net_pct))
     };
-    let ways = ways.into_iter().filter(|(_, pct)| pct.is_some());
-    let ways: Vec<String> = ways
-        .map(|(name, pct)| format!("{name} {}", figure::percent(pct)))
-        .collect();
-    let colon = if ways.is_empty() { "" } else { ":" };
-    labelled(scene, "NETWORK", format!("{head}{colon}"), ways, width)
-}
-
-/// ` CONTEXT softirq 41%  process 30%  idle 27%`: shares of the time of all CPUs, heaviest first;
-/// nothing where nothing is known.
-fn contexts(scene: &Scene<'_>, width: usize) -> Line<'static> {
-    let mut parts: Vec<_> = scene.snapshot.contexts.iter().collect();
-    let all: f64 = parts.iter().map(|part| part.cpu_pct).sum();
-    parts.retain(|part| part.cpu_pct > 0.0);
-    parts.sort_by(|a, b| b.cpu_pct.total_cmp(&a.cpu_pct));
-    if parts.is_empty() || !all.is_finite() {
-        return Line::default();
+    let ways = if whole {
+        [
+            ("rx", summary.net_rx_pct),
+            ("tx", summary.net_tx_pct),
+            ("sock", summary.net_sock_pct),
+            ("other", summary.net_other_pct),
+            ("observers", summary.observer_pct),
+        ]
+    } else {
+        [
+            ("rx", c.net_rx_pct),
+            ("tx", c.net_tx_pct),
+            ("sock", c.net_sock_pct),
+            ("other", None),
+            ("observers", c.observer_pct),
+        ]
+    };
+    let mut sep = ": ";
+    for (name, pct) in ways.into_iter().filter(|(_, pct)| pct.is_some()) {
+        let more = format!("{sep}{name} {}", figure::percent(pct));
+        if text_width(&text) + more.len() > room {
+            break;
+        }
+        text.push_str(&more);
+        sep = " ";
     }
-    let share = |pct: f64| figure::percent(Some(pct * 100.0 / all));
-    let mut list: Vec<String> = parts
-        .iter()
-        .map(|part| format!("{} {}", part.name, share(part.cpu_pct)))
-        .collect();
-    let first = list.remove(0);
-    labelled(scene, "CONTEXT", first, list, width)
+    text
 }
 
-/// What finds no room is left out from the end.
-fn labelled(
-    scene: &Scene<'_>,
-    label: &'static str,
-    head: String,
-    items: Vec<String>,
-    width: usize,
-) -> Line<'static> {
-    let lead = Span::styled(format!(" {label} "), scene.theme.strong);
-    let mut parts = vec![Part::new(0, vec![lead, Span::raw(head)])];
-    let items = items.into_iter().zip(1..);
-    parts.extend(items.map(|(item, rank)| Part::new(rank, vec![Span::raw(item)])));
+/// ` CONTEXT softirq 41%  process 30%  idle 27%`: shares of the time of all CPUs, in the order of
+/// the snapshot; nothing where nothing is known, and where room is short the lightest go first.
+fn contexts(scene: &Scene<'_>, width: usize) -> Line<'static> {
+    let contexts = &scene.snapshot.contexts;
+    let all: f64 = contexts.iter().map(|part| part.cpu_pct).sum();
+    let mut parts: Vec<Part> = Vec::new();
+    for part in contexts.iter().filter(|part| part.cpu_pct > 0.0) {
+        let heavier = contexts.iter().filter(|o| o.cpu_pct > part.cpu_pct).count();
+        let share = figure::percent(Some(part.cpu_pct * 100.0 / all));
+        let mut spans = vec![Span::raw(format!("{} {share}", part.name))];
+        if parts.is_empty() {
+            spans.insert(0, Span::styled(" CONTEXT ", scene.theme.strong));
+        }
+        let rank = if parts.is_empty() {
+            0
+        } else {
+            heavier as u8 + 1
+        };
+        parts.push(Part::new(rank, spans));
+    }
     fit(parts, "  ", width)
 }
 
@@ -187,7 +184,11 @@ fn rest_of(scene: &Scene<'_>, c: &Cpu, titles: &[&str]) -> Vec<Paragraph> {
         let said = format!("netop's events cost {cost} of {of}");
         list.push(Paragraph::new(2, said, Style::new()));
     }
-    if scene.cpu_sampled() {
+    if scene.cpu_sampled() && !scene.snapshot.stages.is_empty() {
+        if c.cpu == whole_host::ALL {
+            let text = "CONTEXT what the time of all CPUs went to";
+            list.push(Paragraph::new(3, text.to_owned(), dim));
+        }
         let said = stages::legend(c.cpu == whole_host::ALL);
         list.extend(
             said.iter()

@@ -69,7 +69,7 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         // What the governor does matters when it takes something away.
         let functions = &scene.snapshot.functions;
         let pressed = functions.iter().any(|f| f.calls.is_none() || f.estimated);
-        let rank = if pressed { 3 } else { 6 };
+        let rank = if pressed { 1 } else { 6 };
         list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
     for note in notes(scene, f) {

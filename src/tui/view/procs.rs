@@ -227,7 +227,7 @@ fn name(p: &Process) -> Cow<'_, str> {
 fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
     let mut spans = vec![Span::styled(name(p).into_owned(), scene.theme.strong)];
     if p.comm == OWN {
-        spans.push(Span::styled(" (netop itself)", scene.theme.dim));
+        spans.push(Span::styled(" (itself)", scene.theme.dim));
     }
     if p.ended {
         spans.push(Span::styled(" (ended)", scene.theme.warn));

@@ -81,7 +81,7 @@ pub fn legend(whole: bool) -> &'static [&'static str] {
     if whole {
         &[
             "CPU% of one CPU: the stage's own code · INCL% and what it called · NS/PKT CPU time per wire packet · ± its 95% error",
-            "OF WHICH what the stage's innermost functions did; irq_off: sampled late, the time may be another's",
+            "OF WHICH what its innermost functions did · irq_off: sampled late",
         ]
     } else {
         &["CPU% of this CPU: the stage's own code · OF STAGE how much of the stage runs here"]
