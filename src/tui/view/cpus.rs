@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, cpus_detail, no_rows, split, whole_host};
+use super::{Scene, View, cpu_sampled, cpus_detail, no_rows, split, whole_host};
 use crate::model::{Cpu, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -30,7 +30,7 @@ static COLUMNS: &[Column<Cpu>] = &[
         Some(|c: &Cpu| Key::Number(c.net_pct)),
         |s, c: &Cpu, _| Line::styled(figure::share(c.net_pct), heat(s, c.net_pct)),
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new(
         "SIRQ%",
         figure::PERCENT,

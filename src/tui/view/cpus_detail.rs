@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::cpus::name_of;
 use super::paragraphs::{self, Paragraph};
-use super::{Scene, rule, stages, whole_host};
+use super::{Scene, cpu_sampled, rule, stages, whole_host};
 use crate::model::Cpu;
 use crate::tui::figure;
 use crate::tui::text::width as text_width;
@@ -23,7 +23,7 @@ const STAGES_LEAST: u16 = 8;
 
 /// The fewest lines of the pane in a view of that height.
 pub fn least(scene: &Scene<'_>, height: u16) -> u16 {
-    if !scene.cpu_sampled() {
+    if !cpu_sampled(scene) {
         return 4;
     }
     let stages = u16::try_from(scene.snapshot.stages.len()).unwrap_or(u16::MAX);
@@ -46,7 +46,7 @@ pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut
     };
     let width = usize::from(area.width);
     let room = width.saturating_sub(name.len() + node.len() + 9);
-    let network = if scene.cpu_sampled() {
+    let network = if cpu_sampled(scene) {
         network(scene, c, room)
     } else {
         String::new()
@@ -58,7 +58,7 @@ pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut
     ];
     rule(scene, title, area, buf);
     let mut y = area.y.saturating_add(1);
-    if scene.cpu_sampled() {
+    if cpu_sampled(scene) {
         let line = contexts(scene, width);
         if whole && y < area.bottom() && line.width() > 0 {
             buf.set_line(area.x, y, &line, area.width);
@@ -184,7 +184,7 @@ fn rest_of(scene: &Scene<'_>, c: &Cpu, titles: &[&str]) -> Vec<Paragraph> {
         let said = format!("netop's events cost {cost} of {of}");
         list.push(Paragraph::new(2, said, Style::new()));
     }
-    if scene.cpu_sampled() && !scene.snapshot.stages.is_empty() {
+    if cpu_sampled(scene) && !scene.snapshot.stages.is_empty() {
         if c.cpu == whole_host::ALL {
             let text = "CONTEXT what the time of all CPUs went to";
             list.push(Paragraph::new(3, text.to_owned(), dim));

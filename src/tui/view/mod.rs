@@ -63,16 +63,16 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// CPU time is sampled here; where it is not, no column speaks of it.
-    fn cpu_sampled(&self) -> bool {
-        self.snapshot.host.clock.is_some()
-    }
-
     /// A figure, or the dash of what was not measured.
     fn figure(&self, text: String) -> Line<'static> {
         let none = text == figure::NONE;
         Line::styled(text, if none { self.theme.dim } else { Style::new() })
     }
+}
+
+/// CPU time is sampled here; where it is not, no column speaks of it.
+fn cpu_sampled(scene: &Scene<'_>) -> bool {
+    scene.snapshot.host.clock.is_some()
 }
 
 /// A view of fewer lines has no detail pane.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, cost, no_rows, path_detail, split};
+use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
 use crate::model::{Function, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -61,7 +61,7 @@ static COLUMNS: &[Column<Function>] = &[
         Some(|f: &Function| Key::Number(f.cpu_pct)),
         cost::cpu,
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new(
         "SELF%",
         figure::SHARE,
@@ -69,11 +69,11 @@ static COLUMNS: &[Column<Function>] = &[
         Some(|f: &Function| Key::Number(f.self_pct)),
         cost::own,
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     // The same as CPU%, in another unit: it has nothing of its own to sort by.
     Column::new("CORES", figure::CORES + 1, 9, None, cost::cores)
         .from(100)
-        .when(|scene| scene.cpu_sampled()),
+        .when(cpu_sampled),
     Column::new(
         "NS/PKT",
         figure::COST,
@@ -81,7 +81,7 @@ static COLUMNS: &[Column<Function>] = &[
         Some(|f: &Function| Key::Number(f.ns_per_packet)),
         cost::per_packet,
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new(
         "±%",
         figure::ERROR,
@@ -89,9 +89,9 @@ static COLUMNS: &[Column<Function>] = &[
         Some(|f: &Function| Key::Number(cost::error_pct(f))),
         cost::error,
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new("ΔNS/PKT", 7, 3, None, cost::since_mark)
-        .when(|scene| scene.cpu_sampled() && scene.mark.is_some()),
+        .when(|scene| cpu_sampled(scene) && scene.mark.is_some()),
     Column::new(
         "PEAK",
         6,

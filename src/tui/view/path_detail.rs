@@ -10,7 +10,7 @@ use ratatui::text::Span;
 
 use super::paragraphs::{self, Paragraph};
 use super::path::{cpu_split, label, per_hit_words};
-use super::{Scene, cost, rule};
+use super::{Scene, cost, cpu_sampled, rule};
 use crate::model::{Function, Stack};
 use crate::tui::figure;
 use crate::tui::text::clean;
@@ -55,7 +55,7 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
     }
     if let Some(cost) = cost::sentence(f) {
         list.push(Paragraph::new(2, cost, Style::new()));
-    } else if scene.cpu_sampled() && f.symbols.is_empty() {
+    } else if cpu_sampled(scene) && f.symbols.is_empty() {
         let text = "no CPU time of its own: no function of the kernel runs for just this event";
         list.push(said(6, text.to_owned()));
     }
@@ -89,7 +89,7 @@ fn legend(scene: &Scene<'_>) -> Vec<&'static str> {
         "RATE/s hits per second of this interval · PEAK highest rate · TOTAL hits since the start",
         "PKT/HIT packets, or bytes (B), that one hit carries · SOURCE who counts: softirqs and softnet are free counters of the kernel, perf is an event",
     ];
-    if scene.cpu_sampled() {
+    if cpu_sampled(scene) {
         lines.push("CPU% of one CPU: the function and what it called · SELF% its own code · CORES the same as CPU%, in CPUs");
         lines.push("NS/PKT CPU time per wire packet · ±% its 95% error, from the differences between seconds");
     }

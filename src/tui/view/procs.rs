@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key};
-use super::{Scene, View, lines, no_rows, rule, split};
+use super::{Scene, View, cpu_sampled, lines, no_rows, rule, split};
 use crate::model::{Process, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -52,7 +52,7 @@ static COLUMNS: &[Column<Process>] = &[
         Some(|p: &Process| Key::Number(p.cpu_own_pct)),
         |s, p: &Process, _| s.figure(figure::share(p.cpu_own_pct)),
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new(
         "STOLEN%",
         figure::SHARE + 2,
@@ -60,7 +60,7 @@ static COLUMNS: &[Column<Process>] = &[
         Some(|p: &Process| Key::Number(p.cpu_stolen_pct)),
         |s, p: &Process, _| s.figure(figure::share(p.cpu_stolen_pct)),
     )
-    .when(|scene| scene.cpu_sampled()),
+    .when(cpu_sampled),
     Column::new(
         "TX/s",
         figure::ESTIMATE,
@@ -179,7 +179,7 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
     }
     let said = |rank, text: &str| (rank, Line::styled(format!(" {text}"), dim));
-    if scene.cpu_sampled() {
+    if cpu_sampled(scene) {
         list.push((0, Line::raw(paid(p))));
         list.push(said(1, "own: network work in its own system calls"));
         list.push(said(
