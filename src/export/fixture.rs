@@ -51,30 +51,7 @@ pub fn empty() -> Snapshot {
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
-        summary: Summary {
-            loss_rate: Some(1840.4),
-            loss_where: Some("socket buffer (UDP)".to_owned()),
-            loss_since: Some(1_795_362_300_000_000_000),
-            loss_total: Some(3312),
-            hot_cpu: Some(2),
-            hot_softirq_pct: Some(97.6),
-            next_cpu: Some(3),
-            next_softirq_pct: Some(4.25),
-            rx_pps: Some(6_900_000.0),
-            rx_bps: Some(71_400_000_000.0),
-            net_cores: Some(1.92),
-            net_cores_error: Some(0.11),
-            net_rx_pct: Some(141.25),
-            net_tx_pct: Some(40.5),
-            net_sock_pct: Some(10.0),
-            net_other_pct: Some(0.25),
-            observer_pct: Some(2.5),
-            ns_per_packet: Some(278.3),
-            ns_error: Some(15.9),
-            wire_pps: Some(6_900_000.0),
-            cpu_window_s: Some(30.0),
-            ..Summary::default()
-        },
+        summary: summary(),
         functions: vec![
             function("net_rx_action", Some(212_433)),
             Function {
@@ -165,6 +142,33 @@ pub fn busy() -> Snapshot {
             ..Health::default()
         },
         ..empty()
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        loss_rate: Some(1840.4),
+        loss_where: Some("socket buffer (UDP)".to_owned()),
+        loss_since: Some(1_795_362_300_000_000_000),
+        loss_total: Some(3312),
+        hot_cpu: Some(2),
+        hot_softirq_pct: Some(97.6),
+        next_cpu: Some(3),
+        next_softirq_pct: Some(4.25),
+        rx_pps: Some(6_900_000.0),
+        rx_bps: Some(71_400_000_000.0),
+        net_cores: Some(1.92),
+        net_cores_error: Some(0.11),
+        net_rx_pct: Some(141.25),
+        net_tx_pct: Some(40.5),
+        net_sock_pct: Some(10.0),
+        net_other_pct: Some(0.25),
+        observer_pct: Some(2.5),
+        ns_per_packet: Some(278.3),
+        ns_error: Some(15.9),
+        wire_pps: Some(6_900_000.0),
+        cpu_window_s: Some(30.0),
+        ..Summary::default()
     }
 }
 

@@ -40,7 +40,9 @@ pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut
     let whole = c.cpu == whole_host::ALL;
     let name = name_of(c);
     let node = match c.node {
-        _ if whole => "means and sums".to_owned(),
+        // The network's share says how many there are.
+        _ if whole && cpu_sampled(scene) => "means and sums".to_owned(),
+        _ if whole => format!("{} CPUs: means and sums", scene.snapshot.cpus.len()),
         Some(node) => format!("node {node}"),
         None => String::new(),
     };

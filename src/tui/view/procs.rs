@@ -132,7 +132,8 @@ impl View for Procs {
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
-        let (list, below) = split(area, order.len() + 1, 4..=9);
+        let most = if cpu_sampled(scene) { 9 } else { 7 };
+        let (list, below) = split(area, order.len() + 1, 4..=most);
         column::render(scene, COLUMNS, processes, &order, cursor, list, buf);
         if order.is_empty() {
             let message = if processes.is_empty() {
