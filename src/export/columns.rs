@@ -1,11 +1,15 @@
 //! The columns of every table, in the order of design.md 6: name, unit, getter; a title where the
 //! text page shows the column. A figure that CSV and text both show is declared here and only here.
 
+use std::fmt::Display;
+
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Process, Stack, Summary, format_time,
+    Backing, Cpu, Device, Drop, Function, Health, Part, Process, Stack, Stage, Summary, format_time,
 };
 
-use super::table::Unit::{Bits, Bytes, Count, Hits, HitsPerS, Ms, None as Bare, Ns, PerS, Percent};
+use super::table::Unit::{
+    Bits, Bytes, Count, Hits, HitsPerS, Ms, None as Bare, Ns, PerS, Percent, Seconds,
+};
 use super::table::{Cell, Column};
 
 pub const FUNCTIONS: &[Column<Function>] = &[
@@ -30,18 +34,58 @@ pub const FUNCTIONS: &[Column<Function>] = &[
     })
     .titled("B/HIT"),
     Column::new("cpu_pct", Percent, |f: &Function| f.cpu_pct.into()).titled("CPU%"),
+    Column::new("cpu_error", Percent, |f: &Function| f.cpu_error.into()).titled("±CPU"),
     Column::new("self_pct", Percent, |f: &Function| f.self_pct.into()).titled("SELF%"),
     Column::new("ns_per_packet", Ns, |f: &Function| f.ns_per_packet.into()).titled("NS/PKT"),
-    Column::new("ns_per_call", Ns, |f| f.ns_per_call.into()),
     Column::new("ns_error", Ns, |f: &Function| f.ns_error.into()).titled("±NS"),
+    Column::new("ns_per_call", Ns, |f: &Function| f.ns_per_call.into()).titled("NS/HIT"),
     Column::new("samples", Count, |f| f.samples.into()),
     Column::new("reason", Bare, |f| f.reason.as_ref().into()),
 ];
+
+pub const STAGES: &[Column<Stage>] = &[
+    Column::new("stage", Bare, |s: &Stage| s.stage.into()).titled("STAGE"),
+    Column::new("direction", Bare, |s: &Stage| s.direction.into()).titled("DIR"),
+    Column::new("cpu_pct", Percent, |s: &Stage| s.cpu_pct.into()).titled("CPU%"),
+    Column::new("cpu_error", Percent, |s: &Stage| s.cpu_error.into()).titled("±CPU"),
+    Column::new("inclusive_pct", Percent, |s: &Stage| s.inclusive_pct.into()).titled("INCL%"),
+    Column::new("ns_per_packet", Ns, |s: &Stage| s.ns_per_packet.into()).titled("NS/PKT"),
+    Column::new("ns_error", Ns, |s: &Stage| s.ns_error.into()).titled("±NS"),
+    // Percent of one CPU, as `cpu_pct`.
+    Column::new("leaves", Bare, |s: &Stage| {
+        joined(s.leaves.iter().map(|part| (part.name, part.cpu_pct)))
+    })
+    .titled("OF WHICH CPU%"),
+    Column::new("per_cpu", Bare, |s: &Stage| {
+        joined(s.per_cpu.iter().map(|part| (part.cpu, part.cpu_pct)))
+    }),
+];
+
+pub const CONTEXTS: &[Column<Part>] = &[
+    Column::new("name", Bare, |p| p.name.into()),
+    Column::new("cpu_pct", Percent, |p| p.cpu_pct.into()),
+];
+
+/// `lock=12.4 alloc=3.1`; an empty list is none.
+fn joined<N: Display>(parts: impl Iterator<Item = (N, f64)>) -> Cell {
+    let parts: Vec<String> = parts
+        .map(|(name, pct)| format!("{name}={pct:.1}"))
+        .collect();
+    if parts.is_empty() {
+        Cell::Missing
+    } else {
+        Cell::Text(parts.join(" "))
+    }
+}
 
 pub const CPUS: &[Column<Cpu>] = &[
     Column::new("cpu", Bare, |c| c.cpu.into()),
     Column::new("node", Bare, |c| c.node.into()),
     Column::new("net_pct", Percent, |c| c.net_pct.into()),
+    Column::new("net_rx_pct", Percent, |c| c.net_rx_pct.into()),
+    Column::new("net_tx_pct", Percent, |c| c.net_tx_pct.into()),
+    Column::new("net_sock_pct", Percent, |c| c.net_sock_pct.into()),
+    Column::new("observer_pct", Percent, |c| c.observer_pct.into()),
     Column::new("softirq_pct", Percent, |c| c.softirq_pct.into()),
     Column::new("user_pct", Percent, |c| c.user_pct.into()),
     Column::new("system_pct", Percent, |c| c.system_pct.into()),
@@ -93,7 +137,12 @@ pub const STACKS: &[Column<Stack>] = &[
     Column::new("pid", Bare, |s| s.pid.into()),
     Column::new("comm", Bare, |s| (&s.comm).into()),
     Column::new("weight", Count, |s| s.weight.into()),
+    Column::new("unit", Bare, |s| s.unit.into()),
     Column::new("samples", Count, |s| s.samples.into()),
+    Column::new("stage", Bare, |s| s.stage.into()),
+    Column::new("direction", Bare, |s| s.direction.into()),
+    Column::new("context", Bare, |s| s.context.into()),
+    Column::new("cut", Count, |s| (s.cut as u64).into()),
     // Leaf first, as in JSON.
     Column::new("frames", Bare, |s| Cell::Text(s.frames.join(";"))),
 ];
@@ -139,8 +188,16 @@ pub const SUMMARY: &[Column<Summary>] = &[
     Column::new("next_cpu", Bare, |s| s.next_cpu.into()),
     Column::new("next_softirq_pct", Percent, |s| s.next_softirq_pct.into()),
     Column::new("net_cores", Count, |s| s.net_cores.into()),
+    Column::new("net_cores_error", Count, |s| s.net_cores_error.into()),
+    Column::new("net_rx_pct", Percent, |s| s.net_rx_pct.into()),
+    Column::new("net_tx_pct", Percent, |s| s.net_tx_pct.into()),
+    Column::new("net_sock_pct", Percent, |s| s.net_sock_pct.into()),
+    Column::new("net_other_pct", Percent, |s| s.net_other_pct.into()),
+    Column::new("observer_pct", Percent, |s| s.observer_pct.into()),
     Column::new("ns_per_packet", Ns, |s| s.ns_per_packet.into()),
     Column::new("ns_error", Ns, |s| s.ns_error.into()),
+    Column::new("wire_pps", PerS, |s| s.wire_pps.into()),
+    Column::new("cpu_window_s", Seconds, |s| s.cpu_window_s.into()),
     Column::new("rx_pps", PerS, |s| s.rx_pps.into()),
     Column::new("tx_pps", PerS, |s| s.tx_pps.into()),
     Column::new("rx_bps", Bits, |s| s.rx_bps.into()),
@@ -155,6 +212,7 @@ pub const HEALTH: &[Column<Health>] = &[
     Column::new("channel_dropped", Count, |h| h.channel_dropped.into()),
     Column::new("undecodable", Count, |h| h.undecodable.into()),
     Column::new("samples", Count, |h| h.samples.into()),
+    Column::new("cpu_samples", Count, |h| h.cpu_samples.into()),
     Column::new("own_cpu_pct", Percent, |h| h.own_cpu_pct.into()),
     Column::new("own_anon_bytes", Bytes, |h| h.own_anon_bytes.into()),
     Column::new("cost_pct", Percent, |h| h.cost_pct.into()),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Cpu, CpuCalls, Device, Drop, Facts, Filter, Function, Health, HostInfo, Process,
-    SCHEMA, Share, Snapshot, Stack, Summary,
+    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Part,
+    Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
 };
 
 /// Nothing was seen.
@@ -52,25 +52,19 @@ pub fn empty() -> Snapshot {
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
-        summary: Summary {
-            loss_rate: Some(1840.4),
-            loss_where: Some("socket buffer (UDP)".to_owned()),
-            loss_since: Some(1_795_362_300_000_000_000),
-            loss_total: Some(3312),
-            hot_cpu: Some(2),
-            hot_softirq_pct: Some(97.6),
-            next_cpu: Some(3),
-            next_softirq_pct: Some(4.25),
-            rx_pps: Some(6_900_000.0),
-            rx_bps: Some(71_400_000_000.0),
-            ..Summary::default()
-        },
+        summary: summary(),
         functions: vec![
             function("net_rx_action", Some(212_433)),
             Function {
                 estimated: true,
                 error: Some(1200.0),
                 bytes_per_hit: Some(1448.5),
+                cpu_pct: Some(27.4),
+                cpu_error: Some(2.25),
+                self_pct: Some(11.0),
+                ns_per_packet: Some(39.7),
+                ns_error: Some(3.3),
+                ns_per_call: Some(40.1),
                 ..function("napi_gro_receive", Some(6_900_128))
             },
             Function {
@@ -79,8 +73,20 @@ pub fn busy() -> Snapshot {
             },
             function("sock_send_length", Some(0)),
         ],
+        stages: vec![
+            stage("driver", "rx", 58.25),
+            Stage {
+                ns_per_packet: None,
+                ns_error: None,
+                cpu_error: None,
+                ..stage("observer", "other", 2.5)
+            },
+        ],
+        contexts: vec![part("softirq", 150.0), part("idle", 250.0)],
         cpus: vec![Cpu {
             cpu: 2,
+            net_pct: Some(91.5),
+            net_rx_pct: Some(80.0),
             softirq_pct: Some(97.6),
             ..Cpu::default()
         }],
@@ -137,6 +143,51 @@ pub fn busy() -> Snapshot {
             ..Health::default()
         },
         ..empty()
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        loss_rate: Some(1840.4),
+        loss_where: Some("socket buffer (UDP)".to_owned()),
+        loss_since: Some(1_795_362_300_000_000_000),
+        loss_total: Some(3312),
+        hot_cpu: Some(2),
+        hot_softirq_pct: Some(97.6),
+        next_cpu: Some(3),
+        next_softirq_pct: Some(4.25),
+        rx_pps: Some(6_900_000.0),
+        rx_bps: Some(71_400_000_000.0),
+        net_cores: Some(1.92),
+        net_cores_error: Some(0.11),
+        net_rx_pct: Some(141.25),
+        net_tx_pct: Some(40.5),
+        net_sock_pct: Some(10.0),
+        net_other_pct: Some(0.25),
+        observer_pct: Some(2.5),
+        ns_per_packet: Some(278.3),
+        ns_error: Some(15.9),
+        wire_pps: Some(6_900_000.0),
+        cpu_window_s: Some(30.0),
+        ..Summary::default()
+    }
+}
+
+fn part(name: &'static str, cpu_pct: f64) -> Part {
+    Part { name, cpu_pct }
+}
+
+fn stage(stage: &'static str, direction: &'static str, cpu_pct: f64) -> Stage {
+    Stage {
+        stage,
+        direction,
+        cpu_pct,
+        cpu_error: Some(4.5),
+        inclusive_pct: 2.0 * cpu_pct,
+        ns_per_packet: Some(84.5),
+        ns_error: Some(6.75),
+        leaves: vec![part("lock", 12.5), part("alloc", 3.0)],
+        per_cpu: vec![CpuPart { cpu: 2, cpu_pct }],
     }
 }
 

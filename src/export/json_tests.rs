@@ -6,15 +6,18 @@ use super::super::fixture;
 use super::*;
 
 /// Of design.md 6.
-const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages cpus devices \
+const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages contexts cpus devices \
     processes tcp drops latency stacks facts findings health";
 const HOST: &str = "hostname kernel arch cpus_online clock source";
 const FILTER: &str = "pid comm device cpu cgroup by";
 const SUMMARY: &str = "loss_rate loss_where loss_since hot_cpu hot_softirq_pct hot_cause net_cores \
-    ns_per_packet ns_error rx_pps tx_pps rx_bps tx_bps";
+    net_cores_error net_rx_pct net_tx_pct net_sock_pct net_other_pct observer_pct ns_per_packet \
+    ns_error wire_pps cpu_window_s rx_pps tx_pps rx_bps tx_bps";
 const FUNCTIONS: &str = "name event source calls rate total peak_rate estimated error \
-    packets_per_hit cpu_pct self_pct ns_per_packet ns_per_call ns_error per_cpu";
-const CPUS: &str = "cpu node net_pct softirq_pct rx_packets squeezed backlog_dropped napi_polls \
+    packets_per_hit cpu_pct cpu_error self_pct ns_per_packet ns_per_call ns_error per_cpu";
+const STAGES: &str =
+    "stage direction cpu_pct cpu_error inclusive_pct ns_per_packet ns_error leaves per_cpu";
+const CPUS: &str = "cpu node net_pct net_rx_pct net_tx_pct net_sock_pct observer_pct softirq_pct rx_packets squeezed backlog_dropped napi_polls \
     work_per_poll";
 const DEVICES: &str = "name netns driver rx_packets rx_bytes tx_packets tx_bytes gro_ratio rx_dropped \
     tx_dropped qdisc qdisc_backlog unexplained_drops queues";
@@ -22,8 +25,8 @@ const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes 
     cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
     retransmits limit";
 const DROPS: &str = "where reason class location device pid count total";
-const STACKS: &str = "function pid comm weight samples frames";
-const HEALTH: &str = "lost throttled channel_dropped undecodable samples own_cpu_pct own_anon_bytes \
+const STACKS: &str = "function pid comm weight unit samples stage direction context cut frames";
+const HEALTH: &str = "lost throttled channel_dropped undecodable samples cpu_samples own_cpu_pct own_anon_bytes \
     cost_pct budget_pct governor notes";
 
 fn busy() -> Value {
@@ -39,6 +42,10 @@ fn every_field_of_the_schema_is_there_under_its_name() {
         (&snapshot["filter"], FILTER),
         (&snapshot["summary"], SUMMARY),
         (&snapshot["functions"][0], FUNCTIONS),
+        (&snapshot["stages"][0], STAGES),
+        (&snapshot["stages"][0]["leaves"][0], "name cpu_pct"),
+        (&snapshot["stages"][0]["per_cpu"][0], "cpu cpu_pct"),
+        (&snapshot["contexts"][0], "name cpu_pct"),
         (&snapshot["cpus"][0], CPUS),
         (&snapshot["devices"][0], DEVICES),
         (&snapshot["processes"][0], PROCESSES),
@@ -62,7 +69,7 @@ fn every_field_of_the_schema_is_there_under_its_name() {
 #[test]
 fn what_only_the_screen_needs_is_not_exported() {
     let snapshot = busy();
-    for name in ["profile", "profile_s", "candidates"] {
+    for name in ["cpu_profile", "profile", "profile_s", "candidates"] {
         assert_eq!(snapshot.get(name), None);
     }
     assert_eq!(snapshot["functions"][0].get("history"), None);

@@ -7,6 +7,7 @@ mod csv;
 pub mod json;
 mod table;
 mod text;
+mod text_table;
 
 #[cfg(test)]
 mod fixture;

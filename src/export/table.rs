@@ -1,5 +1,5 @@
 //! Tables of a snapshot: what a column is, and the list of tables. CSV prints any of them, the
-//! text page prints `functions`; the columns themselves are declared once, in `columns`.
+//! text page prints `functions` and `stages`; the columns themselves are declared once, in `columns`.
 
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ pub enum Unit {
     Percent,
     Ns,
     Ms,
+    Seconds,
 }
 
 /// One column of rows of type `R`.
@@ -76,6 +77,16 @@ pub static TABLES: &[Table] = &[
         name: "functions",
         columns: || names(columns::FUNCTIONS),
         rows: |s| cells(columns::FUNCTIONS, &s.functions),
+    },
+    Table {
+        name: "stages",
+        columns: || names(columns::STAGES),
+        rows: |s| cells(columns::STAGES, &s.stages),
+    },
+    Table {
+        name: "contexts",
+        columns: || names(columns::CONTEXTS),
+        rows: |s| cells(columns::CONTEXTS, &s.contexts),
     },
     Table {
         name: "cpus",

@@ -1,18 +1,14 @@
-//! Text for people, like `top -b`: the screen's four lines, the functions, then what to know about
+//! Text for people, like `top -b`: the screen's four lines, the functions, the stages and what the
+//! CPUs did, then what to know about
 //! the numbers. No escape codes, the same at every width. ≈ marks an estimate, – what could not be
 //! had; columns that nothing here could fill are left out.
 
 use std::fmt::Write;
 
-use unicode_width::UnicodeWidthStr;
-
-use crate::model::{Function, Snapshot, format_time};
+use crate::model::{Snapshot, format_time};
 
 use super::clean::clean;
-use super::columns::FUNCTIONS;
-use super::table::{Cell, Column, Unit};
-
-const MISSING: &str = "–";
+use super::text_table::{self, MISSING};
 
 pub fn page(snapshot: &Snapshot) -> String {
     let mut page = String::new();
@@ -31,9 +27,22 @@ pub fn page(snapshot: &Snapshot) -> String {
         line(filter);
     }
     line(String::new());
-    functions(&snapshot.functions)
+    text_table::functions(&snapshot.functions)
         .into_iter()
         .for_each(&mut line);
+    if !snapshot.stages.is_empty() {
+        line(String::new());
+        text_table::stages(&snapshot.stages)
+            .into_iter()
+            .for_each(&mut line);
+    }
+    if let Some(network) = network(snapshot) {
+        line(String::new());
+        line(network);
+    }
+    if let Some(contexts) = contexts(snapshot) {
+        line(contexts);
+    }
     for note in &snapshot.health.notes {
         line(format!("note: {note}"));
     }
@@ -122,14 +131,72 @@ fn net(s: &Snapshot) -> String {
     );
     if let Some(cores) = summary.net_cores {
         let _ = write!(text, " · {cores:.2}/{} cores", s.host.cpus_online);
+    } else if s.host.clock.is_some() {
+        let _ = write!(text, " · {MISSING}/{} cores", s.host.cpus_online);
     }
-    if let Some(ns) = summary.ns_per_packet {
-        let _ = write!(text, " · {ns:.0} ns/pkt");
+    if let Some(ns) = summary.ns_per_packet.filter(|ns| *ns > 0.0) {
+        let _ = write!(text, " · {}/pkt", nanoseconds(ns));
         if let Some(error) = summary.ns_error {
-            let _ = write!(text, " ±{error:.0}");
+            let _ = write!(text, " ±{}", percent(error * 100.0 / ns));
         }
     }
     text
+}
+
+/// Whose work the network's CPU time was and what it rests on, with every error; None: CPU time
+/// was not measured.
+fn network(s: &Snapshot) -> Option<String> {
+    let summary = &s.summary;
+    let cores = summary.net_cores.filter(|cores| cores.is_finite())?;
+    let error = plus_minus(summary.net_cores_error, |error| format!("{error:.2}"));
+    let mut text = format!("network {cores:.2}{error} of {} CPUs", s.host.cpus_online);
+    let ways = [
+        ("rx", summary.net_rx_pct),
+        ("tx", summary.net_tx_pct),
+        ("sock", summary.net_sock_pct),
+        ("other", summary.net_other_pct),
+    ];
+    let mut sep = ": ";
+    for (name, pct) in ways {
+        if let Some(pct) = pct {
+            let _ = write!(text, "{sep}{name} {}", percent(pct));
+            sep = " ";
+        }
+    }
+    if let Some(ns) = summary.ns_per_packet.filter(|ns| ns.is_finite()) {
+        let error = plus_minus(summary.ns_error, nanoseconds);
+        let _ = write!(text, " · {}{error} per packet", nanoseconds(ns));
+    }
+    if let Some(pps) = summary.wire_pps {
+        let _ = write!(text, " at {}pps", scaled(pps));
+    }
+    if let Some(pct) = summary.observer_pct {
+        let _ = write!(text, " · observers {}", percent(pct));
+    }
+    if let Some(window) = summary.cpu_window_s {
+        let _ = write!(text, " · last {window:.0} s");
+    }
+    Some(text)
+}
+
+/// Shares of the time of all CPUs.
+fn contexts(s: &Snapshot) -> Option<String> {
+    let all: f64 = s.contexts.iter().map(|part| part.cpu_pct).sum();
+    if !all.is_finite() || all <= 0.0 {
+        return None;
+    }
+    let parts: Vec<String> = s
+        .contexts
+        .iter()
+        .map(|part| format!("{} {}", part.name, percent(part.cpu_pct * 100.0 / all)))
+        .collect();
+    Some(format!("contexts {}", parts.join(" · ")))
+}
+
+fn plus_minus(error: Option<f64>, shown: fn(f64) -> String) -> String {
+    error
+        .filter(|error| error.is_finite())
+        .map_or_else(String::new, |error| format!(" ±{}", shown(error)))
 }
 
 fn filter(s: &Snapshot) -> Option<String> {
@@ -152,56 +219,6 @@ fn filter(s: &Snapshot) -> Option<String> {
     (!parts.is_empty()).then(|| format!("ONLY {}", parts.join(", ")))
 }
 
-/// The function table with its title line, aligned: text left, numbers right.
-fn functions(rows: &[Function]) -> Vec<String> {
-    let columns = FUNCTIONS.iter().filter_map(|column| {
-        let title = column.title?;
-        let fields: Vec<String> = rows.iter().map(|row| field(column, row)).collect();
-        // The name and the exact counts stand in any case: their – is news.
-        let stands = matches!(column.unit, Unit::None | Unit::Hits | Unit::HitsPerS)
-            || fields.iter().any(|field| field != MISSING);
-        stands.then_some((title, column.unit, fields))
-    });
-    let mut lines = vec![String::new(); rows.len() + 1];
-    for (title, unit, fields) in columns {
-        let cells = || std::iter::once(title).chain(fields.iter().map(String::as_str));
-        let width = cells().map(UnicodeWidthStr::width).max().unwrap_or(0);
-        for (line, cell) in lines.iter_mut().zip(cells()) {
-            let space = " ".repeat(width - cell.width());
-            if !line.is_empty() {
-                line.push_str("  ");
-            }
-            if unit == Unit::None {
-                line.push_str(cell);
-                line.push_str(&space);
-            } else {
-                line.push_str(&space);
-                line.push_str(cell);
-            }
-        }
-    }
-    lines
-}
-
-fn field(column: &Column<Function>, row: &Function) -> String {
-    let text = match (column.get)(row) {
-        Cell::Missing => return MISSING.to_owned(),
-        Cell::Text(text) => clean(&text).into_owned(),
-        Cell::Flag(flag) => flag.to_string(),
-        Cell::Count(count) => count.to_string(),
-        // Enough digits to compare with other tools.
-        Cell::Number(number) if number.abs() >= 100.0 => format!("{number:.0}"),
-        Cell::Number(number) => format!("{number:.1}"),
-    };
-    let estimate = match column.unit {
-        Unit::Hits | Unit::HitsPerS => row.estimated,
-        // From samples, and they did not see every hit.
-        Unit::Bytes => row.calls != Some(row.samples),
-        _ => false,
-    };
-    if estimate { format!("≈{text}") } else { text }
-}
-
 fn or_missing(value: Option<f64>, shown: fn(f64) -> String) -> String {
     value
         .filter(|v| v.is_finite())
@@ -213,6 +230,15 @@ fn percent(value: f64) -> String {
         format!("{value:.0}%")
     } else {
         format!("{value:.1}%")
+    }
+}
+
+/// `612 ns`, `12.3 µs`.
+fn nanoseconds(ns: f64) -> String {
+    if ns < 10_000.0 {
+        format!("{ns:.0} ns")
+    } else {
+        format!("{:.1} µs", ns / 1000.0)
     }
 }
 

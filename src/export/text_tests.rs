@@ -9,13 +9,20 @@ fn a_busy_page_looks_like_this() {
 edge-12 6.8.0 4cpu LIVE 1.00s perf  cost cpu2 0.9% all –  lost 0  2026-11-22T15:45:01.123Z
 LOSS 1.84k/s socket buffer (UDP)  since 2026-11-22T15:45:00.000Z  total 3312
 HOT  cpu2 98% softirq · next cpu3 4.2%
-NET  rx 71.4Gb/s 6.90Mpps · tx –b/s –pps · local –b/s –pps
+NET  rx 71.4Gb/s 6.90Mpps · tx –b/s –pps · local –b/s –pps · 1.92/4 cores · 278 ns/pkt ±5.7%
 
-FUNCTION          SOURCE     CALLS    RATE/s     TOTAL    PEAK/s  ±CALLS  B/HIT
-net_rx_action     perf      212433    212433    212433    212433       –      –
-napi_gro_receive  perf    ≈6900128  ≈6900128  ≈6900128  ≈6900128    1200  ≈1448
-netif_rx          –              –         –         –         –       –      –
-sock_send_length  perf           0       0.0         0       0.0       –      –
+FUNCTION          SOURCE     CALLS    RATE/s     TOTAL    PEAK/s  ±CALLS  B/HIT  CPU%  ±CPU  SELF%  NS/PKT  ±NS  NS/HIT
+net_rx_action     perf      212433    212433    212433    212433       –      –     –     –      –       –    –       –
+napi_gro_receive  perf    ≈6900128  ≈6900128  ≈6900128  ≈6900128    1200  ≈1448  27.4   2.2   11.0    39.7  3.3    40.1
+netif_rx          –              –         –         –         –       –      –     –     –      –       –    –       –
+sock_send_length  perf           0       0.0         0       0.0       –      –     –     –      –       –    –       –
+
+STAGE     DIR    CPU%  ±CPU  INCL%  NS/PKT  ±NS  OF WHICH CPU%
+driver    rx     58.2   4.5    116    84.5  6.8  lock=12.5 alloc=3.0
+observer  other   2.5     –    5.0       –    –  lock=12.5 alloc=3.0
+
+network 1.92 ±0.11 of 4 CPUs: rx 141% tx 40% sock 10% other 0.2% · 278 ns ±16 ns per packet at 6.90Mpps · observers 2.5% · last 30 s
+contexts softirq 38% · idle 62%
 note: netif_rx is not counted: over the budget
 
 ";
@@ -26,6 +33,12 @@ note: netif_rx is not counted: over the budget
 fn an_empty_snapshot_shows_gaps_and_no_zeros() {
     let page = page(&fixture::empty());
     assert!(page.contains("LOSS –\nHOT  –\nNET  rx –b/s –pps"), "{page}");
+    for figure in ["cores", "network", "contexts", "STAGE", "CPU%"] {
+        assert!(!page.contains(figure), "{figure}: {page}");
+    }
+    let mut sampled = fixture::empty();
+    sampled.host.clock = Some("cycles");
+    assert!(super::page(&sampled).contains(" · –/4 cores\n"));
 }
 
 #[test]

@@ -11,6 +11,10 @@ pub const RATE: u16 = 6;
 pub const ESTIMATE: u16 = RATE + 1;
 pub const BYTES: u16 = 6;
 pub const PERCENT: u16 = 5;
+pub const SHARE: u16 = 5;
+pub const COST: u16 = 6;
+pub const ERROR: u16 = 3;
+pub const CORES: u16 = 4;
 
 const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 
@@ -67,6 +71,66 @@ pub fn percent(value: Option<f64>) -> String {
     })
 }
 
+/// Percent of one CPU in a column whose title says so: `0.0`, `46.2`, `310`; at most [`SHARE`]
+/// cells, and always one decimal below 100, so that nothing jumps.
+pub fn share(value: Option<f64>) -> String {
+    measured(value).map_or_else(none, |value| match value {
+        _ if value > 0.0 && value < 0.05 => "<0.1".to_owned(),
+        _ if value < 99.95 => format!("{value:.1}"),
+        _ => format!("{:.0}", value.min(99_999.0)),
+    })
+}
+
+/// CPUs' worth of time: `0.43`, `4.77`, `31.2`; at most [`CORES`] cells.
+pub fn cores(value: Option<f64>) -> String {
+    measured(value).map_or_else(none, |value| match value {
+        _ if value < 9.995 => format!("{value:.2}"),
+        _ if value < 99.95 => format!("{value:.1}"),
+        _ => format!("{:.0}", value.min(9999.0)),
+    })
+}
+
+/// Nanoseconds in a column whose title says so, others with their unit: `449`, `9999`, `12.3µs`;
+/// at most [`COST`] cells.
+pub fn cost(value: Option<f64>) -> String {
+    measured(value).map_or_else(none, |value| match time(value) {
+        (number, "ns") => number,
+        (number, unit) => format!("{number}{unit}"),
+    })
+}
+
+/// The same in a sentence: `612 ns`, `12.3 µs`.
+pub fn cost_words(value: Option<f64>) -> String {
+    measured(value).map_or_else(none, |value| {
+        let (number, unit) = time(value);
+        format!("{number} {unit}")
+    })
+}
+
+/// A half-width in percent of its figure, without the sign: `4`, `<1`, `>1k`; at most [`ERROR`]
+/// cells.
+pub fn error(half_width: Option<f64>, of: Option<f64>) -> String {
+    let of = measured(of).filter(|of| *of > 0.0);
+    let pct = measured(half_width)
+        .zip(of)
+        .map(|(half, of)| half * 100.0 / of);
+    measured(pct).map_or_else(none, |pct| match pct {
+        _ if pct > 0.0 && pct < 0.5 => "<1".to_owned(),
+        _ if pct < 999.5 => format!("{pct:.0}"),
+        _ => ">1k".to_owned(),
+    })
+}
+
+/// `+12%`, `-7%`, `0%`, `>999%`; at most five cells.
+pub fn change(pct: f64) -> String {
+    match pct {
+        _ if !pct.is_finite() => none(),
+        _ if pct > 999.5 => ">999%".to_owned(),
+        _ if pct.abs() < 0.5 => "0%".to_owned(),
+        _ => format!("{:+.0}%", pct.max(-999.0)),
+    }
+}
+
 /// `0.4ms`, `412ms`, `1.2s`.
 pub fn milliseconds(value: Option<f64>) -> String {
     measured(value).map_or_else(none, |value| match value {
@@ -121,7 +185,30 @@ fn none() -> String {
 
 /// No figure here can be negative or endless: such a value is a fault upstream and not shown.
 fn measured(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| value.is_finite() && *value >= 0.0)
+    // Adding nothing takes the sign from -0.0.
+    value
+        .map(|value| value + 0.0)
+        .filter(|value| value.is_finite() && *value >= 0.0)
+}
+
+/// Nanoseconds as number and unit: below 10 000 in ns.
+fn time(ns: f64) -> (String, &'static str) {
+    if ns < 9.95 {
+        return (trimmed(ns), "ns");
+    }
+    if ns < 9999.5 {
+        return (format!("{ns:.0}"), "ns");
+    }
+    let units = ["µs", "ms", "s"];
+    let mut value = ns / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 99.95);
+    let value = value.min(9999.0);
+    (format!("{value:.decimals$}"), units[unit])
 }
 
 /// `value` in the smallest unit that keeps it under `limit(unit)`; beyond the last unit it is cut.
@@ -203,7 +290,45 @@ mod tests {
         assert_eq!(exact(12), "12");
     }
 
+    #[test]
+    fn costs_are_nanoseconds_until_ten_thousand_and_shares_keep_their_decimal() {
+        let column = [0.4, 449.2, 9999.4, 9999.6, 12_345.0, 123_456.0, 4.2e6];
+        let shown = ["0.4", "449", "9999", "10.0µs", "12.3µs", "123µs", "4.2ms"];
+        assert_eq!(column.map(|ns| cost(Some(ns))), shown);
+        assert_eq!(cost_words(Some(612.3)), "612 ns");
+        assert_eq!(cost_words(Some(12_345.0)), "12.3 µs");
+        let shares = [0.0, 0.01, 3.0, 46.24, 310.2].map(|pct| share(Some(pct)));
+        assert_eq!(shares, ["0.0", "<0.1", "3.0", "46.2", "310"]);
+        let counts = [0.0, 4.766, 31.24, 412.0].map(|n| cores(Some(n)));
+        assert_eq!(counts, ["0.00", "4.77", "31.2", "412"]);
+    }
+
+    #[test]
+    fn an_error_is_a_share_of_its_figure_and_of_nothing_it_is_unknown() {
+        let of = |half, of| error(Some(half), Some(of));
+        assert_eq!(of(24.0, 600.0), "4");
+        assert_eq!(of(1.0, 600.0), "<1");
+        assert_eq!(of(0.0, 600.0), "0");
+        assert_eq!(of(600.0, 1.0), ">1k");
+        assert_eq!(of(1.0, 0.0), NONE);
+        assert_eq!(error(None, Some(1.0)), NONE);
+        let changes = [12.4, -7.0, 0.4, -0.4, 4000.0, f64::NAN].map(change);
+        assert_eq!(changes, ["+12%", "-7%", "0%", "0%", ">999%", NONE]);
+    }
+
     proptest! {
+        #[test]
+        fn no_cpu_figure_is_wider_than_its_column(
+            value in prop_oneof![any::<f64>(), 0.0..1e22],
+            of in prop_oneof![any::<f64>(), 0.0..1e9],
+        ) {
+            prop_assert!(width(&share(Some(value))) <= usize::from(SHARE));
+            prop_assert!(width(&cores(Some(value))) <= usize::from(CORES));
+            prop_assert!(width(&cost(Some(value))) <= usize::from(COST));
+            prop_assert!(width(&error(Some(value), Some(of))) <= usize::from(ERROR));
+            prop_assert!(width(&change(value)) <= 5);
+        }
+
         #[test]
         fn no_figure_is_wider_than_its_column(value in prop_oneof![any::<f64>(), 0.0..1e22]) {
             prop_assert!(width(&rate(Some(value))) <= usize::from(RATE));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fixture_cpu;
 use crate::model::{
     Backing, Cpu, CpuCalls, Drop, Facts, Filter, Function, HISTORY, Health, HostInfo, Process,
     SCHEMA, Share, Snapshot, Stack, Summary,
@@ -173,6 +174,7 @@ pub fn busy() -> Snapshot {
         counting: "perf+proc",
         ..Health::default()
     };
+    fixture_cpu::add(&mut s);
     s
 }
 

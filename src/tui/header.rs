@@ -1,4 +1,5 @@
-//! The lines that stand on every view: state, LOSS, HOT, NET and tabs.
+//! The lines that stand on every view: state, LOSS, HOT and tabs; NET is
+//! in `net_line`.
 
 use ratatui::text::{Line, Span};
 
@@ -182,46 +183,6 @@ pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
     if let (Some(cpu), Some(_)) = (summary.next_cpu, summary.next_softirq_pct) {
         let pct = figure::percent(summary.next_softirq_pct);
         parts.push(plain(2, format!("next cpu{cpu} {pct}")));
-    }
-    fit(parts, " · ", width)
-}
-
-pub fn net(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
-    let theme = ui.theme;
-    let summary = &snapshot.summary;
-    let traffic = |bits, packets| match packets {
-        None => figure::bits(bits),
-        Some(_) => format!("{} {}pps", figure::bits(bits), figure::rate(packets)),
-    };
-    let mut parts = vec![Part::new(
-        0,
-        vec![
-            label("NET  ", theme),
-            Span::raw(format!("rx {}", traffic(summary.rx_bps, summary.rx_pps))),
-        ],
-    )];
-    parts.push(plain(
-        1,
-        format!("tx {}", traffic(summary.tx_bps, summary.tx_pps)),
-    ));
-    if summary.local_pps.or(summary.local_bps).is_some() {
-        let text = format!("local {}", traffic(summary.local_bps, summary.local_pps));
-        parts.push(plain(3, text));
-    }
-    if let Some(cores) = summary.net_cores {
-        parts.push(plain(
-            4,
-            format!("{cores:.2}/{} cores", snapshot.host.cpus_online),
-        ));
-    }
-    if let Some(ns) = summary.ns_per_packet {
-        let error = summary
-            .ns_error
-            .filter(|_| ns > 0.0)
-            .map_or_else(String::new, |error| {
-                format!(" ±{}", figure::percent(Some(error * 100.0 / ns)))
-            });
-        parts.push(plain(2, format!("{ns:.0} ns/pkt{error}")));
     }
     fit(parts, " · ", width)
 }

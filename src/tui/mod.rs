@@ -11,6 +11,8 @@ mod call_tree;
 mod figure;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fixture_cpu;
 mod footer;
 mod header;
 mod help;
@@ -18,6 +20,7 @@ mod history;
 mod key;
 mod keymap;
 mod limits;
+mod net_line;
 mod pane;
 mod prompt;
 mod screen;

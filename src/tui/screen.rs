@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::state::UiState;
 use super::text::{REPLACEMENT, clip_line, is_unsafe};
 use super::view::Scene;
-use super::{footer, header, help, limits, theme};
+use super::{footer, header, help, limits, net_line, theme};
 use crate::model::Snapshot;
 
 /// Header lines leave before the view has fewer rows than this.
@@ -52,6 +52,7 @@ pub fn render(ui: &UiState, area: Rect, buf: &mut Buffer) {
             ui,
             snapshot,
             theme: ui.theme,
+            mark: None,
         };
         ui.view().render(&scene, body, buf);
     } else {
@@ -77,7 +78,7 @@ fn header(ui: &UiState, snapshot: &Snapshot, area: Rect) -> Vec<Line<'static>> {
         (1, header::state(ui, snapshot, width)),
         (0, header::loss(ui, snapshot, width)),
         (4, header::hot(ui, snapshot, width)),
-        (5, header::net(ui, snapshot, width)),
+        (5, net_line::net(ui, snapshot, width)),
         (6, header::tabs(ui, width)),
     ];
     let room = usize::from(area.height.saturating_sub(BODY_LEAST)).max(1);
@@ -145,3 +146,7 @@ pub fn frame_text(buf: &Buffer) -> String {
 #[cfg(test)]
 #[path = "screen_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "screen_cpu_test.rs"]
+mod cpu_tests;

@@ -38,7 +38,7 @@ fn drawn(snapshot: Snapshot, keys: &str, (w, h): (u16, u16), ascii: bool) -> Buf
     buf
 }
 
-fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
+pub fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
     frame_text(&drawn(snapshot, keys, size, false))
 }
 
@@ -108,9 +108,9 @@ fn the_first_screen_says_loss_heat_traffic_then_every_function() {
             "edge-12 6.18.0 4cpu LIVE 1s perf+proc  cost cpu1 0.9% all 0.3% lost 0  15:45:01Z",
             "LOSS none",
             "HOT  cpu1 62% softirq · 71% of RX · next cpu0 12%",
-            "NET  rx 71.4Gb/s 6.90Mpps · tx 3.10Gb/s 900.0kpps · local 1.20Gb/s 120.0kpps",
+            "NET  rx 71.4G 6.90Mpps · tx 3.10G 900.0kpps · 2.29/4 cores · 289 ns/pkt ±5%",
             "[1 Path] 2 CPUs  4 Procs  5 Stacks                                          1/13",
-            " FUNCTION            RATE/s 60s                    PEAK  TOTAL PER HIT SOURCE",
+            " FUNCTION             RATE/s 60s        PKT/HIT  CPU% SELF% NS/PKT  ±% SOURCE",
         ]
     );
     for f in &fixture::busy().functions {
@@ -359,7 +359,7 @@ fn a_small_screen_gives_its_lines_to_the_rows() {
 #[test]
 fn the_cpus_begin_with_the_whole_host_and_explain_only_columns_that_are_there() {
     for sort in ["", ">", ">r"] {
-        let text = frame(fixture::busy(), &format!("2{sort}"), (80, 24));
+        let text = frame(fixture::busy(), &format!("2{sort}"), (80, 40));
         assert!(
             text.lines()
                 .nth(6)
@@ -367,7 +367,7 @@ fn the_cpus_begin_with_the_whole_host_and_explain_only_columns_that_are_there() 
         );
         assert!(!text.contains("QLEN") && text.contains("SQUEEZE runs"));
     }
-    let wide = frame(fixture::busy(), "2", (120, 40));
+    let wide = frame(fixture::busy(), "2", (120, 50));
     assert!(wide.contains("QLEN packets"), "{wide}");
     let single = frame(fixture::busy(), "2/cpu<enter>", (80, 24));
     assert!(single.contains("▶cpu0"), "{single}");
@@ -395,5 +395,5 @@ fn netop_names_itself_and_the_nameless() {
     s.processes[0].comm = "netop".into();
     s.processes[1].comm = figure::NONE.into();
     let text = frame(s, "4", (80, 24));
-    assert!(text.contains("netop (netop itself)") && text.contains("unnamed"));
+    assert!(text.contains("netop (itself)") && text.contains("unnamed"));
 }

@@ -18,6 +18,8 @@ pub struct Column<R: 'static> {
     /// None: one cannot sort by it.
     pub key: Option<fn(&R) -> Key>,
     pub cell: fn(&Scene<'_>, &R, u16) -> Line<'static>,
+    /// Whether it is there at all, whatever the width: a column that nothing can fill is not.
+    pub when: fn(&Scene<'_>) -> bool,
 }
 
 /// Names ascend, numbers descend, what was not measured comes last either way.
@@ -48,7 +50,13 @@ impl<R> Column<R> {
             },
             key,
             cell,
+            when: |_| true,
         }
+    }
+
+    pub const fn when(mut self, when: fn(&Scene<'_>) -> bool) -> Self {
+        self.when = when;
+        self
     }
 
     pub const fn left(mut self) -> Self {
@@ -98,10 +106,23 @@ pub fn arrange<R>(
 }
 
 /// Titles of the columns that a table of this width shows.
-pub fn shown<R>(columns: &[Column<R>], width: u16) -> Vec<&'static str> {
-    let layouts: Vec<table::Column> = columns.iter().map(|column| column.layout).collect();
+pub fn shown<R>(scene: &Scene<'_>, columns: &[Column<R>], width: u16) -> Vec<&'static str> {
+    let layouts = layouts(scene, columns);
     let shown = table::layout(&layouts, width);
     shown.iter().map(|(i, _)| layouts[*i].title).collect()
+}
+
+/// No table is as wide as a column that is not there asks for.
+fn layouts<R>(scene: &Scene<'_>, columns: &[Column<R>]) -> Vec<table::Column> {
+    let layout = |column: &Column<R>| table::Column {
+        from: if (column.when)(scene) {
+            column.layout.from
+        } else {
+            u16::MAX
+        },
+        ..column.layout
+    };
+    columns.iter().map(layout).collect()
 }
 
 /// Draws the table; `order` are indices into `rows`.
@@ -114,7 +135,7 @@ pub fn render<R>(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let layouts: Vec<table::Column> = columns.iter().map(|column| column.layout).collect();
+    let layouts = layouts(scene, columns);
     let pane = scene.ui.pane();
     let sorted = pane
         .sort

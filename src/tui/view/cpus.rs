@@ -3,11 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::column::{self, Column, Key, SPARK};
-use super::paragraphs::{self, Paragraph};
-use super::{Scene, View, no_rows, rule, split, whole_host};
+use super::{Scene, View, cpu_sampled, cpus_detail, no_rows, split, whole_host};
 use crate::model::{Cpu, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -25,72 +24,110 @@ const HOT_PCT: f64 = 85.0;
 static COLUMNS: &[Column<Cpu>] = &[
     Column::new("CPU", 6, 0, None, name).left(),
     Column::new(
+        "NET%",
+        figure::SHARE,
+        0,
+        Some(|c: &Cpu| Key::Number(c.net_pct)),
+        |s, c: &Cpu, _| Line::styled(figure::share(c.net_pct), heat(s, c.net_pct)),
+    )
+    .when(cpu_sampled),
+    Column::new(
         "SIRQ%",
         figure::PERCENT,
         0,
-        Some(|c| Key::Number(c.softirq_pct)),
+        Some(|c: &Cpu| Key::Number(c.softirq_pct)),
         softirq,
     ),
     Column::new("", 10, 11, None, softirq_bar)
         .left()
         .grow(Grow::To(24)),
-    Column::new(SPARK, 9, 4, None, history)
+    Column::new(SPARK, 8, 4, None, history)
         .left()
-        .grow(Grow::Steps(&[12, 15, 20, 30, 60])),
+        .grow(Grow::Steps(&[9, 12, 15, 20, 30, 60])),
     Column::new(
         "USER",
         4,
         5,
-        Some(|c| Key::Number(c.user_pct)),
-        |s, c, _| pct(s, c.user_pct),
+        Some(|c: &Cpu| Key::Number(c.user_pct)),
+        |s, c: &Cpu, _| pct(s, c.user_pct),
     ),
     Column::new(
         "SYS",
         4,
         4,
-        Some(|c| Key::Number(c.system_pct)),
-        |s, c, _| pct(s, c.system_pct),
+        Some(|c: &Cpu| Key::Number(c.system_pct)),
+        |s, c: &Cpu, _| pct(s, c.system_pct),
     ),
-    Column::new("IRQ", 4, 7, None, |s, c, _| pct(s, c.irq_pct)),
+    Column::new(
+        "IRQ",
+        4,
+        7,
+        Some(|c: &Cpu| Key::Number(c.irq_pct)),
+        |s, c: &Cpu, _| pct(s, c.irq_pct),
+    ),
     Column::new(
         "IDLE",
         4,
         3,
-        Some(|c| Key::Number(c.idle_pct)),
-        |s, c, _| pct(s, c.idle_pct),
+        Some(|c: &Cpu| Key::Number(c.idle_pct)),
+        |s, c: &Cpu, _| pct(s, c.idle_pct),
     ),
-    Column::new("STEAL", 5, 9, None, |s, c, _| pct(s, c.steal_pct)),
-    Column::new("RX/s", 6, 1, Some(|c| Key::Number(c.rx_rate)), |s, c, _| {
-        rate(s, c.rx_rate)
-    }),
+    Column::new(
+        "STEAL",
+        5,
+        9,
+        Some(|c: &Cpu| Key::Number(c.steal_pct)),
+        |s, c: &Cpu, _| pct(s, c.steal_pct),
+    ),
+    Column::new(
+        "RX/s",
+        6,
+        1,
+        Some(|c: &Cpu| Key::Number(c.rx_rate)),
+        |s, c: &Cpu, _| rate(s, c.rx_rate),
+    ),
     Column::new(
         "RUNS/s",
         6,
         2,
-        Some(|c| Key::Number(c.net_rx_rate)),
-        |s, c, _| rate(s, c.net_rx_rate),
+        Some(|c: &Cpu| Key::Number(c.net_rx_rate)),
+        |s, c: &Cpu, _| rate(s, c.net_rx_rate),
     ),
     Column::new(
         "PKT/RUN",
         7,
         6,
-        Some(|c| Key::Number(c.packets_per_run)),
+        Some(|c: &Cpu| Key::Number(c.packets_per_run)),
         per_run,
     ),
-    Column::new("SQUEEZE", 7, 6, Some(|c| number(c.squeezed)), |s, c, _| {
-        trouble(s, c.squeezed, s.theme.warn)
-    }),
+    Column::new(
+        "SQUEEZE",
+        7,
+        6,
+        Some(|c: &Cpu| number(c.squeezed)),
+        |s, c: &Cpu, _| trouble(s, c.squeezed, s.theme.warn),
+    ),
     Column::new(
         "DROP",
         6,
         1,
-        Some(|c| number(c.backlog_dropped)),
-        |s, c, _| trouble(s, c.backlog_dropped, s.theme.bad),
+        Some(|c: &Cpu| number(c.backlog_dropped)),
+        |s, c: &Cpu, _| trouble(s, c.backlog_dropped, s.theme.bad),
     ),
-    Column::new("QLEN", 5, 10, Some(|c| number(c.backlog)), |s, c, _| {
-        count(s, c.backlog)
-    }),
-    Column::new("RPS", 6, 10, None, |s, c, _| count(s, c.received_rps)),
+    Column::new(
+        "QLEN",
+        5,
+        10,
+        Some(|c: &Cpu| number(c.backlog)),
+        |s, c: &Cpu, _| count(s, c.backlog),
+    ),
+    Column::new(
+        "RPS",
+        6,
+        10,
+        Some(|c: &Cpu| number(c.received_rps)),
+        |s, c: &Cpu, _| count(s, c.received_rps),
+    ),
 ];
 
 impl View for Cpus {
@@ -122,7 +159,8 @@ impl View for Cpus {
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
-        let (list, below) = split(area, cpus.len() + 1, 4..=u16::MAX);
+        let least = cpus_detail::least(scene, area.height);
+        let (list, below) = split(area, cpus.len() + 1, least..=u16::MAX);
         column::render(scene, COLUMNS, &cpus, &order, cursor, list, buf);
         if cpus.is_empty() {
             let message = if scene.snapshot.cpus.is_empty() {
@@ -133,7 +171,8 @@ impl View for Cpus {
             no_rows(scene, message, list, buf);
         }
         if let (Some(area), Some(cursor)) = (below, cursor) {
-            detail(scene, &cpus[cursor], area, buf);
+            let titles = column::shown(scene, COLUMNS, area.width);
+            cpus_detail::render(scene, &cpus[cursor], &titles, area, buf);
         }
     }
 }
@@ -147,70 +186,12 @@ fn listed(ui: &UiState, snapshot: &Snapshot) -> Vec<Cpu> {
     whole.into_iter().chain(single).collect()
 }
 
-fn name_of(c: &Cpu) -> String {
+pub fn name_of(c: &Cpu) -> String {
     if c.cpu == whole_host::ALL {
         "all".to_owned()
     } else {
         format!("cpu{}", c.cpu)
     }
-}
-
-/// What the titles mean.
-const LEGEND: &[(&str, &str)] = &[
-    ("SIRQ%", "all softirqs"),
-    ("RUNS/s", "runs of net_rx_action"),
-    ("PKT/RUN", "packets per run"),
-    (
-        "SQUEEZE",
-        "runs that ended with work left: out of budget or of time",
-    ),
-    ("DROP", "packets lost because a CPU's backlog was full"),
-    ("QLEN", "packets in the backlog now"),
-    ("RPS", "interrupts to steer packets"),
-];
-
-fn detail(scene: &Scene<'_>, c: &Cpu, area: Rect, buf: &mut Buffer) {
-    let dim = scene.theme.dim;
-    let whole = c.cpu == whole_host::ALL;
-    let what = match c.node {
-        _ if whole => format!("{} CPUs: means and sums", scene.snapshot.cpus.len()),
-        Some(node) => format!("node {node}"),
-        None => String::new(),
-    };
-    let title = vec![
-        Span::styled(name_of(c), scene.theme.strong),
-        Span::styled(what, dim),
-    ];
-    rule(scene, title, area, buf);
-    let below = Rect {
-        y: area.y.saturating_add(1),
-        height: area.height.saturating_sub(1),
-        ..area
-    };
-    let figures = [
-        ("packets", c.rx_packets),
-        ("squeezed", c.squeezed),
-        ("dropped", c.backlog_dropped),
-        ("waiting", c.backlog),
-        ("steered", c.received_rps),
-        ("polls", c.napi_polls),
-    ];
-    let figures = figures.map(|(name, value)| format!("{name} {}", figure::count(value)));
-    let mut list = vec![Paragraph::new(0, figures.join(" · "), Style::new())];
-    if c.cost_pct.is_some() {
-        let cost = figure::percent(c.cost_pct);
-        let of = if whole { "all CPUs" } else { "this CPU" };
-        let said = format!("netop's events cost {cost} of {of}");
-        list.push(Paragraph::new(2, said, Style::new()));
-    }
-    let titles = column::shown(COLUMNS, area.width);
-    let legend = LEGEND.iter().zip(3..);
-    list.extend(
-        legend
-            .filter(|((title, _), _)| titles.contains(title))
-            .map(|((title, text), rank)| Paragraph::new(rank, format!("{title} {text}"), dim)),
-    );
-    paragraphs::render(list, below, buf);
 }
 
 fn heat(scene: &Scene<'_>, value: Option<f64>) -> Style {
@@ -245,26 +226,21 @@ fn number(value: Option<u64>) -> Key {
     Key::Number(value.map(|value| value as f64))
 }
 
-fn plain(scene: &Scene<'_>, text: String) -> Line<'static> {
-    let none = text == figure::NONE;
-    Line::styled(text, if none { scene.theme.dim } else { Style::new() })
-}
-
 fn pct(scene: &Scene<'_>, value: Option<f64>) -> Line<'static> {
     // Whole percents: the kernel's ticks know no more in a second.
     let text = value.map_or_else(
         || figure::NONE.to_owned(),
         |value| format!("{:.0}%", value.clamp(0.0, 999.0)),
     );
-    plain(scene, text)
+    scene.figure(text)
 }
 
 fn rate(scene: &Scene<'_>, value: Option<f64>) -> Line<'static> {
-    plain(scene, figure::rate(value))
+    scene.figure(figure::rate(value))
 }
 
 fn count(scene: &Scene<'_>, value: Option<u64>) -> Line<'static> {
-    plain(scene, figure::count(value))
+    scene.figure(figure::count(value))
 }
 
 fn per_run(scene: &Scene<'_>, c: &Cpu, _: u16) -> Line<'static> {

@@ -1,21 +1,27 @@
 //! The views: one file each, and this list. A view is a pure function of the scene.
 
 mod column;
+mod cost;
 mod cpus;
+mod cpus_detail;
+mod difference;
 mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
 mod stacks;
 mod stacks_detail;
+mod stages;
 mod whole_host;
 
 use std::ops::RangeInclusive;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::figure;
 use super::keymap::Context;
 use super::pane::Row;
 use super::state::UiState;
@@ -52,6 +58,21 @@ pub struct Scene<'a> {
     pub ui: &'a UiState,
     pub snapshot: &'a Snapshot,
     pub theme: &'static Theme,
+    /// What the user marked to compare with.
+    pub mark: Option<&'a Snapshot>,
+}
+
+impl Scene<'_> {
+    /// A figure, or the dash of what was not measured.
+    fn figure(&self, text: String) -> Line<'static> {
+        let none = text == figure::NONE;
+        Line::styled(text, if none { self.theme.dim } else { Style::new() })
+    }
+}
+
+/// CPU time is sampled here; where it is not, no column speaks of it.
+fn cpu_sampled(scene: &Scene<'_>) -> bool {
+    scene.snapshot.host.clock.is_some()
 }
 
 /// A view of fewer lines has no detail pane.

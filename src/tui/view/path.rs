@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
-use super::{Scene, View, no_rows, path_detail, split};
+use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
 use crate::model::{Function, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -17,10 +17,8 @@ use crate::tui::widget::table::Grow;
 
 pub struct Path;
 
-/// Widest text of the column of that name.
-const PER_HIT: u16 = 7;
-
-/// Ranks: what leaves first is what the detail pane says too.
+/// Ranks: where room is short the cost stays longer than the shape, and what leaves first is what
+/// the detail pane says too.
 static COLUMNS: &[Column<Function>] = &[
     Column::new(
         "FUNCTION",
@@ -35,34 +33,107 @@ static COLUMNS: &[Column<Function>] = &[
         "RATE/s",
         figure::ESTIMATE,
         0,
-        Some(|f| Key::Number(f.rate)),
+        Some(|f: &Function| Key::Number(f.rate)),
         rate,
     ),
-    Column::new(SPARK, 12, 1, None, history)
+    Column::new(SPARK, 10, 4, None, history)
         .left()
-        .grow(Grow::Steps(&[15, 20, 30, 60])),
-    Column::new("CALLS", 6, 6, None, calls).from(120),
-    Column::new("PEAK", 6, 4, Some(|f| Key::Number(f.peak_rate)), peak),
+        .grow(Grow::Steps(&[12, 15, 20, 30, 60])),
+    Column::new(
+        "CALLS",
+        6,
+        11,
+        Some(|f: &Function| count_key(f.calls)),
+        calls,
+    )
+    .from(120),
+    Column::new(
+        "PKT/HIT",
+        7,
+        5,
+        Some(|f: &Function| Key::Number(f.packets_per_hit)),
+        per_hit,
+    ),
+    Column::new(
+        "CPU%",
+        figure::SHARE,
+        1,
+        Some(|f: &Function| Key::Number(f.cpu_pct)),
+        cost::cpu,
+    )
+    .when(cpu_sampled),
+    Column::new(
+        "SELF%",
+        figure::SHARE,
+        6,
+        Some(|f: &Function| Key::Number(f.self_pct)),
+        cost::own,
+    )
+    .when(cpu_sampled),
+    // The same as CPU%, in another unit: it has nothing of its own to sort by.
+    Column::new("CORES", figure::CORES + 1, 9, None, cost::cores)
+        .from(100)
+        .when(cpu_sampled),
+    Column::new(
+        "NS/PKT",
+        figure::COST,
+        2,
+        Some(|f: &Function| Key::Number(f.ns_per_packet)),
+        cost::per_packet,
+    )
+    .when(cpu_sampled),
+    Column::new(
+        "±%",
+        figure::ERROR,
+        7,
+        Some(|f: &Function| Key::Number(cost::error_pct(f))),
+        cost::error,
+    )
+    .when(cpu_sampled),
+    Column::new("ΔNS/PKT", 7, 3, None, cost::since_mark)
+        .when(|scene| cpu_sampled(scene) && scene.mark.is_some()),
+    Column::new(
+        "PEAK",
+        6,
+        9,
+        Some(|f: &Function| Key::Number(f.peak_rate)),
+        peak,
+    ),
     Column::new(
         "TOTAL",
         6,
-        5,
-        Some(|f| Key::Number(f.total.map(|n| n as f64))),
+        10,
+        Some(|f: &Function| count_key(f.total)),
         total,
     ),
-    Column::new("PER HIT", PER_HIT, 3, None, per_hit),
-    Column::new("SOURCE", 9, 2, None, source)
-        .left()
-        .grow(Grow::To(14)),
-    Column::new("CPUS", 22, 7, None, cpus)
+    Column::new(
+        "SOURCE",
+        9,
+        8,
+        Some(|f: &Function| Key::Text(f.label.to_string())),
+        source,
+    )
+    .left()
+    .grow(Grow::To(14)),
+    Column::new("CPUS", 22, 12, None, cpus)
         .from(110)
         .left()
         .grow(Grow::To(60)),
-    Column::new("EVENT", 28, 8, None, event)
-        .from(170)
-        .left()
-        .grow(Grow::To(48)),
+    Column::new(
+        "EVENT",
+        28,
+        13,
+        Some(|f: &Function| Key::Text(f.event.to_string())),
+        event,
+    )
+    .from(170)
+    .left()
+    .grow(Grow::To(48)),
 ];
+
+fn count_key(value: Option<u64>) -> Key {
+    Key::Number(value.map(|n| n as f64))
+}
 
 impl View for Path {
     fn title(&self) -> &'static str {
@@ -138,7 +209,7 @@ fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    figure_line(scene, figure::estimate(f.rate, f.estimated))
+    scene.figure(figure::estimate(f.rate, f.estimated))
 }
 
 fn history(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
@@ -148,33 +219,37 @@ fn history(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
 }
 
 fn calls(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    figure_line(scene, figure::count(f.calls))
+    scene.figure(figure::count(f.calls))
 }
 
 fn peak(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    figure_line(scene, figure::rate(f.peak_rate))
+    scene.figure(figure::rate(f.peak_rate))
 }
 
 fn total(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    figure_line(scene, figure::count(f.total))
+    scene.figure(figure::count(f.total))
 }
 
 fn per_hit(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    figure_line(scene, per_hit_text(f))
+    scene.figure(per_hit_text(f))
 }
 
-/// `3.6 pkt`, `26 pkt`, `1.4kB`; at most [`PER_HIT`] cells.
-pub fn per_hit_text(f: &Function) -> String {
-    let text = match (f.packets_per_hit, f.bytes_per_hit) {
-        (Some(packets), _) if packets.is_finite() => format!("{} pkt", packets_text(packets)),
-        (_, bytes) => figure::bytes(bytes),
-    };
-    // Beyond 999 packets the unit has no room but for its first letter.
-    if text.len() > usize::from(PER_HIT) {
-        text.replace(" pkt", "p")
-    } else {
-        text
+/// Packets as a bare number, bytes with their unit: `3.6`, `26`, `1.4kB`; at most six cells.
+fn per_hit_text(f: &Function) -> String {
+    match f.packets_per_hit {
+        Some(packets) if packets.is_finite() => packets_text(packets),
+        _ => figure::bytes(f.bytes_per_hit),
     }
+}
+
+/// `3.6 packets a hit`, for sentences.
+pub fn per_hit_words(f: &Function) -> Option<String> {
+    let unit = match (f.packets_per_hit, f.bytes_per_hit) {
+        (Some(packets), _) if packets.is_finite() => " packets",
+        (_, Some(_)) => "",
+        _ => return None,
+    };
+    Some(format!("{}{unit} a hit", per_hit_text(f)))
 }
 
 fn packets_text(packets: f64) -> String {
@@ -242,14 +317,6 @@ pub fn cpu_split(f: &Function, room: usize) -> String {
     text
 }
 
-fn figure_line(scene: &Scene<'_>, text: String) -> Line<'static> {
-    if text == figure::NONE {
-        Line::styled(text, scene.theme.dim)
-    } else {
-        Line::raw(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,10 +352,11 @@ mod tests {
         f.bytes_per_hit = Some(1400.0);
         assert_eq!(per_hit_text(&f), "1.4kB");
         f.packets_per_hit = Some(32.5);
-        assert_eq!(per_hit_text(&f), "32 pkt");
+        assert_eq!(per_hit_text(&f), "32");
         f.packets_per_hit = Some(3.64);
-        assert_eq!(per_hit_text(&f), "3.6 pkt");
+        assert_eq!(per_hit_text(&f), "3.6");
+        assert_eq!(per_hit_words(&f).as_deref(), Some("3.6 packets a hit"));
         f.packets_per_hit = Some(f64::MAX);
-        assert!(per_hit_text(&f).len() <= 7);
+        assert!(per_hit_text(&f).len() <= 6);
     }
 }

@@ -9,8 +9,8 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::paragraphs::{self, Paragraph};
-use super::path::{cpu_split, label, per_hit_text};
-use super::{Scene, rule};
+use super::path::{cpu_split, label, per_hit_words};
+use super::{Scene, cost, cpu_sampled, rule};
 use crate::model::{Function, Stack};
 use crate::tui::figure;
 use crate::tui::text::clean;
@@ -50,6 +50,15 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         });
     }
     list.push(Paragraph::new(1, clean(&f.doc).into_owned(), Style::new()));
+    if let Some(mark) = cost::mark_sentence(scene, f) {
+        list.push(Paragraph::new(1, mark, theme.strong));
+    }
+    if let Some(cost) = cost::sentence(f) {
+        list.push(Paragraph::new(2, cost, Style::new()));
+    } else if cpu_sampled(scene) && f.symbols.is_empty() {
+        let text = "no CPU time of its own: no function of the kernel runs for just this event";
+        list.push(said(6, text.to_owned()));
+    }
     if let Some(top) = top(f, text) {
         list.push(Paragraph::new(2, top, Style::new()));
     }
@@ -60,21 +69,35 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         // What the governor does matters when it takes something away.
         let functions = &scene.snapshot.functions;
         let pressed = functions.iter().any(|f| f.calls.is_none() || f.estimated);
-        let rank = if pressed { 3 } else { 6 };
+        let rank = if pressed { 1 } else { 6 };
         list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
     for note in notes(scene, f) {
         list.push(said(10, clean(&note).into_owned()));
     }
-    list.extend(LEGEND.iter().map(|line| said(40, (*line).to_owned())));
+    list.extend(
+        legend(scene)
+            .into_iter()
+            .map(|line| said(40, line.to_owned())),
+    );
     paragraphs::render(list, below, buf);
 }
 
 /// What the columns mean, where nothing else needs the lines.
-const LEGEND: &[&str] = &[
-    "RATE/s hits per second of this interval · PEAK highest rate · TOTAL hits since the start",
-    "PER HIT packets (pkt) or bytes that one hit carries · SOURCE who counts: softirqs and softnet are free counters of the kernel, perf is an event",
-];
+fn legend(scene: &Scene<'_>) -> Vec<&'static str> {
+    let mut lines = vec![
+        "RATE/s hits per second of this interval · PEAK highest rate · TOTAL hits since the start",
+        "PKT/HIT packets, or bytes (B), that one hit carries · SOURCE who counts: softirqs and softnet are free counters of the kernel, perf is an event",
+    ];
+    if cpu_sampled(scene) {
+        lines.push("CPU% of one CPU: the function and what it called · SELF% its own code · CORES the same as CPU%, in CPUs");
+        lines.push("NS/PKT CPU time per wire packet · ±% its 95% error, from the differences between seconds");
+    }
+    if scene.mark.is_some() {
+        lines.push("ΔNS/PKT against the mark: ! is more than the errors explain · n/c not comparable: packet rates differ by more than 10%");
+    }
+    lines
+}
 
 /// What else there is to know, a reason that many rows share once; the selected row's own reason
 /// stands above already.
@@ -141,9 +164,7 @@ fn facts(f: &Function) -> Vec<String> {
             figure::count(Some(calls))
         ));
     }
-    if f.packets_per_hit.or(f.bytes_per_hit).is_some() {
-        parts.push(format!("{} a hit", per_hit_text(f)));
-    }
+    parts.extend(per_hit_words(f));
     if f.samples > 0 {
         parts.push(format!("{} stacks sampled", figure::count(Some(f.samples))));
     }

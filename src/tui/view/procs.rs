@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key};
-use super::{Scene, View, lines, no_rows, rule, split};
+use super::{Scene, View, cpu_sampled, lines, no_rows, rule, split};
 use crate::model::{Process, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -27,7 +26,7 @@ static COLUMNS: &[Column<Process>] = &[
         "PID",
         7,
         0,
-        Some(|p| Key::Number(Some(-f64::from(p.pid)))),
+        Some(|p: &Process| Key::Number(Some(-f64::from(p.pid)))),
         |_, p, _| Line::raw(p.pid.to_string()),
     ),
     Column::new(
@@ -43,43 +42,59 @@ static COLUMNS: &[Column<Process>] = &[
         "HITS/s",
         figure::ESTIMATE,
         1,
-        Some(|p| Key::Number(Some(p.context_rate))),
+        Some(|p: &Process| Key::Number(Some(p.context_rate))),
         hits,
     ),
+    Column::new(
+        "OWN%",
+        figure::SHARE,
+        1,
+        Some(|p: &Process| Key::Number(p.cpu_own_pct)),
+        |s, p: &Process, _| s.figure(figure::share(p.cpu_own_pct)),
+    )
+    .when(cpu_sampled),
+    Column::new(
+        "STOLEN%",
+        figure::SHARE + 2,
+        1,
+        Some(|p: &Process| Key::Number(p.cpu_stolen_pct)),
+        |s, p: &Process, _| s.figure(figure::share(p.cpu_stolen_pct)),
+    )
+    .when(cpu_sampled),
     Column::new(
         "TX/s",
         figure::ESTIMATE,
         2,
-        Some(|p| Key::Number(p.tx_calls)),
-        |s, p, _| per_second(s, p, p.tx_calls),
+        Some(|p: &Process| Key::Number(p.tx_calls)),
+        |s, p: &Process, _| per_second(s, p, p.tx_calls),
     ),
     Column::new(
         "RX/s",
         figure::ESTIMATE,
         3,
-        Some(|p| Key::Number(p.rx_calls)),
-        |s, p, _| per_second(s, p, p.rx_calls),
+        Some(|p: &Process| Key::Number(p.rx_calls)),
+        |s, p: &Process, _| per_second(s, p, p.rx_calls),
     ),
     Column::new(
         "TX B/s",
         figure::BYTES + 1,
         4,
-        Some(|p| Key::Number(p.tx_bytes)),
-        |s, p, _| bytes(s, p, p.tx_bytes),
+        Some(|p: &Process| Key::Number(p.tx_bytes)),
+        |s, p: &Process, _| bytes(s, p, p.tx_bytes),
     ),
     Column::new(
         "RX B/s",
         figure::BYTES + 1,
         5,
-        Some(|p| Key::Number(p.rx_bytes)),
-        |s, p, _| bytes(s, p, p.rx_bytes),
+        Some(|p: &Process| Key::Number(p.rx_bytes)),
+        |s, p: &Process, _| bytes(s, p, p.rx_bytes),
     ),
     Column::new(
         "RUNQ",
         6,
         6,
-        Some(|p| Key::Number(p.runq_delay_ms)),
-        |s, p, _| plain(s, figure::milliseconds(p.runq_delay_ms)),
+        Some(|p: &Process| Key::Number(p.runq_delay_ms)),
+        |s, p: &Process, _| s.figure(figure::milliseconds(p.runq_delay_ms)),
     ),
     Column::new("CONTAINER", 14, 7, None, container)
         .left()
@@ -117,7 +132,8 @@ impl View for Procs {
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
-        let (list, below) = split(area, order.len() + 1, 4..=7);
+        let most = if cpu_sampled(scene) { 9 } else { 7 };
+        let (list, below) = split(area, order.len() + 1, 4..=most);
         column::render(scene, COLUMNS, processes, &order, cursor, list, buf);
         if order.is_empty() {
             let message = if processes.is_empty() {
@@ -164,6 +180,14 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
     }
     let said = |rank, text: &str| (rank, Line::styled(format!(" {text}"), dim));
+    if cpu_sampled(scene) {
+        list.push((0, Line::raw(paid(p))));
+        list.push(said(1, "own: network work in its own system calls"));
+        list.push(said(
+            1,
+            "stolen: softirq and interrupt work of the network, for whoever, on its time",
+        ));
+    }
     list.push(said(
         2,
         "HITS of all counted functions while this process was on the CPU: receive",
@@ -173,11 +197,24 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         "work done in whatever process was interrupted is in its figure too",
     ));
     list.push(said(3, "TX and RX: its own calls to send and to receive"));
-    list.push(said(
-        4,
-        "RUNQ: how long it waited for a CPU in this interval",
-    ));
+    if column::shown(scene, COLUMNS, area.width).contains(&"RUNQ") {
+        let text = "RUNQ: how long it waited for a CPU in this interval";
+        list.push(said(4, text));
+    }
     lines(list, below, buf);
+}
+
+/// What it paid, and what it waited: the column of that may have had no room.
+fn paid(p: &Process) -> String {
+    let mut parts = vec![
+        format!("own {}", figure::percent(p.cpu_own_pct)),
+        format!("stolen {} of one CPU", figure::percent(p.cpu_stolen_pct)),
+    ];
+    if p.runq_delay_ms.is_some() {
+        let waited = figure::milliseconds(p.runq_delay_ms);
+        parts.push(format!("waited {waited} for a CPU"));
+    }
+    format!(" {}", parts.join(" · "))
 }
 
 /// A process whose name nobody could read before it was gone has none.
@@ -191,7 +228,7 @@ fn name(p: &Process) -> Cow<'_, str> {
 fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
     let mut spans = vec![Span::styled(name(p).into_owned(), scene.theme.strong)];
     if p.comm == OWN {
-        spans.push(Span::styled(" (netop itself)", scene.theme.dim));
+        spans.push(Span::styled(" (itself)", scene.theme.dim));
     }
     if p.ended {
         spans.push(Span::styled(" (ended)", scene.theme.warn));
@@ -200,7 +237,7 @@ fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
 }
 
 fn hits(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
-    plain(scene, figure::estimate(Some(p.context_rate), p.estimated))
+    scene.figure(figure::estimate(Some(p.context_rate), p.estimated))
 }
 
 fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
@@ -208,28 +245,22 @@ fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
 }
 
 fn per_second(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
-    plain(scene, figure::estimate(rate(scene, value), p.estimated))
+    scene.figure(figure::estimate(rate(scene, value), p.estimated))
 }
 
 fn bytes(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
     let text = figure::bytes(rate(scene, value));
     if p.estimated && text != figure::NONE {
-        plain(scene, format!("≈{text}"))
+        scene.figure(format!("≈{text}"))
     } else {
-        plain(scene, text)
+        scene.figure(text)
     }
 }
 
 fn container(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
-    plain(
-        scene,
+    scene.figure(
         p.container
             .as_deref()
             .map_or_else(|| figure::NONE.to_owned(), |name| clean(name).into_owned()),
     )
-}
-
-fn plain(scene: &Scene<'_>, text: String) -> Line<'static> {
-    let none = text == figure::NONE;
-    Line::styled(text, if none { scene.theme.dim } else { Style::new() })
 }
