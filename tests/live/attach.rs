@@ -28,7 +28,7 @@ fn one_read_gives_the_counts_of_all_events_of_a_cpu() {
     settle_read_format();
     let tracefs = Tracefs::find_or_mount().expect("tracefs");
     let leader = tracefs.quiet().expect("a quiet tracepoint");
-    let (mut ring, _) = Ring::open(0, leader, 128 * 1024).expect("a ring");
+    let (mut ring, _) = Ring::open(0, Leader::Quiet(leader), 128 * 1024).expect("a ring");
     let mut reader = ring.reader().expect("a reader");
     let events: Vec<PerfEvent> = EVENTS
         .iter()
