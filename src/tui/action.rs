@@ -24,6 +24,8 @@ pub enum Action {
     PreviousView,
     Exact,
     Detach,
+    /// What is shown becomes the baseline of differences, or there is none any more.
+    Mark,
     SortNext,
     SortPrevious,
     Reverse,

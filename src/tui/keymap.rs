@@ -91,6 +91,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Stacks], &[c('N')], Action::PreviousMatch, "", "Go to the previous frame found."),
     bind(VIEWS, &[c('w')], Action::Save, "save", "Write the snapshot on the screen to a file."),
     bind(VIEWS, &[c('!')], Action::Detach, "detach all", "Detach every event from the kernel at once; again: attach."),
+    bind(VIEWS, &[c('d')], Action::Mark, "mark", "Mark what is shown and say what differs from it; again: no more."),
     bind(&[Prompt], &[ESC], Action::Back, "cancel", "Leave it as it was."),
     bind(&[Path, Cpus, Procs, Stacks, Help], &[ESC, BACKSPACE], Action::Back, "back", "Clear the text, then leave the view, then drop the PID filter."),
     bind(VIEWS, &[TAB], Action::NextView, "", "Next view."),

@@ -67,6 +67,8 @@ pub struct UiState {
     pub(super) help: Option<usize>,
     pub(super) message: Option<Message>,
     pub(super) size: (u16, u16),
+    /// What differences are shown against.
+    pub mark: Option<Arc<Snapshot>>,
 }
 
 impl UiState {
@@ -85,6 +87,7 @@ impl UiState {
             help: None,
             message: None,
             size: (80, 24),
+            mark: None,
         }
     }
 

@@ -76,6 +76,7 @@ impl UiState {
             Action::Slower => self.change_interval(true),
             Action::Faster => self.change_interval(false),
             Action::Detach => self.want.detached = !self.want.detached,
+            Action::Mark => self.toggle_mark(),
             Action::Exact => self.toggle_exact(),
             Action::Drill => {
                 if let Some(Row::Function(name)) = self.selected() {
@@ -265,6 +266,17 @@ impl UiState {
             steps.rfind(|step| *step < now)
         };
         self.want.interval = next.unwrap_or(now);
+    }
+
+    fn toggle_mark(&mut self) {
+        if self.mark.take().is_some() {
+            self.message("the mark is gone", false);
+        } else if let Some(shown) = self.shown().cloned() {
+            self.mark = Some(shown);
+            self.message("marked; from now on differences are shown", false);
+        } else {
+            self.message("there is no snapshot yet", true);
+        }
     }
 
     fn toggle_exact(&mut self) {
