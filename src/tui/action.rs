@@ -42,6 +42,17 @@ pub enum Action {
     ExpandAll,
     NextMatch,
     PreviousMatch,
+    /// CPU time instead of hits, or the other way round.
+    Source,
+    Invert,
+    /// Recursion not folded.
+    Unroll,
+    Flame,
+    Zoom,
+    /// In the flame graph; true: to the left.
+    Beside(bool),
+    /// The CPU samples of the selected process.
+    ProcessStacks,
     Accept,
     Complete,
 }

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use super::action::Action;
 use super::figure;
 use super::keymap::{Context, bindings};
+use super::lens::Source;
 use super::prompt::{Kind, Prompt};
 use super::state::{Message, UiState};
 use super::text::{clean, clip_line};
@@ -48,12 +49,17 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
             Action::Pause if ui.paused() => {
                 labels.push((sign, "resume".to_owned()));
                 // In Stacks the arrows open and close; their plain signs would be other keys.
-                let brackets = ui.ascii || ui.context() == Context::Stacks;
+                let stacks = matches!(ui.context(), Context::Stacks | Context::Flame);
+                let brackets = ui.ascii || stacks;
                 let arrows = if brackets { "[ ]" } else { "← →" };
                 labels.push((arrows.to_owned(), "step".to_owned()));
             }
             Action::Detach if ui.want().detached => labels.push((sign, "attach".to_owned())),
             Action::Mark if ui.mark.is_some() => labels.push((sign, marked(ui))),
+            Action::Source if ui.unfold.source() == Source::Cpu => {
+                labels.push((sign, "hits".to_owned()));
+            }
+            Action::Flame if ui.lens.flame => labels.push((sign, "tree".to_owned())),
             Action::PickProcess if ui.want().pids.len() == 1 => {}
             _ if binding.label.is_empty() => {}
             _ => labels.push((sign, binding.label.to_owned())),

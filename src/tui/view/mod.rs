@@ -2,12 +2,15 @@
 
 mod column;
 mod cpus;
+mod flame;
 mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
 mod stacks;
 mod stacks_detail;
+mod stacks_figure;
+mod stacks_head;
 mod whole_host;
 
 use std::ops::RangeInclusive;
