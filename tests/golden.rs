@@ -40,6 +40,10 @@ frames! {
     view_2_second_cpu_selected: "2jj";
     view_4_procs: "4";
     view_5_stacks: "5";
+    view_5_flame: "5f";
+    flame_of_a_function: "jj<enter>fjj";
+    flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";
+    a_difference_in_stacks: "djj<enter>*";
     a_moved_selection: "jjjjj";
     drilled_down_on_dev_queue_xmit: "jj<enter>";
     drilled_down_and_opened: "jj<enter>*jjjjjjjj";
@@ -189,7 +193,9 @@ fn no_golden_file_is_left_over() {
     if updating() {
         return;
     }
-    let written = ["a_saved_snapshot", "a_snapshot_not_saved", "colours"];
+    let mut written = vec!["a_saved_snapshot", "a_snapshot_not_saved", "colours"];
+    // Of src/tui/frames_test.rs, from snapshots made by hand.
+    written.extend(["cpu_tree", "cpu_flame", "cpu_inverted", "cpu_difference"]);
     let expected: BTreeSet<String> = FRAMES
         .iter()
         .chain(&written)

@@ -24,6 +24,8 @@ pub enum Action {
     PreviousView,
     Exact,
     Detach,
+    /// What is shown becomes the baseline of differences, or there is none any more.
+    Mark,
     SortNext,
     SortPrevious,
     Reverse,
@@ -40,6 +42,17 @@ pub enum Action {
     ExpandAll,
     NextMatch,
     PreviousMatch,
+    /// CPU time instead of hits, or the other way round.
+    Source,
+    Invert,
+    /// Recursion not folded.
+    Unroll,
+    Flame,
+    Zoom,
+    /// In the flame graph; true: to the left.
+    Beside(bool),
+    /// The CPU samples of the selected process.
+    ProcessStacks,
     Accept,
     Complete,
 }

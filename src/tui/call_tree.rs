@@ -1,10 +1,11 @@
-//! The stacks of a profile as a tree: a function on top, below it the frames from the outermost
-//! (system call, interrupt) down to the function itself. Built once per snapshot.
+//! Stacks as a tree: a function or "cpu" on top, below it the frames in the order of the picture.
+//! Beside every weight of now stands that of the mark. Built once per snapshot.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
+use super::lens::Picture;
 use super::text::clean;
 use crate::model::Stack;
 
@@ -16,35 +17,65 @@ pub struct NodeId(u64);
 pub struct Node {
     pub id: NodeId,
     pub name: Arc<str>,
-    /// Hits; the children's and those that ended here.
+    /// Hits, or ns: `own` and the children's.
     pub weight: f64,
+    /// What ended here.
+    pub own: f64,
+    /// Weight in the mark, over a time as long as the profile's.
+    pub then: f64,
     pub samples: u64,
+    /// How often the frame stands here in a row at most, where recursion is folded.
+    pub repeats: u32,
     pub parent: Option<usize>,
     /// Heaviest first.
     pub children: Vec<usize>,
 }
 
+/// Where a stack ended, and whose it was.
+#[derive(Debug)]
+struct End {
+    node: usize,
+    pid: u32,
+    comm: Arc<str>,
+    weight: f64,
+}
+
 #[derive(Debug, Default)]
 pub struct CallTree {
     pub nodes: Vec<Node>,
-    /// One per function, heaviest first.
+    /// One per function, heaviest first; of CPU time only "cpu".
     pub tops: Vec<usize>,
     index: HashMap<NodeId, usize>,
+    ends: Vec<End>,
 }
 
 impl CallTree {
-    /// Of one function, or of all.
-    pub fn build(profile: &[Stack], only: Option<&str>) -> CallTree {
+    /// `then`: the mark's stacks, and what their weights are multiplied with to stand for a time
+    /// as long as that of `now`.
+    pub fn build(picture: &Picture, now: &[Stack], then: Option<(&[Stack], f64)>) -> CallTree {
         let mut tree = CallTree::default();
-        for stack in profile {
-            if only.is_some_and(|only| only != &*stack.function) || !sound(stack) {
+        for stack in now {
+            let Some(path) = tree.enter(picture, stack) else {
                 continue;
+            };
+            for &node in &path {
+                tree.nodes[node].weight += stack.weight;
+                tree.nodes[node].samples += stack.samples;
             }
-            let mut at = tree.child(None, &stack.function);
-            tree.add(at, stack);
-            for frame in stack.frames.iter().rev() {
-                at = tree.child(Some(at), frame);
-                tree.add(at, stack);
+            if let Some(&node) = path.last() {
+                tree.nodes[node].own += stack.weight;
+                tree.ends.push(End {
+                    node,
+                    pid: stack.pid,
+                    comm: stack.comm.clone(),
+                    weight: stack.weight,
+                });
+            }
+        }
+        let (stacks, scale) = then.unwrap_or_default();
+        for stack in stacks {
+            for node in tree.enter(picture, stack).unwrap_or_default() {
+                tree.nodes[node].then += stack.weight * scale;
             }
         }
         tree.sort();
@@ -55,27 +86,23 @@ impl CallTree {
         self.index.get(&id).copied()
     }
 
-    /// From the top down to the node.
-    pub fn path(&self, node: usize) -> Vec<usize> {
-        let mut path: Vec<usize> =
-            std::iter::successors(Some(node), |&node| self.nodes[node].parent).collect();
-        path.reverse();
-        path
+    /// The node, its parent, and so on to the top.
+    pub fn way_up(&self, node: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(node), |&node| self.nodes[node].parent)
     }
 
-    /// The function a node belongs to.
-    pub fn top(&self, node: usize) -> usize {
-        self.path(node)[0]
-    }
-
-    /// Hits of all functions in it.
     pub fn weight(&self) -> f64 {
         self.tops.iter().map(|&top| self.nodes[top].weight).sum()
     }
 
-    /// Every node as if all were open.
-    pub fn walk(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut next: Vec<usize> = self.tops.iter().rev().copied().collect();
+    /// The mark's weight of the same.
+    pub fn then(&self) -> f64 {
+        self.tops.iter().map(|&top| self.nodes[top].then).sum()
+    }
+
+    /// Every node below and with `roots` as if all were open.
+    pub fn walk<'a>(&'a self, roots: &[usize]) -> impl Iterator<Item = usize> + 'a {
+        let mut next: Vec<usize> = roots.iter().rev().copied().collect();
         std::iter::from_fn(move || {
             let node = next.pop()?;
             next.extend(self.nodes[node].children.iter().rev());
@@ -83,20 +110,15 @@ impl CallTree {
         })
     }
 
-    /// Which processes a node's hits ran in, heaviest first.
-    pub fn processes(&self, profile: &[Stack], node: usize) -> Vec<(u32, Arc<str>, f64)> {
-        let path = self.path(node);
+    /// Which processes a node's weight belongs to, heaviest first.
+    pub fn processes(&self, node: usize) -> Vec<(u32, Arc<str>, f64)> {
         let mut found: HashMap<u32, (Arc<str>, f64)> = HashMap::new();
-        for stack in profile.iter().filter(|stack| sound(stack)) {
-            let mut id = top_id(&stack.function);
-            for frame in stack.frames.iter().rev().take(path.len() - 1) {
-                id = child_id(id, frame);
-            }
-            if id == self.nodes[node].id && stack.frames.len() + 1 >= path.len() {
+        for end in &self.ends {
+            if self.way_up(end.node).any(|above| above == node) {
                 let process = found
-                    .entry(stack.pid)
-                    .or_insert_with(|| (stack.comm.clone(), 0.0));
-                process.1 += stack.weight;
+                    .entry(end.pid)
+                    .or_insert_with(|| (end.comm.clone(), 0.0));
+                process.1 += end.weight;
             }
         }
         let mut list: Vec<_> = found
@@ -107,11 +129,23 @@ impl CallTree {
         list
     }
 
+    /// The nodes of a stack's way, made where they are not there yet.
+    fn enter(&mut self, picture: &Picture, stack: &Stack) -> Option<Vec<usize>> {
+        let way = picture.way(stack)?;
+        let mut at = self.child(None, &stack.function);
+        let mut path = vec![at];
+        for step in way {
+            at = self.child(Some(at), &step.name);
+            let repeats = &mut self.nodes[at].repeats;
+            *repeats = step.repeats.max(*repeats);
+            path.push(at);
+        }
+        Some(path)
+    }
+
     fn child(&mut self, parent: Option<usize>, name: &Arc<str>) -> usize {
-        let id = parent.map_or_else(
-            || top_id(name),
-            |parent| child_id(self.nodes[parent].id, name),
-        );
+        let above = parent.map_or(NodeId(0), |parent| self.nodes[parent].id);
+        let id = child_id(above, name);
         if let Some(&node) = self.index.get(&id) {
             return node;
         }
@@ -123,7 +157,10 @@ impl CallTree {
                 std::borrow::Cow::Owned(safe) => safe.into(),
             },
             weight: 0.0,
+            own: 0.0,
+            then: 0.0,
             samples: 0,
+            repeats: 1,
             parent,
             children: Vec::new(),
         });
@@ -135,35 +172,23 @@ impl CallTree {
         node
     }
 
-    fn add(&mut self, node: usize, stack: &Stack) {
-        self.nodes[node].weight += stack.weight;
-        self.nodes[node].samples += stack.samples;
-    }
-
     /// Equal weights stand by name, so that rows do not swap places without reason.
     fn sort(&mut self) {
-        let order: Vec<(f64, Arc<str>)> = self
+        let order: Vec<(f64, f64, Arc<str>)> = self
             .nodes
             .iter()
-            .map(|node| (node.weight, node.name.clone()))
+            .map(|node| (node.weight, node.then, node.name.clone()))
             .collect();
         let heavier = |a: &usize, b: &usize| {
             let (a, b) = (&order[*a], &order[*b]);
-            b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1))
+            let weight = b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1));
+            weight.then_with(|| a.2.cmp(&b.2))
         };
         self.tops.sort_by(heavier);
         for node in &mut self.nodes {
             node.children.sort_by(heavier);
         }
     }
-}
-
-fn sound(stack: &Stack) -> bool {
-    stack.weight.is_finite() && stack.weight >= 0.0
-}
-
-fn top_id(name: &str) -> NodeId {
-    child_id(NodeId(0), name)
 }
 
 fn child_id(parent: NodeId, name: &str) -> NodeId {
@@ -174,71 +199,5 @@ fn child_id(parent: NodeId, name: &str) -> NodeId {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::fixture::stack;
-
-    fn profile() -> Vec<Stack> {
-        vec![
-            stack("f", 1, "a", 60.0, &["leaf", "mid", "entry"]),
-            stack("f", 2, "b", 30.0, &["leaf", "other", "entry"]),
-            stack("f", 2, "b", 10.0, &["leaf", "mid", "entry"]),
-            stack("g", 3, "c", 5.0, &["leaf"]),
-        ]
-    }
-
-    fn shape(tree: &CallTree) -> Vec<String> {
-        tree.walk()
-            .map(|node| {
-                let depth = tree.path(node).len() - 1;
-                let node = &tree.nodes[node];
-                format!("{}{} {}", " ".repeat(depth), node.name, node.weight)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_tree_goes_from_the_function_over_the_entry_to_the_leaf() {
-        let want = [
-            "f 100",
-            " entry 100",
-            "  mid 70",
-            "   leaf 70",
-            "  other 30",
-            "   leaf 30",
-        ];
-        assert_eq!(shape(&CallTree::build(&profile(), Some("f"))), want);
-        assert_eq!(CallTree::build(&profile(), None).tops.len(), 2);
-        assert!(CallTree::build(&[], None).walk().next().is_none());
-    }
-
-    #[test]
-    fn a_place_is_found_again_in_another_snapshots_tree() {
-        let first = CallTree::build(&profile(), Some("f"));
-        let mid = first.walk().nth(2).expect("six nodes");
-        let mut later = profile();
-        later.reverse();
-        later.push(stack("f", 9, "z", 500.0, &["leaf", "new", "entry"]));
-        let second = CallTree::build(&later, None);
-        let again = second.find(first.nodes[mid].id).expect("still there");
-        assert_eq!(&*second.nodes[again].name, "mid");
-        assert_eq!(&*second.nodes[second.top(again)].name, "f");
-    }
-
-    #[test]
-    fn a_frames_processes_add_up_to_its_weight() {
-        let tree = CallTree::build(&profile(), Some("f"));
-        for node in tree.walk() {
-            let split = tree.processes(&profile(), node);
-            let sum: f64 = split.iter().map(|(_, _, weight)| weight).sum();
-            assert!((sum - tree.nodes[node].weight).abs() < 1e-9);
-        }
-        let mid = tree.walk().nth(2).expect("six nodes");
-        let pids: Vec<_> = tree
-            .processes(&profile(), mid)
-            .iter()
-            .map(|p| p.0)
-            .collect();
-        assert_eq!(pids, [1, 2]);
-    }
-}
+#[path = "call_tree_test.rs"]
+mod tests;

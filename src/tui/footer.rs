@@ -6,7 +6,9 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::action::Action;
+use super::figure;
 use super::keymap::{Context, bindings};
+use super::lens::Source;
 use super::prompt::{Kind, Prompt};
 use super::state::{Message, UiState};
 use super::text::{clean, clip_line};
@@ -45,16 +47,22 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
         let sign = binding.keys[0].sign(ui.ascii);
         match binding.action {
             Action::Pause if ui.paused() => {
-                labels.push((sign, "resume"));
+                labels.push((sign, "resume".to_owned()));
                 // In Stacks the arrows open and close; their plain signs would be other keys.
-                let brackets = ui.ascii || ui.context() == Context::Stacks;
+                let stacks = matches!(ui.context(), Context::Stacks | Context::Flame);
+                let brackets = ui.ascii || stacks;
                 let arrows = if brackets { "[ ]" } else { "← →" };
-                labels.push((arrows.to_owned(), "step"));
+                labels.push((arrows.to_owned(), "step".to_owned()));
             }
-            Action::Detach if ui.want().detached => labels.push((sign, "attach")),
+            Action::Detach if ui.want().detached => labels.push((sign, "attach".to_owned())),
+            Action::Mark if ui.mark.is_some() => labels.push((sign, marked(ui))),
+            Action::Source if ui.unfold.source() == Source::Cpu => {
+                labels.push((sign, "hits".to_owned()));
+            }
+            Action::Flame if ui.lens.flame => labels.push((sign, "tree".to_owned())),
             Action::PickProcess if ui.want().pids.len() == 1 => {}
             _ if binding.label.is_empty() => {}
-            _ => labels.push((sign, binding.label)),
+            _ => labels.push((sign, binding.label.to_owned())),
         }
     }
     let parts = labels.into_iter().zip(0..).map(|((sign, label), rank)| {
@@ -67,6 +75,12 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
     let parts: Vec<Part> = parts.collect();
     let gap = if fits(&parts, "  ", width) { "  " } else { " " };
     fit(parts, gap, width)
+}
+
+/// `mark 12:03:45`
+fn marked(ui: &UiState) -> String {
+    let at = ui.mark.as_ref().map_or(0, |mark| mark.at);
+    format!("mark {}", figure::clock(at, ui.utc_offset_s))
 }
 
 fn typing(ui: &UiState, prompt: &Prompt, width: usize) -> Line<'static> {

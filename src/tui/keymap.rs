@@ -15,6 +15,8 @@ pub enum Context {
     Cpus,
     Procs,
     Stacks,
+    /// The flame graph of Stacks: its boxes stand side by side.
+    Flame,
     Help,
     /// A line of text is being typed; keys without a binding are its characters.
     Prompt,
@@ -31,12 +33,14 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Help, Path, Procs, Prompt, Stacks};
+use Context::{Cpus, Flame, Help, Path, Procs, Prompt, Stacks};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks];
+const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame];
 const TABLES: &[Context] = &[Path, Cpus, Procs];
+/// The tree and the flame graph.
+const FRAMES: &[Context] = &[Stacks, Flame];
 
 const fn bind(
     contexts: &'static [Context],
@@ -77,22 +81,30 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(SCREENS, &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
     bind(&[Path], &[ENTER], Action::Drill, "stacks", "Show the call stacks that lead to this function."),
     bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
+    bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
+    bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
+    bind(&[Flame], &[ENTER, c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
+    bind(FRAMES, &[c('f')], Action::Flame, "flame", "Flame graph, or the tree again."),
+    bind(FRAMES, &[c('c')], Action::Source, "cpu", "CPU time, or hits of the functions."),
+    bind(FRAMES, &[c('i')], Action::Invert, "invert", "From the leaves outwards, or from the outside again."),
     bind(&[Path], &[c('e')], Action::Exact, "exact", "Count it exactly, whatever it costs; again: no more."),
     bind(VIEWS, &[c('p')], Action::Pids, "pid", "Count only some processes: PIDs or names, empty for all."),
     bind(TABLES, &[c('/')], Action::Text, "filter", "Show only rows with this text."),
-    bind(&[Stacks], &[c('/')], Action::Text, "search", "Find frames with this text."),
-    bind(&[Stacks], &[c('n')], Action::NextMatch, "next", "Go to the next frame found."),
-    bind(&[Stacks], &[c('N')], Action::PreviousMatch, "", "Go to the previous frame found."),
+    bind(FRAMES, &[c('/')], Action::Text, "search", "Find frames by a regular expression."),
+    bind(FRAMES, &[c('n')], Action::NextMatch, "next", "Go to the next frame found."),
+    bind(FRAMES, &[c('N')], Action::PreviousMatch, "", "Go to the previous frame found."),
     bind(VIEWS, &[c('w')], Action::Save, "save", "Write the snapshot on the screen to a file."),
     bind(VIEWS, &[c('!')], Action::Detach, "detach all", "Detach every event from the kernel at once; again: attach."),
+    bind(VIEWS, &[c('d')], Action::Mark, "mark", "Mark what is shown and say what differs from it; again: no more."),
     bind(&[Prompt], &[ESC], Action::Back, "cancel", "Leave it as it was."),
-    bind(&[Path, Cpus, Procs, Stacks, Help], &[ESC, BACKSPACE], Action::Back, "back", "Clear the text, then leave the view, then drop the PID filter."),
+    bind(SCREENS, &[ESC, BACKSPACE], Action::Back, "back", "Leave the zoom, the text, the view, the PID filter, one by one."),
     bind(VIEWS, &[TAB], Action::NextView, "", "Next view."),
     bind(VIEWS, &[BACK_TAB], Action::PreviousView, "", "Previous view."),
     bind(VIEWS, &[c('1')], Action::View('1'), "", "Path: the functions of the stack."),
@@ -106,11 +118,14 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('-')], Action::Faster, "", "Shorter interval."),
     bind(TABLES, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
     bind(TABLES, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
-    bind(&[Stacks], &[c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(&[Stacks], &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(FRAMES, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(FRAMES, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
     bind(&[Stacks], &[RIGHT], Action::Expand, "", "Open this frame, or go to its first callee."),
     bind(&[Stacks], &[LEFT], Action::Collapse, "", "Close this frame, or go to its caller."),
     bind(&[Stacks], &[c('*')], Action::ExpandAll, "", "Open everything below this frame."),
+    bind(FRAMES, &[c('R')], Action::Unroll, "", "Show each repeat of a recursion, or fold them again."),
+    bind(&[Flame], &[LEFT, c('h')], Action::Beside(true), "", "The box on the left; up and down: caller and callee."),
+    bind(&[Flame], &[RIGHT, c('l')], Action::Beside(false), "", "The box on the right."),
     bind(SCREENS, &[UP, c('k')], Action::Move(Step::Up), "", "Up."),
     bind(SCREENS, &[DOWN, c('j')], Action::Move(Step::Down), "", "Down."),
     bind(SCREENS, &[PAGE_UP], Action::Move(Step::PageUp), "", "A page up."),
@@ -149,7 +164,9 @@ impl Binding {
         match self.contexts {
             [Path] => "Path",
             [Procs] => "Procs",
-            [Stacks] => "Stacks",
+            [Stacks] => "tree",
+            [Flame] => "flame",
+            [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
             [Path, Cpus, Procs] => "tables",
             _ => "",

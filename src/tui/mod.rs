@@ -8,22 +8,29 @@
 
 mod action;
 mod call_tree;
+mod explore;
 mod figure;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod fixture_cpu;
 mod footer;
+mod frame_pointers;
+#[cfg(test)]
+mod frames_test;
 mod header;
 mod help;
 mod history;
 mod key;
 mod keymap;
+mod lens;
 mod limits;
 mod net_line;
 mod pane;
 mod prompt;
+mod recursion;
 mod screen;
+mod search;
 mod state;
 mod text;
 mod theme;
@@ -35,6 +42,7 @@ mod widget;
 pub use action::{Action, Effect, Step};
 pub use key::{Key, parse_keys};
 pub use keymap::{Binding, Context, KEYMAP, lookup, markdown};
+pub use lens::Focus;
 pub use screen::{frame_text, render};
 pub use state::{Options, UiState};
 pub use theme::{THEMES, Theme};

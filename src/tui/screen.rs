@@ -52,7 +52,7 @@ pub fn render(ui: &UiState, area: Rect, buf: &mut Buffer) {
             ui,
             snapshot,
             theme: ui.theme,
-            mark: None,
+            mark: ui.mark.as_deref(),
         };
         ui.view().render(&scene, body, buf);
     } else {

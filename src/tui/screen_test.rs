@@ -42,12 +42,17 @@ pub fn frame(snapshot: Snapshot, keys: &str, size: (u16, u16)) -> String {
     frame_text(&drawn(snapshot, keys, size, false))
 }
 
-fn snapshots() -> [Snapshot; 3] {
-    [fixture::empty(), fixture::busy(), fixture::lossy()]
+fn snapshots() -> [Snapshot; 4] {
+    [
+        fixture::empty(),
+        fixture::busy(),
+        fixture::lossy(),
+        fixture::cpu_time(),
+    ]
 }
 
 /// Keys that bring every view and every overlay to the screen.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 18] = [
     "",
     "2",
     "4",
@@ -60,6 +65,12 @@ const PLACES: [&str; 12] = [
     "pn<down>",
     "/xmit",
     " ",
+    "5f",
+    "jj<enter>fjj",
+    "d5",
+    "d5fjz",
+    "5i/rcv<enter>R",
+    "4sc",
 ];
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::history::History;
 use super::keymap::Context;
+use super::lens::Lens;
 use super::pane::{Pane, Row};
 use super::prompt::{Kind, Prompt};
 use super::screen;
@@ -61,12 +62,15 @@ pub struct UiState {
     pub(super) view: usize,
     /// One per view.
     pub(super) panes: Vec<Pane>,
+    pub(super) lens: Lens,
     pub(super) unfold: Unfold,
     pub(super) prompt: Option<Prompt>,
     /// How far the help is scrolled while it is open.
     pub(super) help: Option<usize>,
     pub(super) message: Option<Message>,
     pub(super) size: (u16, u16),
+    /// What differences are shown against.
+    pub mark: Option<Arc<Snapshot>>,
 }
 
 impl UiState {
@@ -80,11 +84,13 @@ impl UiState {
             history: History::default(),
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
+            lens: Lens::new(),
             unfold: Unfold::default(),
             prompt: None,
             help: None,
             message: None,
             size: (80, 24),
+            mark: None,
         }
     }
 
@@ -169,6 +175,8 @@ impl UiState {
             Context::Prompt
         } else if self.help.is_some() {
             Context::Help
+        } else if self.lens.flame && self.view().context() == Context::Stacks {
+            Context::Flame
         } else {
             self.view().context()
         }
@@ -215,8 +223,9 @@ impl UiState {
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {
-            self.unfold
-                .refresh(&shown.profile, self.want.drill.as_deref());
+            let text = &self.panes[self.view].text;
+            let mark = self.mark.as_deref();
+            self.unfold.refresh(shown, mark, &self.lens, text);
         }
         let rows = self.rows();
         self.panes[self.view].settle(&rows);

@@ -24,6 +24,13 @@ pub struct Theme {
     /// What a search found.
     pub found: Style,
     pub key: Style,
+    /// Boxes of the flame graph; neighbours take turns.
+    pub boxes: [Style; 2],
+    pub user_boxes: [Style; 2],
+    /// More and less than in the mark, or as much.
+    pub more: Style,
+    pub same: Style,
+    pub less: Style,
 }
 
 const PLAIN: Style = Style::new();
@@ -50,6 +57,17 @@ pub static THEMES: &[Theme] = &[
         user: ink(Color::Yellow),
         found: ink(Color::Black).bg(Color::Yellow),
         key: ink(Color::Cyan),
+        boxes: [
+            ink(Color::Black).bg(Color::Red),
+            ink(Color::Black).bg(Color::LightRed),
+        ],
+        user_boxes: [
+            ink(Color::Black).bg(Color::Green),
+            ink(Color::Black).bg(Color::LightGreen),
+        ],
+        more: ink(Color::Black).bg(Color::LightRed),
+        same: ink(Color::Black).bg(Color::Gray),
+        less: ink(Color::Black).bg(Color::LightBlue),
     },
     Theme {
         name: "light",
@@ -65,6 +83,17 @@ pub static THEMES: &[Theme] = &[
         user: ink(Color::Magenta),
         found: ink(Color::White).bg(Color::Magenta),
         key: ink(Color::Blue),
+        boxes: [
+            ink(Color::Black).bg(Color::Red),
+            ink(Color::Black).bg(Color::LightRed),
+        ],
+        user_boxes: [
+            ink(Color::Black).bg(Color::Green),
+            ink(Color::Black).bg(Color::LightGreen),
+        ],
+        more: ink(Color::Black).bg(Color::LightRed),
+        same: ink(Color::Black).bg(Color::Gray),
+        less: ink(Color::Black).bg(Color::LightBlue),
     },
     Theme {
         name: "mono",
@@ -80,6 +109,11 @@ pub static THEMES: &[Theme] = &[
         user: PLAIN,
         found: REVERSED,
         key: BOLD,
+        boxes: [PLAIN, PLAIN],
+        user_boxes: [PLAIN, PLAIN],
+        more: BOLD,
+        same: PLAIN,
+        less: PLAIN,
     },
 ];
 
@@ -111,7 +145,7 @@ pub fn ascii(sign: char) -> char {
         '▅' | '±' | '▸' => '+',
         '▆' | '×' => '*',
         '▇' | '█' => '#',
-        '▶' | '→' => '>',
+        '▶' | '→' | '›' => '>',
         '←' | '‹' => '<',
         '▼' | '↓' => 'v',
         '▲' | '↑' => '^',
@@ -146,6 +180,13 @@ mod tests {
             mono.user,
             mono.found,
             mono.key,
+            mono.boxes[0],
+            mono.boxes[1],
+            mono.user_boxes[0],
+            mono.user_boxes[1],
+            mono.more,
+            mono.same,
+            mono.less,
         ] {
             assert_eq!((style.fg, style.bg), (None, None));
         }

@@ -1,11 +1,15 @@
-//! Which frames of the call tree are open, and the rows that are visible because of it.
+//! The call tree of view 5 with what the user did to it: opened, closed, zoomed, searched; and the
+//! rows that are visible because of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::call_tree::{CallTree, NodeId};
+use super::frame_pointers;
+use super::lens::{Lens, Picture, Source};
+use super::search::Search;
 use super::widget::tree::{Mark, Place};
-use crate::model::Stack;
+use crate::model::{Snapshot, Stack};
 
 /// A first child with at least this share of its parent belongs to the hot path.
 const HOT: f64 = 0.2;
@@ -16,35 +20,153 @@ pub struct Visible {
     pub place: Place,
 }
 
+/// What a tree was built from.
+#[derive(Debug)]
+struct Built {
+    picture: Picture,
+    profile: Arc<[Stack]>,
+    mark: Option<Arc<[Stack]>>,
+}
+
 #[derive(Debug, Default)]
 pub struct Unfold {
     pub tree: CallTree,
     pub rows: Vec<Visible>,
+    pub search: Search,
+    pub found: Found,
+    /// Programs that keep no frame pointers.
+    pub blind: Vec<Arc<str>>,
+    /// Roots one inside the other; of the last that is there, the rest is not shown.
+    pub zoom: Vec<NodeId>,
     /// What the user opened and closed; the rest follows the hot path.
     choices: HashMap<NodeId, bool>,
-    built: Option<(Arc<[Stack]>, Option<String>)>,
+    built: Option<Built>,
+}
+
+/// What the search found in the tree.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// By node.
+    pub hits: Vec<bool>,
+    pub frames: usize,
+    /// Of all stacks with such a frame, each once.
+    pub weight: f64,
 }
 
 impl Unfold {
-    /// Builds the tree if it is not the one of this profile and function already.
-    pub fn refresh(&mut self, profile: &Arc<[Stack]>, only: Option<&str>) {
-        let same = self
-            .built
-            .as_ref()
-            .is_some_and(|(built, of)| Arc::ptr_eq(built, profile) && of.as_deref() == only);
-        if same {
-            return;
+    /// Builds the tree if it is not the one of this picture already, and searches it anew if the
+    /// text is another.
+    pub fn refresh(
+        &mut self,
+        snapshot: &Snapshot,
+        mark: Option<&Snapshot>,
+        lens: &Lens,
+        text: &str,
+    ) {
+        let built = Built {
+            picture: lens.picture(snapshot),
+            profile: lens.picture(snapshot).profile(snapshot).clone(),
+            mark: mark.map(|mark| lens.picture(snapshot).profile(mark).clone()),
+        };
+        let same = self.built.as_ref().is_some_and(|old| old.is(&built));
+        let same_text = text == self.search.text();
+        if !same_text {
+            self.search = Search::new(text);
         }
-        if self
-            .built
-            .as_ref()
-            .is_none_or(|(_, of)| of.as_deref() != only)
-        {
-            self.choices.clear();
+        if !same {
+            let turned = self.built.as_ref();
+            if turned.is_none_or(|old| old.picture != built.picture) {
+                self.choices.clear();
+                self.zoom.clear();
+            }
+            // The same time for both: weights are compared per second.
+            let scale = mark.map_or(0.0, |mark| snapshot.profile_s / mark.profile_s);
+            let then = built.mark.as_deref().filter(|_| scale.is_finite());
+            let then = then.map(|then| (then, scale));
+            self.tree = CallTree::build(&built.picture, &built.profile, then);
+            self.blind = frame_pointers::without(&snapshot.cpu_profile);
+            self.built = Some(built);
+            self.spread();
         }
-        self.tree = CallTree::build(profile, only);
-        self.built = Some((profile.clone(), only.map(str::to_owned)));
+        if !same || !same_text {
+            self.look();
+        }
+    }
+
+    pub fn source(&self) -> Source {
+        let built = self.built.as_ref();
+        built.map_or(Source::Hits, |built| built.picture.source)
+    }
+
+    pub fn picture(&self) -> Option<&Picture> {
+        self.built.as_ref().map(|built| &built.picture)
+    }
+
+    /// There is something of the mark to compare with.
+    pub fn compares(&self) -> bool {
+        self.tree.then() > 0.0
+    }
+
+    /// The zoomed node, or the tops.
+    pub fn roots(&self) -> Vec<usize> {
+        match self.zoomed() {
+            Some(node) => vec![node],
+            None => self.tree.tops.clone(),
+        }
+    }
+
+    pub fn zoomed(&self) -> Option<usize> {
+        let mut innermost = self.zoom.iter().rev();
+        innermost.find_map(|id| self.tree.find(*id))
+    }
+
+    /// False: it is the root already.
+    pub fn zoom_in(&mut self, node: usize) -> bool {
+        if self.roots() == [node] {
+            return false;
+        }
+        // What could not be found is left for good.
+        let zoomed = self.zoomed().map(|node| self.tree.nodes[node].id);
+        let keep = self.zoom.iter().position(|id| Some(*id) == zoomed);
+        self.zoom.truncate(keep.map_or(0, |at| at + 1));
+        self.zoom.push(self.tree.nodes[node].id);
+        self.choices.insert(self.tree.nodes[node].id, true);
         self.spread();
+        true
+    }
+
+    /// The node that was the root; none: nothing was zoomed.
+    pub fn zoom_out(&mut self) -> Option<NodeId> {
+        let root = self.zoom.pop();
+        self.spread();
+        root
+    }
+
+    pub fn zoom_off(&mut self) {
+        self.zoom.clear();
+        self.spread();
+    }
+
+    fn look(&mut self) {
+        let is_frame =
+            |node: usize| self.source() == Source::Hits || self.tree.nodes[node].parent.is_some();
+        let finds = |node: usize| is_frame(node) && self.search.finds(&self.tree.nodes[node].name);
+        let hits: Vec<bool> = (0..self.tree.nodes.len()).map(finds).collect();
+        let mut weight = 0.0;
+        let mut next = self.tree.tops.clone();
+        while let Some(node) = next.pop() {
+            if hits[node] {
+                weight += self.tree.nodes[node].weight;
+            } else {
+                next.extend(&self.tree.nodes[node].children);
+            }
+        }
+        let frames = hits.iter().filter(|hit| **hit).count();
+        self.found = Found {
+            hits,
+            frames,
+            weight,
+        };
     }
 
     pub fn is_open(&self, node: usize) -> bool {
@@ -68,27 +190,26 @@ impl Unfold {
     }
 
     pub fn open_below(&mut self, node: usize) {
-        let mut next = vec![node];
-        while let Some(node) = next.pop() {
+        let below: Vec<usize> = self.tree.walk(&[node]).collect();
+        for node in below {
             self.choices.insert(self.tree.nodes[node].id, true);
-            next.extend(&self.tree.nodes[node].children);
         }
         self.spread();
     }
 
     /// Makes a node visible.
     pub fn reveal(&mut self, node: usize) {
-        let path = self.tree.path(node);
-        for &above in &path[..path.len() - 1] {
-            self.choices.insert(self.tree.nodes[above].id, true);
+        let above: Vec<usize> = self.tree.way_up(node).skip(1).collect();
+        for node in above {
+            self.choices.insert(self.tree.nodes[node].id, true);
         }
         self.spread();
     }
 
-    /// The next node whose name holds `text`, after `from` and around the end; itself the last.
-    pub fn search(&self, text: &str, from: Option<NodeId>, back: bool) -> Option<usize> {
-        let text = text.to_lowercase();
-        let mut order: Vec<usize> = self.tree.walk().collect();
+    /// The next node below the root that the search finds, after `from` and around the end; itself
+    /// the last.
+    pub fn next_found(&self, from: Option<NodeId>, back: bool) -> Option<usize> {
+        let mut order: Vec<usize> = self.tree.walk(&self.roots()).collect();
         if back {
             order.reverse();
         }
@@ -100,18 +221,17 @@ impl Unfold {
             .cycle()
             .skip(here)
             .take(order.len())
-            .find(|&&node| self.tree.nodes[node].name.to_lowercase().contains(&text))
+            .find(|&&node| self.found.hits[node])
             .copied()
     }
 
     fn spread(&mut self) {
         let mut rows = Vec::new();
         let mut next: Vec<(usize, u32, u128, bool)> = self
-            .tree
-            .tops
-            .iter()
+            .roots()
+            .into_iter()
             .rev()
-            .map(|&n| (n, 0, 0, true))
+            .map(|n| (n, 0, 0, true))
             .collect();
         while let Some((node, depth, more, head)) = next.pop() {
             let children = &self.tree.nodes[node].children;
@@ -145,80 +265,17 @@ impl Unfold {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::fixture::stack;
-    use crate::tui::widget::tree::guides;
-
-    fn unfolded() -> Unfold {
-        let profile: Arc<[Stack]> = vec![
-            stack("f", 1, "a", 60.0, &["leaf", "hot", "mid", "entry"]),
-            stack("f", 2, "b", 30.0, &["leaf", "cold", "entry"]),
-            stack("f", 2, "b", 10.0, &["tip", "hot", "mid", "entry"]),
-        ]
-        .into();
-        let mut unfold = Unfold::default();
-        unfold.refresh(&profile, Some("f"));
-        unfold
-    }
-
-    fn shown(unfold: &Unfold) -> Vec<String> {
-        unfold
-            .rows
-            .iter()
-            .map(|row| format!("{}{}", guides(row.place), unfold.tree.nodes[row.node].name))
-            .collect()
-    }
-
-    #[test]
-    fn chains_and_the_hot_path_are_open_and_the_rest_is_not() {
-        let want = [
-            "  f",
-            "▾ entry",
-            "├─  mid",
-            "│ ▾ hot",
-            "│ ├─  leaf",
-            "│ └─  tip",
-            "└─▸ cold",
-        ];
-        assert_eq!(shown(&unfolded()), want);
-    }
-
-    #[test]
-    fn what_the_user_closed_stays_closed_in_the_next_snapshot() {
-        let mut unfold = unfolded();
-        let entry = unfold.rows[1].node;
-        unfold.set_open(entry, false);
-        assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
-        let next: Arc<[Stack]> = vec![stack("f", 1, "a", 5.0, &["leaf", "x", "entry"])].into();
-        unfold.refresh(&next, Some("f"));
-        assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
-        let entry = unfold.rows[1].node;
-        unfold.open_below(entry);
-        assert_eq!(unfold.rows.len(), 4);
-    }
-
-    #[test]
-    fn search_finds_closed_frames_opens_their_way_and_goes_round() {
-        let mut unfold = unfolded();
-        let name = |unfold: &Unfold, node: usize| unfold.tree.nodes[node].name.to_string();
-        let first = unfold.search("LEAF", None, false).expect("two leaves");
-        let id = unfold.tree.nodes[first].id;
-        let visible = |unfold: &Unfold, id| {
-            let mut rows = unfold.rows.iter();
-            rows.any(|row| unfold.tree.nodes[row.node].id == id)
+impl Built {
+    fn is(&self, other: &Built) -> bool {
+        let same_mark = match (&self.mark, &other.mark) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
         };
-        assert!(visible(&unfold, id));
-        let second = unfold.search("leaf", Some(id), false).expect("another");
-        assert_ne!(first, second);
-        let hidden = unfold.tree.nodes[second].id;
-        assert!(!visible(&unfold, hidden));
-        unfold.reveal(second);
-        assert!(visible(&unfold, hidden));
-        assert_eq!(unfold.search("leaf", Some(hidden), false), Some(first));
-        assert_eq!(unfold.search("leaf", Some(hidden), true), Some(first));
-        assert_eq!(name(&unfold, first), "leaf");
-        assert_eq!(unfold.search("nowhere", None, false), None);
+        same_mark && Arc::ptr_eq(&self.profile, &other.profile) && self.picture == other.picture
     }
 }
+
+#[cfg(test)]
+#[path = "unfold_test.rs"]
+mod tests;

@@ -8,6 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use super::action::{Action, Effect, Step};
 use super::help;
 use super::keymap::{Context, lookup};
+use super::lens::Focus;
 use super::pane::{Row, moved};
 use super::prompt::{IDLE_TASK, Kind, Prompt};
 use super::state::UiState;
@@ -76,13 +77,8 @@ impl UiState {
             Action::Slower => self.change_interval(true),
             Action::Faster => self.change_interval(false),
             Action::Detach => self.want.detached = !self.want.detached,
+            Action::Mark => self.toggle_mark(),
             Action::Exact => self.toggle_exact(),
-            Action::Drill => {
-                if let Some(Row::Function(name)) = self.selected() {
-                    self.visit(view::index(Context::Stacks));
-                    self.want.drill = Some(name.to_string());
-                }
-            }
             Action::PickProcess => {
                 if let Some(Row::Process(pid)) = self.selected() {
                     self.pick_process(pid);
@@ -99,16 +95,7 @@ impl UiState {
             Action::Back => self.back(),
             Action::Accept => self.accept(),
             Action::Complete => self.complete(),
-            Action::Toggle => self.open(|open| !open),
-            Action::Expand => self.expand(),
-            Action::Collapse => self.collapse(),
-            Action::ExpandAll => {
-                if let Some(node) = self.frame() {
-                    self.unfold.open_below(node);
-                }
-            }
-            Action::NextMatch => self.search(false),
-            Action::PreviousMatch => self.search(true),
+            _ => self.explore(action),
         }
         None
     }
@@ -119,6 +106,8 @@ impl UiState {
             self.help = Some(moved(scroll, help::last(self), step, page));
         } else if self.prompt.is_some() {
             self.pick(step);
+        } else if self.context() == Context::Flame {
+            self.climb(step, page);
         } else {
             let rows = self.rows();
             self.panes[self.view].step(&rows, step, page);
@@ -160,9 +149,12 @@ impl UiState {
     }
 
     /// Leaving the stacks lets go what was attached for them.
-    fn visit(&mut self, view: usize) {
+    pub(super) fn visit(&mut self, view: usize) {
         if view != self.view && self.view().context() == Context::Stacks {
             self.want.drill = None;
+            self.lens.focus = Focus::All;
+            self.lens.source = None;
+            self.unfold.zoom_off();
             self.panes[self.view].text.clear();
             self.panes[self.view].cursor = None;
         }
@@ -170,7 +162,11 @@ impl UiState {
     }
 
     fn back(&mut self) {
-        let path = view::index(Context::Path);
+        let home = view::index(match self.lens.focus {
+            Focus::Process(_) => Context::Procs,
+            Focus::Stage(_) => Context::Cpus,
+            Focus::All | Focus::Function(_) => Context::Path,
+        });
         if let Some(prompt) = self.prompt.take() {
             self.want.list_tasks = false;
             if prompt.kind == Kind::Text {
@@ -178,14 +174,15 @@ impl UiState {
             }
         } else if self.help.is_some() {
             self.help = None;
+        } else if self.view().context() == Context::Stacks && self.zoom_out() {
         } else if !self.pane().text.is_empty() {
             self.panes[self.view].text.clear();
         } else if self.view().context() == Context::Stacks {
-            self.visit(path);
+            self.visit(home);
         } else if !self.want.pids.is_empty() {
             self.filter(Vec::new());
         } else {
-            self.visit(path);
+            self.visit(home);
         }
     }
 
@@ -267,6 +264,17 @@ impl UiState {
         self.want.interval = next.unwrap_or(now);
     }
 
+    fn toggle_mark(&mut self) {
+        if self.mark.take().is_some() {
+            self.message("the mark is gone", false);
+        } else if let Some(shown) = self.shown().cloned() {
+            self.mark = Some(shown);
+            self.message("marked; from now on differences are shown", false);
+        } else {
+            self.message("there is no snapshot yet", true);
+        }
+    }
+
     fn toggle_exact(&mut self) {
         let Some(Row::Function(name)) = self.selected() else {
             return;
@@ -277,65 +285,6 @@ impl UiState {
         } else {
             self.message(&format!("{name} is counted exactly; e lets it go"), false);
             self.want.exact.insert(name);
-        }
-    }
-
-    /// The selected node of the call tree.
-    fn frame(&self) -> Option<usize> {
-        match self.selected()? {
-            Row::Frame(id) => self.unfold.tree.find(id),
-            _ => None,
-        }
-    }
-
-    fn open(&mut self, change: impl Fn(bool) -> bool) {
-        if let Some(node) = self.frame() {
-            let open = change(self.unfold.is_open(node));
-            self.unfold.set_open(node, open);
-        }
-    }
-
-    fn expand(&mut self) {
-        let Some(node) = self.frame() else { return };
-        if self.unfold.is_open(node)
-            && let Some(&child) = self.unfold.tree.nodes[node].children.first()
-        {
-            self.select(child);
-        } else {
-            self.open(|_| true);
-        }
-    }
-
-    fn collapse(&mut self) {
-        let Some(node) = self.frame() else { return };
-        let tree = &self.unfold.tree.nodes;
-        if self.unfold.is_open(node) && !tree[node].children.is_empty() {
-            self.open(|_| false);
-        } else if let Some(parent) = tree[node].parent {
-            self.select(parent);
-        }
-    }
-
-    fn select(&mut self, node: usize) {
-        let id = self.unfold.tree.nodes[node].id;
-        self.panes[self.view].select(Row::Frame(id));
-    }
-
-    fn search(&mut self, back: bool) {
-        let text = self.pane().text.clone();
-        if text.is_empty() {
-            self.message("type / and the text to look for", false);
-            return;
-        }
-        let from = match self.selected() {
-            Some(Row::Frame(id)) => Some(id),
-            _ => None,
-        };
-        if let Some(node) = self.unfold.search(&text, from, back) {
-            self.unfold.reveal(node);
-            self.select(node);
-        } else {
-            self.message(&format!("no frame holds '{text}'"), true);
         }
     }
 }

@@ -283,3 +283,14 @@ fn digits_without_a_view_say_so_and_nothing_is_saved_before_the_first_snapshot()
     assert_eq!(press(&mut blank, "jk<enter>45G<enter>w"), []);
     assert!(blank.message.is_some_and(|message| message.is_error));
 }
+
+#[test]
+fn d_marks_what_is_shown_and_again_forgets_it() {
+    let mut ui = started();
+    let shown = ui.shown().expect("one").clone();
+    assert_eq!(press(&mut ui, "d"), []);
+    next(&mut ui, |_| ());
+    assert!(Arc::ptr_eq(ui.mark.as_ref().expect("marked"), &shown));
+    press(&mut ui, "4d");
+    assert!(ui.mark.is_none());
+}

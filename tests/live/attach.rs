@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ::netop::decode::{Attach, Demand, EventId, EventSpec, Format};
 use ::netop::source::live::{Live, Options};
 use ::netop::source::{Source, Step};
-use ::netop::sys::{PerfEvent, Ring, Target, Tracefs, Wanted, settle_read_format};
+use ::netop::sys::{Leader, PerfEvent, Ring, Target, Tracefs, Wanted, settle_read_format};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::net::{B, Net, Traffic, may_run};

@@ -5,12 +5,15 @@ mod cost;
 mod cpus;
 mod cpus_detail;
 mod difference;
+mod flame;
 mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
 mod stacks;
 mod stacks_detail;
+mod stacks_figure;
+mod stacks_head;
 mod stages;
 mod whole_host;
 

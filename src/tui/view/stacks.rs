@@ -1,19 +1,23 @@
-//! View 5: the ways that lead to a function, as a tree of frames with their weight and share.
+//! View 5: where CPU time goes or the ways that lead to a function, as a tree of frames or as a
+//! flame graph.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{Scene, View, notice, split, stacks_detail};
+use super::stacks_figure::{amount, change, name, share};
+use super::stacks_head::{summary, why_empty};
+use super::{Scene, View, flame, notice, split, stacks_detail};
 use crate::model::Snapshot;
-use crate::tui::figure;
+use crate::tui::call_tree::Node;
 use crate::tui::keymap::Context;
+use crate::tui::lens::{Source, is_user};
 use crate::tui::pane::Row;
+use crate::tui::search::Search;
 use crate::tui::state::UiState;
-use crate::tui::text::{clean, clip_line};
+use crate::tui::text::clip_line;
 use crate::tui::unfold::Visible;
-use crate::tui::widget::strip::{Part, fit};
 use crate::tui::widget::table::window;
 use crate::tui::widget::tree::guides;
 
@@ -37,9 +41,15 @@ impl View for Stacks {
     }
 
     fn rows(&self, ui: &UiState, _: &Snapshot) -> Vec<Row> {
-        let nodes = &ui.unfold.tree.nodes;
-        let rows = ui.unfold.rows.iter();
-        rows.map(|row| Row::Frame(nodes[row.node].id)).collect()
+        let unfold = &ui.unfold;
+        let nodes = &unfold.tree.nodes;
+        let frame = |node: usize| Row::Frame(nodes[node].id);
+        if ui.lens.flame {
+            let all = unfold.tree.walk(&unfold.roots());
+            let has_box = |node: &usize| nodes[*node].weight > 0.0;
+            return all.filter(has_box).map(frame).collect();
+        }
+        unfold.rows.iter().map(|row| frame(row.node)).collect()
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -48,174 +58,122 @@ impl View for Stacks {
         }
         let rows = self.rows(scene.ui, scene.snapshot);
         let cursor = scene.ui.pane().position(&rows);
-        // Two lines stand above the rows: what this is, and the titles.
-        let (list, below) = split(area, rows.len() + 2, 3..=5);
-        let above = if list.height > 3 { 2 } else { 0 };
-        if above > 0 {
-            let head = summary(scene, usize::from(list.width));
-            buf.set_line(list.x, list.y, &head, list.width);
-            let titles = Line::styled("  SHARE    HITS  FRAME", scene.theme.title);
-            buf.set_line(list.x, list.y.saturating_add(1), &titles, list.width);
-        }
-        let body = Rect {
-            y: list.y.saturating_add(above),
-            height: list.height - above,
-            ..list
-        };
         if rows.is_empty() {
-            notice(scene, &why_empty(scene), body, buf);
+            let head = summary(scene, None, usize::from(area.width));
+            let line = u16::from(area.height > 3);
+            if line > 0 {
+                buf.set_line(area.x, area.y, &head, area.width);
+            }
+            let below = Rect {
+                y: area.y + line,
+                height: area.height - line,
+                ..area
+            };
+            notice(scene, &why_empty(scene), below, buf);
             return;
         }
-        let shown = window(rows.len(), cursor, usize::from(body.height));
-        for (y, at) in (body.y..).zip(shown) {
-            let place = Rect {
-                y,
-                height: 1,
-                ..body
-            };
-            let here = cursor == Some(at);
-            let line = row(scene, &scene.ui.unfold.rows[at], here);
-            buf.set_line(
-                place.x,
-                y,
-                &clip_line(line, usize::from(place.width)),
-                place.width,
-            );
-            if here {
-                buf.set_style(place, scene.theme.selected);
-            }
-        }
-        if let (Some(area), Some(cursor)) = (below, cursor) {
-            stacks_detail::render(scene, scene.ui.unfold.rows[cursor].node, area, buf);
+        let selected = cursor.and_then(|at| match &rows[at] {
+            Row::Frame(id) => scene.ui.unfold.tree.find(*id),
+            _ => None,
+        });
+        if let (true, Some(selected)) = (scene.ui.lens.flame, selected) {
+            flame::render(scene, selected, area, buf);
+        } else {
+            tree(scene, cursor, area, buf);
         }
     }
 }
 
-/// Weight, and `≈` where a sample stands for more than itself.
-pub fn weight(scene: &Scene<'_>, node: usize) -> String {
-    let node = &scene.ui.unfold.tree.nodes[node];
-    let estimated = (node.weight - node.samples as f64).abs() > 0.5;
-    figure::estimate(Some(node.weight), estimated)
-}
-
-/// A node's hits in percent of so many.
-pub fn share(scene: &Scene<'_>, node: usize, all: f64) -> String {
-    let pct = scene.ui.unfold.tree.nodes[node].weight * 100.0 / all;
-    if pct < 0.05 {
-        return figure::percent(Some(pct));
+fn tree(scene: &Scene<'_>, cursor: Option<usize>, area: Rect, buf: &mut Buffer) {
+    let rows = &scene.ui.unfold.rows;
+    // Two lines stand above the rows: what this is, and the titles.
+    let (list, below) = split(area, rows.len() + 2, 3..=6);
+    let above = if list.height > 3 { 2 } else { 0 };
+    if above > 0 {
+        let head = summary(scene, None, usize::from(list.width));
+        buf.set_line(list.x, list.y, &head, list.width);
+        let titles = Line::styled(titles(scene), scene.theme.title);
+        buf.set_line(list.x, list.y.saturating_add(1), &titles, list.width);
     }
-    format!("{pct:.1}%")
-}
-
-fn summary(scene: &Scene<'_>, width: usize) -> Line<'static> {
-    let ui = scene.ui;
-    let tree = &ui.unfold.tree;
-    let plain = |rank, text: String| Part::new(rank, vec![Span::raw(text)]);
-    let what = ui.want().drill.as_deref().unwrap_or("all functions");
-    let samples: u64 = tree.tops.iter().map(|&top| tree.nodes[top].samples).sum();
-    let seconds = std::time::Duration::from_secs_f64(scene.snapshot.profile_s.clamp(0.0, 1e6));
-    let mut parts = vec![
-        Part::new(
-            0,
-            vec![Span::styled(
-                format!(" {}", clean(what)),
-                scene.theme.strong,
-            )],
-        ),
-        plain(
-            2,
-            format!("{} stacks sampled", figure::count(Some(samples))),
-        ),
-        plain(3, format!("last {}", figure::span(seconds))),
-    ];
-    if !ui.pane().text.is_empty() {
-        let text = ui.pane().text.to_lowercase();
-        let holds = |node: &&crate::tui::call_tree::Node| node.name.to_lowercase().contains(&text);
-        let found = tree.nodes.iter().filter(holds).count();
-        let text = &ui.pane().text;
-        let said = match found {
-            0 => format!("no frame holds '{text}'"),
-            1 => format!("'{text}' in 1 frame"),
-            _ => format!("'{text}' in {found} frames, n next"),
+    let body = Rect {
+        y: list.y.saturating_add(above),
+        height: list.height - above,
+        ..list
+    };
+    let shown = window(rows.len(), cursor, usize::from(body.height));
+    for (y, at) in (body.y..).zip(shown) {
+        let place = Rect {
+            y,
+            height: 1,
+            ..body
         };
-        parts.push(Part::new(1, vec![Span::styled(said, scene.theme.warn)]));
+        let here = cursor == Some(at);
+        let line = clip_line(row(scene, &rows[at], here), usize::from(place.width));
+        buf.set_line(place.x, y, &line, place.width);
+        if here {
+            buf.set_style(place, scene.theme.selected);
+        }
     }
-    parts.push(Part::new(
-        4,
-        vec![Span::styled(
-            "from the outermost frame down",
-            scene.theme.dim,
-        )],
-    ));
-    fit(parts, " · ", width)
+    if let (Some(area), Some(cursor)) = (below, cursor) {
+        stacks_detail::render(scene, rows[cursor].node, area, buf);
+    }
 }
 
-fn why_empty(scene: &Scene<'_>) -> String {
-    let detached = scene.snapshot.health.detached;
-    let drilled = scene.ui.want().drill.as_deref();
-    let function = drilled.and_then(|name| {
-        let mut functions = scene.snapshot.functions.iter();
-        functions.find(|f| &*f.name == name)
-    });
-    match (drilled, function) {
-        _ if detached => "Everything is detached: ! attaches again.".to_owned(),
-        (None, _) => "No stacks yet: Enter on a function in view 1 samples its stacks.".to_owned(),
-        (Some(name), Some(f)) => match (&f.reason, f.calls) {
-            (Some(reason), _) => format!("No stacks of {}: {}", clean(name), clean(reason)),
-            (None, Some(0)) => format!(
-                "{} did not run in the last interval: nothing to sample.",
-                clean(name)
-            ),
-            (None, _) => format!("Waiting for the first samples of {} …", clean(name)),
-        },
-        (Some(name), None) => format!("Waiting for the first samples of {} …", clean(name)),
+fn titles(scene: &Scene<'_>) -> &'static str {
+    match (scene.ui.unfold.compares(), scene.ui.unfold.source()) {
+        (true, _) => "  SHARE   THEN POINTS     /s  FRAME",
+        (false, Source::Cpu) => "  SHARE    ms/s  FRAME",
+        (false, Source::Hits) => "  SHARE    HITS  FRAME",
     }
 }
 
 fn row(scene: &Scene<'_>, row: &Visible, here: bool) -> Line<'static> {
-    let node = &scene.ui.unfold.tree.nodes[row.node];
+    let unfold = &scene.ui.unfold;
+    let node = &unfold.tree.nodes[row.node];
     let sign = if here { '▶' } else { ' ' };
-    let style = if node.parent.is_none() {
-        scene.theme.strong
-    } else if node.name.ends_with(')') {
-        scene.theme.user
+    let style = name_style(scene, node);
+    let share = share(node.weight, unfold.tree.weight());
+    let mut spans = vec![Span::raw(format!("{sign}{share:>6} "))];
+    if unfold.compares() {
+        let change = change(scene, row.node);
+        let ink = change.ink(scene);
+        spans.push(Span::raw(format!("{:>6} ", change.then)));
+        let figures = format!("{:>6} {:>6}  ", change.points(), change.times);
+        spans.push(Span::styled(figures, ink));
     } else {
-        Style::new()
-    };
-    let mut spans = vec![
-        Span::raw(format!(
-            "{sign}{:>6} {:>7}  ",
-            share(scene, row.node, scene.ui.unfold.tree.weight()),
-            weight(scene, row.node)
-        )),
-        Span::styled(guides(row.place), scene.theme.dim),
-    ];
-    spans.extend(highlight(
-        &node.name,
-        &scene.ui.pane().text,
-        style,
-        scene.theme.found,
-    ));
+        spans.push(Span::raw(format!("{:>7}  ", amount(scene, row.node))));
+    }
+    spans.push(Span::styled(guides(row.place), scene.theme.dim));
+    let found = unfold.found.hits.get(row.node) == Some(&true);
+    let search = found.then_some(&unfold.search);
+    spans.extend(highlight(&name(node), search, style, scene.theme.found));
     Line::from(spans)
 }
 
-/// The parts of a name that a search found stand out. Names that change length in lower case are
-/// shown as they are.
-fn highlight(name: &str, text: &str, style: Style, found: Style) -> Vec<Span<'static>> {
-    let lower = name.to_lowercase();
-    let text = text.to_lowercase();
-    if text.is_empty() || lower.len() != name.len() {
-        return vec![Span::styled(name.to_owned(), style)];
+fn name_style(scene: &Scene<'_>, node: &Node) -> Style {
+    if node.parent.is_none() {
+        scene.theme.strong
+    } else if is_user(&node.name) {
+        scene.theme.user
+    } else {
+        Style::new()
     }
+}
+
+/// The parts of a name that a search found stand out.
+fn highlight(
+    name: &str,
+    search: Option<&Search>,
+    style: Style,
+    found: Style,
+) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     let mut done = 0;
-    for (at, hit) in lower.match_indices(&text) {
-        let end = at + hit.len();
-        if let (Some(before), Some(part)) = (name.get(done..at), name.get(at..end)) {
-            spans.push(Span::styled(before.to_owned(), style));
-            spans.push(Span::styled(part.to_owned(), found));
-            done = end;
-        }
+    let parts = search.map(|search| search.parts(name));
+    for part in parts.into_iter().flatten() {
+        spans.push(Span::styled(name[done..part.start].to_owned(), style));
+        done = part.end;
+        spans.push(Span::styled(name[part].to_owned(), found));
     }
     spans.push(Span::styled(name[done..].to_owned(), style));
     spans
@@ -230,18 +188,16 @@ mod tests {
     fn a_search_marks_each_hit_and_changes_no_text() {
         let found = THEMES[0].found;
         for (name, text, hits) in [
-            ("tcp_v4_rcv_tcp", "TCP", 2),
-            ("İstanbul_tcp", "tcp", 0),
+            ("tcp_v4_rcv_tcp", "tcp", 2),
+            ("İstanbul_tcp", "tcp", 1),
             ("abc", "", 0),
             ("abc", "x", 0),
         ] {
-            let spans = highlight(name, text, Style::new(), found);
+            let spans = highlight(name, Some(&Search::new(text)), Style::new(), found);
             let whole: String = spans.iter().map(|span| span.content.as_ref()).collect();
             assert_eq!(whole, name);
-            assert_eq!(
-                spans.iter().filter(|span| span.style == found).count(),
-                hits
-            );
+            let marked = spans.iter().filter(|span| span.style == found).count();
+            assert_eq!(marked, hits);
         }
     }
 }

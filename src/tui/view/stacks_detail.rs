@@ -1,29 +1,21 @@
-//! Below the tree: which processes the selected frame's hits ran in, and the way to it in one line.
+//! Below the frames: the selected one's figures, whose they are, and the way to it in one line.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::stacks::{share, weight};
+use super::stacks_figure::{amount, change, cpu_pct, name, per_second, share};
 use super::{Scene, lines, rule};
 use crate::tui::figure;
+use crate::tui::lens::Source;
 use crate::tui::text::{clean, wrap};
 
 pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
     let tree = &scene.ui.unfold.tree;
-    let this = &tree.nodes[node];
-    let top = tree.top(node);
-    let of = if node == top {
-        format!("{} of all hits", share(scene, node, tree.weight()))
-    } else {
-        let top = &tree.nodes[top];
-        format!("{} of {}", share(scene, node, top.weight), top.name)
-    };
-    let said = format!("{of} ({})", weight(scene, node));
     let title = vec![
-        Span::styled(this.name.to_string(), theme.strong),
-        Span::styled(said, theme.dim),
+        Span::styled(name(&tree.nodes[node]), theme.strong),
+        Span::styled(figures(scene, node), theme.dim),
     ];
     rule(scene, title, area, buf);
     let below = Rect {
@@ -33,34 +25,105 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     };
     let room = usize::from(area.width).saturating_sub(2);
     let mut list = Vec::new();
-    let said = processes(scene, node, room);
-    list.push((
-        0,
-        Line::from(vec![Span::raw(" in "), Span::styled(said, theme.user)]),
-    ));
-    let path = tree.path(node);
-    let callers: Vec<&str> = path
-        .iter()
-        .skip(1)
-        .rev()
-        .skip(1)
-        .map(|&n| &*tree.nodes[n].name)
-        .collect();
-    if !callers.is_empty() {
-        let text = format!("called by {}", callers.join(" ‹ "));
-        let most = usize::from(below.height.saturating_sub(1)).max(1);
+    if scene.ui.unfold.compares() {
+        let text = format!(" {}", compared(scene, node));
+        list.push((0, Line::styled(text, change(scene, node).ink(scene))));
+    }
+    let processes_of = tree.processes(node);
+    if !processes_of.is_empty() {
+        let said = processes(&processes_of, tree.nodes[node].weight, room);
+        list.push((
+            0,
+            Line::from(vec![Span::raw(" in "), Span::styled(said, theme.user)]),
+        ));
+    }
+    for line in wrap(&blind(scene, &processes_of), room, 2) {
+        list.push((1, Line::styled(format!(" {line}"), theme.warn)));
+    }
+    let nearest = tree.way_up(node).skip(1);
+    let way: Vec<String> = nearest.map(|n| name(&tree.nodes[n])).collect();
+    // The top is no caller.
+    let way = &way[..way.len().saturating_sub(1)];
+    if !way.is_empty() {
+        let (said, arrow) = if scene.ui.lens.inverted {
+            ("calls", " › ")
+        } else {
+            ("called by", " ‹ ")
+        };
+        let text = format!("{said} {}", way.join(arrow));
+        let most = usize::from(below.height).saturating_sub(list.len()).max(1);
         for line in wrap(&text, room, most) {
-            list.push((1, Line::styled(format!(" {line}"), theme.dim)));
+            list.push((2, Line::styled(format!(" {line}"), theme.dim)));
         }
     }
     lines(list, below, buf);
 }
 
-/// `iperf3(300) 62%  nginx(120) 20%  4 others 18%`
-fn processes(scene: &Scene<'_>, node: usize, room: usize) -> String {
+/// `12.3% of all · ≈412 ms/s · 41% of a CPU · own 3.1%`
+fn figures(scene: &Scene<'_>, at: usize) -> String {
     let tree = &scene.ui.unfold.tree;
-    let split = tree.processes(&scene.snapshot.profile, node);
-    let all = tree.nodes[node].weight;
+    let node = &tree.nodes[at];
+    let top = tree.way_up(at).last().unwrap_or(at);
+    let own = share(node.own, tree.weight());
+    match scene.ui.unfold.source() {
+        Source::Cpu => format!(
+            "{} · {} ms/s · {} of a CPU · own {own}",
+            share(node.weight, tree.weight()),
+            amount(scene, at),
+            cpu_pct(scene, node.weight),
+        ),
+        Source::Hits if at == top => format!(
+            "{} of all hits ({})",
+            share(node.weight, tree.weight()),
+            amount(scene, at)
+        ),
+        Source::Hits => {
+            let top = &tree.nodes[top];
+            let share = share(node.weight, top.weight);
+            format!("{share} of {} ({})", top.name, amount(scene, at))
+        }
+    }
+}
+
+/// `+3.1 points: 12.3% now, 9.2% then · ≈412 ms/s now, ≈310 then, ×1.33`
+fn compared(scene: &Scene<'_>, at: usize) -> String {
+    let tree = &scene.ui.unfold.tree;
+    let node = &tree.nodes[at];
+    let change = change(scene, at);
+    let now = share(node.weight, tree.weight());
+    let rate = |weight: f64| match scene.ui.unfold.source() {
+        Source::Cpu => per_second(scene, weight),
+        Source::Hits => figure::rate(Some(weight / scene.snapshot.profile_s)),
+    };
+    let unit = match scene.ui.unfold.source() {
+        Source::Cpu => "ms/s",
+        Source::Hits => "hits/s",
+    };
+    format!(
+        "{} points: {now} now, {} then · {} {unit} now, {} then, {}",
+        change.points(),
+        change.then,
+        rate(node.weight),
+        rate(node.then),
+        change.times,
+    )
+}
+
+/// Said of the first of the frame's programs that keeps no frame pointers.
+fn blind(scene: &Scene<'_>, processes: &[(u32, std::sync::Arc<str>, f64)]) -> String {
+    let blind = &scene.ui.unfold.blind;
+    let mut comms = processes.iter().map(|(_, comm, _)| comm);
+    let Some(program) = comms.find(|comm| blind.contains(comm)) else {
+        return String::new();
+    };
+    format!(
+        "{} keeps no frame pointers: its user stacks stop at the first frame; build with -fno-omit-frame-pointer",
+        clean(program)
+    )
+}
+
+/// `iperf3(300) 62%  nginx(120) 20%  4 others 18%`
+fn processes(split: &[(u32, std::sync::Arc<str>, f64)], all: f64, room: usize) -> String {
     let pct = |weight: f64| figure::percent(Some(weight * 100.0 / all));
     let mut text = String::new();
     let mut left = all;

@@ -1,6 +1,7 @@
-//! Drawing that knows nothing of the model: tables, trees, sparklines, bars, lines that shrink.
+//! Drawing that knows nothing of the model: tables, trees, flame graphs, sparklines, bars, lines that shrink.
 
 pub mod bar;
+pub mod flame;
 pub mod spark;
 pub mod strip;
 pub mod table;

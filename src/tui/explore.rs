@@ -1,0 +1,211 @@
+//! What the keys of view 5 do: what is looked at and from which side, and moving about in the tree
+//! and the flame graph.
+
+use super::action::{Action, Step};
+use super::keymap::Context;
+use super::lens::{Focus, Source};
+use super::pane::Row;
+use super::state::UiState;
+use super::view;
+
+impl UiState {
+    /// Opens view 5 on the stacks of something.
+    pub fn look_at(&mut self, focus: Focus) {
+        self.visit(view::index(Context::Stacks));
+        self.want.drill = match &focus {
+            Focus::Function(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.lens.focus = focus;
+        self.lens.source = None;
+        self.forget_cursor();
+    }
+
+    pub(super) fn explore(&mut self, action: Action) {
+        match action {
+            Action::Drill => {
+                if let Some(Row::Function(name)) = self.selected() {
+                    self.look_at(Focus::Function(name.to_string()));
+                }
+            }
+            Action::ProcessStacks => {
+                if let Some(Row::Process(pid)) = self.selected() {
+                    self.look_at(Focus::Process(pid));
+                }
+            }
+            Action::Toggle => self.open(|open| !open),
+            Action::Expand => self.expand(),
+            Action::Collapse => self.collapse(),
+            Action::ExpandAll => {
+                if let Some(node) = self.frame() {
+                    self.unfold.open_below(node);
+                }
+            }
+            Action::NextMatch => self.search(false),
+            Action::PreviousMatch => self.search(true),
+            Action::Source => {
+                self.lens.source = Some(match self.unfold.source() {
+                    Source::Cpu => Source::Hits,
+                    Source::Hits => Source::Cpu,
+                });
+                self.forget_cursor();
+            }
+            Action::Invert => {
+                self.lens.inverted = !self.lens.inverted;
+                self.forget_cursor();
+            }
+            Action::Unroll => self.lens.unrolled = !self.lens.unrolled,
+            Action::Flame => self.toggle_flame(),
+            Action::Zoom => {
+                if let Some(node) = self.frame()
+                    && !self.unfold.zoom_in(node)
+                {
+                    self.message("this is the root already; Esc leaves the zoom", false);
+                }
+            }
+            Action::Beside(back) => self.beside(back),
+            _ => {}
+        }
+    }
+
+    fn toggle_flame(&mut self) {
+        self.lens.flame = !self.lens.flame;
+        if let Some(node) = self.frame() {
+            self.unfold.reveal(node);
+        }
+    }
+
+    /// Another question has another tree: the cursor begins at its root.
+    fn forget_cursor(&mut self) {
+        self.panes[view::index(Context::Stacks)].cursor = None;
+    }
+
+    /// The selected node.
+    fn frame(&self) -> Option<usize> {
+        match self.selected()? {
+            Row::Frame(id) => self.unfold.tree.find(id),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self, change: impl Fn(bool) -> bool) {
+        if let Some(node) = self.frame() {
+            let open = change(self.unfold.is_open(node));
+            self.unfold.set_open(node, open);
+        }
+    }
+
+    fn expand(&mut self) {
+        let Some(node) = self.frame() else { return };
+        if self.unfold.is_open(node)
+            && let Some(&child) = self.unfold.tree.nodes[node].children.first()
+        {
+            self.select(child);
+        } else {
+            self.open(|_| true);
+        }
+    }
+
+    fn collapse(&mut self) {
+        let Some(node) = self.frame() else { return };
+        let this = &self.unfold.tree.nodes[node];
+        if self.unfold.is_open(node) && !this.children.is_empty() {
+            self.open(|_| false);
+        } else if let Some(parent) = this.parent
+            && !self.unfold.roots().contains(&node)
+        {
+            self.select(parent);
+        }
+    }
+
+    pub(super) fn select(&mut self, node: usize) {
+        let id = self.unfold.tree.nodes[node].id;
+        self.panes[self.view].select(Row::Frame(id));
+    }
+
+    pub(super) fn search(&mut self, back: bool) {
+        if self.pane().text.is_empty() {
+            self.message("type / and what to look for", false);
+            return;
+        }
+        let from = self.frame().map(|node| self.unfold.tree.nodes[node].id);
+        if let Some(node) = self.unfold.next_found(from, back) {
+            self.unfold.reveal(node);
+            self.select(node);
+        } else {
+            let text = self.pane().text.clone();
+            let said = if self.unfold.search.literal {
+                format!("no frame holds '{text}' (as plain text: it is no valid pattern)")
+            } else {
+                format!("no frame here matches '{text}'")
+            };
+            self.message(&said, true);
+        }
+    }
+
+    /// One step out of the zoom; false: nothing was zoomed.
+    pub(super) fn zoom_out(&mut self) -> bool {
+        let Some(root) = self.unfold.zoom_out() else {
+            return false;
+        };
+        if let Some(node) = self.unfold.tree.find(root) {
+            self.unfold.reveal(node);
+            self.select(node);
+        }
+        true
+    }
+
+    /// Up and down the boxes of the flame graph: callers above, the heaviest callee below.
+    pub(super) fn climb(&mut self, step: Step, page: usize) {
+        let Some(mut node) = self.frame() else { return };
+        let roots = self.unfold.roots();
+        let tree = &self.unfold.tree;
+        let (up, steps) = match step {
+            Step::Up => (true, 1),
+            Step::Down => (false, 1),
+            Step::PageUp => (true, page),
+            Step::PageDown => (false, page),
+            Step::First => (true, usize::MAX),
+            Step::Last => (false, usize::MAX),
+        };
+        for _ in 0..steps {
+            let this = &tree.nodes[node];
+            let next = if up {
+                this.parent.filter(|_| !roots.contains(&node))
+            } else {
+                let first = this.children.first().copied();
+                first.filter(|&child| tree.nodes[child].weight > 0.0)
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        self.select(node);
+    }
+
+    /// The next box of the same row, whoever its caller is.
+    fn beside(&mut self, back: bool) {
+        let Some(node) = self.frame() else { return };
+        let tree = &self.unfold.tree;
+        let depth = tree.way_up(node).count();
+        let drawn =
+            |&other: &usize| tree.nodes[other].weight > 0.0 && tree.way_up(other).count() == depth;
+        let row: Vec<usize> = tree.walk(&self.unfold.roots()).filter(drawn).collect();
+        let Some(here) = row.iter().position(|&other| other == node) else {
+            return;
+        };
+        let there = if back {
+            here.checked_sub(1)
+        } else {
+            Some(here + 1)
+        };
+        if let Some(&next) = there.and_then(|at| row.get(at)) {
+            self.select(next);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "explore_test.rs"]
+mod tests;

@@ -1,0 +1,121 @@
+//! View 5 as a flame graph: the root above, each box as wide as its weight. `│` begins a box, `▶`
+//! the selected one, `*` one that a search found, `+` one that stands for several narrow ones.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::stacks_figure::{change, name};
+use super::stacks_head::summary;
+use super::{Scene, split, stacks_detail};
+use crate::tui::call_tree::CallTree;
+use crate::tui::lens::is_user;
+use crate::tui::text::{clip, width};
+use crate::tui::widget::flame::{Tile, Weighted, layout};
+use crate::tui::widget::table::window;
+
+/// In narrower boxes every letter counts more than the mark of a cut.
+const ROOMY: usize = 8;
+
+impl Weighted for CallTree {
+    fn weight(&self, node: usize) -> f64 {
+        self.nodes[node].weight
+    }
+
+    fn children(&self, node: usize) -> &[usize] {
+        &self.nodes[node].children
+    }
+}
+
+pub fn render(scene: &Scene<'_>, selected: usize, area: Rect, buf: &mut Buffer) {
+    let unfold = &scene.ui.unfold;
+    let rows = layout(&unfold.tree, &unfold.roots(), area.width);
+    let (list, below) = split(area, rows.len() + 1, 3..=6);
+    let above = u16::from(list.height > 3);
+    let body = Rect {
+        y: list.y + above,
+        height: list.height - above,
+        ..list
+    };
+    let at = place(&rows, &unfold.tree, selected);
+    let shown = window(rows.len(), at.map(|(row, _)| row), usize::from(body.height));
+    if above > 0 {
+        let part = format!("rows {}–{} of {}", shown.start + 1, shown.end, rows.len());
+        let part = (shown.len() < rows.len()).then_some(part);
+        let head = summary(scene, part, usize::from(list.width));
+        buf.set_line(list.x, list.y, &head, list.width);
+    }
+    for (y, row) in (body.y..).zip(shown) {
+        for (i, tile) in rows[row].iter().enumerate() {
+            let here = at == Some((row, i));
+            let text = label(scene, tile, here);
+            let style = if here {
+                scene.theme.selected
+            } else {
+                fill(scene, tile, row + i)
+            };
+            let x = body.x + tile.x;
+            let end = usize::from(tile.width);
+            let text = if end < ROOMY {
+                Cow::Owned(text.chars().take(end).collect())
+            } else {
+                clip(&text, end)
+            };
+            let room = end.saturating_sub(width(&text));
+            let text = format!("{text}{}", " ".repeat(room));
+            buf.set_stringn(x, y, text, end, style);
+        }
+    }
+    if let Some(area) = below {
+        stacks_detail::render(scene, selected, area, buf);
+    }
+}
+
+/// Row and box of a node; of one that has none of its own, the box it is part of or below.
+fn place(rows: &[Vec<Tile>], tree: &CallTree, node: usize) -> Option<(usize, usize)> {
+    tree.way_up(node).find_map(|node| {
+        rows.iter().enumerate().find_map(|(row, tiles)| {
+            let at = tiles.iter().position(|tile| tile.nodes.contains(&node));
+            at.map(|at| (row, at))
+        })
+    })
+}
+
+fn label(scene: &Scene<'_>, tile: &Tile, here: bool) -> String {
+    let unfold = &scene.ui.unfold;
+    let found = tile.nodes.iter().any(|&node| unfold.found.hits[node]);
+    let sign = match (here, found, tile.nodes.len()) {
+        (true, ..) => '▶',
+        (_, true, _) => '*',
+        (_, _, 1) => '│',
+        _ => '+',
+    };
+    match tile.nodes.as_slice() {
+        [node] if unfold.compares() => {
+            let change = change(scene, *node);
+            let room = usize::from(tile.width).saturating_sub(change.points().len() + 2);
+            let name = name(&unfold.tree.nodes[*node]);
+            format!("{sign}{} {}", clip(&name, room.max(1)), change.points())
+        }
+        [node] => format!("{sign}{}", name(&unfold.tree.nodes[*node])),
+        nodes => format!("{sign}{} more", nodes.len()),
+    }
+}
+
+/// Neighbours differ, above and beside.
+fn fill(scene: &Scene<'_>, tile: &Tile, turn: usize) -> Style {
+    let unfold = &scene.ui.unfold;
+    let theme = scene.theme;
+    let node = tile.nodes[0];
+    if tile.nodes.iter().any(|&node| unfold.found.hits[node]) {
+        theme.found
+    } else if unfold.compares() {
+        change(scene, node).fill(scene)
+    } else if is_user(&unfold.tree.nodes[node].name) {
+        theme.user_boxes[turn % 2]
+    } else {
+        theme.boxes[turn % 2]
+    }
+}

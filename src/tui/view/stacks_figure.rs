@@ -1,0 +1,109 @@
+//! The figures of view 5's frames: share, CPU time or hits, and what differs from the mark.
+
+use ratatui::style::Style;
+
+use super::Scene;
+use crate::tui::call_tree::Node;
+use crate::tui::figure;
+use crate::tui::lens::Source;
+
+/// Changes of fewer points are rounding.
+const STILL: f64 = 0.05;
+
+fn node<'a>(scene: &'a Scene<'_>, node: usize) -> &'a Node {
+    &scene.ui.unfold.tree.nodes[node]
+}
+
+/// `≈412ms/s` of CPU time, or hits; `≈` where a sample stands for more than itself.
+pub fn amount(scene: &Scene<'_>, at: usize) -> String {
+    let node = node(scene, at);
+    match scene.ui.unfold.source() {
+        Source::Cpu => per_second(scene, node.weight),
+        Source::Hits => {
+            let estimated = (node.weight - node.samples as f64).abs() > 0.5;
+            figure::estimate(Some(node.weight), estimated)
+        }
+    }
+}
+
+/// ms of CPU time in a second.
+pub fn per_second(scene: &Scene<'_>, ns: f64) -> String {
+    figure::estimate(Some(ns / 1e6 / scene.snapshot.profile_s), true)
+}
+
+/// Percent of one CPU.
+pub fn cpu_pct(scene: &Scene<'_>, ns: f64) -> String {
+    figure::percent(Some(ns / scene.snapshot.profile_s / 1e7))
+}
+
+pub fn share(weight: f64, all: f64) -> String {
+    let pct = weight * 100.0 / all;
+    if pct < STILL {
+        return figure::percent(Some(pct));
+    }
+    format!("{pct:.1}%")
+}
+
+/// A frame against the mark.
+pub struct Change {
+    pub then: String,
+    /// Percentage points of the share, with their sign.
+    pub points: f64,
+    /// Per second: `×1.23`, `new`, `gone`.
+    pub times: String,
+}
+
+pub fn change(scene: &Scene<'_>, at: usize) -> Change {
+    let tree = &scene.ui.unfold.tree;
+    let node = node(scene, at);
+    let pct = |weight: f64, all: f64| if all > 0.0 { weight * 100.0 / all } else { 0.0 };
+    let times = match node.weight / node.then {
+        _ if node.then <= 0.0 => "new".to_owned(),
+        _ if node.weight <= 0.0 => "gone".to_owned(),
+        ratio if ratio < 9.995 => format!("×{ratio:.2}"),
+        ratio => format!("×{}", figure::rate(Some(ratio))),
+    };
+    Change {
+        then: share(node.then, tree.then()),
+        points: pct(node.weight, tree.weight()) - pct(node.then, tree.then()),
+        times,
+    }
+}
+
+impl Change {
+    pub fn points(&self) -> String {
+        if self.points.abs() < STILL {
+            "0.0".to_owned()
+        } else {
+            format!("{:+.1}", self.points)
+        }
+    }
+
+    /// Of a box of the flame graph.
+    pub fn fill(&self, scene: &Scene<'_>) -> Style {
+        let theme = scene.theme;
+        match self.points {
+            _ if self.points.abs() < STILL => theme.same,
+            points if points > 0.0 => theme.more,
+            _ => theme.less,
+        }
+    }
+
+    /// Of a figure on the terminal's own ground.
+    pub fn ink(&self, scene: &Scene<'_>) -> Style {
+        let theme = scene.theme;
+        match self.points {
+            _ if self.points.abs() < STILL => theme.dim,
+            points if points > 0.0 => theme.bad,
+            _ => theme.good,
+        }
+    }
+}
+
+/// `tcp_v4_rcv`, and how often it repeats where recursion is folded.
+pub fn name(node: &Node) -> String {
+    match node.repeats {
+        1 => node.name.to_string(),
+        n => format!("{} ×{n}", node.name),
+    }
+}
