@@ -28,7 +28,12 @@ fn the_key_table_is_the_programs_own() {
 fn every_long_flag_that_readme_names_exists() {
     let readme = fs::read_to_string(path()).expect("README.md");
     let mut help = String::new();
-    for words in [&["--help"][..], &["demo", "--help"], &["doctor", "--help"]] {
+    for words in [
+        &["--help"][..],
+        &["demo", "--help"],
+        &["doctor", "--help"],
+        &["export", "--help"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(words)
             .output()

@@ -1,10 +1,14 @@
-//! Formats of a snapshot: one file each, a pure function from a snapshot to text. Who opens files
+//! Formats of a snapshot or of its stacks: one file each, a pure function to text. Who opens files
 //! and when to flush is not known here.
 
 mod clean;
 mod columns;
 mod csv;
+mod folded;
 pub mod json;
+mod saved;
+mod stacks;
+mod svg;
 mod table;
 mod text;
 mod text_table;
@@ -13,6 +17,8 @@ mod text_table;
 mod fixture;
 
 pub use clean::clean;
+pub use saved::{Saved, parse};
+pub use stacks::Profile;
 pub use table::{TABLES, Table, table};
 
 use crate::model::Snapshot;
@@ -49,4 +55,29 @@ pub static FORMATS: &[Format] = &[
 
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+/// One way to write call stacks.
+#[derive(Debug)]
+pub struct StackFormat {
+    /// As typed after `--to`.
+    pub name: &'static str,
+    /// `None`: there is nothing to write.
+    pub write: fn(&Profile) -> Option<String>,
+}
+
+/// In the order of the help.
+pub static STACK_FORMATS: &[StackFormat] = &[
+    StackFormat {
+        name: "folded",
+        write: folded::text,
+    },
+    StackFormat {
+        name: "svg",
+        write: svg::picture,
+    },
+];
+
+pub fn stack_format(name: &str) -> Option<&'static StackFormat> {
+    STACK_FORMATS.iter().find(|format| format.name == name)
 }

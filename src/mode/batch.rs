@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli;
@@ -19,19 +20,32 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const LAST_STEPS: usize = 20;
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
-pub fn run(mut engine: Engine, mut want: Want, typed: &cli::Live) -> Result<(), Error> {
+pub fn run(engine: Engine, want: Want, typed: &cli::Live) -> Result<(), Error> {
+    let mut printer = Printer::new(typed)?;
+    drive(engine, want, typed.count, |snapshot| {
+        printer.print(snapshot)
+    })
+}
+
+/// Gives `take` snapshots until there were `count`, a signal (after the partial interval), the end
+/// of the source, or its refusal.
+pub fn drive(
+    mut engine: Engine,
+    mut want: Want,
+    count: Option<u64>,
+    mut take: impl FnMut(&Arc<Snapshot>) -> Result<bool, Error>,
+) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
     signals.end_by_deadline(|| {}).map_err(failed)?;
-    let mut printer = Printer::new(typed)?;
-    let mut left = typed.count;
+    let mut left = count;
     while left != Some(0) {
         if signals.stop_asked() {
             want.interval = Duration::from_millis(1);
             engine.want(want);
             for _ in 0..LAST_STEPS {
                 if let Progress::Snapshot(partial) = engine.step(PATIENCE)? {
-                    printer.print(&partial)?;
+                    take(&partial)?;
                     break;
                 }
             }
@@ -40,7 +54,7 @@ pub fn run(mut engine: Engine, mut want: Want, typed: &cli::Live) -> Result<(), 
         match engine.step(PATIENCE)? {
             Progress::Working => {}
             Progress::Snapshot(snapshot) => {
-                if !printer.print(&snapshot)? {
+                if !take(&snapshot)? {
                     return Ok(());
                 }
                 left = left.map(|left| left - 1);

@@ -26,7 +26,14 @@ mod tests {
             let mut script = Vec::new();
             run(*shell, &mut script).expect("memory takes every write");
             let script = String::from_utf8(script).expect("scripts are text");
-            for word in ["netop", "doctor", "demo", "max-overhead"] {
+            for word in [
+                "netop",
+                "doctor",
+                "demo",
+                "export",
+                "folded",
+                "max-overhead",
+            ] {
                 assert!(script.contains(word), "{shell}: no {word}");
             }
         }

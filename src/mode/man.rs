@@ -60,7 +60,7 @@ mod tests {
                 assert!(page.contains(&format!("--{long}")), "no --{long}");
             }
         }
-        for name in ["DOCTOR", "DEMO", "COMPLETIONS", "MAN"] {
+        for name in ["DOCTOR", "DEMO", "EXPORT", "COMPLETIONS", "MAN"] {
             assert!(page.contains(&format!(".SH NETOP {name}")), "no {name}");
         }
         assert!(!page.contains("--keys"), "hidden flags stay hidden");

@@ -3,6 +3,7 @@
 mod batch;
 mod completions;
 mod doctor;
+mod export;
 mod live;
 mod man;
 mod names;
@@ -32,6 +33,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
+        Some(Command::Export(typed)) => export::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }
@@ -43,48 +45,60 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
 /// This host's kernel.
 fn host(typed: &Live) -> Result<(), Error> {
     screen::check_output(typed)?;
-    let mut plan = plan::live(typed)?;
-    let source = LiveSource::open(Options {
-        specs: plan.registry.specs(),
-        tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
-        interval: plan.want.interval,
-    })?;
-    watch(
-        Box::new(source),
-        Box::new(HostNames::start(drivers(&Proc::host()))),
-        plan,
-        typed,
-    )
+    watch(Origin::Host, plan::live(typed)?, typed)
 }
 
 /// The made-up machine.
 fn made_up(typed: &Live, seed: u64) -> Result<(), Error> {
     screen::check_output(typed)?;
-    let plan = plan::demo(typed)?;
     let pace = if typed.screen.keys.is_some() {
         Pace::AsFastAsPossible
     } else {
         Pace::RealTime
     };
-    let source = Demo::new(seed, pace, plan.registry.specs());
-    watch(Box::new(source), Box::new(DemoNames::new()), plan, typed)
+    watch(Origin::MadeUp(seed, pace), plan::demo(typed)?, typed)
+}
+
+/// Where samples and names come from.
+#[derive(Clone, Copy)]
+enum Origin {
+    Host,
+    /// With this seed.
+    MadeUp(u64, Pace),
+}
+
+impl Origin {
+    fn engine(self, mut plan: Plan) -> Result<Engine, Error> {
+        let specs = plan.registry.specs();
+        let (source, names): (Box<dyn Source>, Box<dyn Names>) = match self {
+            Origin::Host => {
+                let source = LiveSource::open(Options {
+                    specs,
+                    tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
+                    interval: plan.want.interval,
+                })?;
+                let names = HostNames::start(drivers(&Proc::host()));
+                (Box::new(source), Box::new(names))
+            }
+            Origin::MadeUp(seed, pace) => (
+                Box::new(Demo::new(seed, pace, specs)),
+                Box::new(DemoNames::new()),
+            ),
+        };
+        let Plan {
+            registry,
+            want,
+            settings,
+            ..
+        } = plan;
+        Ok(Engine::new(source, names, registry, settings, want))
+    }
 }
 
 /// The screen, its script, or batch.
-fn watch(
-    source: Box<dyn Source>,
-    names: Box<dyn Names>,
-    plan: Plan,
-    typed: &Live,
-) -> Result<(), Error> {
-    let Plan {
-        registry,
-        want,
-        settings,
-        ..
-    } = plan;
-    let notes = settings.notes.clone();
-    let engine = Engine::new(source, names, registry, settings, want.clone());
+fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
+    let (want, notes) = (plan.want.clone(), plan.settings.notes.clone());
+    let engine = origin.engine(plan)?;
     if typed.batch.batch {
         return batch::run(engine, want, typed);
     }

@@ -138,7 +138,7 @@ fn shares_of_samples_are_those_of_the_host_counters() {
 
 #[test]
 fn chains_name_the_running_process_and_what_is_under_them() {
-    let mut demo = demo(1, &clocked(20_000));
+    let mut demo = demo(1, &clocked(5_000));
     let (batches, _) = interval(&mut demo);
     let mut threads = 0;
     for batch in &batches {
@@ -170,5 +170,5 @@ fn chains_name_the_running_process_and_what_is_under_them() {
             }
         }
     }
-    assert!(threads > 1000, "{threads}");
+    assert!(threads > 250, "{threads}");
 }

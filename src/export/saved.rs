@@ -1,0 +1,126 @@
+//! A snapshot that was written as JSON, read again: the stacks and where they come from. The file
+//! may come from anywhere: what is no snapshot is refused with the reason.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::model::{Context, SCHEMA, Stack};
+
+/// Text of one snapshot; a busy host of 512 CPUs has a tenth of it.
+const LARGEST: usize = 16 << 20;
+
+/// A kernel and a user chain have 127 frames each, and some were inlined.
+const DEEPEST: usize = 2000;
+
+/// Sums of weights stay exact below this.
+const HEAVIEST: f64 = (1_u64 << 53) as f64;
+
+#[derive(Debug)]
+pub struct Saved {
+    pub hostname: String,
+    pub kernel: String,
+    /// End of the interval, RFC 3339 when netop wrote it.
+    pub at: String,
+    pub interval_s: f64,
+    pub stacks: Vec<Stack>,
+}
+
+#[derive(Deserialize)]
+struct SnapshotText {
+    schema: String,
+    at: String,
+    interval_s: f64,
+    host: HostText,
+    stacks: Vec<StackText>,
+}
+
+#[derive(Deserialize)]
+struct HostText {
+    hostname: String,
+    kernel: String,
+}
+
+#[derive(Deserialize)]
+struct StackText {
+    function: String,
+    pid: u32,
+    comm: String,
+    weight: f64,
+    #[serde(default)]
+    unit: Option<String>,
+    #[serde(default)]
+    samples: u64,
+    #[serde(default)]
+    context: Option<String>,
+    #[serde(default)]
+    cut: Option<u64>,
+    frames: Vec<String>,
+}
+
+/// Reads a file of one snapshot, or the last line of a stream of them.
+pub fn parse(text: &str) -> Result<Saved, String> {
+    let text = text.trim();
+    let last = text.rsplit('\n').next().unwrap_or(text);
+    // An indented object ends with a line of its own.
+    let object = if last.starts_with('{') { last } else { text };
+    if object.len() > LARGEST {
+        return Err(format!(
+            "one snapshot of {} MiB is larger than any that netop writes",
+            object.len() >> 20
+        ));
+    }
+    let read: SnapshotText = serde_json::from_str(object).map_err(|error| error.to_string())?;
+    if read.schema != SCHEMA {
+        return Err(format!("its schema is {:?}, not {SCHEMA}", read.schema));
+    }
+    let stacks: Result<Vec<Stack>, String> = read.stacks.into_iter().map(stack).collect();
+    let stacks = stacks?;
+    let weight: f64 = stacks.iter().map(|stack| stack.weight).sum();
+    if weight >= HEAVIEST {
+        return Err(format!("its stacks weigh {weight:e} together"));
+    }
+    Ok(Saved {
+        hostname: read.host.hostname,
+        kernel: read.host.kernel,
+        at: read.at,
+        interval_s: read.interval_s,
+        stacks,
+    })
+}
+
+fn stack(read: StackText) -> Result<Stack, String> {
+    let unit = match read.unit.as_deref() {
+        None | Some("hits") => "hits",
+        Some("ns") => "ns",
+        Some(other) => return Err(format!("a stack has the unit {other:?}")),
+    };
+    if read.weight < 0.0 {
+        return Err(format!("a stack has the weight {}", read.weight));
+    }
+    if read.frames.len() > DEEPEST {
+        return Err(format!("a stack has {} frames", read.frames.len()));
+    }
+    let context = read.context.as_deref();
+    let frames: Vec<Arc<str>> = read.frames.into_iter().map(Arc::from).collect();
+    Ok(Stack {
+        function: read.function.into(),
+        pid: read.pid,
+        comm: read.comm.into(),
+        weight: read.weight,
+        unit,
+        samples: read.samples,
+        stage: None,
+        direction: None,
+        context: Context::ALL
+            .iter()
+            .map(|known| known.name())
+            .find(|known| Some(*known) == context),
+        cut: read.cut.map_or(usize::MAX, |cut| cut as usize),
+        frames: frames.into(),
+    })
+}
+
+#[cfg(test)]
+#[path = "saved_tests.rs"]
+mod tests;

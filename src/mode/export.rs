@@ -1,0 +1,226 @@
+//! `netop export`: call stacks for other programs, of this host now or of a snapshot from before.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Origin, batch, printed, save};
+use crate::cli;
+use crate::error::Error;
+use crate::export::{self, Profile, Saved};
+use crate::model::{STACKS_EXPORTED, Snapshot, Stack, format_time};
+use crate::plan;
+use crate::source::demo::Pace;
+
+/// A stream of snapshots has no end, a file that is read does.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// Prints the stacks, or writes them to `typed.output`.
+pub fn run(typed: &cli::Export) -> Result<(), Error> {
+    let format = export::stack_format(&typed.to)
+        .ok_or_else(|| Error::usage(format!("there is no {}", typed.to), "netop export --help"))?;
+    if let Some(path) = &typed.output {
+        // Before ten seconds are spent on what cannot be kept.
+        save::may_write(path).map_err(|error| not_written(path, &error))?;
+    }
+    let (text, note) = match &typed.file {
+        Some(path) => of_file(path, typed, format)?,
+        None => (of_now(typed, format)?, None),
+    };
+    match &typed.output {
+        Some(path) => save::whole(path, text.as_bytes()).map_err(|e| not_written(path, &e))?,
+        None => printed(io::stdout().write_all(text.as_bytes()))?,
+    }
+    if let Some(note) = note {
+        // A closed standard error has no reader to tell.
+        let _nobody_reads = writeln!(io::stderr(), "netop: {note}");
+    }
+    Ok(())
+}
+
+/// Samples a host for `typed.duration`.
+fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<String, Error> {
+    let mut live = typed.live();
+    let intervals = typed.duration.as_secs_f64().ceil().max(1.0);
+    live.interval = Duration::from_secs_f64(typed.duration.as_secs_f64() / intervals);
+    let (mut plan, origin) = if typed.demo {
+        (
+            plan::demo(&live)?,
+            Origin::MadeUp(1, Pace::AsFastAsPossible),
+        )
+    } else {
+        (plan::live(&live)?, Origin::Host)
+    };
+    // The function is the only event that was asked for by name.
+    let function = plan.want.exact.first().cloned();
+    plan.want.drill.clone_from(&function);
+    let want = plan.want.clone();
+    let engine = origin.engine(plan)?;
+    let mut last: Option<Arc<Snapshot>> = None;
+    batch::drive(engine, want, Some(intervals as u64), |snapshot| {
+        last = Some(Arc::clone(snapshot));
+        Ok(true)
+    })?;
+    let snapshot = last.ok_or_else(|| {
+        Error::nothing(
+            "interrupted before there was a stack",
+            format!("netop export --to {}", typed.to),
+        )
+    })?;
+    let (stacks, seconds): (Vec<Stack>, f64) = match &function {
+        Some(name) => (of_function(&snapshot.profile, name), snapshot.profile_s),
+        None => (snapshot.cpu_profile.to_vec(), snapshot.cpu_profile_s),
+    };
+    let host = &snapshot.host;
+    let profile = Profile {
+        title: title(&host.hostname, function.as_deref(), seconds),
+        subtitle: subtitle(
+            &host.kernel,
+            &format_time(snapshot.at),
+            snapshot.host.clock.filter(|_| function.is_none()),
+        ),
+        stacks: &stacks,
+    };
+    (format.write)(&profile).ok_or_else(|| nothing_sampled(&snapshot, function.as_deref()))
+}
+
+fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>) -> Error {
+    if let Some(banner) = &snapshot.health.banner {
+        return Error::unavailable(format!("nothing was sampled. {banner}"), "netop doctor");
+    }
+    match function {
+        Some(name) => {
+            let row = snapshot.functions.iter().find(|row| *row.name == *name);
+            let why = match row.and_then(|row| row.reason.as_deref()) {
+                Some(reason) => format!(": {reason}"),
+                None => String::new(),
+            };
+            Error::nothing(
+                format!("no stack of {name} was sampled{why}"),
+                format!("netop export --function {name} --duration 30 --to folded"),
+            )
+        }
+        None => Error::nothing(
+            format!("no CPU time was sampled ({})", snapshot.health.governor),
+            "netop export --max-overhead 100 --to folded",
+        ),
+    }
+}
+
+/// The stacks of a saved snapshot, and what to know about them.
+fn of_file(
+    path: &Path,
+    typed: &cli::Export,
+    format: &export::StackFormat,
+) -> Result<(String, Option<String>), Error> {
+    let saved = read(path)?;
+    let function = typed.function.as_deref();
+    let stacks = match function {
+        Some(name) => of_function(&saved.stacks, name),
+        None => saved
+            .stacks
+            .iter()
+            .filter(|stack| stack.unit == "ns")
+            .cloned()
+            .collect(),
+    };
+    let few = format!(
+        "a snapshot holds the {STACKS_EXPORTED} heaviest stacks of its last interval at most"
+    );
+    let profile = Profile {
+        title: title(&saved.hostname, function, saved.interval_s),
+        subtitle: format!("{} · {few}", subtitle(&saved.kernel, &saved.at, None)),
+        stacks: &stacks,
+    };
+    match (format.write)(&profile) {
+        Some(text) => Ok((text, Some(few))),
+        None => Err(not_in_file(path, &saved, typed)),
+    }
+}
+
+fn not_in_file(path: &Path, saved: &Saved, typed: &cli::Export) -> Error {
+    let mut names: Vec<&str> = saved.stacks.iter().map(|stack| &*stack.function).collect();
+    names.sort_unstable();
+    names.dedup();
+    let wanted = typed.function.as_deref().unwrap_or("CPU time");
+    let shown = export::clean(&path.display().to_string()).into_owned();
+    let other = names
+        .iter()
+        .find(|name| Some(**name) != typed.function.as_deref());
+    let hint = match other {
+        Some(&"cpu") => format!("netop export {shown} --to {}", typed.to),
+        Some(name) => format!(
+            "netop export {shown} --function {} --to {}",
+            export::clean(name),
+            typed.to
+        ),
+        None => format!("netop export --to {}", typed.to),
+    };
+    Error::nothing(format!("{shown} has no stacks of {wanted}"), hint)
+}
+
+fn read(path: &Path) -> Result<Saved, Error> {
+    let shown = export::clean(&path.display().to_string()).into_owned();
+    let failed = |why: &str, hint: &str| Error::failed(format!("cannot read {shown}: {why}"), hint);
+    let list = format!("ls -l {shown}");
+    // A pipe without a writer would be waited for.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|error| failed(&error.to_string(), &list))?;
+    let meta = file
+        .metadata()
+        .map_err(|error| failed(&error.to_string(), &list))?;
+    if !meta.is_file() {
+        return Err(failed("it is no regular file", &list));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&error.to_string(), &list))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(failed(
+            "it is larger than 64 MiB; only its last snapshot is used",
+            &format!("tail -n 1 {shown} > last.json"),
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is no text (UTF-8)".to_owned());
+    text.and_then(|text| export::parse(&text)).map_err(|why| {
+        Error::failed(
+            format!("{shown} is no snapshot of netop: {}", export::clean(&why)),
+            "netop -b -n 2 --format json -o snapshot.json",
+        )
+    })
+}
+
+fn of_function(stacks: &[Stack], name: &str) -> Vec<Stack> {
+    let wanted = |stack: &&Stack| *stack.function == *name && stack.unit == "hits";
+    stacks.iter().filter(wanted).cloned().collect()
+}
+
+fn title(host: &str, function: Option<&str>, seconds: f64) -> String {
+    let of = match function {
+        Some(name) => format!("call stacks of {name}, hits"),
+        None => "CPU time by call stack, µs".to_owned(),
+    };
+    format!("{host}: {of}, {seconds:.1} s")
+}
+
+fn subtitle(kernel: &str, until: &str, clock: Option<&str>) -> String {
+    match clock {
+        Some(clock) => format!("{kernel} · {clock} · until {until}"),
+        None => format!("{kernel} · until {until}"),
+    }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Error {
+    let shown = export::clean(&path.display().to_string()).into_owned();
+    Error::failed(
+        format!("cannot write {shown}: {error}"),
+        "netop export -o FILE --to svg",
+    )
+}
