@@ -12,6 +12,8 @@ mod explore;
 mod figure;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fixture_cpu;
 mod footer;
 mod frame_pointers;
 #[cfg(test)]
