@@ -148,12 +148,12 @@ fn cpu_time_is_split_by_direction_and_divided_by_packets() {
     close(summary.ns_error, 0.0);
     close(summary.cpu_window_s, 4.0);
     let stages = time.stages(&names, true);
-    let named: Vec<_> = stages
+    let found: Vec<_> = stages
         .iter()
         .filter(|s| s.cpu_pct > 0.0)
         .map(|s| (s.stage, s.direction, s.cpu_pct.round() as u32))
         .collect();
-    assert_eq!(named, [("tcp", "rx", 30), ("xmit", "tx", 20)]);
+    assert_eq!(found, [("tcp", "rx", 30), ("xmit", "tx", 20)]);
     close(stages[0].ns_per_packet, 3000.0);
     assert_eq!(stages[0].per_cpu.len(), 1);
     let stages: f64 = stages.iter().map(|s| s.cpu_pct).sum();
@@ -259,9 +259,9 @@ fn without_names_there_are_no_figures_rather_than_zeros() {
 #[test]
 fn a_profilers_work_is_the_observers_and_not_the_networks() {
     let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
-    let observed = "_raw_spin_lock perf_tp_event tcp_v4_rcv net_rx_action handle_softirqs";
+    let inside = "_raw_spin_lock perf_tp_event tcp_v4_rcv net_rx_action handle_softirqs";
     for _ in 0..3 {
-        time.fold.push(0, 7, 100 * MS, &chain(observed));
+        time.fold.push(0, 7, 100 * MS, &chain(inside));
         second(&mut time, &mut names, &[]);
     }
     let mut summary = Summary::default();

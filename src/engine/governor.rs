@@ -2,11 +2,11 @@
 //! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
 //! then rows from the end of the priorities; every step is said.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::phrase::Said;
 use super::registry::Registry;
 use crate::decode::{Attach, Counts, EventId, Session};
 use crate::model::Want;
@@ -200,18 +200,8 @@ impl Governor {
         for row in order {
             let probe = &registry.rows[row].probe;
             let served = !filtered && probe.free().is_some_and(|f| free.serves(f));
-            if self.counting == Counting::Proc {
-                if !served {
-                    plan.reasons[row] =
-                        Some("needs perf events; netop runs with --counting proc".into());
-                }
-                continue;
-            }
-            if want.detached {
-                if !served {
-                    plan.reasons[row] =
-                        Some("everything is detached; press ! to attach again".into());
-                }
+            if let Some(why) = self.nothing_opened(want) {
+                plan.reasons[row] = (!served).then(|| why.into());
                 continue;
             }
             let wide = drilled(row) || !served || self.counting == Counting::Perf;
@@ -246,15 +236,7 @@ impl Governor {
             if worst > limit && self.budget_pct < 100.0 {
                 if !must {
                     shed.push(probe.function());
-                    plan.reasons[row] = Some(
-                        format!(
-                            "counting it would take netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
-                            worst / 1e7,
-                            self.budget_pct * COMES_BACK,
-                            self.budget_pct
-                        )
-                        .into(),
-                    );
+                    plan.reasons[row] = Some(self.too_dear(worst).into());
                     continue;
                 }
                 forced_over.get_or_insert(probe.function());
@@ -268,8 +250,7 @@ impl Governor {
             .iter()
             .map(|&(_, event, drill)| Attach {
                 event,
-                stacks_per_s: (f64::from(if drill { DRILL_STACKS } else { STACKS }) * stacks)
-                    as u32,
+                stacks_per_s: (target(drill) * stacks) as u32,
                 wide: true,
                 per_task,
             })
@@ -277,17 +258,41 @@ impl Governor {
         plan.attached.sort_by_key(|a| a.event);
         self.attached = plan.attached.iter().map(|a| a.event).collect();
         let missing = plan.reasons.iter().flatten().count() - shed.len();
-        plan.phrase = phrase(want, self.counting, &shed, forced_over, stacks, missing);
-        if plan.clock_hz < want.clock_hz && !want.detached && self.counting != Counting::Proc {
-            let _infallible = write!(plan.phrase, "; CPU time sampled at {} Hz", plan.clock_hz);
+        plan.phrase = Said {
+            want,
+            counting: self.counting,
+            shed: &shed,
+            over: forced_over,
+            stacks,
+            missing,
+            clock_hz: plan.clock_hz,
         }
+        .phrase();
         plan
+    }
+
+    /// Why no event is opened at all.
+    fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
+        if self.counting == Counting::Proc {
+            return Some("needs perf events; netop runs with --counting proc");
+        }
+        want.detached
+            .then_some("everything is detached; press ! to attach again")
+    }
+
+    fn too_dear(&self, worst_ns: f64) -> String {
+        format!(
+            "counting it would take netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
+            worst_ns / 1e7,
+            self.budget_pct * COMES_BACK,
+            self.budget_pct
+        )
     }
 
     /// CPU samples come first, they say what everything costs; but half of a small budget is all
     /// they get, and below [`FEWEST_HZ`] they say nothing.
     fn clock_hz(&self, want: &Want) -> u32 {
-        if want.detached || self.counting == Counting::Proc {
+        if self.nothing_opened(want).is_some() {
             return 0;
         }
         if self.budget_pct >= 100.0 {
@@ -315,8 +320,7 @@ impl Governor {
             let wanted: f64 = opened
                 .iter()
                 .map(|&(_, event, drill)| {
-                    let target = if drill { DRILL_STACKS } else { STACKS };
-                    self.expected(event, cpu, false).min(f64::from(target)) * SAMPLE_NS
+                    self.expected(event, cpu, false).min(target(drill)) * SAMPLE_NS
                 })
                 .sum();
             let left = (self.budget_pct * 1e7 - spent.get(&cpu).copied().unwrap_or(0.0)).max(0.0);
@@ -327,6 +331,11 @@ impl Governor {
         // Fewer than a few samples per second say nothing.
         if share < 0.1 { 0.0 } else { share }
     }
+}
+
+/// Wanted samples per second of an event on a CPU; `drill`: its row is being looked at.
+fn target(drill: bool) -> f64 {
+    f64::from(if drill { DRILL_STACKS } else { STACKS })
 }
 
 /// The events of a row that can be opened here, or why none can.
@@ -355,55 +364,6 @@ fn usable(
         return Err(missing.unwrap_or_else(|| "this source has no such event".to_owned()));
     }
     Ok(usable)
-}
-
-fn phrase(
-    want: &Want,
-    counting: Counting,
-    shed: &[&str],
-    over: Option<&str>,
-    stacks: f64,
-    missing: usize,
-) -> String {
-    if want.detached {
-        return "all detached".to_owned();
-    }
-    if counting == Counting::Proc {
-        return "free counters only".to_owned();
-    }
-    let mut phrase = String::new();
-    if let Some(function) = over {
-        let _infallible = write!(phrase, "over budget for {function}, ! detaches; ");
-    }
-    match shed {
-        [] => {}
-        [one] => {
-            let _infallible = write!(phrase, "not counted to save CPU: {one}; ");
-        }
-        [first, rest @ ..] => {
-            let _infallible = write!(
-                phrase,
-                "not counted to save CPU: {first} and {} more; ",
-                rest.len()
-            );
-        }
-    }
-    if stacks < 1.0 {
-        let kept = if stacks > 0.0 {
-            format!("{:.0}% of the stacks; ", stacks * 100.0)
-        } else {
-            "no stacks; ".to_owned()
-        };
-        phrase.push_str(&kept);
-    }
-    if missing > 0 {
-        let _infallible = write!(phrase, "{missing} rows cannot be counted here; ");
-    }
-    if phrase.is_empty() {
-        return "all rows counted".to_owned();
-    }
-    phrase.truncate(phrase.len() - 2);
-    phrase
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod cpus;
 mod functions;
 mod governor;
 mod losses;
+mod phrase;
 mod processes;
 mod registry;
 mod report;

@@ -60,8 +60,8 @@ impl Engine {
             samples: &std::mem::take(&mut self.event_samples),
             length_ns: tick.interval_ns,
         });
-        let wire = self.traffic.wire();
-        let cpu_stacks = self.take_cpu_time(tick, wire, &functions);
+        let packets = self.traffic.wire();
+        let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
         let flows = std::mem::take(&mut self.flows);
         let processes = self.processes.rows(
             &folded,
@@ -116,7 +116,7 @@ impl Engine {
             candidates: Arc::clone(&self.processes.candidates),
             cpu_profile_s: 0.0,
         };
-        self.report_cpu_time(wire, &cpu_stacks, &mut snapshot);
+        self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot
     }
 

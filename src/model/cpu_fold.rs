@@ -88,7 +88,9 @@ impl CpuFold {
                 judged,
             });
             if !keep(pid, judged) {
-                chain.into_iter().for_each(|id| self.chains.release(id));
+                if let Some(chain) = chain {
+                    self.chains.release(chain);
+                }
                 continue;
             }
             let cell = kept.entry((u16::MAX, pid, chain)).or_default();
@@ -137,7 +139,9 @@ impl CpuFold {
     pub fn forget(&mut self) {
         self.totals.clear();
         for ((.., chain), _) in std::mem::take(&mut self.stacks) {
-            chain.into_iter().for_each(|id| self.chains.release(id));
+            if let Some(chain) = chain {
+                self.chains.release(chain);
+            }
         }
         self.window.forget(&mut self.chains);
     }

@@ -3,6 +3,7 @@
 
 mod chain;
 mod cost;
+mod cpu;
 mod cpu_fold;
 mod fold;
 mod judged;
@@ -15,15 +16,15 @@ mod want;
 mod window;
 
 pub use cost::{Bounded, differ, ratio};
+pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Spot};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Finding, Function, HISTORY,
-    Health, HostInfo, Latency, Part, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot,
-    Stack, Stage, Summary, Tcp,
+    Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
+    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,

@@ -12,6 +12,16 @@ pub enum Source {
     Hits,
 }
 
+impl Source {
+    /// How much of the past its stacks cover.
+    pub fn seconds(self, snapshot: &Snapshot) -> f64 {
+        match self {
+            Source::Cpu => snapshot.cpu_profile_s,
+            Source::Hits => snapshot.profile_s,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Focus {
     #[default]

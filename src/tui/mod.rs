@@ -14,6 +14,8 @@ mod figure;
 mod fixture;
 #[cfg(test)]
 mod fixture_cpu;
+#[cfg(test)]
+mod fixture_profile;
 mod footer;
 mod frame_pointers;
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub struct Theme {
     /// Boxes of the flame graph; neighbours take turns.
     pub boxes: [Style; 2],
     pub user_boxes: [Style; 2],
+    pub found_box: Style,
     /// More and less than in the mark, or as much.
     pub more: Style,
     pub same: Style,
@@ -58,13 +59,14 @@ pub static THEMES: &[Theme] = &[
         found: ink(Color::Black).bg(Color::Yellow),
         key: ink(Color::Cyan),
         boxes: [
-            ink(Color::Black).bg(Color::Red),
+            ink(Color::Black).bg(Color::Yellow),
             ink(Color::Black).bg(Color::LightRed),
         ],
         user_boxes: [
             ink(Color::Black).bg(Color::Green),
             ink(Color::Black).bg(Color::LightGreen),
         ],
+        found_box: ink(Color::Black).bg(Color::LightMagenta),
         more: ink(Color::Black).bg(Color::LightRed),
         same: ink(Color::Black).bg(Color::Gray),
         less: ink(Color::Black).bg(Color::LightBlue),
@@ -84,13 +86,14 @@ pub static THEMES: &[Theme] = &[
         found: ink(Color::White).bg(Color::Magenta),
         key: ink(Color::Blue),
         boxes: [
-            ink(Color::Black).bg(Color::Red),
+            ink(Color::Black).bg(Color::Yellow),
             ink(Color::Black).bg(Color::LightRed),
         ],
         user_boxes: [
             ink(Color::Black).bg(Color::Green),
             ink(Color::Black).bg(Color::LightGreen),
         ],
+        found_box: ink(Color::Black).bg(Color::LightMagenta),
         more: ink(Color::Black).bg(Color::LightRed),
         same: ink(Color::Black).bg(Color::Gray),
         less: ink(Color::Black).bg(Color::LightBlue),
@@ -111,6 +114,7 @@ pub static THEMES: &[Theme] = &[
         key: BOLD,
         boxes: [PLAIN, PLAIN],
         user_boxes: [PLAIN, PLAIN],
+        found_box: REVERSED,
         more: BOLD,
         same: PLAIN,
         less: PLAIN,
@@ -184,6 +188,7 @@ mod tests {
             mono.boxes[1],
             mono.user_boxes[0],
             mono.user_boxes[1],
+            mono.found_box,
             mono.more,
             mono.same,
             mono.less,

@@ -80,7 +80,10 @@ impl Unfold {
                 self.zoom.clear();
             }
             // The same time for both: weights are compared per second.
-            let scale = mark.map_or(0.0, |mark| snapshot.profile_s / mark.profile_s);
+            let scale = mark.map_or(0.0, |mark| {
+                let source = built.picture.source;
+                source.seconds(snapshot) / source.seconds(mark)
+            });
             let then = built.mark.as_deref().filter(|_| scale.is_finite());
             let then = then.map(|then| (then, scale));
             self.tree = CallTree::build(&built.picture, &built.profile, then);

@@ -21,6 +21,7 @@ fn refresh(unfold: &mut Unfold, profile: &Arc<[Stack]>, mark: Option<&Snapshot>,
     let mut snapshot = empty();
     snapshot.profile = profile.clone();
     snapshot.profile_s = 10.0;
+    snapshot.cpu_profile_s = 10.0;
     let lens = Lens {
         focus: Focus::Function("f".into()),
         ..Lens::new()
@@ -129,6 +130,7 @@ fn a_mark_is_compared_per_second_of_its_profile() {
     let mut mark = empty();
     mark.profile = vec![stack("f", 1, "a", 60.0, &["leaf"])].into();
     mark.profile_s = 20.0;
+    mark.cpu_profile_s = 20.0;
     let mut unfold = Unfold::default();
     refresh(&mut unfold, &profile, Some(&mark), "");
     assert!(unfold.compares());

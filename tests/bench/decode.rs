@@ -161,10 +161,10 @@ fn recorded() -> Result<Vec<Recorded>, String> {
     let mut samples = Vec::new();
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
-        let step = live
+        let given = live
             .step(Duration::from_millis(50))
             .map_err(|e| e.to_string())?;
-        if let Step::Batch(batch) = step {
+        if let Step::Batch(batch) = given {
             samples.extend(batch.samples.iter().map(|sample| {
                 let chain = sample.chain.of(&batch.frames).to_vec();
                 (sample.cpu, sample.pid, chain)

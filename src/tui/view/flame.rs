@@ -16,6 +16,9 @@ use crate::tui::text::{clip, width};
 use crate::tui::widget::flame::{Tile, Weighted, layout};
 use crate::tui::widget::table::window;
 
+/// Cells of a name that says something.
+const NAME: usize = 5;
+
 /// In narrower boxes every letter counts more than the mark of a cut.
 const ROOMY: usize = 8;
 
@@ -94,10 +97,16 @@ fn label(scene: &Scene<'_>, tile: &Tile, here: bool) -> String {
     };
     match tile.nodes.as_slice() {
         [node] if unfold.compares() => {
-            let change = change(scene, *node);
-            let room = usize::from(tile.width).saturating_sub(change.points().len() + 2);
+            let points = change(scene, *node).points();
             let name = name(&unfold.tree.nodes[*node]);
-            format!("{sign}{} {}", clip(&name, room.max(1)), change.points())
+            let room = usize::from(tile.width).saturating_sub(points.len() + 2);
+            if room < NAME {
+                // Which way it went, where there is no room for how far.
+                let way = points.chars().next().filter(|c| "+-".contains(*c));
+                format!("{sign}{}{name}", way.unwrap_or('='))
+            } else {
+                format!("{sign}{} {points}", clip(&name, room))
+            }
         }
         [node] => format!("{sign}{}", name(&unfold.tree.nodes[*node])),
         nodes => format!("{sign}{} more", nodes.len()),
@@ -110,7 +119,7 @@ fn fill(scene: &Scene<'_>, tile: &Tile, turn: usize) -> Style {
     let theme = scene.theme;
     let node = tile.nodes[0];
     if tile.nodes.iter().any(|&node| unfold.found.hits[node]) {
-        theme.found
+        theme.found_box
     } else if unfold.compares() {
         change(scene, node).fill(scene)
     } else if is_user(&unfold.tree.nodes[node].name) {

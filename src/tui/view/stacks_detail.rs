@@ -1,5 +1,7 @@
 //! Below the frames: the selected one's figures, whose they are, and the way to it in one line.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -8,7 +10,10 @@ use super::stacks_figure::{amount, change, cpu_pct, name, per_second, share};
 use super::{Scene, lines, rule};
 use crate::tui::figure;
 use crate::tui::lens::Source;
-use crate::tui::text::{clean, wrap};
+use crate::tui::text::{clean, wrap, wrap_whole};
+
+/// A process and its part of a frame.
+type Share = (u32, Arc<str>, f64);
 
 pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
@@ -37,7 +42,8 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
             Line::from(vec![Span::raw(" in "), Span::styled(said, theme.user)]),
         ));
     }
-    for line in wrap(&blind(scene, &processes_of), room, 2) {
+    let left = usize::from(below.height).saturating_sub(list.len());
+    for line in blind(scene, &processes_of, room, left) {
         list.push((1, Line::styled(format!(" {line}"), theme.warn)));
     }
     let nearest = tree.way_up(node).skip(1);
@@ -64,10 +70,15 @@ fn figures(scene: &Scene<'_>, at: usize) -> String {
     let tree = &scene.ui.unfold.tree;
     let node = &tree.nodes[at];
     let top = tree.way_up(at).last().unwrap_or(at);
-    let own = share(node.own, tree.weight());
+    // Turned round, what ends at a frame is where its stacks began.
+    let own = if scene.ui.lens.inverted {
+        String::new()
+    } else {
+        format!(" · own {}", share(node.own, tree.weight()))
+    };
     match scene.ui.unfold.source() {
         Source::Cpu => format!(
-            "{} · {} ms/s · {} of a CPU · own {own}",
+            "{} · {} ms/s · {} of a CPU{own}",
             share(node.weight, tree.weight()),
             amount(scene, at),
             cpu_pct(scene, node.weight),
@@ -93,7 +104,7 @@ fn compared(scene: &Scene<'_>, at: usize) -> String {
     let now = share(node.weight, tree.weight());
     let rate = |weight: f64| match scene.ui.unfold.source() {
         Source::Cpu => per_second(scene, weight),
-        Source::Hits => figure::rate(Some(weight / scene.snapshot.profile_s)),
+        Source::Hits => figure::rate(Some(weight / Source::Hits.seconds(scene.snapshot))),
     };
     let unit = match scene.ui.unfold.source() {
         Source::Cpu => "ms/s",
@@ -110,20 +121,22 @@ fn compared(scene: &Scene<'_>, at: usize) -> String {
 }
 
 /// Said of the first of the frame's programs that keeps no frame pointers.
-fn blind(scene: &Scene<'_>, processes: &[(u32, std::sync::Arc<str>, f64)]) -> String {
+fn blind(scene: &Scene<'_>, processes: &[Share], room: usize, lines: usize) -> Vec<String> {
     let blind = &scene.ui.unfold.blind;
     let mut comms = processes.iter().map(|(_, comm, _)| comm);
     let Some(program) = comms.find(|comm| blind.contains(comm)) else {
-        return String::new();
+        return Vec::new();
     };
-    format!(
-        "{} keeps no frame pointers: its user stacks stop at the first frame; build with -fno-omit-frame-pointer",
-        clean(program)
-    )
+    let program = clean(program);
+    let long = format!(
+        "{program} keeps no frame pointers: its user stacks stop at the first frame; build with -fno-omit-frame-pointer"
+    );
+    let short = format!("{program} keeps no frame pointers: -fno-omit-frame-pointer");
+    wrap_whole(&long, room, lines).unwrap_or_else(|| wrap(&short, room, lines))
 }
 
 /// `iperf3(300) 62%  nginx(120) 20%  4 others 18%`
-fn processes(split: &[(u32, std::sync::Arc<str>, f64)], all: f64, room: usize) -> String {
+fn processes(split: &[Share], all: f64, room: usize) -> String {
     let pct = |weight: f64| figure::percent(Some(weight * 100.0 / all));
     let mut text = String::new();
     let mut left = all;

@@ -28,12 +28,12 @@ pub fn amount(scene: &Scene<'_>, at: usize) -> String {
 
 /// ms of CPU time in a second.
 pub fn per_second(scene: &Scene<'_>, ns: f64) -> String {
-    figure::estimate(Some(ns / 1e6 / scene.snapshot.profile_s), true)
+    figure::estimate(Some(ns / 1e6 / Source::Cpu.seconds(scene.snapshot)), true)
 }
 
 /// Percent of one CPU.
 pub fn cpu_pct(scene: &Scene<'_>, ns: f64) -> String {
-    figure::percent(Some(ns / scene.snapshot.profile_s / 1e7))
+    figure::percent(Some(ns / Source::Cpu.seconds(scene.snapshot) / 1e7))
 }
 
 pub fn share(weight: f64, all: f64) -> String {

@@ -22,7 +22,7 @@ pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line
     let unfold = &ui.unfold;
     let tree = &unfold.tree;
     let samples: u64 = tree.tops.iter().map(|&top| tree.nodes[top].samples).sum();
-    let seconds = Duration::from_secs_f64(scene.snapshot.profile_s.clamp(0.0, 1e6));
+    let seconds = Duration::from_secs_f64(unfold.source().seconds(scene.snapshot).clamp(0.0, 1e6));
     let what = match (unfold.source(), whose(scene)) {
         (Source::Cpu, None) => "CPU time of all".to_owned(),
         (Source::Cpu, Some(whose)) => format!("CPU time of {whose}"),
