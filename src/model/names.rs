@@ -31,4 +31,10 @@ pub trait Names: Send {
     /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the
     /// innermost foremost. True: settled.
     fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool;
+
+    /// `file:line` or `file:first-last` of a user frame that was named here, by its text: the
+    /// lines of the source its addresses so far belong to. `None`: no debug information.
+    fn location(&self, _frame: &str) -> Option<Arc<str>> {
+        None
+    }
 }
