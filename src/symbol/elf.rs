@@ -2,6 +2,7 @@
 //! at an offset of it, those inlined there first. Both are strangers' files.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::io::{Read, Seek};
 
 use addr2line::Context;
@@ -16,6 +17,9 @@ use super::readable;
 
 /// Functions inlined into each other at one address; outer ones beyond are left out.
 const MOST_INLINED: usize = 64;
+
+/// DWARF of more bytes, unpacked, is left aside; the rest of a file's parts is for symbols.
+const MOST_DWARF: u64 = MOST_BYTES / 4 * 3;
 
 /// What names of functions and lines are read from.
 const WANTED: [SectionId; 10] = [
@@ -60,9 +64,8 @@ pub fn marks<R: Read + Seek>(file: &Parsed<R>) -> Marks {
     let link = file.gnu_debuglink().ok().flatten();
     Marks {
         build_id: file.build_id().ok().flatten().map(<[u8]>::to_vec),
-        link: link.and_then(|(name, checksum)| {
-            Some((String::from_utf8(name.to_vec()).ok()?, checksum))
-        }),
+        link: link
+            .and_then(|(name, checksum)| Some((String::from_utf8(name.to_vec()).ok()?, checksum))),
     }
 }
 
@@ -90,18 +93,18 @@ impl<'d> Dwarf<'d> {
             .fold(0u64, |sum, range| {
                 sum.saturating_add(range.uncompressed_size)
             });
-        if bytes > MOST_BYTES {
+        if bytes > MOST_DWARF {
             return Err(TooLarge);
         }
         let load = |id: SectionId| {
             let section = file.section_by_name(id.name());
-            match section.filter(|_| WANTED.contains(&id)) {
-                Some(section) => section.uncompressed_data().map_err(|_| TooLarge),
-                None => Ok(Cow::Borrowed(&[][..])),
-            }
+            let section = section.filter(|_| WANTED.contains(&id));
+            let data = section.and_then(|section| section.uncompressed_data().ok());
+            Ok::<_, Infallible>(data.unwrap_or_default())
         };
+        let Ok(sections) = DwarfSections::load(load);
         Ok(Dwarf {
-            sections: DwarfSections::load(load)?,
+            sections,
             bytes,
             endian: match file.endianness() {
                 Endianness::Little => RunTimeEndian::Little,
@@ -132,7 +135,7 @@ struct Segment {
 }
 
 impl<'a> Elf<'a> {
-    /// `tables`: files whose symbols count, the mapped one first.
+    /// `debug`: the separate file, if that is where `dwarf` is from.
     pub fn new<R: Read + Seek, D: Read + Seek>(
         mapped: &Parsed<'a, R>,
         debug: Option<&Parsed<'a, D>>,
@@ -153,9 +156,7 @@ impl<'a> Elf<'a> {
                 _ => Vec::new(),
             },
             functions,
-            debug: (dwarf.bytes > 0)
-                .then(|| Context::from_dwarf(dwarf.sections.borrow(reader)).ok())
-                .flatten(),
+            debug: Context::from_dwarf(dwarf.sections.borrow(reader)).ok(),
         }
     }
 
@@ -235,3 +236,6 @@ where
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

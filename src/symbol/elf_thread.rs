@@ -131,7 +131,7 @@ fn serve<R: Read + Seek, T>(
     let mut said_before = false;
     let mut gave_up = dwarf
         .is_err()
-        .then_some("more debug information than netop reads (512 MB)");
+        .then_some("more debug information than netop reads (384 MB)");
     let dwarf = dwarf.unwrap_or_default();
     let fuel = Fuel::for_bytes(dwarf.bytes());
     let elf = mapped

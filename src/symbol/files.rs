@@ -200,7 +200,12 @@ mod tests {
         let (mut files, _heard) = files();
         let most = MOST_FILES as u64;
         for inode in 0..most {
-            files.open(file(inode), Source::Image(Vec::new()), nowhere(), "x".into());
+            files.open(
+                file(inode),
+                Source::Image(Vec::new()),
+                nowhere(),
+                "x".into(),
+            );
             files.ask(&file(inode), tag());
         }
         files.ask(&file(0), tag());
@@ -216,7 +221,7 @@ mod tests {
         let (hold, held) = bounded::<()>(0);
         for _ in 0..MOST_STUCK {
             let held = held.clone();
-            let stuck = thread::spawn(move || drop(held.recv()));
+            let stuck = thread::spawn(move || while held.recv().is_ok() {});
             files.leaving.push(stuck);
         }
         files.open(file(1), Source::Image(Vec::new()), nowhere(), "x".into());

@@ -176,7 +176,9 @@ impl Resolver {
             Behind::File(_) | Behind::NotLooked => {}
         }
         let found = self.look(frame.pid, &mapped.mapping);
-        let behind = found.as_ref().map_or(Behind::Nothing, |found| Behind::File(found.0));
+        let behind = found
+            .as_ref()
+            .map_or(Behind::Nothing, |found| Behind::File(found.0));
         if let Some(used) = self.processes.get_mut(&frame.pid) {
             used.process.found(frame.address, behind);
         }
@@ -372,7 +374,10 @@ mod tests {
         let mut host = Host::with_maps(MAPS);
         host.resolver.meet(7);
         for (maps, forget) in [
-            (format!("{MAPS}7000-8000 r-xp 00000000 fd:01 78 /nowhere/x\n"), false),
+            (
+                format!("{MAPS}7000-8000 r-xp 00000000 fd:01 78 /nowhere/x\n"),
+                false,
+            ),
             (MAPS.replace("fd:01 77", "fd:01 79"), true),
         ] {
             host.write("7/maps", &maps);

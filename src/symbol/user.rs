@@ -55,14 +55,20 @@ enum State {
 enum Question {
     Name(Frame),
     /// Is it the same program still?
-    Check { pid: u32, life: u64 },
+    Check {
+        pid: u32,
+        life: u64,
+    },
 }
 
 /// What the worker and its threads tell.
 pub enum Message {
     Answer(Answer),
     /// Everything said of this life of a process.
-    Forget { pid: u32, life: u64 },
+    Forget {
+        pid: u32,
+        life: u64,
+    },
     /// A sentence: what is missing, and why.
     GaveUp(String),
 }
@@ -198,7 +204,10 @@ impl UserNames {
     }
 
     fn forget(&mut self, pid: u32, life: u64) {
-        if self.processes.get(&pid).is_some_and(|known| known.life == life)
+        if self
+            .processes
+            .get(&pid)
+            .is_some_and(|known| known.life == life)
             && let Some(known) = self.processes.remove(&pid)
         {
             self.addresses -= known.frames.len();
