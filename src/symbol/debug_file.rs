@@ -2,6 +2,7 @@
 //! the name and checksum in .gnu_debuglink ("Debugging Information in Separate Files", gdb's
 //! manual), in the root of the process first and then in the host's.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -40,8 +41,11 @@ impl Whereabouts {
     fn candidates(&self, marks: &Marks) -> Vec<(PathBuf, bool)> {
         let id = marks.build_id.as_deref().and_then(|id| {
             let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
-            let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(format!("{DEBUG}/.build-id/{first:02x}/{rest}.debug"))
+            let mut path = format!("{DEBUG}/.build-id/{first:02x}/");
+            for byte in rest {
+                let _ = write!(path, "{byte:02x}");
+            }
+            Some(path + ".debug")
         });
         let link = marks.link.as_ref().map(|(name, _)| name);
         let link = link.filter(|name| !name.contains('/') && *name != "..");

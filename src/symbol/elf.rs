@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::{Read, Seek};
 
-use addr2line::Context;
 use addr2line::gimli::{DwarfSections, RunTimeEndian, SectionId};
+use addr2line::{Context, FunctionName};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{Endianness, File, Object, ObjectKind, ObjectSection};
 
@@ -195,7 +195,7 @@ impl<'a> Elf<'a> {
             return found;
         };
         while let Ok(Some(frame)) = frames.next() {
-            let name = frame.function.as_ref().map(|function| function.raw_name());
+            let name = frame.function.as_ref().map(FunctionName::raw_name);
             let place = frame.location.and_then(|at| Some((at.file?, at.line?)));
             found.push(Found {
                 function: match name {

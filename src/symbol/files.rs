@@ -218,15 +218,15 @@ mod tests {
     #[test]
     fn no_file_is_opened_while_too_many_threads_are_stuck() {
         let (mut files, _heard) = files();
-        let (hold, held) = bounded::<()>(0);
+        let (release, stuck) = bounded::<()>(0);
         for _ in 0..MOST_STUCK {
-            let held = held.clone();
-            let stuck = thread::spawn(move || while held.recv().is_ok() {});
-            files.leaving.push(stuck);
+            let stuck = stuck.clone();
+            let thread = thread::spawn(move || while stuck.recv().is_ok() {});
+            files.leaving.push(thread);
         }
         files.open(file(1), Source::Image(Vec::new()), nowhere(), "x".into());
         assert!(!files.has(&file(1)));
-        drop(hold);
+        drop(release);
         for thread in files.leaving.drain(..) {
             thread.join().expect("ended");
         }

@@ -317,13 +317,8 @@ mod tests {
             (0x18000, "[unknown]"),
             (u64::MAX, "[unknown]"),
         ] {
-            let outcome = host.resolver.name(&Frame {
-                pid: 7,
-                life: 0,
-                address,
-                first_asked: Instant::now() - REREAD_AFTER,
-            });
-            assert_eq!(outcome.name, Name::Is(name.to_owned()), "{address:#x}");
+            host.age(REREAD_AFTER);
+            assert_eq!(host.name(address).as_deref(), Some(name), "{address:#x}");
         }
     }
 

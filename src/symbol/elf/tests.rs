@@ -102,7 +102,7 @@ fn a_program_with_any_bytes_changed_is_survived() {
 }
 
 /// DWARF 4 of one unit at 0x1000..0x2000 with these entries, and these ranges.
-fn dwarf(entries: &[u8], ranges: Vec<u8>) -> Dwarf<'static> {
+fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
     // Tag, has children, then (attribute, form) pairs: DWARF 4, 7.5.3.
     const ABBREVIATIONS: &[u8] = &[
         1, 0x11, 1, 0x11, 0x01, 0x12, 0x06, 0, 0, // unit: low_pc, high_pc
@@ -122,7 +122,7 @@ fn dwarf(entries: &[u8], ranges: Vec<u8>) -> Dwarf<'static> {
         Ok::<_, Infallible>(match id {
             SectionId::DebugAbbrev => Cow::Borrowed(ABBREVIATIONS),
             SectionId::DebugInfo => Cow::Owned(info.clone()),
-            SectionId::DebugRanges => Cow::Owned(ranges.clone()),
+            SectionId::DebugRanges => Cow::Owned(ranges.to_vec()),
             _ => Cow::default(),
         })
     };
@@ -159,9 +159,9 @@ fn function_at_0x1000() -> Vec<u8> {
 #[test]
 fn functions_inlined_into_each_other_a_million_deep_do_not_overflow_the_stack() {
     let few = [function_at_0x1000(), vec![3; 100], vec![0; 102]].concat();
-    assert_eq!(look_up(dwarf(&few, Vec::new())), (1, false));
+    assert_eq!(look_up(dwarf(&few, &[])), (1, false));
     let deep = [function_at_0x1000(), vec![3; 5_000_000]].concat();
-    assert_eq!(look_up(dwarf(&deep, Vec::new())), (0, false));
+    assert_eq!(look_up(dwarf(&deep, &[])), (0, false));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_list_of_ranges_that_every_function_shares_ends_with_the_fuel() {
     let ranges = [range.repeat(MANY), vec![0; 16]].concat();
     let function = [4, 0, 0, 0, 0];
     let began = Instant::now();
-    let (found, burned) = look_up(dwarf(&function.repeat(MANY), ranges));
+    let (found, burned) = look_up(dwarf(&function.repeat(MANY), &ranges));
     // 2.5 thousand million ranges.
     assert_eq!((found, burned), (0, true));
     assert!(
