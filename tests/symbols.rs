@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use netop::model::Names;
 use netop::symbol::HostNames;
+use rustc_hash::FxHashSet;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/inlined.c");
 
@@ -158,7 +159,7 @@ impl Drop for Running {
 }
 
 fn host() -> HostNames {
-    HostNames::start(Default::default())
+    HostNames::start(FxHashSet::default())
 }
 
 /// Asks until the answer is settled.
@@ -177,7 +178,7 @@ fn settled(names: &mut HostNames, pid: u32, address: u64) -> Vec<String> {
 /// A host whose debug files lie below `root`, and whose processes are this one's.
 fn host_at(root: &Path) -> HostNames {
     std::os::unix::fs::symlink("/proc", root.join("proc")).expect("link");
-    HostNames::at(root, Default::default())
+    HostNames::at(root, FxHashSet::default())
 }
 
 fn build_id(path: &Path) -> String {
@@ -370,13 +371,13 @@ fn functions_of_the_vdso_have_their_names() {
     let (start, _) = line.split_once('-').expect("a range");
     let start = u64::from_str_radix(start, 16).expect("hex");
     let mut names = host();
-    let named: Vec<String> = (start..start + 0x2000)
+    let found: Vec<String> = (start..start + 0x2000)
         .step_by(32)
         .flat_map(|address| settled(&mut names, std::process::id(), address))
         .collect();
     let expected = |name: &&String| name.ends_with("clock_gettime ([vdso])");
-    assert!(named.iter().any(|name| expected(&name)), "{named:?}");
-    assert!(named[0].starts_with("[vdso]+0x"), "{named:?}");
+    assert!(found.iter().any(|name| expected(&name)), "{found:?}");
+    assert!(found[0].starts_with("[vdso]+0x"), "{found:?}");
 }
 
 fn am_root() -> bool {
