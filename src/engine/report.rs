@@ -1,5 +1,6 @@
 //! The end of an interval as a snapshot: its figures, the host, the filter, netop's own health.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -8,12 +9,15 @@ use super::governor::Cost;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
-    Cpu, Facts, Filter, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
-    Summary, Weighed,
+    Cpu, Facts, Filter, Folded, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot,
+    Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
 const PROFILE_STACKS: usize = 4000;
+
+/// The heaviest stacks whose frames have their lines in the snapshot.
+const STACKS_WITH_LINES: usize = 500;
 
 impl Engine {
     pub(super) fn snapshot(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Snapshot {
@@ -32,12 +36,7 @@ impl Engine {
             wide.get(&(event, cpu)).copied()
         });
         self.shortened += folded.samples_folded;
-        let net_dev = self.registry.row_named("net_dev_start_xmit");
-        let sent = net_dev.map(|row| &self.registry.rows[row].events);
-        let of_devices = folded.tags.iter().filter(|tagged| {
-            sent.is_some_and(|events| events.iter().any(|event| event.0 == tagged.event))
-        });
-        self.traffic.learn_segments(of_devices);
+        self.learn_segments(&folded);
         let stacks: Vec<Stack> = folded
             .stacks
             .iter()
@@ -109,6 +108,7 @@ impl Engine {
             drops: self.losses.rows(),
             latency: Vec::new(),
             stacks,
+            lines: BTreeMap::new(),
             facts: Facts::default(),
             findings: Vec::new(),
             profile: profile.into(),
@@ -117,7 +117,35 @@ impl Engine {
             cpu_profile_s: 0.0,
         };
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
+        snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// How many packets a device's skbs are, from the samples of net_dev_start_xmit.
+    fn learn_segments(&mut self, folded: &Folded) {
+        let net_dev = self.registry.row_named("net_dev_start_xmit");
+        let sent = net_dev.map(|row| &self.registry.rows[row].events);
+        let of_devices = folded.tags.iter().filter(|tagged| {
+            sent.is_some_and(|events| events.iter().any(|event| event.0 == tagged.event))
+        });
+        self.traffic.learn_segments(of_devices);
+    }
+
+    /// Where user frames are in the source.
+    fn lines(&self, snapshot: &Snapshot) -> BTreeMap<Arc<str>, Arc<str>> {
+        let heaviest = snapshot.cpu_profile.iter().take(STACKS_WITH_LINES);
+        let stacks = heaviest.chain(snapshot.profile.iter().take(STACKS_WITH_LINES));
+        let mut lines = BTreeMap::new();
+        // User frames are named `function (object)`.
+        for frame in stacks.flat_map(|stack| stack.frames.iter()) {
+            if frame.ends_with(')')
+                && !lines.contains_key(frame)
+                && let Some(line) = self.names.location(frame)
+            {
+                lines.insert(Arc::clone(frame), line);
+            }
+        }
+        lines
     }
 
     fn name_stack(&mut self, stack: &Weighed) -> Stack {
@@ -181,7 +209,8 @@ impl Engine {
         notes.extend(self.softnet_inexact.clone());
         notes.extend(self.device_unknown.clone());
         let unnamed = |why| format!("CPU time has no stages: {why}");
-        notes.extend(self.names.missing().map(unnamed));
+        notes.extend(self.names.kernel_missing().map(unnamed));
+        notes.extend(self.names.user_missing().map(str::to_owned));
         notes.extend(uncounted(functions));
         Health {
             lost: loss.lost,

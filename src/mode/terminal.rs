@@ -24,10 +24,14 @@ static DEAD: AtomicBool = AtomicBool::new(false);
 pub type Screen = Terminal<CrosstermBackend<Stdout>>;
 
 /// A panic in any thread gives the terminal back, says what happened and ends the process: a
-/// screen or a stream of figures that goes on without one of its threads would lie.
+/// screen or a stream of figures that goes on without one of its threads would lie. But a thread
+/// that reads a stranger's program takes only the names of that program with it.
 pub fn end_on_panic() {
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(crate::symbol::ELF_THREAD) {
+            return;
+        }
         give_back();
         if !DEAD.load(Ordering::Relaxed) {
             default_hook(panic);

@@ -27,7 +27,12 @@ pub trait Names: Send {
     fn function(&mut self, address: u64) -> Option<KernelFunction>;
 
     /// Why kernel functions have no names, in one sentence; known once somebody has looked.
-    fn missing(&self) -> Option<&str> {
+    fn kernel_missing(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is missing of user functions and why, in one sentence, once it has happened.
+    fn user_missing(&self) -> Option<&str> {
         None
     }
 
@@ -36,4 +41,10 @@ pub trait Names: Send {
     /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the
     /// innermost foremost. True: settled.
     fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool;
+
+    /// `file:line` or `file:first-last` of a user frame that was named here, by its text: the
+    /// lines of the source its addresses so far belong to. `None`: no debug information.
+    fn location(&self, _frame: &str) -> Option<Arc<str>> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 //! Screen, JSON, CSV, text and advice read this and nothing else. A field that cannot be had is
 //! `None`, in JSON `null`; never 0. Fields marked `serde(skip)` serve the screen only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -47,6 +48,9 @@ pub struct Snapshot {
     pub latency: Vec<Latency>,
     /// The heaviest stacks of this interval, heaviest first, at most [`STACKS_EXPORTED`].
     pub stacks: Vec<Stack>,
+    /// Where the user frames of the heaviest stacks are in the source, `file:line` or
+    /// `file:first-last` by frame, as far as there is debug information.
+    pub lines: BTreeMap<Arc<str>, Arc<str>>,
     pub facts: Facts,
     pub findings: Vec<Finding>,
     pub health: Health,

@@ -1,26 +1,130 @@
-//! One ELF file → the names of its functions, by file offset. addr2line's loader maps the file
-//! and reads its symbol table; the file is a stranger's, so its headers are judged first.
+//! One ELF file, with the separate file of its debug information if there is one → the functions
+//! at an offset of it, those inlined there first. Both are strangers' files.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::io::{Read, Seek};
 
-use addr2line::Loader;
-use object::{Object, ObjectKind, ObjectSection, ObjectSegment, ReadCache};
+use addr2line::gimli::{DwarfSections, RunTimeEndian, SectionId};
+use addr2line::{Context, FunctionName};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
+use object::{Endianness, File, Object, ObjectKind, ObjectSection};
 
-use super::mapped_file::MappedFile;
+use super::fuel::{Fuel, Reader};
+use super::function_table::FunctionTable;
+use super::pieces::{MOST_BYTES, Pieces};
 use super::readable;
 
-/// The loader unpacks compressed debug sections into memory: more than this is refused.
-const MOST_UNPACKED: u64 = 256 << 20;
+/// Functions inlined into each other at one address; outer ones beyond are left out.
+const MOST_INLINED: usize = 64;
 
-/// A larger program is shown by offsets: each is copied before it is read.
-const LARGEST_FILE: u64 = 192 << 20;
+/// DWARF of more bytes, unpacked, is left aside; the rest of a file's parts is for symbols.
+const MOST_DWARF: u64 = MOST_BYTES / 4 * 3;
 
-pub struct Elf {
-    loader: Loader,
+/// What names of functions and lines are read from.
+const WANTED: [SectionId; 10] = [
+    SectionId::DebugAbbrev,
+    SectionId::DebugAddr,
+    SectionId::DebugAranges,
+    SectionId::DebugInfo,
+    SectionId::DebugLine,
+    SectionId::DebugLineStr,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugStr,
+    SectionId::DebugStrOffsets,
+];
+
+/// A parsed file; `'d` is what its bytes live for.
+pub type Parsed<'d, R> = File<'d, &'d Pieces<R>>;
+
+/// A function at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub function: String,
+    /// Source file and line: of the address, or of the call that was inlined.
+    pub place: Option<(String, u32)>,
+}
+
+/// What a debug file is recognised by.
+pub struct Marks {
+    pub build_id: Option<Vec<u8>>,
+    /// Name and checksum.
+    pub link: Option<(String, u32)>,
+}
+
+/// A linked ELF file, or `None`.
+pub fn parse<R: Read + Seek>(pieces: &Pieces<R>) -> Option<Parsed<'_, R>> {
+    let file = File::parse(pieces).ok()?;
+    let linked = matches!(file.kind(), ObjectKind::Executable | ObjectKind::Dynamic);
+    (linked && matches!(file, File::Elf32(_) | File::Elf64(_))).then_some(file)
+}
+
+pub fn marks<R: Read + Seek>(file: &Parsed<R>) -> Marks {
+    let link = file.gnu_debuglink().ok().flatten();
+    Marks {
+        build_id: file.build_id().ok().flatten().map(<[u8]>::to_vec),
+        link: link
+            .and_then(|(name, checksum)| Some((String::from_utf8(name.to_vec()).ok()?, checksum))),
+    }
+}
+
+pub fn has_dwarf<R: Read + Seek>(file: &Parsed<R>) -> bool {
+    [".debug_info", ".zdebug_info"]
+        .into_iter()
+        .any(|name| file.section_by_name(name).is_some())
+}
+
+/// Bytes of DWARF, unpacked; empty when there is none.
+#[derive(Default)]
+pub struct Dwarf<'d> {
+    sections: DwarfSections<Cow<'d, [u8]>>,
+    bytes: u64,
+    endian: RunTimeEndian,
+}
+
+impl<'d> Dwarf<'d> {
+    /// `Err`: more than may be read.
+    pub fn read<R: Read + Seek>(file: &Parsed<'d, R>) -> Result<Dwarf<'d>, TooLarge> {
+        let bytes = WANTED
+            .iter()
+            .filter_map(|id| file.section_by_name(id.name()))
+            .filter_map(|section| section.compressed_file_range().ok())
+            .fold(0u64, |sum, range| {
+                sum.saturating_add(range.uncompressed_size)
+            });
+        if bytes > MOST_DWARF {
+            return Err(TooLarge);
+        }
+        let load = |id: SectionId| {
+            let section = file.section_by_name(id.name());
+            let section = section.filter(|_| WANTED.contains(&id));
+            let data = section.and_then(|section| section.uncompressed_data().ok());
+            Ok::<_, Infallible>(data.unwrap_or_default())
+        };
+        let Ok(sections) = DwarfSections::load(load);
+        Ok(Dwarf {
+            sections,
+            bytes,
+            endian: match file.endianness() {
+                Endianness::Little => RunTimeEndian::Little,
+                Endianness::Big => RunTimeEndian::Big,
+            },
+        })
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+pub struct TooLarge;
+
+/// Ready to be asked.
+pub struct Elf<'a> {
     segments: Vec<Segment>,
+    functions: FunctionTable<'a>,
+    debug: Option<Context<Reader<'a>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,116 +134,108 @@ struct Segment {
     address: u64,
 }
 
-impl Elf {
-    pub fn open(file: &MappedFile) -> Option<Elf> {
-        if file.len() > LARGEST_FILE {
-            return None;
+impl<'a> Elf<'a> {
+    /// `debug`: the separate file, if that is where `dwarf` is from.
+    pub fn new<R: Read + Seek, D: Read + Seek>(
+        mapped: &Parsed<'a, R>,
+        debug: Option<&Parsed<'a, D>>,
+        dwarf: &'a Dwarf<'a>,
+        fuel: &'a Fuel,
+    ) -> Elf<'a> {
+        let mut functions = FunctionTable::default();
+        add(&mut functions, mapped);
+        if let Some(debug) = debug {
+            add(&mut functions, debug);
         }
-        let copy = private_copy(File::open(file.path()).ok()?)?;
-        let segments = judge(copy.try_clone().ok()?)?;
-        let loader = Loader::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).ok()?;
-        Some(Elf { loader, segments })
+        functions.sort();
+        let reader = |bytes: &'a Cow<[u8]>| Reader::new(bytes, dwarf.endian, fuel);
+        Elf {
+            segments: match mapped {
+                File::Elf32(elf) => segments(elf),
+                File::Elf64(elf) => segments(elf),
+                _ => Vec::new(),
+            },
+            functions,
+            debug: Context::from_dwarf(dwarf.sections.borrow(reader)).ok(),
+        }
     }
 
-    /// Name of the function at `offset` of the file.
-    pub fn name(&self, offset: u64) -> Option<String> {
-        let segment = self
-            .segments
-            .iter()
-            .find(|segment| offset.wrapping_sub(segment.offset) < segment.size)?;
+    /// The functions at `offset` of the file, innermost first; none: nobody knows.
+    pub fn functions(&self, offset: u64) -> Vec<Found> {
+        let segment = |segment: &&Segment| offset.wrapping_sub(segment.offset) < segment.size;
+        let Some(segment) = self.segments.iter().find(segment) else {
+            return Vec::new();
+        };
         let address = segment.address.wrapping_add(offset - segment.offset);
-        self.loader.find_symbol(address).map(readable::symbol)
-    }
-}
-
-/// The loader maps its file, and whoever truncates a mapped file kills the reader with SIGBUS: so
-/// it is given a copy that has no name and that nobody else can reach.
-fn private_copy(mut file: File) -> Option<File> {
-    let unnamed = |dir| {
-        let mut options = File::options();
-        options
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_TMPFILE)
-            .open(dir)
-    };
-    let mut copy = unnamed("/dev/shm").or_else(|_| unnamed("/tmp")).ok()?;
-    io::copy(&mut Read::by_ref(&mut file).take(LARGEST_FILE), &mut copy).ok()?;
-    copy.rewind().ok()?;
-    Some(copy)
-}
-
-/// The segments of a linked ELF file that is safe to load.
-fn judge(file: File) -> Option<Vec<Segment>> {
-    let cache = ReadCache::new(file);
-    let file = object::File::parse(&cache).ok()?;
-    if file.format() != object::BinaryFormat::Elf
-        || !matches!(file.kind(), ObjectKind::Executable | ObjectKind::Dynamic)
-    {
-        return None;
-    }
-    let unpacked = file
-        .sections()
-        .filter_map(|section| section.compressed_file_range().ok())
-        .filter(|range| range.format != object::CompressionFormat::None)
-        .fold(0u64, |sum, range| {
-            sum.saturating_add(range.uncompressed_size)
-        });
-    if unpacked > MOST_UNPACKED {
-        return None;
-    }
-    let segments = file.segments().map(|segment| {
-        let (offset, size) = segment.file_range();
-        Segment {
-            offset,
-            size,
-            address: segment.address(),
+        let mut found = self.in_dwarf(address);
+        let symbol = || self.functions.name(address).map(readable::symbol_bytes);
+        match found.last_mut() {
+            // DWARF knows the line but no function.
+            Some(outermost) if outermost.function.is_empty() => match symbol() {
+                Some(function) => outermost.function = function,
+                None => found.clear(),
+            },
+            Some(_) => {}
+            None => found.extend(symbol().map(|function| Found {
+                function,
+                place: None,
+            })),
         }
-    });
-    Some(segments.collect())
+        found.retain(|found| !found.function.is_empty());
+        found
+    }
+
+    fn in_dwarf(&self, address: u64) -> Vec<Found> {
+        let mut found = Vec::new();
+        let Some(context) = &self.debug else {
+            return found;
+        };
+        // Split DWARF lies in files that the program names: strangers' paths are not followed.
+        let Ok(mut frames) = context.find_frames(address).skip_all_loads() else {
+            return found;
+        };
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.as_ref().map(FunctionName::raw_name);
+            let place = frame.location.and_then(|at| Some((at.file?, at.line?)));
+            found.push(Found {
+                function: match name {
+                    Some(Ok(name)) => readable::symbol(&name),
+                    _ => String::new(),
+                },
+                place: place.map(|(file, line)| (readable::path(file), line)),
+            });
+            if found.len() == MOST_INLINED {
+                break;
+            }
+        }
+        found
+    }
+}
+
+fn add<'d, R: Read + Seek>(functions: &mut FunctionTable<'d>, file: &Parsed<'d, R>) {
+    match file {
+        File::Elf32(elf) => functions.add(elf),
+        File::Elf64(elf) => functions.add(elf),
+        _ => {}
+    }
+}
+
+fn segments<'d, E, R>(file: &ElfFile<'d, E, R>) -> Vec<Segment>
+where
+    E: FileHeader<Endian = Endianness>,
+    R: object::ReadRef<'d>,
+{
+    let endian = file.endian();
+    file.elf_program_headers()
+        .iter()
+        .filter(|header| header.p_type(endian) == object::elf::PT_LOAD)
+        .map(|header| Segment {
+            offset: header.p_offset(endian).into(),
+            size: header.p_filesz(endian).into(),
+            address: header.p_vaddr(endian).into(),
+        })
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
-
-    fn open(path: &Path) -> Option<Elf> {
-        let uid = fs::metadata(path).expect("metadata").uid();
-        Elf::open(&MappedFile::owned_by(path, uid)?)
-    }
-
-    #[test]
-    fn files_that_are_no_linked_elf_are_refused() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("x");
-        for bytes in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0xff; 4096]] {
-            fs::write(&path, bytes).expect("file");
-            assert!(open(&path).is_none(), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn this_program_cut_anywhere_or_with_broken_bytes_is_survived() {
-        let whole = fs::read("/proc/self/exe").expect("this program");
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("x");
-        for len in [16, 63, 64, 65, 1000, 4096, 100_000] {
-            fs::write(&path, &whole[..len]).expect("file");
-            if let Some(elf) = open(&path) {
-                elf.name(0x1000);
-            }
-        }
-        for at in 16..256 {
-            let mut broken = whole[..200_000.min(whole.len())].to_vec();
-            broken[at] = 0xff;
-            fs::write(&path, &broken).expect("file");
-            if let Some(elf) = open(&path) {
-                elf.name(0x1000);
-            }
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,10 @@ const ENDS: [&str; 2] = ["_etext", "_einittext"];
 /// Bytes put before a function for patching; part of no call chain.
 const PADDING: [&str; 2] = ["__pfx_", "__cfi_"];
 
+/// Marks of the linker script between functions (`__sched_text_start`,
+/// include/asm-generic/vmlinux.lds.h); the function beside one may be local and lose to it.
+const MARKS: [&str; 2] = ["_text_start", "_text_end"];
+
 #[derive(Debug, Default)]
 pub struct Kallsyms {
     /// Ascending, without repeats.
@@ -139,7 +143,9 @@ fn rank(kind: &str, name: &str) -> Option<u32> {
         "t" => 2,
         _ => return None,
     };
-    if PADDING.iter().any(|padding| name.starts_with(padding)) {
+    if PADDING.iter().any(|padding| name.starts_with(padding))
+        || (name.starts_with("__") && MARKS.iter().any(|mark| name.ends_with(mark)))
+    {
         return None;
     }
     // `__pi_`: the same code under the name that position-independent start-up code uses.
@@ -161,7 +167,9 @@ ffffffff81000100 t local_alias
 ffffffff81000100 T __x64_sys_read
 ffffffff81000100 T ksys_read
 ffffffff810001f0 t __pfx_next
+ffffffff81000200 T __sched_text_start
 ffffffff81000200 t next
+ffffffff81000280 T __sched_text_end
 ffffffff81000300 T _etext
 ffffffff81000400 D some_data
 ffffffffc0300000 t bpf_prog_6deef7357e7b4530_sd_fw\t[bpf]
@@ -178,6 +186,7 @@ ffffffffc0201500 t veth_poll\t[veth]
         for (address, expected) in [
             (0xffff_ffff_8100_0000, "_stext"),
             (0xffff_ffff_8100_0250, "next"),
+            (0xffff_ffff_8100_0290, "next"),
             (0xffff_ffff_c020_14ff, "veth_xmit [veth]"),
             (0xffff_ffff_c020_1500, "veth_poll [veth]"),
             (

@@ -9,6 +9,16 @@ use std::path::{Path, PathBuf};
 
 use super::maps::Mapping;
 
+/// Numbers of a deleted file are soon given to another: the time of its last change tells them
+/// apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Identity {
+    pub device: u64,
+    pub inode: u64,
+    pub len: u64,
+    pub changed: (i64, i64),
+}
+
 /// A regular file that is only looked at; read it through [`MappedFile::path`].
 #[derive(Debug)]
 pub struct MappedFile {
@@ -18,20 +28,25 @@ pub struct MappedFile {
 impl MappedFile {
     /// `proc` is /proc. Tried in turn: the mapped file itself, deleted or not (needs
     /// CAP_CHECKPOINT_RESTORE); its path in the process's root; its path here, for processes that
-    /// have ended.
+    /// have ended. A path that names another file by now is not followed: nothing is better than
+    /// the wrong names.
     pub fn open(proc: &Path, pid: u32, mapping: &Mapping) -> Option<MappedFile> {
         let of_process = proc.join(pid.to_string());
         let itself = format!("map_files/{:x}-{:x}", mapping.start, mapping.end);
         let inside = mapping.path.trim_start_matches('/');
+        let by_path = |path: &Path| {
+            let looked = (!mapping.deleted).then(|| look_at(path, libc::O_PATH));
+            looked.flatten()
+        };
         look_at(&of_process.join(itself), libc::O_PATH)
             .filter(is_regular)
             .or_else(|| {
-                look_at(&of_process.join("root").join(inside), libc::O_PATH)
+                by_path(&of_process.join("root").join(inside))
                     // overlayfs and btrfs show another device here than in maps.
                     .filter(|file| is_regular(file) && has_inode(file, mapping.inode))
             })
             .or_else(|| {
-                look_at(Path::new(&mapping.path), libc::O_PATH).filter(|file| {
+                by_path(Path::new(&mapping.path)).filter(|file| {
                     is_regular(file)
                         && has_inode(file, mapping.inode)
                         && file
@@ -52,6 +67,24 @@ impl MappedFile {
                         .is_ok_and(|data| data.uid() == uid || data.uid() == 0)
             })
             .map(|looked_at| MappedFile { looked_at })
+    }
+
+    /// A regular file, whoever owns it.
+    pub fn regular(path: &Path) -> Option<MappedFile> {
+        look_at(path, libc::O_PATH)
+            .filter(is_regular)
+            .map(|looked_at| MappedFile { looked_at })
+    }
+
+    /// Which file it is.
+    pub fn identity(&self) -> Option<Identity> {
+        let data = self.looked_at.metadata().ok()?;
+        Some(Identity {
+            device: data.dev(),
+            inode: data.ino(),
+            len: data.len(),
+            changed: (data.ctime(), data.ctime_nsec()),
+        })
     }
 
     /// Opens this very file while `self` lives.
@@ -94,6 +127,7 @@ mod tests {
             device,
             inode,
             path: path.to_str().expect("UTF-8").to_owned(),
+            deleted: false,
         }
     }
 
@@ -107,9 +141,14 @@ mod tests {
         let right = mapping(&file, data.ino(), data.dev());
         let opened = MappedFile::open(&nowhere, 1, &right).expect("the same file");
         assert_eq!(fs::read_to_string(opened.path()).expect("text"), "text");
+        let deleted = Mapping {
+            deleted: true,
+            ..right
+        };
         for wrong in [
             mapping(&file, data.ino() + 1, data.dev()),
             mapping(&file, data.ino(), data.dev() + 1),
+            deleted,
         ] {
             assert!(MappedFile::open(&nowhere, 1, &wrong).is_none());
         }

@@ -1,12 +1,20 @@
 //! Address → function name, for the running host: the kernel's from kallsyms, user frames from
 //! the mapped files; and kernel name → stage. Never waits; knows no event and no screen.
 
+mod debug_file;
 mod elf;
+mod elf_thread;
+mod files;
+mod fuel;
+mod function_table;
 mod kallsyms;
 mod kernel;
 mod mapped_file;
 mod maps;
 mod perf_map;
+mod pieces;
+mod places;
+mod process;
 mod readable;
 mod resolve;
 mod stage;
@@ -21,6 +29,7 @@ use crate::model::{KernelFunction, Name, Names, StageId};
 use kernel::KernelNames;
 use user::UserNames;
 
+pub use elf_thread::NAME as ELF_THREAD;
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.
@@ -62,8 +71,12 @@ impl Names for HostNames {
             .then(|| self.stages.function(&name.text, &self.drivers))
     }
 
-    fn missing(&self) -> Option<&str> {
+    fn kernel_missing(&self) -> Option<&str> {
         self.kernel.missing()
+    }
+
+    fn user_missing(&self) -> Option<&str> {
+        self.user.missing()
     }
 
     fn stage(&self, stage: StageId) -> &'static str {
@@ -71,8 +84,10 @@ impl Names for HostNames {
     }
 
     fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool {
-        let name = self.user.name(pid, address);
-        frames.push(name.text);
-        name.settled
+        self.user.name(pid, address, frames)
+    }
+
+    fn location(&self, frame: &str) -> Option<Arc<str>> {
+        self.user.location(frame)
     }
 }

@@ -9,10 +9,10 @@ use std::path::Path;
 use super::mapped_file::MappedFile;
 use super::readable::readable;
 
-const LONGEST: u64 = 4 << 20;
+const LONGEST: u64 = 16 << 20;
 
 /// Functions kept of one map; a compiler that writes more is named only in part.
-const MOST_FUNCTIONS: usize = 50_000;
+const MOST_FUNCTIONS: usize = 200_000;
 
 /// Sorted by start.
 #[derive(Debug, Default)]

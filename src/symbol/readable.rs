@@ -36,6 +36,19 @@ pub fn symbol(raw: &str) -> String {
     readable(raw)
 }
 
+pub fn symbol_bytes(raw: &[u8]) -> String {
+    // Far longer ones are cut anyway.
+    let raw = raw.get(..2 * LONGEST_MANGLED).unwrap_or(raw);
+    symbol(&String::from_utf8_lossy(raw))
+}
+
+/// Of a source file; what is too long loses its beginning.
+pub fn path(path: &str) -> String {
+    let excess = path.chars().count().saturating_sub(LONGEST);
+    let start = path.char_indices().nth(excess).map_or(0, |(at, _)| at);
+    readable(&path[start..])
+}
+
 fn demangle_cpp(raw: &str, line: &mut Line) {
     let Ok((name, tail)) = BorrowedSymbol::with_tail(raw.as_bytes()) else {
         return;
@@ -113,6 +126,14 @@ mod tests {
     fn names_are_cut_at_the_limit() {
         assert_eq!(symbol(&"a".repeat(100_000)).chars().count(), LONGEST);
         assert_eq!(readable(&"é".repeat(300)).chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_keeps_its_end() {
+        let long = format!("/{}/main.rs", "é".repeat(LONGEST));
+        let shown = path(&long);
+        assert!(shown.ends_with("é/main.rs") && shown.chars().count() == LONGEST);
+        assert_eq!(path("/src/main.rs"), "/src/main.rs");
     }
 
     /// Each level is a pair of the level before: 2^levels pairs when written out.

@@ -1,57 +1,74 @@
-//! A frame of a process → its name, with everything read on the way kept for the next: the
-//! processes' mappings and the files' symbols, both bounded. May take 100 ms; runs in a worker.
+//! A frame of a process → its name, or the thread that will find it, with everything read on the
+//! way kept for the next: the processes' mappings and the files' symbols, both bounded. May take
+//! milliseconds; runs in a worker.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::elf::Elf;
-use super::mapped_file::MappedFile;
-use super::maps::{self, Mapping};
-use super::perf_map::PerfMap;
+use super::debug_file::Whereabouts;
+use super::elf_thread::Source;
+use super::files::{Files, Handed, Tag, unnamed};
+use super::mapped_file::{Identity, MappedFile};
+use super::maps::Mapping;
+use super::process::{self, Behind, Mapped, Place, Process};
 use super::readable::readable;
 
-/// The mappings of a process are read again at most this often.
-const REREAD_AFTER: Duration = Duration::from_secs(1);
-
 const MOST_PROCESSES: usize = 256;
-const MOST_FILES: usize = 16;
 const MOST_PERF_MAPS: usize = 4;
 
-/// What is longer is cut.
-const LONGEST_MAPS: u64 = 16 << 20;
+/// A file that has not answered for so long is not waited for any more.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Resolver {
     /// /proc.
     proc: PathBuf,
-    processes: FxHashMap<u32, Process>,
-    /// By device and inode; `None`: no ELF file that can be read.
-    files: FxHashMap<(u64, u64), Loaded>,
-    /// Counts uses, so that the one used longest ago can go.
+    processes: FxHashMap<u32, Used>,
+    files: Files,
+    /// Of images that have no inode; strangers cannot foresee it.
+    hasher: RandomState,
     turn: u64,
 }
 
-struct Process {
-    mappings: Vec<Mapping>,
-    perf_map: Option<PerfMap>,
-    read_at: Instant,
-    used: u64,
+struct Used {
+    process: Process,
+    /// Turn of the last use.
+    at: u64,
 }
 
-struct Loaded {
-    elf: Option<Elf>,
-    used: u64,
+/// A frame to be named. `first_asked` is when this address was first asked for.
+pub struct Frame {
+    pub pid: u32,
+    /// Which of the programs that had this pid.
+    pub life: u64,
+    pub address: u64,
+    pub first_asked: Instant,
+}
+
+pub struct Outcome {
+    pub name: Name,
+    /// What was named in this process before is no longer true.
+    pub forget: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Name {
+    Is(String),
+    /// To be asked again: something must be read anew first.
+    Later,
+    /// A file has the question and will answer.
+    Coming,
 }
 
 impl Resolver {
-    pub fn new(proc: PathBuf) -> Resolver {
+    pub fn new(proc: PathBuf, files: Files) -> Resolver {
         Resolver {
             proc,
             processes: FxHashMap::default(),
-            files: FxHashMap::default(),
+            files,
+            hasher: RandomState::new(),
             turn: 0,
         }
     }
@@ -62,217 +79,154 @@ impl Resolver {
             return;
         }
         if self.processes.len() >= MOST_PROCESSES {
-            let oldest = self
-                .processes
-                .iter()
-                .min_by_key(|(_, process)| process.used);
+            let oldest = self.processes.iter().min_by_key(|(_, used)| used.at);
             if let Some(oldest) = oldest.map(|(pid, _)| *pid) {
                 self.processes.remove(&oldest);
             }
         }
-        let process = Process {
-            mappings: read_maps(&self.proc, pid),
-            perf_map: None,
-            read_at: Instant::now(),
-            used: self.turn,
+        let used = Used {
+            process: Process::meet(&self.proc, pid),
+            at: self.turn,
         };
-        self.processes.insert(pid, process);
+        self.processes.insert(pid, used);
     }
 
-    /// `None`: not now, its mappings must be read again first. `asked` is when this address was
-    /// first asked for: a miss in mappings read later is final.
-    pub fn name(&mut self, pid: u32, address: u64, asked: Instant) -> Option<String> {
-        self.meet(pid);
+    /// True: the pid has another program by now, and nothing said of it holds any more.
+    pub fn check(&mut self, pid: u32) -> bool {
+        let another = self
+            .processes
+            .get(&pid)
+            .is_some_and(|used| used.process.is_another(&self.proc));
+        if another {
+            self.processes.remove(&pid);
+            self.meet(pid);
+        }
+        another
+    }
+
+    pub fn name(&mut self, frame: &Frame) -> Outcome {
+        self.meet(frame.pid);
         self.turn += 1;
-        let process = self.processes.get_mut(&pid)?;
-        process.used = self.turn;
-        if maps::find(&process.mappings, address).is_none() && process.read_at < asked {
-            if process.read_at.elapsed() < REREAD_AFTER {
-                return None;
-            }
-            let mappings = read_maps(&self.proc, pid);
-            // A process that has ended keeps those it had.
-            if !mappings.is_empty() {
-                process.mappings = mappings;
-            }
-            process.perf_map = None;
-            process.read_at = Instant::now();
-        }
-        let Some(mapping) = maps::find(&process.mappings, address).cloned() else {
-            // Nothing is mapped there: not a frame, and one name for all of them.
-            return Some("[unknown]".to_owned());
+        let mut outcome = Outcome {
+            name: Name::Later,
+            forget: false,
         };
-        Some(self.name_in(pid, &mapping, address))
+        let Some(used) = self.processes.get_mut(&frame.pid) else {
+            return outcome;
+        };
+        used.at = self.turn;
+        let (place, forget) = used
+            .process
+            .find(&self.proc, frame.address, frame.first_asked);
+        outcome.forget = forget;
+        outcome.name = match place {
+            Place::AskLater => Name::Later,
+            // Nothing is mapped there: not a frame, and one name for all of them.
+            Place::Nowhere => Name::Is("[unknown]".to_owned()),
+            Place::In(mapped) => self.name_in(frame, mapped),
+        };
+        outcome
     }
 
-    fn name_in(&mut self, pid: u32, mapping: &Mapping, address: u64) -> String {
-        if mapping.path.starts_with('[') && !mapping.path.starts_with("[anon") {
-            return readable(&mapping.path);
+    fn name_in(&mut self, frame: &Frame, mapped: Mapped) -> Name {
+        let path = &mapped.mapping.path;
+        let anonymous = path.is_empty() || path.starts_with("[anon");
+        // JIT compilers map their code from a memfd.
+        if anonymous || path.starts_with("/memfd:") {
+            match self.jitted(frame) {
+                Err(()) => return Name::Later,
+                Ok(Some(name)) => return Name::Is(format!("{name} [jit]")),
+                Ok(None) => {}
+            }
         }
-        let offset = (address - mapping.start).wrapping_add(mapping.offset);
-        let file = readable(mapping.basename());
+        if anonymous {
+            return Name::Is("[anon]".to_owned());
+        }
+        if !mapped.mapping.is_file() && path != "[vdso]" {
+            return Name::Is(readable(path));
+        }
+        let mapping = &mapped.mapping;
+        let offset = (frame.address - mapping.start).wrapping_add(mapping.offset);
+        let unnamed = unnamed(&mapped.object, offset);
+        if frame.first_asked.elapsed() > PATIENCE {
+            return Name::Is(unnamed);
+        }
+        let Some(file) = self.file(frame, &mapped) else {
+            return Name::Is(unnamed);
+        };
+        let tag = Tag {
+            pid: frame.pid,
+            life: frame.life,
+            address: frame.address,
+            offset,
+            object: mapped.object,
+        };
+        match self.files.ask(&file, tag) {
+            Handed::Over => Name::Coming,
+            Handed::Later => Name::Later,
+            Handed::Never => Name::Is(unnamed),
+        }
+    }
+
+    /// The file behind a mapping, opened unless it is.
+    fn file(&mut self, frame: &Frame, mapped: &Mapped) -> Option<Identity> {
+        match mapped.file {
+            Behind::Nothing => return None,
+            Behind::File(file) if self.files.has(&file) => return Some(file),
+            Behind::File(_) | Behind::NotLooked => {}
+        }
+        let found = self.look(frame.pid, &mapped.mapping);
+        let behind = found
+            .as_ref()
+            .map_or(Behind::Nothing, |found| Behind::File(found.0));
+        if let Some(used) = self.processes.get_mut(&frame.pid) {
+            used.process.found(frame.address, behind);
+        }
+        let (file, source) = found?;
+        if !self.files.has(&file) {
+            let places = Whereabouts::of(&self.proc, frame.pid, &mapped.mapping.path);
+            self.files.open(file, source, places, mapped.object.clone());
+        }
+        Some(file)
+    }
+
+    fn look(&self, pid: u32, mapping: &Mapping) -> Option<(Identity, Source)> {
         if mapping.is_file() {
-            let elf = self.file(pid, mapping);
-            if let Some(symbol) = elf.and_then(|elf| elf.name(offset)) {
-                return format!("{symbol} ({file})");
-            }
-            // JIT compilers map their code from a memfd.
-            if !mapping.path.starts_with("/memfd:") {
-                return format!("{offset:#x} ({file})");
-            }
+            let file = MappedFile::open(&self.proc, pid, mapping)?;
+            return Some((file.identity()?, Source::File(file)));
         }
-        self.let_perf_maps_go(pid);
-        let jitted = self.processes.get_mut(&pid).and_then(|process| {
-            process
-                .perf_map
-                .get_or_insert_with(|| PerfMap::read(&self.proc, pid))
-                .name(address)
-        });
-        match jitted {
-            Some(name) => format!("{name} [jit]"),
-            None if mapping.is_file() => format!("{offset:#x} ({file})"),
-            None => "[anon]".to_owned(),
-        }
+        let image = process::vdso(&self.proc, pid, mapping)?;
+        let identity = Identity {
+            inode: self.hasher.hash_one(&image),
+            len: image.len() as u64,
+            ..Identity::default()
+        };
+        Some((identity, Source::Image(image)))
+    }
+
+    fn jitted(&mut self, frame: &Frame) -> Result<Option<String>, ()> {
+        self.let_perf_maps_go(frame.pid);
+        let Some(used) = self.processes.get_mut(&frame.pid) else {
+            return Ok(None);
+        };
+        used.process
+            .jitted(&self.proc, frame.address, frame.first_asked)
     }
 
     /// Before one more is read: strangers write them, and they may be large.
     fn let_perf_maps_go(&mut self, pid: u32) {
-        let wanted = self
-            .processes
-            .get(&pid)
-            .is_some_and(|process| process.perf_map.is_none());
-        let kept = self
-            .processes
-            .values()
-            .filter(|process| process.perf_map.is_some())
-            .count();
-        if wanted && kept >= MOST_PERF_MAPS {
-            self.processes
-                .values_mut()
-                .for_each(|process| process.perf_map = None);
-        }
-    }
-
-    fn file(&mut self, pid: u32, mapping: &Mapping) -> Option<&Elf> {
-        let key = (mapping.device, mapping.inode);
-        if !self.files.contains_key(&key) {
-            // Not to be had now is no verdict on the file: another process may show it.
-            let file = MappedFile::open(&self.proc, pid, mapping)?;
-            if self.files.len() >= MOST_FILES {
-                let oldest = self.files.iter().min_by_key(|(_, loaded)| loaded.used);
-                if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                    self.files.remove(&oldest);
-                }
+        let has_one = |pid| {
+            let used = self.processes.get(&pid);
+            used.is_some_and(|used: &Used| used.process.has_perf_map())
+        };
+        let kept = self.processes.keys().filter(|&&pid| has_one(pid)).count();
+        if !has_one(pid) && kept >= MOST_PERF_MAPS {
+            for used in self.processes.values_mut() {
+                used.process.let_perf_map_go();
             }
-            let elf = Elf::open(&file);
-            self.files.insert(key, Loaded { elf, used: 0 });
         }
-        let loaded = self.files.get_mut(&key)?;
-        loaded.used = self.turn;
-        loaded.elf.as_ref()
-    }
-}
-
-/// Empty when the process has ended or is somebody else's.
-fn read_maps(proc: &Path, pid: u32) -> Vec<Mapping> {
-    let mut bytes = Vec::new();
-    let read = File::open(proc.join(pid.to_string()).join("maps"))
-        .and_then(|file| file.take(LONGEST_MAPS).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => maps::parse(&String::from_utf8_lossy(&bytes)),
-        Err(_) => Vec::new(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    const MAPS: &str = "\
-1000-2000 r-xp 00000000 00:00 0 
-3000-4000 r-xp 00000500 fd:01 77 /nowhere/lib\u{1b}.so
-5000-6000 r-xp 00000000 00:00 0 [vdso]
-";
-
-    struct Host {
-        dir: tempfile::TempDir,
-        resolver: Resolver,
-    }
-
-    impl Host {
-        fn with_maps(maps: &str) -> Host {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let resolver = Resolver::new(dir.path().to_owned());
-            let host = Host { dir, resolver };
-            host.write("7/maps", maps);
-            host
-        }
-
-        fn write(&self, name: &str, text: &str) {
-            let path = self.dir.path().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("directory");
-            fs::write(path, text).expect("file");
-        }
-
-        fn name(&mut self, address: u64) -> Option<String> {
-            self.resolver.name(7, address, Instant::now())
-        }
-
-        /// As if the mappings had been read so long ago.
-        fn age(&mut self, by: Duration) {
-            for process in self.resolver.processes.values_mut() {
-                process.read_at -= by;
-            }
-        }
-    }
-
-    #[test]
-    fn what_has_no_symbol_is_named_by_its_mapping() {
-        let mut host = Host::with_maps(MAPS);
-        let names: Vec<_> = [0x1800, 0x3010, 0x5000]
-            .map(|address| host.name(address).expect("an answer"))
-            .into();
-        assert_eq!(names, ["[anon]", "0x510 (lib?.so)", "[vdso]"]);
-    }
-
-    #[test]
-    fn jitted_code_has_the_name_of_the_perf_map() {
-        let mut host = Host::with_maps(MAPS);
-        host.write("7/status", "NSpid:\t7\n");
-        host.write("7/root/tmp/perf-7.map", "1800 10 fast_path\n");
-        assert_eq!(host.name(0x1808).as_deref(), Some("fast_path [jit]"));
-    }
-
-    #[test]
-    fn a_miss_waits_for_younger_mappings_and_is_then_final() {
-        let mut host = Host::with_maps(MAPS);
-        host.resolver.meet(7);
-        assert_eq!(host.name(0x9000), None);
-        host.age(REREAD_AFTER);
-        assert_eq!(host.name(0x9000).as_deref(), Some("[unknown]"));
-    }
-
-    #[test]
-    fn a_library_loaded_later_is_found_and_an_ended_process_keeps_its_mappings() {
-        let mut host = Host::with_maps("");
-        host.resolver.meet(7);
-        host.write("7/maps", MAPS);
-        host.age(REREAD_AFTER);
-        assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
-        fs::remove_dir_all(host.dir.path().join("7")).expect("process 7 ends");
-        host.age(REREAD_AFTER);
-        assert_eq!(host.name(0x9000).as_deref(), Some("[unknown]"));
-        assert_eq!(host.name(0x5010).as_deref(), Some("[vdso]"));
-    }
-
-    #[test]
-    fn only_so_many_processes_are_kept() {
-        let mut host = Host::with_maps(MAPS);
-        host.name(0x5000);
-        for pid in 100..100 + 2 * MOST_PROCESSES as u32 {
-            host.resolver.meet(pid);
-        }
-        assert_eq!(host.resolver.processes.len(), MOST_PROCESSES);
-    }
-}
+mod tests;

@@ -1,51 +1,95 @@
-//! Names of user frames. Files are read by one worker thread: asking never waits, an answer that
-//! is not there yet is not settled, and a question that meets a full queue is asked again later.
+//! Names of user frames. Files are read by a worker and threads of its own: asking never waits, an
+//! answer that is not there yet is not settled, and a question that meets a full queue is asked
+//! again later.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustc_hash::FxHashMap;
 
+use super::files::Files;
 use super::kernel::hex;
-use super::resolve::Resolver;
-use crate::model::Name;
+use super::places::Places;
+use super::resolve::{self, Frame, Name, PATIENCE, Resolver};
 
 /// Questions and answers under way.
 const QUEUE: usize = 4096;
 
-/// Names kept; at this many all are forgotten and asked for again.
+/// Addresses whose names are kept; at this many all are forgotten and asked for again.
 const MOST_NAMES: usize = 1 << 16;
+
+/// A process is looked at this often: it may be another one under the same pid.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
 
 pub struct UserNames {
     questions: Option<Sender<Question>>,
-    answers: Receiver<Answer>,
-    frames: FxHashMap<(u32, u64), Frame>,
+    answers: Receiver<Message>,
+    processes: FxHashMap<u32, Known>,
+    /// How many addresses all processes have.
+    addresses: usize,
+    /// Counts programs: an answer about one that is gone is thrown away.
+    lives: u64,
+    places: Places,
+    missing: Option<String>,
 }
 
-#[derive(Debug, Clone)]
-enum Frame {
-    /// Since when, and whether the worker has the question.
+/// What is known of a process.
+struct Known {
+    life: u64,
+    checked: Instant,
+    frames: FxHashMap<u64, State>,
+}
+
+enum State {
+    /// Since when, and since when the worker has the question.
     Asked {
         first: Instant,
-        queued: bool,
+        queued: Option<Instant>,
     },
-    Known(Arc<str>),
+    Named(Arc<[Arc<str>]>),
 }
 
-struct Question {
-    pid: u32,
-    address: u64,
-    first_asked: Instant,
+enum Question {
+    Name(Frame),
+    /// Is it the same program still?
+    Check {
+        pid: u32,
+        life: u64,
+    },
 }
 
-struct Answer {
-    pid: u32,
-    address: u64,
-    /// `None`: ask again later.
-    text: Option<Arc<str>>,
+/// What the worker and its threads tell.
+pub enum Message {
+    Answer(Answer),
+    /// Everything said of this life of a process.
+    Forget {
+        pid: u32,
+        life: u64,
+    },
+    /// A sentence: what is missing, and why.
+    GaveUp(String),
+}
+
+pub struct Answer {
+    pub pid: u32,
+    pub life: u64,
+    pub address: u64,
+    /// Innermost first; `None`: ask again later.
+    pub frames: Option<Vec<Named>>,
+}
+
+pub struct Named {
+    pub text: String,
+    pub place: Option<(String, u32)>,
+}
+
+impl Named {
+    pub fn only(text: String) -> Named {
+        Named { text, place: None }
+    }
 }
 
 impl UserNames {
@@ -59,87 +103,180 @@ impl UserNames {
         UserNames {
             questions: worker.is_ok().then_some(questions),
             answers,
-            frames: FxHashMap::default(),
+            processes: FxHashMap::default(),
+            addresses: 0,
+            lives: 0,
+            places: Places::default(),
+            missing: None,
         }
     }
 
-    pub fn name(&mut self, pid: u32, address: u64) -> Name {
+    /// Why functions of a program have no names or no lines, of the first that it happened to.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// `file:line` of a frame that was named here.
+    pub fn location(&self, frame: &str) -> Option<Arc<str>> {
+        self.places.get(frame)
+    }
+
+    /// Appends the names of the functions at an address, innermost first. True: settled.
+    pub fn name(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> bool {
         self.take_answers();
-        if self.frames.len() >= MOST_NAMES {
-            self.frames.clear();
+        if self.addresses >= MOST_NAMES {
+            self.processes.clear();
+            self.addresses = 0;
         }
-        let frame = self
-            .frames
-            .entry((pid, address))
-            .or_insert_with(|| Frame::Asked {
-                first: Instant::now(),
-                queued: false,
-            });
-        match frame {
-            Frame::Known(text) => Name {
-                text: text.clone(),
-                settled: true,
-            },
-            Frame::Asked { queued: true, .. } => Name {
-                text: hex(address),
-                settled: self.questions.is_none(),
-            },
-            Frame::Asked { first, queued } => {
-                let question = Question {
-                    pid,
-                    address,
-                    first_asked: *first,
-                };
-                let sent = self.questions.as_ref().map(|to| to.try_send(question));
-                *queued = matches!(sent, Some(Ok(())));
-                if sent.is_some_and(|sent| sent.is_err_and(|error| error.is_disconnected())) {
-                    self.questions = None;
+        let now = Instant::now();
+        let known = self.processes.entry(pid).or_insert_with(|| {
+            self.lives += 1;
+            Known {
+                life: self.lives,
+                checked: now,
+                frames: FxHashMap::default(),
+            }
+        });
+        let life = known.life;
+        if now.duration_since(known.checked) >= CHECK_AFTER {
+            known.checked = now;
+            send(&mut self.questions, Question::Check { pid, life });
+        }
+        let state = known.frames.entry(address).or_insert_with(|| {
+            self.addresses += 1;
+            State::Asked {
+                first: now,
+                queued: None,
+            }
+        });
+        match state {
+            State::Named(frames) => {
+                names.extend(frames.iter().cloned());
+                return true;
+            }
+            State::Asked { first, queued } => {
+                if queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
+                    let frame = Frame {
+                        pid,
+                        life,
+                        address,
+                        first_asked: *first,
+                    };
+                    *queued = send(&mut self.questions, Question::Name(frame)).then_some(now);
                 }
-                Name {
-                    text: hex(address),
-                    settled: self.questions.is_none(),
-                }
+            }
+        }
+        names.push(hex(address));
+        self.questions.is_none()
+    }
+
+    fn take_answers(&mut self) {
+        while let Ok(message) = self.answers.try_recv() {
+            match message {
+                Message::Answer(answer) => self.take(answer),
+                Message::Forget { pid, life } => self.forget(pid, life),
+                Message::GaveUp(why) => drop(self.missing.get_or_insert(why)),
             }
         }
     }
 
-    fn take_answers(&mut self) {
-        while let Ok(answer) = self.answers.try_recv() {
-            let key = (answer.pid, answer.address);
-            match (answer.text, self.frames.get_mut(&key)) {
-                (Some(text), _) => {
-                    self.frames.insert(key, Frame::Known(text));
+    fn take(&mut self, answer: Answer) {
+        let known = self.processes.get_mut(&answer.pid);
+        let known = known.filter(|known| known.life == answer.life);
+        let Some(state) = known.and_then(|known| known.frames.get_mut(&answer.address)) else {
+            return;
+        };
+        match (answer.frames, state) {
+            (Some(frames), state) => {
+                let places = &mut self.places;
+                let texts = frames.into_iter().map(|named| {
+                    let text: Arc<str> = named.text.into();
+                    if let Some((file, line)) = named.place {
+                        places.add(&text, &file, line);
+                    }
+                    text
+                });
+                *state = State::Named(texts.collect());
+            }
+            (None, State::Asked { queued, .. }) => *queued = None,
+            (None, State::Named(_)) => {}
+        }
+    }
+
+    fn forget(&mut self, pid: u32, life: u64) {
+        if self
+            .processes
+            .get(&pid)
+            .is_some_and(|known| known.life == life)
+            && let Some(known) = self.processes.remove(&pid)
+        {
+            self.addresses -= known.frames.len();
+        }
+    }
+}
+
+/// True: it is under way. A worker that is gone is not asked again.
+fn send(questions: &mut Option<Sender<Question>>, question: Question) -> bool {
+    let sent = questions.as_ref().map(|to| to.try_send(question));
+    match sent {
+        Some(Ok(())) => return true,
+        Some(Err(error)) if error.is_disconnected() => *questions = None,
+        Some(Err(_)) | None => {}
+    }
+    false
+}
+
+/// Ends when nobody asks or listens any more.
+fn work(proc: PathBuf, questions: &Receiver<Question>, answers: &Sender<Message>) {
+    let mut resolver = Resolver::new(proc, Files::new(answers.clone()));
+    let mut batch = Vec::new();
+    while let Ok(question) = questions.recv() {
+        batch.push(question);
+        batch.extend(questions.try_iter().take(QUEUE));
+        // Mappings first: a process may end while those of others are read.
+        for question in &batch {
+            let (Question::Name(Frame { pid, .. }) | Question::Check { pid, .. }) = question;
+            resolver.meet(*pid);
+        }
+        for question in batch.drain(..) {
+            let heard = match question {
+                Question::Name(frame) => name(&mut resolver, &frame, answers),
+                Question::Check { pid, life } if resolver.check(pid) => {
+                    answers.send(Message::Forget { pid, life }).ok()
                 }
-                (None, Some(Frame::Asked { queued, .. })) => *queued = false,
-                (None, _) => {}
+                Question::Check { .. } => Some(()),
+            };
+            if heard.is_none() {
+                return;
             }
         }
     }
 }
 
-/// Ends when nobody asks or listens any more.
-fn work(proc: PathBuf, questions: &Receiver<Question>, answers: &Sender<Answer>) {
-    let mut resolver = Resolver::new(proc);
-    let mut batch = Vec::new();
-    while let Ok(question) = questions.recv() {
-        batch.push(question);
-        batch.extend(questions.try_iter().take(QUEUE));
-        // Mappings first: a process may end while the symbols of another's files are loaded.
-        for question in &batch {
-            resolver.meet(question.pid);
-        }
-        for question in batch.drain(..) {
-            let text = resolver.name(question.pid, question.address, question.first_asked);
-            let answer = Answer {
-                pid: question.pid,
-                address: question.address,
-                text: text.map(Into::into),
-            };
-            if answers.send(answer).is_err() {
-                return;
-            }
-        }
+/// `None`: nobody listens.
+fn name(resolver: &mut Resolver, frame: &Frame, answers: &Sender<Message>) -> Option<()> {
+    let (pid, life, address) = (frame.pid, frame.life, frame.address);
+    let resolve::Outcome { name, forget } = resolver.name(frame);
+    let frames = match name {
+        Name::Is(text) => Some(vec![Named::only(text)]),
+        Name::Later => None,
+        Name::Coming => return forgotten(forget, pid, life, answers),
+    };
+    let answer = Answer {
+        pid,
+        life,
+        address,
+        frames,
+    };
+    answers.send(Message::Answer(answer)).ok()?;
+    forgotten(forget, pid, life, answers)
+}
+
+fn forgotten(forget: bool, pid: u32, life: u64, answers: &Sender<Message>) -> Option<()> {
+    if forget {
+        return answers.send(Message::Forget { pid, life }).ok();
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -149,9 +286,9 @@ mod tests {
 
     fn settled(names: &mut UserNames, pid: u32, address: u64) -> Arc<str> {
         for _ in 0..20_000 {
-            let name = names.name(pid, address);
-            if name.settled {
-                return name.text;
+            let mut frames = Vec::new();
+            if names.name(pid, address, &mut frames) {
+                return frames.pop().expect("the outermost function");
             }
             thread::park_timeout(Duration::from_millis(1));
         }
@@ -167,8 +304,9 @@ mod tests {
     fn a_function_of_this_program_has_its_name_and_file() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
         let mut names = UserNames::start("/proc".into());
-        let name = names.name(std::process::id(), address + 1);
-        assert_eq!((&*name.text, name.settled), (&*hex(address + 1), false));
+        let mut first = Vec::new();
+        assert!(!names.name(std::process::id(), address + 1, &mut first));
+        assert_eq!(first, [hex(address + 1)]);
         let text = settled(&mut names, std::process::id(), address + 1);
         let (symbol, file) = text.split_once(" (").expect("a file");
         assert_eq!(
@@ -199,7 +337,7 @@ mod tests {
         let mut names = UserNames::start("/proc".into());
         let (full, _kept) = bounded(0);
         let real = names.questions.replace(full);
-        assert!(!names.name(1, 0x10).settled);
+        assert!(!names.name(u32::MAX, 0x10, &mut Vec::new()));
         names.questions = real;
         assert_eq!(&*settled(&mut names, u32::MAX, 0x10), "[unknown]");
     }
@@ -209,8 +347,8 @@ mod tests {
         let mut names = UserNames::start("/proc".into());
         let (gone, _) = bounded(1);
         names.questions = Some(gone);
-        let first = names.name(1, 0x10);
-        assert_eq!((&*first.text, first.settled), ("0x10", true));
-        assert!(names.name(1, 0x20).settled);
+        let mut frames = Vec::new();
+        assert!(names.name(1, 0x10, &mut frames) && names.name(1, 0x20, &mut frames));
+        assert_eq!(frames, [hex(0x10), hex(0x20)]);
     }
 }

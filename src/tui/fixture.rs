@@ -37,6 +37,7 @@ pub fn empty() -> Snapshot {
         drops: Vec::new(),
         latency: Vec::new(),
         stacks: Vec::new(),
+        lines: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
         health: Health {

@@ -34,6 +34,9 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
         let text = format!(" {}", compared(scene, node));
         list.push((0, Line::styled(text, change(scene, node).ink(scene))));
     }
+    if let Some(line) = scene.snapshot.lines.get(&tree.nodes[node].name) {
+        list.push((1, Line::raw(format!(" at {}", clean(line)))));
+    }
     let processes_of = tree.processes(node);
     if !processes_of.is_empty() {
         let said = processes(&processes_of, tree.nodes[node].weight, room);

@@ -1,0 +1,182 @@
+//! Files that are broken, and files that were made to hurt whoever reads them.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::super::fuel::STACK;
+use super::*;
+
+/// In a thread with the stack of those that read files.
+fn in_reader<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = thread::Builder::new().stack_size(STACK).spawn(work);
+    thread.expect("a thread").join().expect("no panic")
+}
+
+/// Reads it as far as it can be read and asks for functions all over it.
+fn ask(bytes: &[u8]) -> usize {
+    let pieces = Pieces::new(Cursor::new(bytes));
+    let Some(file) = parse(&pieces) else {
+        return 0;
+    };
+    let _ = marks(&file);
+    let dwarf = Dwarf::read(&file).unwrap_or_default();
+    let fuel = Fuel::for_bytes(dwarf.bytes());
+    let elf = Elf::new(&file, None::<&Parsed<Cursor<&[u8]>>>, &dwarf, &fuel);
+    let offsets = (0..bytes.len() as u64).step_by(7);
+    offsets.map(|offset| elf.functions(offset).len()).sum()
+}
+
+/// A small program with DWARF, symbols and inlining; `None` and the reason said without `cc`.
+fn small_program() -> Option<Vec<u8>> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inlined.c");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let program = dir.path().join("prog");
+    let mut cc = Command::new("cc");
+    let Ok(status) = cc
+        .args(["-O1", "-g", "-o"])
+        .arg(&program)
+        .arg(source)
+        .status()
+    else {
+        println!("skipped: no cc here");
+        return None;
+    };
+    assert!(status.success(), "{status}");
+    Some(fs::read(program).expect("the program"))
+}
+
+#[test]
+fn files_that_are_no_linked_elf_are_refused() {
+    for bytes in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0xff; 4096]] {
+        assert!(
+            parse(&Pieces::new(Cursor::new(bytes))).is_none(),
+            "{bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_cut_anywhere_is_survived() {
+    let Some(program) = small_program() else {
+        return;
+    };
+    in_reader(move || {
+        assert!(ask(&program) > 20);
+        for len in (0..program.len()).step_by(331) {
+            ask(&program[..len]);
+        }
+    });
+}
+
+#[test]
+fn a_program_with_any_bytes_changed_is_survived() {
+    let Some(program) = small_program() else {
+        return;
+    };
+    in_reader(move || {
+        let len = program.len();
+        // The headers are few bytes, and everything else hangs on them.
+        let place = prop_oneof![4 => 0..len, 1 => 0..1024usize, 2 => len - 4096..len];
+        let changes = prop::collection::vec((place, any::<u8>()), 1..40);
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            cases: 400,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
+        let survived = runner.run(&changes, |changes| {
+            let mut broken = program.clone();
+            for (at, byte) in changes {
+                broken[at] = byte;
+            }
+            ask(&broken);
+            Ok(())
+        });
+        survived.expect("no panic");
+    });
+}
+
+/// DWARF 4 of one unit at 0x1000..0x2000 with these entries, and these ranges.
+fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
+    // Tag, has children, then (attribute, form) pairs: DWARF 4, 7.5.3.
+    const ABBREVIATIONS: &[u8] = &[
+        1, 0x11, 1, 0x11, 0x01, 0x12, 0x06, 0, 0, // unit: low_pc, high_pc
+        2, 0x2e, 1, 0x11, 0x01, 0x12, 0x06, 0, 0, // function with children: the same
+        3, 0x1d, 1, 0, 0, // inlined function with children
+        4, 0x2e, 0, 0x55, 0x17, 0, 0, // function: ranges
+        0,
+    ];
+    let mut unit = vec![4, 0, 0, 0, 0, 0, 8, 1];
+    unit.extend(0x1000u64.to_le_bytes());
+    unit.extend(0x1000u32.to_le_bytes());
+    unit.extend(entries);
+    let mut info = (unit.len() as u32).to_le_bytes().to_vec();
+    info.extend(unit);
+    let bytes = (info.len() + ranges.len() + ABBREVIATIONS.len()) as u64;
+    let load = |id| {
+        Ok::<_, Infallible>(match id {
+            SectionId::DebugAbbrev => Cow::Borrowed(ABBREVIATIONS),
+            SectionId::DebugInfo => Cow::Owned(info.clone()),
+            SectionId::DebugRanges => Cow::Owned(ranges.to_vec()),
+            _ => Cow::default(),
+        })
+    };
+    let Ok(sections) = DwarfSections::load(load);
+    Dwarf {
+        sections,
+        bytes,
+        endian: RunTimeEndian::Little,
+    }
+}
+
+/// What a lookup in it finds, and whether its fuel is burned.
+fn look_up(dwarf: Dwarf<'static>) -> (usize, bool) {
+    in_reader(move || {
+        let fuel = Fuel::for_bytes(dwarf.bytes());
+        let reader = |bytes| Reader::new(bytes, dwarf.endian, &fuel);
+        let elf = Elf {
+            segments: Vec::new(),
+            functions: FunctionTable::default(),
+            debug: Context::from_dwarf(dwarf.sections.borrow(|bytes: &Cow<[u8]>| reader(bytes)))
+                .ok(),
+        };
+        (elf.in_dwarf(0x1010).len(), fuel.is_empty())
+    })
+}
+
+fn function_at_0x1000() -> Vec<u8> {
+    let mut entry = vec![2];
+    entry.extend(0x1000u64.to_le_bytes());
+    entry.extend(0x100u32.to_le_bytes());
+    entry
+}
+
+#[test]
+fn functions_inlined_into_each_other_a_million_deep_do_not_overflow_the_stack() {
+    let few = [function_at_0x1000(), vec![3; 100], vec![0; 102]].concat();
+    assert_eq!(look_up(dwarf(&few, &[])), (1, false));
+    let deep = [function_at_0x1000(), vec![3; 5_000_000]].concat();
+    assert_eq!(look_up(dwarf(&deep, &[])), (0, false));
+}
+
+#[test]
+fn a_list_of_ranges_that_every_function_shares_ends_with_the_fuel() {
+    const MANY: usize = 50_000;
+    let range = [0x1000u64.to_le_bytes(), 0x1001u64.to_le_bytes()].concat();
+    let ranges = [range.repeat(MANY), vec![0; 16]].concat();
+    let function = [4, 0, 0, 0, 0];
+    let began = Instant::now();
+    let (found, burned) = look_up(dwarf(&function.repeat(MANY), &ranges));
+    // 2.5 thousand million ranges.
+    assert_eq!((found, burned), (0, true));
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+}
