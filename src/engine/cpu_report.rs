@@ -6,7 +6,7 @@ use super::Engine;
 use super::bucket::Wire;
 use super::cpu_time::Taken;
 use crate::decode::{ClockKind, Tick};
-use crate::model::{Function, STACKS_EXPORTED, Snapshot, Stack, Weighed};
+use crate::model::{Function, STACKS_EXPORTED, Sampled, Snapshot, Stack, Weighed};
 
 /// Stacks of the tree and the flame graph.
 const PROFILE_STACKS: usize = 4000;
@@ -76,16 +76,21 @@ impl Engine {
         let rates: Vec<Option<f64>> = functions.iter().map(|f| f.rate).collect();
         let (pids, children) = (&self.want.pids, &self.children);
         let counted = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
-        let clock = self.source.session().host.clock;
+        let host = &self.source.session().host;
         let rows = &self.cpus.rows;
-        let exact = |cpu| match clock {
-            // A halted CPU counts no cycles: they share the time it was busy.
-            Some(ClockKind::Cycles) => {
-                let row = rows.iter().find(|row| row.cpu == cpu)?;
-                Some(span * (1.0 - row.idle_pct? / 100.0))
+        let share = |cpu, sampled: Sampled| {
+            let row = rows.iter().find(|row| row.cpu == cpu);
+            let idle = span * row.and_then(|row| row.idle_pct).unwrap_or(0.0) / 100.0;
+            match host.clock {
+                // A halted CPU counts no cycles: they share the time it was busy.
+                Some(ClockKind::Cycles) => span - idle,
+                // An idle CPU's timer may sleep too: what is missing of the samples it idled, as
+                // far as /proc/stat says so. The rest are ticks that came too late.
+                Some(ClockKind::CpuClock) | None => {
+                    let missing = (span - sampled.all).max(0.0);
+                    span - missing.min((idle - sampled.idle).max(0.0))
+                }
             }
-            // The timer runs on an idle CPU too: its samples share all of the interval.
-            Some(ClockKind::CpuClock) | None => Some(span),
         };
         let taken = Taken {
             seconds,
@@ -93,7 +98,8 @@ impl Engine {
             rates: &rates,
             counted: &counted,
             filtered: !pids.is_empty(),
-            exact: &exact,
+            cpus: &host.cpus,
+            share: &share,
         };
         self.cpu_time.take(&taken, self.names.as_mut())
     }

@@ -9,7 +9,7 @@ use super::processes::Charged;
 use super::registry::Registry;
 use crate::model::{
     Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, Judged, KernelFrames, Leaf,
-    Names, Part, Stage, StageId, Summary, Weighed, ratio,
+    Names, Part, Sampled, Stage, StageId, Summary, Weighed, ratio,
 };
 
 /// The CPU columns cover this much of the past, seconds.
@@ -31,8 +31,10 @@ pub struct Taken<'a> {
     pub counted: &'a dyn Fn(u32) -> bool,
     /// There is a PID filter.
     pub filtered: bool,
-    /// The time that was sampled on a CPU, ns.
-    pub exact: &'a dyn Fn(u32) -> Option<f64>,
+    /// The CPUs that were sampled.
+    pub cpus: &'a [u32],
+    /// The ns of the interval that the samples of a CPU share; the rest of it the CPU idled.
+    pub share: &'a dyn Fn(u32, Sampled) -> f64,
 }
 
 pub struct CpuTime {
@@ -81,9 +83,9 @@ impl CpuTime {
             Some(judged) if !taken.filtered => judged.verdict.network || judged.observer,
             _ => (taken.counted)(pid),
         };
-        let folded = self.fold.finish(span, taken.exact, keep, names);
+        let folded = self.fold.finish(span, taken.share, keep, names);
         self.folded += folded.samples_folded;
-        if std::mem::take(&mut self.fresh) || folded.samples == 0 {
+        if std::mem::take(&mut self.fresh) {
             return folded.stacks;
         }
         self.samples = Some(folded.samples);
@@ -93,6 +95,11 @@ impl CpuTime {
         part.wire = taken.wire;
         let calls = taken.rates.iter();
         part.calls = calls.map(|rate| rate.map(|r| r * taken.seconds)).collect();
+        for cpu in taken.cpus {
+            let shared = folded.shared.get(cpu).copied().unwrap_or(0.0);
+            let unsampled = taken.seconds * 1e9 - shared;
+            part.contexts[Context::Idle as usize] += unsampled.max(0.0);
+        }
         let idle = part.contexts[Context::Idle as usize];
         let busy = part.contexts.iter().sum::<f64>() - idle + part.unknown;
         if part.unknown > UNKNOWN * busy {

@@ -108,7 +108,8 @@ fn second(time: &mut CpuTime, names: &mut Table, pids: &[u32]) {
             rates: &rates,
             counted: &counted,
             filtered: !pids.is_empty(),
-            exact: &|_| Some(1e9),
+            cpus: &[0, 1],
+            share: &|_, _| 1e9,
         },
         names,
     );
@@ -289,7 +290,8 @@ fn short_intervals_are_put_together_until_they_are_about_a_second() {
             rates: &[],
             counted: &|_| true,
             filtered: false,
-            exact: &|_| Some(1e8),
+            cpus: &[0],
+            share: &|_, _| 1e8,
         };
         time.take(&taken, &mut names);
     }
@@ -299,6 +301,29 @@ fn short_intervals_are_put_together_until_they_are_about_a_second() {
     time.summary(&mut summary);
     assert_eq!(summary.ns_per_packet, None, "nobody counted packets");
     close(summary.net_cores, 1.0);
+}
+
+#[test]
+fn time_without_samples_is_idle_and_does_not_make_the_rest_more() {
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    for _ in 0..3 {
+        time.fold.push(0, 7, 10 * MS, &chain(SEND));
+        let taken = Taken {
+            seconds: 1.0,
+            wire: None,
+            rates: &[],
+            counted: &|_| true,
+            filtered: false,
+            cpus: &[0, 1],
+            share: &|_, sampled| sampled.all,
+        };
+        time.take(&taken, &mut names);
+    }
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    close(summary.net_cores, 0.01);
+    let idle = time.contexts().pop().expect("six");
+    close(Some(idle.cpu_pct), 199.0);
 }
 
 #[test]
@@ -312,7 +337,8 @@ fn user_code_is_process_time_and_no_network() {
             rates: &[],
             counted: &|_| true,
             filtered: false,
-            exact: &|_| Some(1e9),
+            cpus: &[0],
+            share: &|_, _| 1e9,
         };
         time.take(&taken, &mut names);
     }

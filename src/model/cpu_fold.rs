@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::chain::{ChainId, ChainTable, Frames, others};
 use super::judged::{Judged, KernelFrames};
 use super::names::Names;
+use super::stage::Context;
 use super::window::{StackWindow, Sums, Weighed, heaviest_first};
 
 /// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
@@ -27,8 +28,15 @@ pub struct CpuFold {
     frames: KernelFrames,
     /// CPU, process and chain → periods, samples.
     stacks: FxHashMap<(u32, u32, Option<ChainId>), (u64, u64)>,
-    totals: FxHashMap<u32, u64>,
     window: StackWindow,
+}
+
+/// What the samples of a CPU stand for as they come: ns of the timer, or cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sampled {
+    pub all: f64,
+    /// Of the idle task.
+    pub idle: f64,
 }
 
 /// What an interval's CPU samples add up to.
@@ -38,6 +46,8 @@ pub struct CpuFolded {
     /// Those that are kept, heaviest first.
     pub stacks: Vec<Weighed>,
     pub samples: u64,
+    /// The time that the samples of each CPU share, ns.
+    pub shared: FxHashMap<u32, f64>,
     /// Samples whose stacks the window shortened.
     pub samples_folded: u64,
 }
@@ -52,7 +62,6 @@ impl CpuFold {
 
     /// `period`: ns of the timer, or cycles.
     pub fn push(&mut self, cpu: u32, pid: u32, period: u64, chain: &[u64]) {
-        *self.totals.entry(cpu).or_default() += period;
         let apart = self.stacks.len() < STACKS_PER_INTERVAL && !chain.is_empty();
         let chain = apart.then(|| self.chains.hold(pid, chain));
         let cell = self.stacks.entry((cpu, pid, chain)).or_default();
@@ -64,23 +73,35 @@ impl CpuFold {
         cell.1 += 1;
     }
 
-    /// Ends the interval of `seconds`. `exact` gives the time that was sampled on a CPU, ns;
+    /// Ends the interval of `seconds`. `share` gives the ns that the samples of a CPU share;
     /// `keep` says which stacks the window keeps, which spans at most `window_s`.
     pub fn finish(
         &mut self,
         (seconds, window_s): (f64, f64),
-        exact: impl Fn(u32) -> Option<f64>,
+        share: impl Fn(u32, Sampled) -> f64,
         keep: impl Fn(u32, Option<Judged>) -> bool,
         names: &mut dyn Names,
     ) -> CpuFolded {
         let mut folded = CpuFolded::default();
-        let mut kept = Sums::default();
+        let mut sampled: FxHashMap<u32, Sampled> = FxHashMap::default();
+        let mut judged = Vec::with_capacity(self.stacks.len());
         for ((cpu, pid, chain), (periods, samples)) in self.stacks.drain() {
-            let total = self.totals.get(&cpu).copied().unwrap_or(periods).max(1);
-            let scale = exact(cpu).map_or(1.0, |ns| ns / total as f64);
-            let ns = periods as f64 * scale;
+            let verdict = chain.and_then(|id| self.chains.judged(id, &mut self.frames, names));
+            let of = sampled.entry(cpu).or_default();
+            of.all += periods as f64;
+            if verdict.is_some_and(|j| j.verdict.context == Context::Idle) {
+                of.idle += periods as f64;
+            }
+            judged.push((cpu, pid, chain, periods as f64, samples, verdict));
+        }
+        for (&cpu, &of) in &sampled {
+            folded.shared.insert(cpu, share(cpu, of));
+        }
+        let mut kept = Sums::default();
+        for (cpu, pid, chain, periods, samples, judged) in judged {
+            let all = sampled.get(&cpu).map_or(1.0, |of| of.all.max(1.0));
+            let ns = periods * folded.shared.get(&cpu).copied().unwrap_or(0.0) / all;
             folded.samples += samples;
-            let judged = chain.and_then(|id| self.chains.judged(id, &mut self.frames, names));
             folded.spots.push(Spot {
                 cpu,
                 pid,
@@ -100,7 +121,6 @@ impl CpuFold {
             cell.0 += ns;
             cell.1 += samples;
         }
-        self.totals.clear();
         folded.stacks = heaviest_first(kept);
         folded.samples_folded =
             self.window
@@ -137,7 +157,6 @@ impl CpuFold {
 
     /// Forgets everything: the question has changed.
     pub fn forget(&mut self) {
-        self.totals.clear();
         for ((.., chain), _) in std::mem::take(&mut self.stacks) {
             if let Some(chain) = chain {
                 self.chains.release(chain);

@@ -17,7 +17,7 @@ mod window;
 
 pub use cost::{Bounded, differ, ratio};
 pub use cpu::{Cpu, CpuPart, Part, Stage};
-pub use cpu_fold::{CpuFold, CpuFolded, Spot};
+pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Name, Names};

@@ -77,7 +77,7 @@ fn main() {
             let chain = sample.chain.of(&batch.frames);
             fold.push(sample.cpu, sample.pid, sample.period, chain);
         }
-        let folded = fold.finish((1.0, 30.0), |_| Some(1e9), |_, _| true, &mut Made);
+        let folded = fold.finish((1.0, 30.0), |_, _| 1e9, |_, _| true, &mut Made);
         assert_eq!(folded.samples, SAMPLES as u64);
         best[2] = best[2].min(began.elapsed().as_secs_f64());
     }
@@ -190,7 +190,7 @@ fn fold_recorded(samples: &[Recorded]) {
         for (cpu, pid, chain) in (0..rounds).flat_map(|_| samples) {
             fold.push(*cpu, *pid, 200_000, chain);
         }
-        let folded = fold.finish((1.0, 30.0), |_| Some(1e9), |_, _| true, &mut names);
+        let folded = fold.finish((1.0, 30.0), |_, _| 1e9, |_, _| true, &mut names);
         stacks = folded.spots.len();
         best = best.min(began.elapsed().as_secs_f64());
     }

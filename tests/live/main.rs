@@ -5,6 +5,7 @@ mod attach;
 #[path = "../net/buffer.rs"]
 mod buffer;
 mod counts;
+mod cpu;
 #[path = "../net/installed.rs"]
 mod installed;
 #[path = "../net/mod.rs"]

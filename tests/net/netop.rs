@@ -16,16 +16,13 @@ pub struct Netop {
 impl Netop {
     /// Returns when the first snapshot is there: everything asked for is attached by then.
     pub fn watch(flags: &[&str]) -> Netop {
+        let exact = ["--max-overhead", "100"];
+        Netop::watch_every("0.3", &[&exact, flags].concat())
+    }
+
+    pub fn watch_every(seconds: &str, flags: &[&str]) -> Netop {
         let mut child = Command::new(env!("CARGO_BIN_EXE_netop"))
-            .args([
-                "-b",
-                "--format",
-                "json",
-                "-d",
-                "0.3",
-                "--max-overhead",
-                "100",
-            ])
+            .args(["-b", "--format", "json", "-d", seconds])
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()
