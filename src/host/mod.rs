@@ -1,6 +1,7 @@
 //! Counters the kernel keeps anyway, read from /proc, /sys and netlink, and nothing attached.
 //! Knows no event, no thread, no screen.
 
+mod accounting;
 mod drivers;
 mod family;
 mod fast;

@@ -4,18 +4,21 @@
 use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
-use super::{interrupts, protocols, stacked, tasks};
+use super::{accounting, interrupts, protocols, stacked, tasks};
 use crate::decode::SlowSample;
 
 pub struct SlowReader {
     proc: Proc,
     links: Links,
     namespaces: Namespaces,
+    /// What is to be known of this kernel's CPU accounting; said with the first reading.
+    accounting: Option<String>,
 }
 
 impl SlowReader {
     pub fn new(proc: Proc) -> SlowReader {
         SlowReader {
+            accounting: accounting::apart(&proc),
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
@@ -26,7 +29,7 @@ impl SlowReader {
     /// for every one.
     pub fn read(&mut self, at: u64, tasks: &[u32], list_tasks: bool) -> SlowSample {
         let proc = &self.proc;
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = self.accounting.take().into_iter().collect();
         let own = netns::own(proc);
         let others = match &own {
             Ok(own) => self.namespaces.others(proc, *own, at, &mut notes),
