@@ -10,6 +10,8 @@ pub struct Attach {
     pub event: EventId,
     /// Wanted samples with stacks per second and CPU; 0: count only.
     pub stacks_per_s: u32,
+    /// Every hit is a sample, without its stack; disarmed until the next interval in a storm.
+    pub every: bool,
     /// Count on every CPU (and sample from there).
     pub wide: bool,
     /// Count per task of [`Demand::pids`].

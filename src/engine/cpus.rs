@@ -22,6 +22,8 @@ pub struct Cpus {
     /// Of the last interval, per CPU; empty before two readings.
     pub deltas: BTreeMap<u32, CpuDelta>,
     pub rows: Vec<Cpu>,
+    /// Length of the last interval.
+    seconds: f64,
 }
 
 impl Cpus {
@@ -29,6 +31,7 @@ impl Cpus {
         self.deltas.clear();
         self.rows.clear();
         let seconds = interval_ns as f64 / 1e9;
+        self.seconds = seconds;
         for now in counters {
             let last = self.last.insert(now.cpu, *now);
             let Some(last) = last.filter(|_| interval_ns > 0) else {
@@ -64,6 +67,13 @@ impl Cpus {
             row.history = series.history();
             self.rows.push(row);
         }
+    }
+
+    /// Runs/s of net_rx_action and net_tx_action on each CPU.
+    pub fn run_rates(&self) -> FxHashMap<u32, f64> {
+        let runs = |cpu: &u32| self.deltas.get(cpu).map(|d| d.net_rx_runs + d.net_tx_runs);
+        let rate = |row: &Cpu| Some((row.cpu, runs(&row.cpu)? as f64 / self.seconds));
+        self.rows.iter().filter_map(rate).collect()
     }
 
     /// Packets/s that each CPU takes in: the forecast for events that were never measured.

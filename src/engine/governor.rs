@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::clocks;
 use super::phrase::Said;
 use super::registry::Registry;
 use crate::decode::{Attach, Counts, EventId, Session};
@@ -21,9 +22,8 @@ pub const SAMPLE_NS: f64 = 4700.0;
 const STACKS: u32 = 49;
 const DRILL_STACKS: u32 = 499;
 
-/// The share of the budget that CPU samples may take, and the rate below which they are left.
-const CLOCK_SHARE: f64 = 0.5;
-const FEWEST_HZ: u32 = 19;
+/// A sample without a stack costs this share of one with (about 0.9 us).
+pub const LIGHT_SAMPLE: f64 = 0.2;
 
 /// A row that was shed comes back only when it would leave this share of the budget free.
 const COMES_BACK: f64 = 0.7;
@@ -65,11 +65,13 @@ pub struct Governor {
     pub counting: Counting,
     /// Hits/s as last measured, and how many intervals ago.
     rates: FxHashMap<(EventId, u32), (f64, u32)>,
+    /// Runs/s of the network's softirqs.
+    pub(super) runs: FxHashMap<u32, f64>,
     /// Packets/s that a CPU takes in: what an event that was never measured is expected to hit.
     packets: FxHashMap<u32, f64>,
     attached: Vec<EventId>,
     /// An interval has been measured; before that there is nothing to forecast from.
-    learnt: bool,
+    pub(super) learnt: bool,
 }
 
 /// Which rows the free counters can serve now.
@@ -94,6 +96,7 @@ impl Governor {
             budget_pct,
             counting,
             rates: FxHashMap::default(),
+            runs: FxHashMap::default(),
             packets: FxHashMap::default(),
             attached: Vec::new(),
             learnt: false,
@@ -105,7 +108,7 @@ impl Governor {
     pub fn learn(
         &mut self,
         counts: &[Counts],
-        packets: FxHashMap<u32, f64>,
+        (packets, runs): (FxHashMap<u32, f64>, FxHashMap<u32, f64>),
         samples_per_s: &FxHashMap<u32, f64>,
         own_pct: f64,
         cpus: usize,
@@ -116,6 +119,7 @@ impl Governor {
         // A rate that was not measured for half a minute says nothing any more.
         self.rates.retain(|_, (_, age)| *age < 30);
         self.packets = packets;
+        self.runs = runs;
         self.learnt = true;
         let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
         let mut anywhere = 0.0;
@@ -251,10 +255,14 @@ impl Governor {
             .map(|&(_, event, drill)| Attach {
                 event,
                 stacks_per_s: (target(drill) * stacks) as u32,
+                every: false,
                 wide: true,
                 per_task,
             })
             .collect();
+        if self.times_softirqs(want, session, registry, &spent) {
+            plan.attached.extend(registry.softirq.map(clocks::timed));
+        }
         plan.attached.sort_by_key(|a| a.event);
         self.attached = plan.attached.iter().map(|a| a.event).collect();
         let missing = plan.reasons.iter().flatten().count() - shed.len();
@@ -272,7 +280,7 @@ impl Governor {
     }
 
     /// Why no event is opened at all.
-    fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
+    pub(super) fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
         if self.counting == Counting::Proc {
             return Some("needs perf events; netop runs with --counting proc");
         }
@@ -287,22 +295,6 @@ impl Governor {
             self.budget_pct * COMES_BACK,
             self.budget_pct
         )
-    }
-
-    /// CPU samples come first, they say what everything costs; but half of a small budget is all
-    /// they get, and below [`FEWEST_HZ`] they say nothing.
-    fn clock_hz(&self, want: &Want) -> u32 {
-        if self.nothing_opened(want).is_some() {
-            return 0;
-        }
-        if self.budget_pct >= 100.0 {
-            return want.clock_hz;
-        }
-        let affordable = (self.budget_pct * 1e7 * CLOCK_SHARE / SAMPLE_NS) as u32;
-        if affordable < want.clock_hz.min(FEWEST_HZ) {
-            return 0;
-        }
-        want.clock_hz.min(affordable)
     }
 
     /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.

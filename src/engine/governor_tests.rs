@@ -44,7 +44,13 @@ fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
 
 fn flood(governor: &mut Governor, packets: f64) -> Cost {
     let load = FxHashMap::from_iter([(0, packets), (1, 0.0)]);
-    governor.learn(&[], load, &FxHashMap::default(), 0.0, 2)
+    governor.learn(
+        &[],
+        (load, FxHashMap::default()),
+        &FxHashMap::default(),
+        0.0,
+        2,
+    )
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn cost_is_that_of_the_busiest_cpu_and_own_time_is_shared_out() {
     };
     let cost = governor.learn(
         &[count(0, 100_000), count(1, 10_000)],
-        FxHashMap::default(),
+        (FxHashMap::default(), FxHashMap::default()),
         &FxHashMap::from_iter([(0, 1000.0)]),
         1.0,
         2,
@@ -224,4 +230,42 @@ fn cost_is_that_of_the_busiest_cpu_and_own_time_is_shared_out() {
         (cost.all_pct - (2.0 + 0.47 + 0.2 + 1.0)).abs() < 1e-9,
         "{cost:?}"
     );
+}
+
+#[test]
+fn a_small_budget_takes_fewer_cpu_samples_and_says_so() {
+    let registry = Registry::new(Vec::new());
+    let hz = |budget: f64| {
+        let mut governor = Governor::new(budget, Counting::Auto);
+        flood(&mut governor, 10.0);
+        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        (plan.clock_hz, plan.phrase)
+    };
+    assert_eq!(hz(5.0).0, 199);
+    let (fewer, said) = hz(0.1);
+    assert_eq!(fewer, 106);
+    assert!(said.contains("106 CPU samples per second"), "{said}");
+    let (none, said) = hz(0.01);
+    assert_eq!(none, 0);
+    assert!(said.contains("no CPU samples"), "{said}");
+}
+
+#[test]
+fn softirqs_are_timed_one_by_one_only_where_they_are_few() {
+    let registry = Registry::new(Vec::new());
+    let timed = |runs: f64, want: &Want| {
+        let mut governor = Governor::new(5.0, Counting::Auto);
+        let packets = FxHashMap::from_iter([(0, 10.0), (1, 0.0)]);
+        let runs = FxHashMap::from_iter([(0, runs), (1, 0.0)]);
+        governor.learn(&[], (packets, runs), &FxHashMap::default(), 0.0, 2);
+        let plan = governor.plan(want, &registry, &session(&registry), FREE);
+        plan.attached.iter().filter(|attach| attach.every).count()
+    };
+    assert_eq!(timed(1_000.0, &Want::default()), 2);
+    assert_eq!(timed(100_000.0, &Want::default()), 0);
+    let detached = Want {
+        detached: true,
+        ..Want::default()
+    };
+    assert_eq!(timed(10.0, &detached), 0);
 }

@@ -1,6 +1,7 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
 mod bucket;
+mod clocks;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
@@ -11,6 +12,7 @@ mod phrase;
 mod processes;
 mod registry;
 mod report;
+mod softirq_time;
 mod traffic;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use self::functions::Functions;
 use self::governor::{FreeNow, Governor, Plan};
 use self::losses::Losses;
 use self::processes::Processes;
+use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
 use crate::decode::{Batch, Demand, EventId, Loss, Tick};
 use crate::error::Error;
@@ -73,6 +76,7 @@ pub struct Engine {
     plan: Plan,
     fold: Fold,
     cpu_time: CpuTime,
+    softirq_time: SoftirqTime,
     functions: Functions,
     cpus: Cpus,
     losses: Losses,
@@ -80,7 +84,8 @@ pub struct Engine {
     processes: Processes,
     /// Which direction an event's hits are system calls in; learnt from its samples.
     flows: FxHashMap<EventId, Flow>,
-    samples: FxHashMap<u32, u64>,
+    /// Samples of each CPU, in units of one with a stack.
+    samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
     event_samples: FxHashMap<EventId, u64>,
     loss: Loss,
@@ -110,6 +115,7 @@ impl Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting),
             functions: Functions::new(&registry),
             cpu_time: CpuTime::new(&registry),
+            softirq_time: SoftirqTime::default(),
             notes: settings.notes.clone(),
             source,
             names,
@@ -175,8 +181,20 @@ impl Engine {
     fn batch(&mut self, batch: &Batch) {
         self.loss.add(batch.loss);
         // A lost sample has cost its stack walk like any other.
-        *self.samples.entry(batch.cpu).or_default() += batch.samples.len() as u64 + batch.loss.lost;
+        let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);
+        let light = light.count() as f64;
+        let heavy = batch.samples.len() as f64 - light + batch.loss.lost as f64;
+        *self.samples.entry(batch.cpu).or_default() += heavy + light * governor::LIGHT_SAMPLE;
         for sample in &batch.samples {
+            if let Some(place) = self
+                .registry
+                .softirq
+                .iter()
+                .position(|e| *e == sample.event)
+            {
+                self.softirq_time.push(sample.cpu, place == 1, sample.time);
+                continue;
+            }
             if sample.event == EventId::CLOCK {
                 let chain = sample.chain.of(&batch.frames);
                 self.cpu_time
@@ -264,7 +282,7 @@ impl Engine {
         let rates = self
             .samples
             .drain()
-            .map(|(cpu, n)| (cpu, n as f64 / seconds))
+            .map(|(cpu, n)| (cpu, n / seconds))
             .collect();
         let own_pct = tick
             .own
@@ -273,7 +291,7 @@ impl Engine {
         let online = self.source.session().host.cpus.len();
         let cost = self.governor.learn(
             &tick.counts,
-            self.cpus.packet_rates(),
+            (self.cpus.packet_rates(), self.cpus.run_rates()),
             &rates,
             own_pct.unwrap_or(0.0),
             online,

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::decode::{EventId, EventSpec};
-use crate::probe::{Added, PROBES, Probe};
+use crate::probe::{Added, PROBES, Probe, softirq_times};
 
 /// A probe of the list, or one the user added.
 pub enum Observer {
@@ -33,6 +33,8 @@ pub struct Registry {
     specs: Vec<EventSpec>,
     /// Which row an event belongs to.
     row_of: Vec<usize>,
+    /// The network softirqs' beginning and end, which belong to no row.
+    pub softirq: [EventId; 2],
 }
 
 impl Registry {
@@ -43,6 +45,7 @@ impl Registry {
             rows: Vec::new(),
             specs: Vec::new(),
             row_of: Vec::new(),
+            softirq: [EventId(0); 2],
         };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
             let mut events = Vec::new();
@@ -52,6 +55,10 @@ impl Registry {
                 registry.specs.push(spec);
             }
             registry.rows.push(Row { probe, events });
+        }
+        for (place, spec) in softirq_times().into_iter().enumerate() {
+            registry.softirq[place] = EventId(registry.specs.len() as u16);
+            registry.specs.push(spec);
         }
         registry
     }

@@ -72,10 +72,7 @@ impl Engine {
         self.flows = flows;
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
-        let mut cpus = self.cpus.rows.clone();
-        for cpu in &mut cpus {
-            cpu.cost_pct = own_pct.and_then(|_| cost.per_cpu.get(&cpu.cpu).copied());
-        }
+        let mut cpus = self.cpus(tick, cost, own_pct);
         fill_polls(&mut cpus, &functions);
         let mut summary = Summary {
             loss_rate: self.losses.rate(),
@@ -119,6 +116,19 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    fn cpus(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Vec<Cpu> {
+        let timed = self
+            .softirq_time
+            .take(self.registry.softirq, &tick.counts, tick.interval_ns);
+        let mut cpus = self.cpus.rows.clone();
+        for cpu in &mut cpus {
+            let timed = timed.get(&cpu.cpu);
+            cpu.net_softirq_pct = timed.map(|&ns| 100.0 * ns as f64 / tick.interval_ns as f64);
+            cpu.cost_pct = own_pct.and_then(|_| cost.per_cpu.get(&cpu.cpu).copied());
+        }
+        cpus
     }
 
     /// How many packets a device's skbs are, from the samples of net_dev_start_xmit.

@@ -10,8 +10,8 @@ const TELLING_TICKS: u64 = 1000;
 /// The sentence for a kernel that accounts it apart; `None`: it charges the victim, or nobody can
 /// tell.
 pub fn apart(proc: &Proc) -> Option<String> {
-    let how = match configured(proc) {
-        Some(option) => option?,
+    let how = match config(proc) {
+        Some(config) => configured(&config)?,
         None => seen(proc).then_some("the interrupt time of /proc/stat moves")?,
     };
     Some(format!(
@@ -19,16 +19,20 @@ pub fn apart(proc: &Proc) -> Option<String> {
     ))
 }
 
-/// What the kernel was built with, where its configuration can be read.
-fn configured(proc: &Proc) -> Option<Option<&'static str>> {
+/// What the kernel was built with, where that can be read.
+fn config(proc: &Proc) -> Option<String> {
     let release = proc.text("proc/sys/kernel/osrelease").ok()?;
-    let config = proc.text(&format!("boot/config-{}", release.trim())).ok()?;
-    let on = |option: &&str| config.lines().any(|line| line == format!("{option}=y"));
+    proc.text(&format!("boot/config-{}", release.trim())).ok()
+}
+
+/// The option that accounts it apart.
+fn configured(config: &str) -> Option<&'static str> {
     let options = [
         "CONFIG_IRQ_TIME_ACCOUNTING",
         "CONFIG_VIRT_CPU_ACCOUNTING_NATIVE",
     ];
-    Some(options.into_iter().find(on))
+    let on = |option: &&str| config.lines().any(|line| line == format!("{option}=y"));
+    options.into_iter().find(on)
 }
 
 /// Ticks hardly ever hit an interrupt: where the sixth number of /proc/stat grows, interrupts are

@@ -50,6 +50,9 @@ pub struct Cpu {
     pub observer_pct: Option<f64>,
     /// Ticks of /proc/stat until something better counts it.
     pub softirq_pct: Option<f64>,
+    /// Time in NET_RX and NET_TX, each run timed in this interval; null where they are too many
+    /// to be timed within the budget.
+    pub net_softirq_pct: Option<f64>,
     pub user_pct: Option<f64>,
     pub system_pct: Option<f64>,
     pub irq_pct: Option<f64>,

@@ -19,6 +19,7 @@ use crate::model::Direction;
 
 pub use alias::{Resolved, nearest, resolve};
 pub use since::since;
+pub use softirq::softirq_times;
 pub use tracepoint::Added;
 
 /// A counter the kernel keeps anyway that equals the hits of a function, host wide.

@@ -14,6 +14,15 @@ fn entry(vector: u8) -> Vec<EventSpec> {
     vec![entry]
 }
 
+/// Where the network's softirqs begin and where they end, for their exact time.
+pub fn softirq_times() -> [EventSpec; 2] {
+    ["softirq_entry", "softirq_exit"].map(|name| {
+        let mut spec = event("irq", name, &[], None);
+        spec.filter = Some("vec == 2 || vec == 3".to_owned());
+        spec
+    })
+}
+
 impl Probe for NetRxAction {
     fn function(&self) -> &'static str {
         "net_rx_action"

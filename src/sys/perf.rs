@@ -193,8 +193,12 @@ pub struct Wanted {
 
 /// Where to count it.
 pub enum Target<'a> {
-    /// On the ring's CPU, sampling every `period`-th hit into the ring.
-    Cpu { ring: &'a mut Ring, period: u64 },
+    /// On the ring's CPU, sampling every `period`-th hit into the ring, with or without stacks.
+    Cpu {
+        ring: &'a mut Ring,
+        period: u64,
+        stacks: bool,
+    },
     /// In thread `tid` wherever it runs, and in the threads it starts; with `children` in the
     /// processes it forks too.
     Thread { tid: u32, children: bool },
@@ -229,8 +233,15 @@ impl PerfEvent {
     pub fn open(wanted: &Wanted, target: Target<'_>) -> io::Result<PerfEvent> {
         let mut builder = Builder::new(Tracepoint::with_id(wanted.tracepoint));
         let (mut counter, output) = match target {
-            Target::Cpu { ring, period } => {
+            Target::Cpu {
+                ring,
+                period,
+                stacks,
+            } => {
                 in_ring(&mut builder, ring.cpu, ring.watermark, false);
+                builder
+                    .exclude_callchain_kernel(!stacks)
+                    .exclude_callchain_user(!stacks);
                 let output = ring.leader.as_raw_fd();
                 let counter = builder
                     .sample_period(period)

@@ -43,6 +43,7 @@ fn one_read_gives_the_counts_of_all_events_of_a_cpu() {
                 Target::Cpu {
                     ring: &mut ring,
                     period: 1009,
+                    stacks: true,
                 },
             )
             .expect("opens")
@@ -98,6 +99,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
     let attach = Attach {
         event: EventId(0),
         stacks_per_s: 200,
+        every: false,
         wide: true,
         per_task: false,
     };

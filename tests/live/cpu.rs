@@ -93,6 +93,25 @@ fn contexts_add_up_to_every_cpu_and_idle_time_is_that_of_proc_stat() {
     );
 }
 
+#[test]
+fn runs_of_the_network_softirqs_are_timed_one_by_one_while_they_are_few() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9031"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9031 1 2000 200"));
+    let mut netop = Netop::watch_every("1", &[]);
+    netop.next();
+    sender.go();
+    let timed: f64 = (0..3)
+        .flat_map(|_| netop.next()["cpus"].as_array().expect("a table").clone())
+        .filter_map(|cpu| cpu["net_softirq_pct"].as_f64())
+        .sum();
+    // 2000 receptions of 1 to 50 us each, in percent of one second.
+    assert!((0.1..10.0).contains(&timed), "{timed}%");
+    sender.finish();
+    receiver.finish();
+}
+
 /// Self share of each kernel function in percent of all samples, as perf says.
 fn perf_shares(file: &str) -> HashMap<String, f64> {
     let report = Command::new("perf")

@@ -82,6 +82,7 @@ fn ring(cpu: u32, leader: u64, wanted: &Wanted) -> io::Result<(Ring, PerfEvent, 
     let target = Target::Cpu {
         ring: &mut ring,
         period: NO_SAMPLES,
+        stacks: true,
     };
     let event = PerfEvent::open(wanted, target)?;
     let mut readings = Vec::new();

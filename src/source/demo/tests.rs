@@ -53,6 +53,7 @@ fn demand() -> Demand {
     let attach = |index| Attach {
         event: EventId(index as u16),
         stacks_per_s: 50,
+        every: false,
         wide: true,
         per_task: false,
     };

@@ -59,6 +59,7 @@ impl Live {
             wanted,
             layout,
             stacks_per_s,
+            every: attach.every,
         });
         self.pending += 1;
     }

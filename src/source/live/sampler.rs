@@ -26,6 +26,9 @@ use crate::sys::{
 /// Samples per batch: small enough to be prompt, large enough that the channel is cheap.
 const BATCH: usize = 1024;
 
+/// More samples of an event that is sampled whole were not bargained for.
+const STORM_PER_S: f64 = 20_000.0;
+
 #[derive(Debug)]
 pub enum Order {
     Attach {
@@ -33,6 +36,7 @@ pub enum Order {
         wanted: Wanted,
         layout: Layout,
         stacks_per_s: u32,
+        every: bool,
     },
     Detach(EventId),
     /// A new target of samples per second.
@@ -82,6 +86,8 @@ struct Slot {
     period: u64,
     /// Wanted samples per second; 0: none.
     target: u32,
+    /// Every hit is a sample, without its stack.
+    every: bool,
     /// Samples since the last round.
     taken: u64,
 }
@@ -144,8 +150,11 @@ impl Sampler {
                 wanted,
                 layout,
                 stacks_per_s,
+                every,
             } => {
-                let period = if stacks_per_s == 0 {
+                let period = if every {
+                    1
+                } else if stacks_per_s == 0 {
                     NO_SAMPLES
                 } else {
                     period::FIRST
@@ -155,6 +164,7 @@ impl Sampler {
                     Target::Cpu {
                         ring: &mut self.ring,
                         period,
+                        stacks: !every,
                     },
                 ) {
                     Ok(perf) => {
@@ -166,6 +176,7 @@ impl Sampler {
                             layout,
                             period,
                             target: stacks_per_s,
+                            every,
                             taken: 0,
                         });
                         self.answer(Answer::Attached {
@@ -302,6 +313,10 @@ impl Slot {
 fn adapt(slots: &mut [Slot], rates: &[(EventId, f64)], draw: &mut Draw) {
     for slot in slots {
         slot.taken = 0;
+        if slot.every {
+            slot.set(1);
+            continue;
+        }
         let rate = rates
             .iter()
             .find(|(event, _)| *event == slot.event)
@@ -315,6 +330,12 @@ fn adapt(slots: &mut [Slot], rates: &[(EventId, f64)], draw: &mut Draw) {
 /// A burst within the interval must not cost a sample per hit until its end.
 fn restrain(slots: &mut [Slot], interval_s: f64) {
     for slot in slots {
+        if slot.every {
+            if slot.taken as f64 > STORM_PER_S * interval_s {
+                slot.set(NO_SAMPLES);
+            }
+            continue;
+        }
         let wanted = f64::from(slot.target) * interval_s;
         if slot.taken as f64 > 3.0 * wanted + 64.0 {
             slot.taken = 0;

@@ -81,7 +81,7 @@ pub fn render(scene: &Scene<'_>, c: &Cpu, titles: &[&str], area: Rect, buf: &mut
     paragraphs::render(rest_of(scene, c, titles), rest, buf);
 }
 
-/// `network 2.31 ±0.12 of 4 CPUs: rx 154% tx 51% sock 26% observers 2%`; what finds no room is
+/// `network 2.31 ±0.12 of 4 CPUs: rx 154% tx 51% sock 26% observers 2% · softirqs timed 31%`; what finds no room is
 /// left out from the end.
 fn network(scene: &Scene<'_>, c: &Cpu, room: usize) -> String {
     let summary = &scene.snapshot.summary;
@@ -122,6 +122,12 @@ fn network(scene: &Scene<'_>, c: &Cpu, room: usize) -> String {
         }
         text.push_str(&more);
         sep = " ";
+    }
+    if c.net_softirq_pct.is_some() {
+        let more = format!(" · softirqs timed {}", figure::percent(c.net_softirq_pct));
+        if text_width(&text) + text_width(&more) <= room {
+            text.push_str(&more);
+        }
     }
     text
 }

@@ -35,6 +35,7 @@ pub fn row(snapshot: &Snapshot) -> Option<Cpu> {
         net_sock_pct: mean(|cpu| cpu.net_sock_pct),
         observer_pct: mean(|cpu| cpu.observer_pct),
         softirq_pct: mean(|cpu| cpu.softirq_pct),
+        net_softirq_pct: mean(|cpu| cpu.net_softirq_pct),
         user_pct: mean(|cpu| cpu.user_pct),
         system_pct: mean(|cpu| cpu.system_pct),
         irq_pct: mean(|cpu| cpu.irq_pct),
