@@ -19,11 +19,12 @@ use net::{B, Net, Traffic, may_run};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// (file, columns, rows, keys with pauses of a second where there is a dot, what to send)
-const SHOTS: [(&str, u16, u16, &str, Load); 5] = [
+const SHOTS: [(&str, u16, u16, &str, Load); 6] = [
     ("path-udp-flood", 100, 26, "......jj..", Load::Udp),
     ("stacks-udp-flood", 100, 34, "...jj\r.......", Load::Udp),
     ("path-tcp-stream", 120, 32, "........jj.", Load::Tcp),
-    ("cpus-tcp-stream", 100, 16, "....2...", Load::Tcp),
+    ("cpus-tcp-stream", 100, 30, ".........2...", Load::Tcp),
+    ("flame-tcp-stream", 120, 32, "..........5f.", Load::Tcp),
     ("processes-tcp-stream", 100, 18, "......4..", Load::Tcp),
 ];
 

@@ -110,10 +110,13 @@ pub fn mark_sentence(scene: &Scene<'_>, f: &Function) -> Option<String> {
         }
         Difference::NotComparable => Some(format!("{lead}: {then}, not comparable (n/c)")),
         Difference::Percent { pct, significant } => {
+            let overlap = difference::overlap_s(now, mark);
             let judged = if significant {
-                "more than the errors explain (!)"
+                "more than the errors explain (!)".to_owned()
+            } else if overlap > 0.0 {
+                format!("the two share {overlap:.0}s yet")
             } else {
-                "within the errors"
+                "within the errors".to_owned()
             };
             let change = figure::change(pct);
             Some(format!("{lead}: {then}, now {change}: {judged}"))
@@ -177,6 +180,10 @@ mod tests {
             said(&now, Some(&mark)).as_deref(),
             Some("the mark 90s ago: 449 ns/packet, now +12%: more than the errors explain (!)")
         );
+        now.summary.cpu_window_s = Some(100.0);
+        let text = said(&now, Some(&mark)).expect("both have a cost");
+        assert!(text.ends_with("now +12%: the two share 10s yet"), "{text}");
+        now.summary.cpu_window_s = Some(30.0);
         now.functions[0].ns_error = Some(100.0);
         let text = said(&now, Some(&mark)).expect("both have a cost");
         assert!(text.ends_with("+12%: within the errors"), "{text}");

@@ -31,8 +31,22 @@ pub fn of(now: &Snapshot, mark: &Snapshot, f: &Function) -> Difference {
     let errors = f.ns_error.zip(then.and_then(|then| then.ns_error));
     Difference::Percent {
         pct: (after - before) * 100.0 / before,
-        significant: errors.is_some_and(|(a, b)| (after - before).abs() > a.hypot(b)),
+        significant: overlap_s(now, mark) == 0.0
+            && errors.is_some_and(|(a, b)| (after - before).abs() > a.hypot(b)),
     }
+}
+
+/// Seconds that the windows of the two snapshots share: what they share cannot differ.
+pub fn overlap_s(now: &Snapshot, mark: &Snapshot) -> f64 {
+    let (first, last) = if now.at < mark.at {
+        (now, mark)
+    } else {
+        (mark, now)
+    };
+    let apart = (last.at - first.at) as f64 / 1e9;
+    let overlap = last.summary.cpu_window_s.unwrap_or(0.0) - apart;
+    // A tick is not to the microsecond.
+    if overlap < 0.05 { 0.0 } else { overlap }
 }
 
 /// The same function at the mark.
