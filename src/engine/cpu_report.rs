@@ -37,6 +37,9 @@ impl Engine {
         if self.want.device.is_none() {
             self.cpu_time.functions(&mut snapshot.functions, whole_host);
             snapshot.stages = self.cpu_time.stages(self.names.as_ref(), whole_host);
+        } else {
+            let note = "CPU time cannot be split by device: functions have none here";
+            snapshot.health.notes.push(note.to_owned());
         }
         snapshot.health.cpu_samples = self.cpu_time.samples;
         snapshot.health.samples_shortened += self.cpu_time.folded;
