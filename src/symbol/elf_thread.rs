@@ -82,14 +82,26 @@ pub enum Reply<T> {
 }
 
 /// What every thread shares.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Shared {
     pub turns: Turns,
+    /// A file that nobody has asked for so long is let go: what was asked is known by then.
+    pub rest: Duration,
     /// Bytes that all open files hold.
     pub held: Arc<AtomicU64>,
 }
 
-/// Runs until nobody asks any more, or nobody listens.
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared {
+            turns: Turns::default(),
+            rest: Duration::from_secs(10),
+            held: Arc::default(),
+        }
+    }
+}
+
+/// Runs until nobody asks any more for a while, or nobody listens.
 pub fn run<T>(
     source: Source,
     places: &Whereabouts,
@@ -141,7 +153,7 @@ fn serve<R: Read + Seek, T>(
     let _weight = Weight::new(&shared.held, bytes);
     drop(turn);
 
-    while let Ok(first) = questions.recv() {
+    while let Ok(first) = questions.recv_timeout(shared.rest) {
         let turn = shared.turns.take();
         let batch = std::iter::once(first).chain(questions.try_iter().take(MOST_AT_ONCE));
         let answers: Vec<Reply<T>> = batch

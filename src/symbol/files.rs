@@ -45,7 +45,8 @@ pub struct Files {
 
 struct OpenFile {
     questions: Sender<Asked<Tag>>,
-    thread: JoinHandle<()>,
+    /// `None`: it panicked.
+    thread: Option<JoinHandle<()>>,
     used: u64,
 }
 
@@ -82,7 +83,7 @@ impl Files {
             if let Some(oldest) = oldest.map(|(file, _)| *file)
                 && let Some(file) = self.open.remove(&oldest)
             {
-                self.leaving.push(file.thread);
+                self.leaving.extend(file.thread);
             }
         }
         self.leaving.retain(|thread| !thread.is_finished());
@@ -101,7 +102,7 @@ impl Files {
         if let Ok(thread) = thread {
             let file_thread = OpenFile {
                 questions,
-                thread,
+                thread: Some(thread),
                 used: self.turn,
             };
             self.open.insert(file, file_thread);
@@ -121,7 +122,26 @@ impl Files {
         match open.questions.try_send(asked) {
             Ok(()) => Handed::Over,
             Err(TrySendError::Full(_)) => Handed::Later,
-            Err(TrySendError::Disconnected(_)) => Handed::Never,
+            Err(TrySendError::Disconnected(_)) => self.ended(file),
+        }
+    }
+
+    /// A thread that came to rest is started again when the question comes back; one that
+    /// panicked is not.
+    fn ended(&mut self, file: &Identity) -> Handed {
+        let Some(open) = self.open.get_mut(file) else {
+            return Handed::Never;
+        };
+        match open.thread.take_if(|thread| thread.is_finished()) {
+            Some(thread) => match thread.join() {
+                Ok(()) => {
+                    self.open.remove(file);
+                    Handed::Later
+                }
+                Err(_panicked) => Handed::Never,
+            },
+            None if open.thread.is_some() => Handed::Later,
+            None => Handed::Never,
         }
     }
 }
@@ -155,6 +175,8 @@ fn message(reply: Reply<Tag>, object: &str) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn files() -> (Files, crossbeam_channel::Receiver<Message>) {
@@ -213,6 +235,26 @@ mod tests {
         assert_eq!(files.open.len(), MOST_FILES);
         assert!(files.has(&file(0)) && !files.has(&file(1)) && files.has(&file(most)));
         assert!(matches!(files.ask(&file(1), tag()), Handed::Never));
+    }
+
+    #[test]
+    fn a_file_that_nobody_asks_for_a_while_is_let_go_and_can_be_opened_again() {
+        let (mut files, heard) = files();
+        files.shared.rest = Duration::from_millis(20);
+        for _ in 0..2 {
+            files.open(file(1), Source::Image(vec![1; 99]), nowhere(), "x".into());
+            assert!(matches!(files.ask(&file(1), tag()), Handed::Over));
+            assert!(heard.recv_timeout(Duration::from_secs(5)).is_ok());
+            let began = Instant::now();
+            while files.has(&file(1)) {
+                assert!(began.elapsed() < Duration::from_secs(5), "it never rests");
+                thread::sleep(Duration::from_millis(10));
+                if let Handed::Over = files.ask(&file(1), tag()) {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+        assert_eq!(files.shared.held.load(Ordering::Relaxed), 0);
     }
 
     #[test]
