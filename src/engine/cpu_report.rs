@@ -55,7 +55,7 @@ impl Engine {
     fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
         for (row, function) in functions.iter_mut().enumerate() {
             let passes = self.registry.rows[row].probe.sees_every_packet();
-            if let (None, true, Some(rate)) = (function.packets_per_hit, passes, function.rate)
+            if let (true, Some(rate)) = (passes, function.rate)
                 && rate > 0.0
             {
                 let packets = self.cpu_time.packets_per_hit(row, rate, wire);
@@ -97,6 +97,7 @@ impl Engine {
         };
         let taken = Taken {
             seconds,
+            hz: self.plan.clock_hz,
             wire: wire.map(|wire| wire.times(seconds)),
             rates: &rates,
             counted: &counted,

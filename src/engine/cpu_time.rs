@@ -25,6 +25,8 @@ const UNKNOWN: f64 = 0.02;
 /// What an interval's samples are seen with.
 pub struct Taken<'a> {
     pub seconds: f64,
+    /// Samples per second and CPU.
+    pub hz: u32,
     pub wire: Option<Wire>,
     /// Hits per second of each row; `None`: not counted.
     pub rates: &'a [Option<f64>],
@@ -45,6 +47,10 @@ pub struct CpuTime {
     pub samples: Option<u64>,
     /// Samples whose stacks were shortened since the start.
     pub folded: u64,
+    /// Samples per second and CPU.
+    hz: f64,
+    /// How long names have been missing, seconds.
+    unnamed_s: f64,
     /// Sampling began within the interval.
     fresh: bool,
 }
@@ -61,6 +67,8 @@ impl CpuTime {
             directions: registry.rows.iter().map(|r| r.probe.direction()).collect(),
             samples: None,
             folded: 0,
+            hz: 1.0,
+            unnamed_s: 0.0,
             fresh: true,
         }
     }
@@ -89,6 +97,7 @@ impl CpuTime {
             return folded.stacks;
         }
         self.samples = Some(folded.samples);
+        self.hz = f64::from(taken.hz.max(1));
         let mut part = Bucket::new(&folded.spots, self.directions.len(), taken.counted);
         part.seconds = taken.seconds;
         part.samples = folded.samples;
@@ -103,8 +112,14 @@ impl CpuTime {
         let idle = part.contexts[Context::Idle as usize];
         let busy = part.contexts.iter().sum::<f64>() - idle + part.unknown;
         if part.unknown > UNKNOWN * busy {
+            // Old figures do not stand for ever.
+            self.unnamed_s += taken.seconds;
+            if self.unnamed_s > WINDOW_S {
+                self.parts.clear();
+            }
             return folded.stacks;
         }
+        self.unnamed_s = 0.0;
         match self.parts.back_mut() {
             Some(last) if last.seconds < PART_S => last.merge(part),
             _ => self.parts.push_back(part),
@@ -119,18 +134,31 @@ impl CpuTime {
         self.parts.iter().map(|part| part.seconds).sum()
     }
 
-    /// Percent of one CPU.
+    /// Percent of one CPU. What no sample met may have taken as much as three samples stand for.
     fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
-        ratio(self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds)))
+        let pct = ratio(self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds)))?;
+        let unmet = pct.value == 0.0;
+        Some(Bounded {
+            error: pct.error.map(|error| {
+                if unmet {
+                    300.0 / (self.hz * self.seconds())
+                } else {
+                    error
+                }
+            }),
+            ..pct
+        })
     }
 
-    /// ns per wire packet; `None` where packets were not counted, or none came.
+    /// ns per wire packet, over the parts whose packets were counted.
     fn per_packet(&self, ns: impl Fn(&Bucket) -> f64, direction: Direction) -> Option<Bounded> {
-        if self.parts.iter().any(|part| part.wire.is_none()) {
-            return None;
-        }
-        let packets = |part: &Bucket| part.wire.map_or(0.0, |wire| wire.of(direction));
-        ratio(self.parts.iter().map(|part| (ns(part), packets(part))))
+        let counted = self
+            .parts
+            .iter()
+            .filter_map(|part| Some((part, part.wire?)));
+        let cost = ratio(counted.map(|(part, wire)| (ns(part), wire.of(direction))))?;
+        // No sample met it: nobody knows what it costs.
+        (cost.value > 0.0).then_some(cost)
     }
 
     pub fn summary(&self, summary: &mut Summary) {
@@ -152,8 +180,11 @@ impl CpuTime {
         summary.ns_per_packet = cost.map(|cost| cost.value);
         summary.ns_error = cost.and_then(|cost| cost.error);
         let seconds = self.seconds();
-        let packets: Option<f64> = self.parts.iter().map(|p| p.wire.map(|w| w.all)).sum();
-        summary.wire_pps = packets.map(|packets| packets / seconds);
+        let counted = self
+            .parts
+            .iter()
+            .filter_map(|p| Some((p.wire?.all, p.seconds)));
+        summary.wire_pps = ratio(counted).map(|pps| pps.value);
         summary.cpu_window_s = Some(seconds);
     }
 

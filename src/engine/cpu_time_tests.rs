@@ -104,6 +104,7 @@ fn second(time: &mut CpuTime, names: &mut Table, pids: &[u32]) {
     time.take(
         &Taken {
             seconds: 1.0,
+            hz: 199,
             wire: Some(wire),
             rates: &rates,
             counted: &counted,
@@ -286,6 +287,7 @@ fn short_intervals_are_put_together_until_they_are_about_a_second() {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
         let taken = Taken {
             seconds: 0.1,
+            hz: 199,
             wire: None,
             rates: &[],
             counted: &|_| true,
@@ -310,6 +312,7 @@ fn time_without_samples_is_idle_and_does_not_make_the_rest_more() {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
         let taken = Taken {
             seconds: 1.0,
+            hz: 199,
             wire: None,
             rates: &[],
             counted: &|_| true,
@@ -333,6 +336,7 @@ fn user_code_is_process_time_and_no_network() {
         time.fold.push(0, 7, MS, &[USER, 0x40_0000]);
         let taken = Taken {
             seconds: 1.0,
+            hz: 199,
             wire: None,
             rates: &[],
             counted: &|_| true,

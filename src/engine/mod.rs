@@ -228,6 +228,12 @@ impl Engine {
                     Some((field, name))
                 }
             };
+            // Also of processes outside the filter: the device is everybody's.
+            if let (Some(("device", device)), Some(packets)) = (tag, what.packets)
+                && self.registry.rows[row].probe.sends()
+            {
+                self.traffic.sent(device, packets, sample.period);
+            }
             let counted = self.want.pids.is_empty()
                 || self.want.pids.contains(&sample.pid)
                 || self.children.contains(&sample.pid);

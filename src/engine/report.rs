@@ -9,8 +9,8 @@ use super::governor::Cost;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
-    Cpu, Facts, Filter, Folded, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot,
-    Stack, Summary, Weighed,
+    Cpu, Facts, Filter, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
+    Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -36,7 +36,6 @@ impl Engine {
             wide.get(&(event, cpu)).copied()
         });
         self.shortened += folded.samples_folded;
-        self.learn_segments(&folded);
         let stacks: Vec<Stack> = folded
             .stacks
             .iter()
@@ -59,6 +58,13 @@ impl Engine {
             samples: &std::mem::take(&mut self.event_samples),
             length_ns: tick.interval_ns,
         });
+        let sends = |row: &super::registry::Row| row.probe.sends();
+        let sender = self.registry.rows.iter().position(sends);
+        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
+        let sent = sender
+            .filter(|_| unfiltered)
+            .and_then(|row| functions[row].rate);
+        self.traffic.settle(sent);
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
         let flows = std::mem::take(&mut self.flows);
@@ -129,16 +135,6 @@ impl Engine {
             cpu.cost_pct = own_pct.and_then(|_| cost.per_cpu.get(&cpu.cpu).copied());
         }
         cpus
-    }
-
-    /// How many packets a device's skbs are, from the samples of net_dev_start_xmit.
-    fn learn_segments(&mut self, folded: &Folded) {
-        let net_dev = self.registry.row_named("net_dev_start_xmit");
-        let sent = net_dev.map(|row| &self.registry.rows[row].events);
-        let of_devices = folded.tags.iter().filter(|tagged| {
-            sent.is_some_and(|events| events.iter().any(|event| event.0 == tagged.event))
-        });
-        self.traffic.learn_segments(of_devices);
     }
 
     /// Where user frames are in the source.

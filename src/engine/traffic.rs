@@ -7,20 +7,35 @@ use rustc_hash::FxHashMap;
 
 use super::bucket::Wire;
 use crate::decode::{HostSample, SlowSample};
-use crate::model::{Cpu, Summary, Tagged};
+use crate::model::{Cpu, Summary};
 
 /// How fast the mean number of segments follows what one interval's samples say.
 const SEGMENTS_SETTLE: f64 = 0.3;
 
-/// Devices whose segments are remembered.
+/// Devices whose segments are remembered, and for how many intervals without a sample.
 const DEVICES: usize = 4096;
+const OLDEST: u32 = 30;
+
+/// skbs of this mean length are single packets (an Ethernet frame of 1500 bytes).
+const ONE_PACKET: f64 = 1514.0;
+
+/// What a device sends in a second below this hardly counts.
+const FEW_PPS: f64 = 100.0;
+
+/// The share of net_dev_start_xmit's hits that the devices must account for. Readings of the two
+/// are some ms apart.
+const SEEN: f64 = 0.8;
 
 #[derive(Debug, Default)]
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
     rates: Option<Rates>,
     /// Packets that one skb of a device stands for (GSO), as last seen.
-    segments: FxHashMap<Arc<str>, f64>,
+    segments: FxHashMap<Box<str>, Segments>,
+    /// Of this interval's samples: device → Σ packets and Σ weights.
+    sent: FxHashMap<Box<str>, (f64, f64)>,
+    /// More was sent than the devices that are read account for.
+    unseen: bool,
     /// Interrupts of the last reading: irq and name → per CPU in the interval.
     irqs: Vec<(u32, String, Vec<u64>)>,
 }
@@ -34,8 +49,28 @@ struct Rates {
     local_pps: f64,
     local_bps: f64,
     physical: bool,
-    /// Sent by each device that stays on this host, skbs per second.
-    local: Vec<(String, f64)>,
+    /// A device with a past appeared: what it sent in the interval is not known.
+    grown: bool,
+    /// Sent by all devices, stacked ones too, skbs per second.
+    all_tx_pps: f64,
+    /// The devices whose traffic stays on this host.
+    local: Vec<Sender>,
+}
+
+#[derive(Debug, Clone)]
+struct Sender {
+    name: String,
+    /// skbs per second.
+    pps: f64,
+    mean_bytes: f64,
+}
+
+/// Mean packets of a device's skbs.
+#[derive(Debug, Clone, Copy)]
+struct Segments {
+    mean: f64,
+    /// Intervals since a sample said so.
+    age: u32,
 }
 
 impl Traffic {
@@ -50,30 +85,57 @@ impl Traffic {
         }
     }
 
-    /// Learns how many packets the skbs of a device are.
-    pub fn learn_segments<'a>(&mut self, sent: impl Iterator<Item = &'a Tagged>) {
-        for tagged in sent.filter(|tagged| tagged.kind == "device") {
-            if let Some(packets) = tagged.packets_per_hit {
-                let known = self
-                    .segments
-                    .entry(Arc::clone(&tagged.name))
-                    .or_insert(packets);
-                *known += (packets - *known) * SEGMENTS_SETTLE;
-            }
-        }
-        // Devices of containers come and go.
-        if self.segments.len() > DEVICES {
-            self.segments.clear();
+    /// A sample of an skb that a device sent: how many packets it stands for.
+    pub fn sent(&mut self, device: &str, packets: f64, period: u64) {
+        let weight = period as f64;
+        if let Some(sum) = self.sent.get_mut(device) {
+            sum.0 += packets * weight;
+            sum.1 += weight;
+        } else if self.sent.len() < DEVICES {
+            self.sent.insert(device.into(), (packets * weight, weight));
         }
     }
 
+    /// Ends an interval: what its samples said of the devices, and the hits per second of
+    /// net_dev_start_xmit where they were counted.
+    pub fn settle(&mut self, start_xmit_rate: Option<f64>) {
+        for segments in self.segments.values_mut() {
+            segments.age += 1;
+        }
+        self.segments.retain(|_, segments| segments.age < OLDEST);
+        for (device, (packets, weight)) in self.sent.drain() {
+            let mean = packets / weight.max(1.0);
+            let known = self.segments.entry(device);
+            let known = known.or_insert(Segments { mean, age: 0 });
+            known.mean += (mean - known.mean) * SEGMENTS_SETTLE;
+            known.age = 0;
+        }
+        let counted = self.rates.as_ref().map(|rates| rates.all_tx_pps);
+        self.unseen = counted.zip(start_xmit_rate).is_some_and(|(counted, hits)| {
+            // A device in a namespace that was not found yet.
+            hits > FEW_PPS && counted < SEEN * hits
+        });
+    }
+
     /// Wire packets per second. A local device counts an skb of many segments once, a NIC's
-    /// driver each segment. `None` before two readings.
+    /// driver each segment. `None`: not every device was read, or nobody knows how many
+    /// segments the skbs of a busy one have.
     pub fn wire(&self) -> Option<Wire> {
-        let rates = self.rates.as_ref()?;
-        let segments = |name: &str| self.segments.get(name).copied().unwrap_or(1.0);
-        let local = rates.local.iter();
-        let local: f64 = local.map(|(name, pps)| pps * segments(name)).sum();
+        let rates = self.rates.as_ref().filter(|rates| !rates.grown)?;
+        if self.unseen {
+            return None;
+        }
+        let mut local = 0.0;
+        for sender in &rates.local {
+            let known = self.segments.get(sender.name.as_str());
+            let segments = match known {
+                Some(segments) => segments.mean,
+                None if sender.mean_bytes <= ONE_PACKET => 1.0,
+                None if sender.pps < FEW_PPS => 1.0,
+                None => return None,
+            };
+            local += sender.pps * segments;
+        }
         Some(Wire {
             rx: rates.rx_pps + local,
             tx: rates.tx_pps + local,
@@ -137,8 +199,10 @@ fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
     for link in &now.links {
         rates.physical |= link.physical;
         let Some(last) = before.get(&(link.netns, link.name.as_str())) else {
+            rates.grown |= link.tx_packets > 0;
             continue;
         };
+        rates.all_tx_pps += per_s(link.tx_packets, last.tx_packets);
         if link.physical {
             rates.rx_pps += per_s(link.rx_packets, last.rx_packets);
             rates.tx_pps += per_s(link.tx_packets, last.tx_packets);
@@ -147,7 +211,12 @@ fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
         } else if link.local {
             let pps = per_s(link.tx_packets, last.tx_packets);
             rates.local_pps += pps;
-            rates.local.push((link.name.clone(), pps));
+            let bytes = per_s(link.tx_bytes, last.tx_bytes);
+            rates.local.push(Sender {
+                name: link.name.clone(),
+                pps,
+                mean_bytes: bytes / pps.max(f64::MIN_POSITIVE),
+            });
             rates.local_bps += 8.0 * per_s(link.tx_bytes, last.tx_bytes);
         }
     }
@@ -240,5 +309,59 @@ mod tests {
             summary.hot_cause.as_deref(),
             Some("irq 147 eth0-3, 41% of RX")
         );
+    }
+
+    /// A second of a local device: skbs, their bytes.
+    fn local(packets: u64, bytes: u64) -> Traffic {
+        let mut traffic = Traffic::default();
+        for second in 0..2 {
+            let link = LinkCounters {
+                name: "va".into(),
+                local: true,
+                tx_packets: 1 + second * packets,
+                tx_bytes: second * bytes,
+                ..LinkCounters::default()
+            };
+            traffic.take(&HostSample {
+                slow: Some(Arc::new(SlowSample {
+                    at: second * 1_000_000_000,
+                    links: vec![link],
+                    ..SlowSample::default()
+                })),
+                ..HostSample::default()
+            });
+        }
+        traffic
+    }
+
+    #[test]
+    fn skbs_of_one_packet_are_packets_and_of_longer_ones_samples_must_say_how_many() {
+        let mut plain = local(10_000, 14_000_000);
+        plain.settle(None);
+        assert_eq!(plain.wire().map(|wire| wire.all), Some(10_000.0));
+        let mut merged = local(10_000, 600_000_000);
+        merged.settle(None);
+        assert_eq!(
+            merged.wire(),
+            None,
+            "nobody knows how many packets they are"
+        );
+        merged.sent("va", 40.0, 100);
+        merged.sent("va", 20.0, 100);
+        merged.settle(None);
+        assert_eq!(merged.wire().map(|wire| wire.all), Some(300_000.0));
+        for _ in 0..OLDEST {
+            merged.settle(None);
+        }
+        assert_eq!(merged.wire(), None, "what was known is too old");
+    }
+
+    #[test]
+    fn more_hits_than_the_devices_sent_mean_a_device_that_nobody_reads() {
+        let mut traffic = local(1_000, 100_000);
+        traffic.settle(Some(1_100.0));
+        assert!(traffic.wire().is_some());
+        traffic.settle(Some(90_000.0));
+        assert_eq!(traffic.wire(), None);
     }
 }

@@ -179,7 +179,7 @@ fn network(s: &Snapshot) -> Option<String> {
     Some(text)
 }
 
-/// Shares of the time of all CPUs.
+/// Percent of one CPU, as everything else.
 fn contexts(s: &Snapshot) -> Option<String> {
     let all: f64 = s.contexts.iter().map(|part| part.cpu_pct).sum();
     if !all.is_finite() || all <= 0.0 {
@@ -188,7 +188,7 @@ fn contexts(s: &Snapshot) -> Option<String> {
     let parts: Vec<String> = s
         .contexts
         .iter()
-        .map(|part| format!("{} {}", part.name, percent(part.cpu_pct * 100.0 / all)))
+        .map(|part| format!("{} {}", part.name, percent(part.cpu_pct)))
         .collect();
     Some(format!("contexts {}", parts.join(" · ")))
 }

@@ -32,7 +32,7 @@ pub fn ratio(parts: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Bounded>
     for (amount, base) in parts.clone() {
         amounts += amount;
         bases += base;
-        count += 1;
+        count += usize::from(base > 0.0);
     }
     if bases <= 0.0 {
         return None;

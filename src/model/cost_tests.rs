@@ -93,5 +93,7 @@ fn too_little_to_go_by_has_no_bounds_and_nothing_has_no_value() {
     assert_eq!(two.error, None);
     assert_eq!(ratio(std::iter::empty()), None);
     assert_eq!(ratio([(5.0, 0.0)].into_iter()), None);
+    let lonely = ratio([(9.0, 3.0), (0.0, 0.0), (0.0, 0.0)].into_iter()).expect("a mean");
+    assert_eq!(lonely.error, None, "one part with a base has no spread");
     assert_eq!(differ(two, two), None);
 }

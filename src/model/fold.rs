@@ -78,8 +78,6 @@ pub struct Tagged {
     pub kind: &'static str,
     pub name: Arc<str>,
     pub hits: f64,
-    /// Mean packets of a hit, where the event says.
-    pub packets_per_hit: Option<f64>,
 }
 
 /// What an interval's samples add up to.
@@ -106,8 +104,7 @@ pub struct Fold {
     totals: FxHashMap<Spot, u64>,
     stacks: FxHashMap<StackKey, (u64, u64)>,
     processes: FxHashMap<(u16, u32, u32), Sums>,
-    /// Event, CPU and tag → periods, and packets by period.
-    tags: FxHashMap<(u16, u32, u32), (u64, f64)>,
+    tags: FxHashMap<(u16, u32, u32), u64>,
     tag_names: Vec<(&'static str, Arc<str>)>,
     tag_ids: FxHashMap<Box<str>, u32>,
     window: StackWindow,
@@ -126,9 +123,7 @@ impl Fold {
             .add(hit);
         if let Some((kind, name)) = hit.tag {
             let id = self.tag_id(kind, name);
-            let cell = self.tags.entry((hit.event, hit.cpu, id)).or_default();
-            cell.0 += hit.period;
-            cell.1 += hit.packets.unwrap_or(0.0) * hit.period as f64;
+            *self.tags.entry((hit.event, hit.cpu, id)).or_default() += hit.period;
         }
         let chain = (self.stacks.len() < STACKS_PER_INTERVAL && !hit.chain.is_empty())
             .then(|| self.chains.hold(hit.pid, hit.chain));
@@ -202,21 +197,17 @@ impl Fold {
                 .or_default()
                 .add_scaled(&sums, scale);
         }
-        let mut tags: FxHashMap<(u16, u32), (f64, f64)> = FxHashMap::default();
-        for ((event, cpu, tag), (periods, packets)) in self.tags.drain() {
-            let scale = scale(event, cpu);
-            let cell = tags.entry((event, tag)).or_default();
-            cell.0 += periods as f64 * scale;
-            cell.1 += packets * scale;
+        let mut tags: FxHashMap<(u16, u32), f64> = FxHashMap::default();
+        for ((event, cpu, tag), periods) in self.tags.drain() {
+            *tags.entry((event, tag)).or_default() += periods as f64 * scale(event, cpu);
         }
-        for ((event, tag), (hits, packets)) in tags {
+        for ((event, tag), hits) in tags {
             let (kind, name) = &self.tag_names[tag as usize];
             folded.tags.push(Tagged {
                 event,
                 kind,
                 name: Arc::clone(name),
                 hits,
-                packets_per_hit: (packets > 0.0 && hits > 0.0).then(|| packets / hits),
             });
         }
         folded

@@ -49,7 +49,7 @@ impl StackWindow {
         let mut kept = whole.to_vec();
         kept.extend(fold_into_callers(light, most / 4, chains));
         self.intervals.push_back((seconds, kept));
-        while self.intervals.len() > 1 && self.seconds() > window_s {
+        while self.intervals.len() > 1 && self.seconds() > window_s + 0.5 {
             if let Some((_, old)) = self.intervals.pop_front() {
                 release(&old, chains);
             }

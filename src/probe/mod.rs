@@ -125,6 +125,11 @@ pub trait Probe: Sync + Send {
         false
     }
 
+    /// Its hits are skbs handed to a device, its samples say of how many packets.
+    fn sends(&self) -> bool {
+        false
+    }
+
     /// Order in the budget: lower is opened first. 0: always opened.
     fn priority(&self) -> u8;
 

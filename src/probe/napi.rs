@@ -33,6 +33,10 @@ impl Probe for NapiPoll {
         Direction::Rx
     }
 
+    fn sees_every_packet(&self) -> bool {
+        true
+    }
+
     fn priority(&self) -> u8 {
         2
     }

@@ -76,6 +76,14 @@ impl Probe for NetDevStartXmit {
         Direction::Tx
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
+    fn sees_every_packet(&self) -> bool {
+        true
+    }
+
     fn priority(&self) -> u8 {
         7
     }

@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use perf_event::events::{Hardware, Software, Tracepoint};
@@ -20,8 +21,15 @@ use crate::decode::{ClockKind, Reading, decode_group};
 /// A period no hit count reaches: the event counts and never samples.
 pub const NO_SAMPLES: u64 = 1 << 62;
 
-/// Frames per chain the kernel may walk; its own limit (perf_event_max_stack) is 127.
-const MAX_STACK: u16 = 64;
+/// Frames per chain the kernel may walk: its own limit, which asking for more than is refused.
+fn max_stack() -> u16 {
+    static LIMIT: OnceLock<u16> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/perf_event_max_stack");
+        let limit = text.ok().and_then(|text| text.trim().parse().ok());
+        limit.unwrap_or(127).min(127)
+    })
+}
 
 /// PERF_FORMAT_LOST came with Linux 6.0; older kernels answer EINVAL and it is left out.
 static LOST_FORMAT: AtomicBool = AtomicBool::new(true);
@@ -74,7 +82,7 @@ fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize, clock: bool) {
                 | period,
         )
         .sample_id_all(true)
-        .sample_max_stack(MAX_STACK)
+        .sample_max_stack(max_stack())
         .clockid(Clock::MONOTONIC)
         .wakeup_watermark(watermark)
         .read_format(read_format());

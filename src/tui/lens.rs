@@ -164,7 +164,11 @@ fn plain(frame: &str) -> Option<&str> {
 }
 
 pub fn is_user(frame: &str) -> bool {
-    frame.ends_with(')') || frame == "[unknown]"
+    // `object+0x1f` is user code: kernel addresses without a name are bare.
+    frame.ends_with(')')
+        || frame.ends_with(" [jit]")
+        || frame.contains("+0x")
+        || matches!(frame, "[unknown]" | "[anon]" | "[vdso]")
 }
 
 #[cfg(test)]

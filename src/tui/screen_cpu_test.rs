@@ -142,7 +142,7 @@ fn eight_stages_have_room_at_80_by_24_however_many_cpus_there_are() {
     assert!(last.contains("▶cpu63"), "{last}");
     assert!(last.contains("No CPU sample"), "{last}");
     let few = frame(fixture::busy(), "2", (80, 24));
-    let contexts = "CONTEXT softirq 38%  ksoftirqd 4.6%  interrupt 1.6%  process 30%  idle 26%";
+    let contexts = "CONTEXT softirq 152%  ksoftirqd 18%  interrupt 6.6%  process 119%  idle 104%";
     assert!(few.contains(contexts), "{few}");
 }
 

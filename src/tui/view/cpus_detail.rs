@@ -132,15 +132,14 @@ fn network(scene: &Scene<'_>, c: &Cpu, room: usize) -> String {
     text
 }
 
-/// ` CONTEXT softirq 41%  process 30%  idle 27%`: shares of the time of all CPUs, in the order of
-/// the snapshot; nothing where nothing is known, and where room is short the lightest go first.
+/// ` CONTEXT softirq 41%  process 130%  idle 227%`: percent of one CPU, in the order of the
+/// snapshot; nothing where nothing is known, and where room is short the lightest go first.
 fn contexts(scene: &Scene<'_>, width: usize) -> Line<'static> {
     let contexts = &scene.snapshot.contexts;
-    let all: f64 = contexts.iter().map(|part| part.cpu_pct).sum();
     let mut parts: Vec<Part> = Vec::new();
     for part in contexts.iter().filter(|part| part.cpu_pct > 0.0) {
         let heavier = contexts.iter().filter(|o| o.cpu_pct > part.cpu_pct).count();
-        let share = figure::percent(Some(part.cpu_pct * 100.0 / all));
+        let share = figure::percent(Some(part.cpu_pct));
         let mut spans = vec![Span::raw(format!("{} {share}", part.name))];
         if parts.is_empty() {
             spans.insert(0, Span::styled(" CONTEXT ", scene.theme.strong));

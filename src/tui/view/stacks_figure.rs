@@ -51,6 +51,8 @@ pub struct Change {
     pub points: f64,
     /// Per second: `×1.23`, `new`, `gone`.
     pub times: String,
+    /// More than the samples of both sides explain.
+    significant: bool,
 }
 
 pub fn change(scene: &Scene<'_>, at: usize) -> Change {
@@ -63,11 +65,25 @@ pub fn change(scene: &Scene<'_>, at: usize) -> Change {
         ratio if ratio < 9.995 => format!("×{ratio:.2}"),
         ratio => format!("×{}", figure::rate(Some(ratio))),
     };
+    let (now, then) = (pct(node.weight, tree.weight()), pct(node.then, tree.then()));
+    let samples: u64 = tree.tops.iter().map(|&top| tree.nodes[top].samples).sum();
+    let samples = samples as f64;
+    // The mark's samples weigh as much as these.
+    let samples_then = samples * tree.then() / tree.weight().max(f64::MIN_POSITIVE);
     Change {
         then: share(node.then, tree.then()),
-        points: pct(node.weight, tree.weight()) - pct(node.then, tree.then()),
+        points: now - then,
         times,
+        significant: beyond_chance(now, then, samples, samples_then),
     }
+}
+
+/// Is the difference of two shares (percent) more than 95 % of what chance makes of so many
+/// samples? Seconds differ by about 1.7 times what samples alone would (design.md 5).
+fn beyond_chance(now: f64, then: f64, samples: f64, samples_then: f64) -> bool {
+    let mean = f64::midpoint(now, then);
+    let spread = mean * (100.0 - mean) * (1.0 / samples.max(1.0) + 1.0 / samples_then.max(1.0));
+    (now - then).abs() > 1.96 * 1.7 * spread.max(0.0).sqrt()
 }
 
 impl Change {
@@ -83,7 +99,7 @@ impl Change {
     pub fn fill(&self, scene: &Scene<'_>) -> Style {
         let theme = scene.theme;
         match self.points {
-            _ if self.points.abs() < STILL => theme.same,
+            _ if self.points.abs() < STILL || !self.significant => theme.same,
             points if points > 0.0 => theme.more,
             _ => theme.less,
         }
@@ -93,7 +109,7 @@ impl Change {
     pub fn ink(&self, scene: &Scene<'_>) -> Style {
         let theme = scene.theme;
         match self.points {
-            _ if self.points.abs() < STILL => theme.dim,
+            _ if self.points.abs() < STILL || !self.significant => theme.dim,
             points if points > 0.0 => theme.bad,
             _ => theme.good,
         }

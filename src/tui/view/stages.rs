@@ -95,7 +95,10 @@ pub fn render(scene: &Scene<'_>, cpu: Option<u32>, area: Rect, buf: &mut Buffer)
     }
     let rows = rows(&scene.snapshot.stages, cpu);
     if rows.is_empty() {
-        let text = " No CPU sample met the network stack in this window.";
+        let text = match scene.snapshot.health.cpu_samples {
+            Some(_) => " No CPU sample met the network stack in this window.",
+            None => " CPU time is not sampled now.",
+        };
         buf.set_stringn(
             area.x,
             area.y,
