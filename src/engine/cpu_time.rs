@@ -136,7 +136,8 @@ impl CpuTime {
 
     /// Percent of one CPU. What no sample met may have taken as much as three samples stand for.
     fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
-        let pct = ratio(self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds)))?;
+        let parts = self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds));
+        let pct = ratio(parts, 100.0 / self.hz)?;
         let unmet = pct.value == 0.0;
         Some(Bounded {
             error: pct.error.map(|error| {
@@ -156,7 +157,8 @@ impl CpuTime {
             .parts
             .iter()
             .filter_map(|part| Some((part, part.wire?)));
-        let cost = ratio(counted.map(|(part, wire)| (ns(part), wire.of(direction))))?;
+        let parts = counted.map(|(part, wire)| (ns(part), wire.of(direction)));
+        let cost = ratio(parts, 1e9 / self.hz)?;
         // No sample met it: nobody knows what it costs.
         (cost.value > 0.0).then_some(cost)
     }
@@ -184,7 +186,7 @@ impl CpuTime {
             .parts
             .iter()
             .filter_map(|p| Some((p.wire?.all, p.seconds)));
-        summary.wire_pps = ratio(counted).map(|pps| pps.value);
+        summary.wire_pps = ratio(counted, 0.0).map(|pps| pps.value);
         summary.cpu_window_s = Some(seconds);
     }
 

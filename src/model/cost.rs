@@ -26,8 +26,10 @@ fn t95(freedom: usize) -> f64 {
 /// Σ amounts ÷ Σ bases over (amount, base) parts: nanoseconds and seconds, or nanoseconds and
 /// packets. Parts may differ in length. `None` without any base.
 ///
-/// The variance of a ratio by linearisation: the residuals are amount − ratio × base.
-pub fn ratio(parts: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Bounded> {
+/// The variance of a ratio by linearisation: the residuals are amount − ratio × base. It is at
+/// least what counting samples brings, of which one stands for `grain`: few parts with few
+/// samples each may agree by chance.
+pub fn ratio(parts: impl Iterator<Item = (f64, f64)> + Clone, grain: f64) -> Option<Bounded> {
     let (mut amounts, mut bases, mut count) = (0.0, 0.0, 0);
     for (amount, base) in parts.clone() {
         amounts += amount;
@@ -45,7 +47,8 @@ pub fn ratio(parts: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Bounded>
         .map(|(amount, base)| (amount - value * base).powi(2))
         .sum();
     let n = count as f64;
-    let spread = (squares / (n - 1.0) * n).sqrt() / bases;
+    let between = squares / (n - 1.0) * n;
+    let spread = between.max(grain * amounts).sqrt() / bases;
     Some(Bounded {
         value,
         error: Some(t95(count - 1) * spread),

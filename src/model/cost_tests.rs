@@ -30,7 +30,7 @@ impl Chance {
 
     fn window(&mut self, seconds: usize) -> Bounded {
         let parts: Vec<_> = (0..seconds).map(|_| self.second()).collect();
-        ratio(parts.into_iter()).expect("packets")
+        ratio(parts.into_iter(), 0.0).expect("packets")
     }
 }
 
@@ -82,18 +82,27 @@ fn a_change_of_ten_percent_is_found_in_30_seconds() {
 #[test]
 fn parts_of_different_length_weigh_as_much_as_they_are_long() {
     let parts = [(10.0, 1.0), (40.0, 2.0), (10.0, 1.0)];
-    let mean = ratio(parts.into_iter()).expect("a mean");
+    let mean = ratio(parts.into_iter(), 0.0).expect("a mean");
     assert!((mean.value - 15.0).abs() < 1e-12);
     assert!(mean.error.expect("three parts") > 0.0);
 }
 
 #[test]
 fn too_little_to_go_by_has_no_bounds_and_nothing_has_no_value() {
-    let two = ratio([(1.0, 1.0), (2.0, 1.0)].into_iter()).expect("a mean");
+    let two = ratio([(1.0, 1.0), (2.0, 1.0)].into_iter(), 0.0).expect("a mean");
     assert_eq!(two.error, None);
-    assert_eq!(ratio(std::iter::empty()), None);
-    assert_eq!(ratio([(5.0, 0.0)].into_iter()), None);
-    let lonely = ratio([(9.0, 3.0), (0.0, 0.0), (0.0, 0.0)].into_iter()).expect("a mean");
+    assert_eq!(ratio(std::iter::empty(), 0.0), None);
+    assert_eq!(ratio([(5.0, 0.0)].into_iter(), 0.0), None);
+    let lonely = ratio([(9.0, 3.0), (0.0, 0.0), (0.0, 0.0)].into_iter(), 0.0).expect("a mean");
     assert_eq!(lonely.error, None, "one part with a base has no spread");
     assert_eq!(differ(two, two), None);
+}
+
+#[test]
+fn few_samples_that_agree_by_chance_are_no_certainty() {
+    // Ten seconds with four samples of 5 ms each: 40 ± 12 samples.
+    let parts = [(20e6, 1.0); 10];
+    let mean = ratio(parts.into_iter(), 5e6).expect("a mean");
+    let relative = mean.error.expect("ten parts") / mean.value;
+    assert!((0.3..0.4).contains(&relative), "{relative}");
 }
