@@ -112,8 +112,9 @@ fn runs_of_the_network_softirqs_are_timed_one_by_one_while_they_are_few() {
     receiver.finish();
 }
 
-/// Self share of each kernel function in percent of all samples, as perf says.
-fn perf_shares(file: &str) -> HashMap<String, f64> {
+/// Self time of each kernel function in percent of so many ns, as perf says. Its shares are of
+/// the samples it got, and an idle CPU whose timer sleeps gives none.
+fn perf_shares(file: &str, ns: f64) -> HashMap<String, f64> {
     let report = Command::new("perf")
         .args([
             "report",
@@ -129,10 +130,15 @@ fn perf_shares(file: &str) -> HashMap<String, f64> {
         .output()
         .expect("perf starts");
     let text = String::from_utf8_lossy(&report.stdout).into_owned();
+    let sampled = text.lines().find_map(|line| {
+        let count = line.strip_prefix("# Event count (approx.): ")?;
+        count.trim().parse::<f64>().ok()
+    });
+    let scale = sampled.expect("perf says how much it sampled") / ns;
     let line = |line: &str| {
         let (share, symbol) = line.trim().split_once('%')?;
         let symbol = symbol.trim().strip_prefix("[k] ")?;
-        Some((symbol.to_owned(), share.parse().ok()?))
+        Some((symbol.to_owned(), share.parse::<f64>().ok()? * scale))
     };
     text.lines().filter_map(line).collect()
 }
@@ -191,18 +197,23 @@ fn the_ten_heaviest_network_functions_have_the_share_that_perf_gives_them() {
     let cpus = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
     let ours = netop_shares(&folded, SECONDS, cpus);
     let stages = StageTable::builtin();
-    let mut theirs: Vec<(String, f64)> = (perf_shares(file).into_iter())
+    let mut theirs: Vec<(String, f64)> = (perf_shares(file, SECONDS * cpus * 1e9).into_iter())
         .filter(|(symbol, _)| stages.kind(symbol, &FxHashSet::default()).network)
         .collect();
     theirs.sort_by(|a, b| b.1.total_cmp(&a.1));
     let samples = 199.0 * SECONDS * cpus;
+    let mut rows: Vec<(&str, f64, f64)> = (theirs.iter().take(10))
+        .map(|(symbol, theirs)| (symbol.as_str(), *theirs, ours.get(symbol).copied()))
+        .map(|(symbol, theirs, ours)| (symbol, theirs, ours.unwrap_or(0.0)))
+        .collect();
+    let sum = |side: fn(&(&str, f64, f64)) -> f64| rows.iter().map(side).sum();
+    rows.push(("all ten", sum(|row| row.1), sum(|row| row.2)));
     let mut outside = Vec::new();
-    for (symbol, theirs) in theirs.iter().take(10) {
-        let ours = ours.get(symbol).copied().unwrap_or(0.0);
+    for (symbol, theirs, ours) in rows {
         // Both draw from the same seconds: binomial errors of the two shares, four of them, and
         // 0.3 points for what netop's and perf's own start and end differ in.
         let variance = |pct: f64| pct.max(0.1) * (100.0 - pct) / samples;
-        let bound = 4.0 * (variance(*theirs) + variance(ours)).sqrt() + 0.3;
+        let bound = 4.0 * (variance(theirs) + variance(ours)).sqrt() + 0.3;
         eprintln!("{symbol:34} perf {theirs:5.2}%  netop {ours:5.2}%  bound ±{bound:.2}");
         if (theirs - ours).abs() > bound {
             outside.push(symbol);
