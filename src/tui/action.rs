@@ -53,6 +53,8 @@ pub enum Action {
     Beside(bool),
     /// The CPU samples of the selected process.
     ProcessStacks,
+    /// Those of the next stage; true: of the one before.
+    StageStacks(bool),
     Accept,
     Complete,
 }

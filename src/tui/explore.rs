@@ -33,6 +33,7 @@ impl UiState {
                     self.look_at(Focus::Process(pid));
                 }
             }
+            Action::StageStacks(back) => self.other_stage(back),
             Action::Toggle => self.open(|open| !open),
             Action::Expand => self.expand(),
             Action::Collapse => self.collapse(),
@@ -66,6 +67,30 @@ impl UiState {
             Action::Beside(back) => self.beside(back),
             _ => {}
         }
+    }
+
+    /// All, then each stage, heaviest first, and round again.
+    fn other_stage(&mut self, back: bool) {
+        let mut focuses = vec![Focus::All];
+        let stages = self.shown().map(|snapshot| snapshot.stages.as_slice());
+        for stage in stages.unwrap_or_default() {
+            let focus = Focus::Stage(stage.stage.to_owned());
+            if !focuses.contains(&focus) {
+                focuses.push(focus);
+            }
+        }
+        if focuses.len() == 1 {
+            self.message(
+                "no CPU sample has met a stage of the network stack yet",
+                false,
+            );
+            return;
+        }
+        let here = focuses.iter().position(|focus| *focus == self.lens.focus);
+        let step = if back { focuses.len() - 1 } else { 1 };
+        let next = (here.unwrap_or(0) + step) % focuses.len();
+        self.unfold.zoom_off();
+        self.look_at(focuses.swap_remove(next));
     }
 
     fn toggle_flame(&mut self) {

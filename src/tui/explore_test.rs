@@ -179,3 +179,27 @@ fn a_search_goes_from_match_to_match_in_both_shapes() {
     let said = ui.message.take().expect("nothing is called so");
     assert!(said.is_error && said.text.contains("no valid pattern"));
 }
+
+#[test]
+fn s_goes_from_stage_to_stage_and_round_to_all() {
+    let mut ui = started();
+    press(&mut ui, "2s");
+    assert_eq!(ui.lens.focus, Focus::Stage("driver".into()), "the heaviest");
+    press(&mut ui, "s");
+    assert_eq!(ui.lens.focus, Focus::Stage("copy".into()));
+    press(&mut ui, "SS");
+    assert_eq!(ui.lens.focus, Focus::All);
+    press(&mut ui, "sss");
+    assert_eq!(ui.lens.focus, Focus::Stage("gro".into()));
+    press(&mut ui, "s");
+    assert_eq!(ui.lens.focus, Focus::Stage("tcp".into()));
+    assert!(names(&ui).iter().any(|name| name == "tcp_v4_rcv"));
+    press(&mut ui, "<esc>");
+    assert_eq!(ui.view().context(), Context::Cpus);
+    let mut without = UiState::new(Options::default());
+    let mut snapshot = cpu_time();
+    snapshot.stages.clear();
+    without.snapshot(Arc::new(snapshot));
+    press(&mut without, "5s");
+    assert_eq!(without.lens.focus, Focus::All);
+}
