@@ -116,6 +116,26 @@ fn second(time: &mut CpuTime, names: &mut Table, pids: &[u32]) {
     );
 }
 
+/// An interval of so many seconds and CPUs in which nobody counted packets.
+fn uncounted(
+    time: &mut CpuTime,
+    names: &mut Table,
+    (seconds, cpus): (f64, &[u32]),
+    share: &dyn Fn(u32, Sampled) -> f64,
+) {
+    let taken = Taken {
+        seconds,
+        hz: 199,
+        wire: None,
+        rates: &[],
+        counted: &|_| true,
+        filtered: false,
+        cpus,
+        share,
+    };
+    time.take(&taken, names);
+}
+
 fn close(a: Option<f64>, b: f64) {
     let a = a.expect("a figure");
     assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} is not {b}");
@@ -286,17 +306,7 @@ fn short_intervals_are_put_together_until_they_are_about_a_second() {
     let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
     for _ in 0..41 {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
-        let taken = Taken {
-            seconds: 0.1,
-            hz: 199,
-            wire: None,
-            rates: &[],
-            counted: &|_| true,
-            filtered: false,
-            cpus: &[0],
-            share: &|_, _| 1e8,
-        };
-        time.take(&taken, &mut names);
+        uncounted(&mut time, &mut names, (0.1, &[0]), &|_, _| 1e8);
     }
     assert_eq!(time.parts.len(), 4);
     close(Some(time.seconds()), 4.0);
@@ -311,17 +321,9 @@ fn time_without_samples_is_idle_and_does_not_make_the_rest_more() {
     let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
     for _ in 0..3 {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
-        let taken = Taken {
-            seconds: 1.0,
-            hz: 199,
-            wire: None,
-            rates: &[],
-            counted: &|_| true,
-            filtered: false,
-            cpus: &[0, 1],
-            share: &|_, sampled| sampled.all,
-        };
-        time.take(&taken, &mut names);
+        uncounted(&mut time, &mut names, (1.0, &[0, 1]), &|_, sampled| {
+            sampled.all
+        });
     }
     let mut summary = Summary::default();
     time.summary(&mut summary);
@@ -335,17 +337,7 @@ fn user_code_is_process_time_and_no_network() {
     let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
     for _ in 0..2 {
         time.fold.push(0, 7, MS, &[USER, 0x40_0000]);
-        let taken = Taken {
-            seconds: 1.0,
-            hz: 199,
-            wire: None,
-            rates: &[],
-            counted: &|_| true,
-            filtered: false,
-            cpus: &[0],
-            share: &|_, _| 1e9,
-        };
-        time.take(&taken, &mut names);
+        uncounted(&mut time, &mut names, (1.0, &[0]), &|_, _| 1e9);
     }
     close(Some(time.contexts()[0].cpu_pct), 100.0);
     let mut summary = Summary::default();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::governor::Cost;
+use super::processes::Charged;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
@@ -67,13 +68,14 @@ impl Engine {
         self.traffic.settle(sent);
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
+        let charged = self.charged();
         let flows = std::mem::take(&mut self.flows);
         let processes = self.processes.rows(
             &folded,
             &tick.counts,
             |e| flows.get(&e).copied(),
             seconds,
-            (&self.ended, &self.cpu_time.charged()),
+            (&self.ended, &charged),
         );
         self.flows = flows;
         // The first interval holds netop's own start, which says nothing about what it costs.
@@ -122,6 +124,15 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// What the network took of the processes that have rows: under a filter only of its own.
+    fn charged(&self) -> Charged {
+        let mut charged = self.cpu_time.charged();
+        let (pids, children) = (&self.want.pids, &self.children);
+        let listed = |pid: &u32| pids.contains(pid) || children.contains(pid);
+        charged.pct.retain(|pid, _| pids.is_empty() || listed(pid));
+        charged
     }
 
     fn cpus(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Vec<Cpu> {

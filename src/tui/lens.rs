@@ -133,6 +133,8 @@ impl Picture {
         match (&self.focus, self.source) {
             (Focus::All, _) => true,
             (Focus::Function(name), Source::Hits) => **name == *stack.function,
+            // A profiler's work inside of it is not the function's, here as in view 1.
+            (Focus::Function(_), Source::Cpu) if stack.stage == Some("observer") => false,
             (Focus::Function(_), Source::Cpu) => inside
                 .iter()
                 .any(|frame| plain(frame).is_some_and(|name| self.symbols.contains(&name))),
@@ -224,6 +226,9 @@ mod tests {
         assert!(!selects(Focus::Stage("tcp".into()), &sample));
         sample.stage = Some("tcp");
         assert!(selects(Focus::Stage("tcp".into()), &sample));
+        sample.stage = Some("observer");
+        assert!(!selects(function.clone(), &sample), "a profiler ran in it");
+        sample.stage = Some("tcp");
         sample.cut = 0;
         assert!(!selects(function.clone(), &sample), "it was interrupted");
         sample.frames = sample.frames[1..].into();

@@ -42,35 +42,37 @@ const fn ink(color: Color) -> Style {
     PLAIN.fg(color)
 }
 
+const DARK: Theme = Theme {
+    name: "dark",
+    strong: BOLD,
+    dim: ink(Color::DarkGray),
+    title: ink(Color::Cyan),
+    selected: ink(Color::Black).bg(Color::Cyan),
+    tab: ink(Color::Black).bg(Color::Cyan),
+    good: ink(Color::Green),
+    warn: ink(Color::Yellow),
+    bad: ink(Color::LightRed).add_modifier(Modifier::BOLD),
+    spark: ink(Color::Green),
+    user: ink(Color::Yellow),
+    found: ink(Color::Black).bg(Color::Yellow),
+    key: ink(Color::Cyan),
+    boxes: [
+        ink(Color::Black).bg(Color::Yellow),
+        ink(Color::Black).bg(Color::LightRed),
+    ],
+    user_boxes: [
+        ink(Color::Black).bg(Color::Green),
+        ink(Color::Black).bg(Color::LightGreen),
+    ],
+    found_box: ink(Color::Black).bg(Color::LightMagenta),
+    more: ink(Color::Black).bg(Color::LightRed),
+    same: ink(Color::Black).bg(Color::Gray),
+    less: ink(Color::Black).bg(Color::LightBlue),
+};
+
 /// The first is the default; `t` goes round.
 pub static THEMES: &[Theme] = &[
-    Theme {
-        name: "dark",
-        strong: BOLD,
-        dim: ink(Color::DarkGray),
-        title: ink(Color::Cyan),
-        selected: ink(Color::Black).bg(Color::Cyan),
-        tab: ink(Color::Black).bg(Color::Cyan),
-        good: ink(Color::Green),
-        warn: ink(Color::Yellow),
-        bad: ink(Color::LightRed).add_modifier(Modifier::BOLD),
-        spark: ink(Color::Green),
-        user: ink(Color::Yellow),
-        found: ink(Color::Black).bg(Color::Yellow),
-        key: ink(Color::Cyan),
-        boxes: [
-            ink(Color::Black).bg(Color::Yellow),
-            ink(Color::Black).bg(Color::LightRed),
-        ],
-        user_boxes: [
-            ink(Color::Black).bg(Color::Green),
-            ink(Color::Black).bg(Color::LightGreen),
-        ],
-        found_box: ink(Color::Black).bg(Color::LightMagenta),
-        more: ink(Color::Black).bg(Color::LightRed),
-        same: ink(Color::Black).bg(Color::Gray),
-        less: ink(Color::Black).bg(Color::LightBlue),
-    },
+    DARK,
     Theme {
         name: "light",
         strong: BOLD,
@@ -85,18 +87,7 @@ pub static THEMES: &[Theme] = &[
         user: ink(Color::Magenta),
         found: ink(Color::White).bg(Color::Magenta),
         key: ink(Color::Blue),
-        boxes: [
-            ink(Color::Black).bg(Color::Yellow),
-            ink(Color::Black).bg(Color::LightRed),
-        ],
-        user_boxes: [
-            ink(Color::Black).bg(Color::Green),
-            ink(Color::Black).bg(Color::LightGreen),
-        ],
-        found_box: ink(Color::Black).bg(Color::LightMagenta),
-        more: ink(Color::Black).bg(Color::LightRed),
-        same: ink(Color::Black).bg(Color::Gray),
-        less: ink(Color::Black).bg(Color::LightBlue),
+        ..DARK
     },
     Theme {
         name: "mono",

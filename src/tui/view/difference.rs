@@ -1,7 +1,7 @@
 //! What a packet costs now against what it cost at the mark. Cost depends on load: two figures are
 //! compared only under packet rates that agree (design.md 5).
 
-use crate::model::{Function, Snapshot};
+use crate::model::{Bounded, Function, Snapshot, differ};
 use crate::tui::figure;
 
 /// Packet rates farther apart than this, of the greater one, make costs not comparable.
@@ -28,11 +28,12 @@ pub fn of(now: &Snapshot, mark: &Snapshot, f: &Function) -> Difference {
         (Some(after), Some(before)) if before > 0.0 && same_load(now, mark) => (after, before),
         _ => return Difference::NotComparable,
     };
-    let errors = f.ns_error.zip(then.and_then(|then| then.ns_error));
+    let bounded = |value, error| Bounded { value, error };
+    let now_cost = bounded(after, f.ns_error);
+    let then_cost = bounded(before, then.and_then(|then| then.ns_error));
     Difference::Percent {
         pct: (after - before) * 100.0 / before,
-        significant: overlap_s(now, mark) == 0.0
-            && errors.is_some_and(|(a, b)| (after - before).abs() > a.hypot(b)),
+        significant: overlap_s(now, mark) == 0.0 && differ(now_cost, then_cost) == Some(true),
     }
 }
 

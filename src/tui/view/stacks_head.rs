@@ -46,6 +46,9 @@ pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line
     if ui.lens.inverted {
         parts.push(styled(2, "inverted".to_owned(), theme.warn));
     }
+    if scene.snapshot.health.detached {
+        parts.push(styled(1, "from before the detach".to_owned(), theme.warn));
+    }
     if ui.lens.unrolled {
         parts.push(styled(3, "recursion unfolded".to_owned(), theme.warn));
     }
