@@ -16,6 +16,13 @@ pub struct Attach {
     pub wide: bool,
     /// Count per task of [`Demand::pids`].
     pub per_task: bool,
+    /// By a BPF program (the event says whether it can be), else by perf events.
+    pub gate: bool,
+    /// Samples of every process, though [`Demand::pids`] names some.
+    pub everyone: bool,
+    /// The share of the time that it is counted, percent: 100, or random windows that add up to
+    /// less; then the counts have a [`Spread`](super::Spread).
+    pub duty_pct: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +38,8 @@ pub struct Demand {
     pub children: bool,
     /// Only this device: an in-kernel filter on each event that names one.
     pub device: Option<String>,
+    /// Count each gated event per process, exactly.
+    pub by_process: bool,
     /// Read the names of all processes (the PID prompt is open).
     pub list_tasks: bool,
     /// Processes on screen, whose slow counters are wanted.

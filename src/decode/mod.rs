@@ -17,8 +17,8 @@ pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
     RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_lost, decode_sample, lost_event,
 };
-pub use session::{ClockKind, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
+pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use tick::{
-    Counts, CpuCounters, CpuTime, HostSample, IrqCounter, LinkCounters, OwnCost, ProtocolCounters,
-    SlowSample, Softnet, TaskCounters, Tick,
+    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
+    OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
 };

@@ -18,6 +18,32 @@ pub struct Session {
     pub source: SourceKind,
     /// Every event this run knows, attached or not. Indexed by [`EventId`].
     pub events: Vec<Event>,
+    pub costs: Costs,
+}
+
+/// What one hit costs the CPU it happens on, ns: as measured on this host before anything was
+/// attached, or as measured elsewhere (peers.md 0.4, crates.md 1) where that was not possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Costs {
+    /// Counted by a perf event.
+    pub perf_ns: u32,
+    /// Counted by the gate.
+    pub gate_ns: u32,
+    /// Recorded with its call chain, beyond being counted.
+    pub sample_ns: u32,
+    /// Measured here.
+    pub measured: bool,
+}
+
+impl Default for Costs {
+    fn default() -> Self {
+        Costs {
+            perf_ns: 200,
+            gate_ns: 70,
+            sample_ns: 4700,
+            measured: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,6 +90,8 @@ pub struct Event {
     pub spec: EventSpec,
     /// `None`: usable. Otherwise one sentence that says why it cannot be had here.
     pub missing: Option<String>,
+    /// A BPF program of netop can count it here (the gate).
+    pub gate: bool,
     /// Names of an enumerated field, from the event's `print fmt`: (field, value, name).
     pub symbols: Vec<(String, u64, String)>,
 }

@@ -16,6 +16,43 @@ pub struct Counts {
     pub hits: u64,
     /// How long it was counted within the interval, ns.
     pub span_ns: u64,
+    /// Counted by the gate.
+    pub gate: bool,
+    /// Counted in windows only.
+    pub spread: Option<Spread>,
+}
+
+/// How the windows of a duty-cycled counter differed: what the rate's error bound is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Windows within the interval.
+    pub windows: u32,
+    /// Variance of the rate (hits/s) between the windows, (hits/s)².
+    pub variance: u64,
+}
+
+/// Exact hits, packets and bytes of one gated event on one device and CPU since the previous tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceCounts {
+    pub event: EventId,
+    pub cpu: u32,
+    /// Inode of the network namespace.
+    pub netns: u64,
+    pub ifindex: u32,
+    /// As the device was called when it was first seen.
+    pub name: String,
+    pub hits: u64,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// Exact packets and bytes of one gated event since the previous tick, all CPUs and devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    pub event: EventId,
+    pub hits: u64,
+    pub packets: u64,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +64,11 @@ pub struct Tick {
     /// Real length of the interval, ns.
     pub interval_ns: u64,
     pub counts: Vec<Counts>,
+    /// Of gated events; empty where there are none.
+    pub devices: Vec<DeviceCounts>,
+    pub carried: Vec<Carried>,
+    /// Hits that found no room in the gate's tables of devices and processes.
+    pub overflow: u64,
     pub host: HostSample,
     pub own: OwnCost,
     /// Loss that no batch reported: `PERF_FORMAT_LOST` beyond the LOST records seen.

@@ -66,5 +66,8 @@ pub fn timed(event: EventId) -> Attach {
         every: true,
         wide: true,
         per_task: false,
+        gate: false,
+        everyone: false,
+        duty_pct: 100,
     }
 }

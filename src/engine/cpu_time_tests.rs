@@ -8,7 +8,7 @@ use super::super::cpus::Cpus;
 use super::super::functions::{Functions, Interval};
 use super::super::governor::{FreeNow, Plan};
 use super::*;
-use crate::decode::{Host, Session, SourceKind};
+use crate::decode::{Costs, Host, Session, SourceKind};
 use crate::model::{Folded, KernelFunction, Name, Want};
 use crate::symbol::StageTable;
 
@@ -186,6 +186,7 @@ fn cpu_time_is_split_by_direction_and_divided_by_packets() {
 /// The table before its CPU columns are filled.
 fn rows(registry: &Registry) -> Vec<Function> {
     let session = Session {
+        costs: Costs::default(),
         host: Host::default(),
         source: SourceKind::Demo,
         events: Vec::new(),

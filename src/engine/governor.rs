@@ -51,6 +51,8 @@ pub struct Plan {
     pub clock_hz: u32,
     /// Why a row is not counted; by row.
     pub reasons: Vec<Option<Arc<str>>>,
+    /// The gate counts per process.
+    pub by_process: bool,
     /// One phrase for the header.
     pub phrase: String,
 }
@@ -274,6 +276,9 @@ impl Governor {
                 every: false,
                 wide: true,
                 per_task,
+                gate: false,
+                everyone: false,
+                duty_pct: 100,
             })
             .collect();
         if self.times_softirqs(want, session, registry, &spent) {

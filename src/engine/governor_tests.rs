@@ -1,10 +1,11 @@
 //! The governor's decisions on made-up loads.
 
 use super::*;
-use crate::decode::{Event, Host, SourceKind};
+use crate::decode::{Costs, Event, Host, SourceKind};
 
 fn session(registry: &Registry) -> Session {
     Session {
+        costs: Costs::default(),
         host: Host {
             hostname: "h".into(),
             kernel: "k".into(),
@@ -19,6 +20,7 @@ fn session(registry: &Registry) -> Session {
             .map(|spec| Event {
                 spec,
                 missing: None,
+                gate: false,
                 symbols: Vec::new(),
             })
             .collect(),
@@ -214,6 +216,8 @@ fn cost_is_that_of_the_busiest_cpu_and_own_time_is_shared_out() {
         pid: None,
         hits,
         span_ns: 1_000_000_000,
+        gate: false,
+        spread: None,
     };
     let cost = governor.learn(
         &[count(0, 100_000), count(1, 10_000)],

@@ -363,6 +363,7 @@ impl Engine {
             pids: self.want.pids.clone(),
             children: self.want.children,
             device: self.want.device.clone(),
+            by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,
             tasks: self.processes.shown.clone(),
         };

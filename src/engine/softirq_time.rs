@@ -75,6 +75,8 @@ mod tests {
             pid: None,
             hits,
             span_ns: 1_000,
+            gate: false,
+            spread: None,
         };
         vec![count(EVENTS[0], entries), count(EVENTS[1], exits)]
     }

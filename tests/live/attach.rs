@@ -102,6 +102,9 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         every: false,
         wide: true,
         per_task: false,
+        gate: false,
+        everyone: false,
+        duty_pct: 100,
     };
     source.demand(&Demand {
         interval,

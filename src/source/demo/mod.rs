@@ -28,8 +28,8 @@ use self::rng::Rng;
 use self::sampler::{Window, parts};
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, ClockKind, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost, Session,
-    SourceKind, Tick,
+    Attach, Batch, ClockKind, Costs, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost,
+    Session, SourceKind, Tick,
 };
 use crate::error::Error;
 
@@ -77,6 +77,7 @@ impl Demo {
             unsampled: vec![[0; CPUS]; specs.len()],
             clocks: Clocks::new(),
             session: Session {
+                costs: Costs::default(),
                 host: Host {
                     hostname: "demo-12".to_owned(),
                     kernel: "6.8.0-demo".to_owned(),
@@ -240,6 +241,8 @@ impl Demo {
                     pid: None,
                     hits: parts.iter().map(|part| part.hits).sum(),
                     span_ns,
+                    gate: false,
+                    spread: None,
                 });
             }
             for &pid in self.demand.pids.iter().filter(|_| per_task) {
@@ -253,6 +256,8 @@ impl Demo {
                     pid: Some(pid),
                     hits: own.map(|part| part.hits).sum(),
                     span_ns,
+                    gate: false,
+                    spread: None,
                 });
             }
         }
@@ -333,6 +338,7 @@ fn event(spec: EventSpec) -> Event {
         symbols: names.iter().map(owned).collect(),
         spec,
         missing: None,
+        gate: false,
     }
 }
 

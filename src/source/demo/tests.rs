@@ -56,6 +56,9 @@ fn demand() -> Demand {
         every: false,
         wide: true,
         per_task: false,
+        gate: false,
+        everyone: false,
+        duty_pct: 100,
     };
     Demand {
         interval: Duration::from_secs(1),

@@ -38,6 +38,7 @@ impl Catalog {
             catalog.events.push(Event {
                 spec,
                 missing,
+                gate: false,
                 symbols,
             });
         }

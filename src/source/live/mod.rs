@@ -23,7 +23,7 @@ use self::station::{Lines, Station};
 use self::tasks::TaskCounters;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
+    Batch, Costs, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
@@ -105,6 +105,7 @@ impl Live {
         let host = identity(&proc);
         let mut live = Live {
             session: Session {
+                costs: Costs::default(),
                 host,
                 source: SourceKind::Live,
                 events: catalog.events.clone(),
@@ -185,6 +186,9 @@ impl Live {
             wall_ns: wall,
             interval_ns,
             counts,
+            devices: Vec::new(),
+            carried: Vec::new(),
+            overflow: 0,
             host: HostSample { cpus, slow },
             own: OwnCost {
                 cpu_ns: Some(self.own.cpu_ns()),

@@ -145,6 +145,8 @@ impl Station {
                     pid: None,
                     hits,
                     span_ns,
+                    gate: false,
+                    spread: None,
                 }),
             }
             attached.since = now;

@@ -113,6 +113,8 @@ impl TaskCounters {
                 pid: Some(pid),
                 hits: hits.saturating_sub(counter.last),
                 span_ns: at.saturating_sub(counter.since).min(interval_ns),
+                gate: false,
+                spread: None,
             });
             counter.last = hits;
         }

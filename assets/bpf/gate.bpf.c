@@ -1,0 +1,401 @@
+// netop's gate: counts hits of the network stack's tracepoints per CPU, device and process, and
+// lets one in `period` through to the CPU's perf ring as a sample. One program per tracepoint.
+//
+// Exact without atomics: the kernel never runs a program within itself on one CPU, it counts such
+// runs as misses instead (bpf_prog_info.recursion_misses), and netop adds those. A slot and a
+// device's cell belong to one program and one CPU.
+//
+// Layouts are shared with src/sys/gate.rs. assets/bpf/build compiles it.
+#include "kernel.h"
+
+// Order as in src/sys/gate.rs. Those before WITHOUT_DEVICE are also counted per device.
+enum event {
+	NET_DEV_QUEUE,
+	NET_DEV_START_XMIT,
+	NAPI_POLL,
+	NAPI_GRO_RECEIVE_ENTRY,
+	NAPI_GRO_FRAGS_ENTRY,
+	NETIF_RECEIVE_SKB,
+	NETIF_RX,
+	KFREE_SKB,
+	WITHOUT_DEVICE,
+	CONSUME_SKB = WITHOUT_DEVICE,
+	SOCK_SEND_LENGTH,
+	SOCK_RECV_LENGTH,
+	TCP_RETRANSMIT_SKB,
+	NET_RX_ACTION,
+	NET_TX_ACTION,
+	EVENTS = 16,
+};
+
+enum flags {
+	BY_DEVICE = 1,      // count per device
+	BY_PROCESS = 2,     // count per process
+	ONE_DEVICE = 4,     // only hits of `filter.device`
+	SOME_PIDS = 8,      // count per process only `pids`
+	SAMPLE_PIDS = 16,   // sample only `pids`
+};
+
+// One cache line.
+struct slot {
+	u64 hits;
+	u64 packets;
+	u64 bytes;
+	u64 overflow; // hits that found no room in `devices` or `processes`
+	u32 since;    // hits since the last sample
+	u32 period;   // 0: no samples
+	u32 left;     // samples allowed until netop looks again
+	u32 flags;
+	u64 unsent; // samples that the ring had no room for
+	u64 unused;
+};
+
+struct cpu {
+	struct slot slots[EVENTS];
+};
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(map_flags, MMAPABLE);
+	__uint(max_entries, 1); // possible CPUs; set at load time
+	__type(key, u32);
+	__type(value, struct cpu);
+} cpus SEC(".maps");
+
+#define CELLS 32
+#define PROBES 4
+
+struct cell {
+	u32 ifindex; // 0: free
+	u32 netns;
+	u64 hits;
+	u64 packets;
+	u64 bytes;
+	char name[16];
+	u64 unused[2];
+};
+
+struct table {
+	struct cell cells[WITHOUT_DEVICE][CELLS];
+};
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(map_flags, MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct table);
+} devices SEC(".maps");
+
+struct process {
+	u32 tgid;
+	u32 event;
+};
+
+struct work {
+	u64 hits;
+	u64 bytes;
+};
+
+struct {
+	__uint(type, MAP_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct process);
+	__type(value, struct work);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u32);
+} pids SEC(".maps");
+
+struct filter {
+	u64 device[2]; // name, padded with zeros
+};
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(map_flags, MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct filter);
+} filters SEC(".maps");
+
+struct {
+	__uint(type, MAP_PERF_EVENT_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} rings SEC(".maps");
+
+// A sample's raw bytes; offsets in src/source/live/gate_format.rs.
+struct hit {
+	u16 event;
+	u16 unused;
+	u32 weight; // hits it stands for
+	u32 ifindex;
+	u32 netns;
+	u32 len;
+	u32 packets;
+	s32 first;  // work, reason or ret
+	s32 second; // budget or flags
+	u64 owner;  // inode of the socket; 0: none
+	char name[16];
+};
+
+// What a program knows of a hit before it is counted.
+struct seen {
+	u32 event;
+	struct net_device *dev;
+	struct sock *sk;
+	u32 packets;
+	u32 bytes;
+	s32 first;
+	s32 second;
+};
+
+SELDOM int is_filters_device(struct net_device *dev)
+{
+	u32 zero = 0;
+	struct filter *filter = map_lookup(&filters, &zero);
+	if (!filter || !dev)
+		return 0;
+	// A name is padded with whatever was there: compared up to its end.
+	const char *wanted = (const char *)filter->device;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 16; i++) {
+		char c = dev->name[i];
+		if (c != wanted[i])
+			return 0;
+		if (!c)
+			break;
+	}
+	return 1;
+}
+
+INLINE void count_device(struct slot *slot, const struct seen *seen, u32 cpu)
+{
+	struct net_device *dev = seen->dev;
+	struct table *table = map_lookup(&devices, &cpu);
+	u32 ifindex = dev ? dev->ifindex : 0;
+	if (!table || !ifindex)
+		return;
+	u32 netns = dev->nd_net.net->ns.inum;
+#pragma clang loop unroll(disable)
+	for (u32 probe = 0; probe < PROBES; probe++) {
+		struct cell *cell = &table->cells[seen->event][(ifindex + netns + probe) % CELLS];
+		if (cell->ifindex == ifindex && cell->netns == netns) {
+			cell->hits++;
+			cell->packets += seen->packets;
+			cell->bytes += seen->bytes;
+			return;
+		}
+		if (!cell->ifindex) {
+			probe_read_kernel(cell->name, sizeof(cell->name), dev->name);
+			cell->netns = netns;
+			cell->packets = seen->packets;
+			cell->bytes = seen->bytes;
+			cell->hits = 1;
+			cell->ifindex = ifindex;
+			return;
+		}
+	}
+	slot->overflow++;
+}
+
+SELDOM void count_process(struct slot *slot, const struct seen *seen, u32 tgid)
+{
+	struct process key = {.tgid = tgid, .event = seen->event};
+	struct work *work = map_lookup(&processes, &key);
+	if (!work) {
+		struct work none = {};
+		map_update(&processes, &key, &none, NOEXIST);
+		work = map_lookup(&processes, &key);
+	}
+	if (!work) {
+		slot->overflow++;
+		return;
+	}
+	work->hits++;
+	work->bytes += seen->bytes;
+}
+
+// include/net/tcp_states.h: sockets without a process, and of another layout.
+enum { TIME_WAIT = 6, NEW_SYN_RECV = 12 };
+
+INLINE u64 owner_of(struct sock *sk)
+{
+	u64 owner = 0;
+	if (!sk || sk->__sk_common.skc_state == TIME_WAIT || sk->__sk_common.skc_state == NEW_SYN_RECV)
+		return 0;
+	struct socket_alloc *both = (struct socket_alloc *)sk->sk_socket;
+	if (both)
+		probe_read_kernel(&owner, sizeof(owner), &both->vfs_inode.i_ino);
+	return owner;
+}
+
+SELDOM void sample(void *ctx, struct slot *slot, const struct seen *seen)
+{
+	struct hit hit = {
+		.event = seen->event,
+		.weight = slot->since,
+		.len = seen->bytes,
+		.packets = seen->packets,
+		.first = seen->first,
+		.second = seen->second,
+		.owner = owner_of(seen->sk),
+	};
+	if (seen->dev) {
+		hit.ifindex = seen->dev->ifindex;
+		if (hit.ifindex) {
+			hit.netns = seen->dev->nd_net.net->ns.inum;
+			probe_read_kernel(hit.name, sizeof(hit.name), seen->dev->name);
+		}
+	}
+	slot->since = 0;
+	slot->left--;
+	if (perf_event_output(ctx, &rings, CURRENT_CPU, &hit, sizeof(hit)))
+		slot->unsent++;
+}
+
+INLINE int pass(void *ctx, const struct seen *seen)
+{
+	u32 cpu = processor_id();
+	struct cpu *mine = map_lookup(&cpus, &cpu);
+	if (!mine)
+		return 0;
+	struct slot *slot = &mine->slots[seen->event];
+	u32 flags = slot->flags;
+	if (flags & ONE_DEVICE && !is_filters_device(seen->dev))
+		return 0;
+	slot->hits++;
+	slot->packets += seen->packets;
+	slot->bytes += seen->bytes;
+	if (flags & BY_DEVICE && seen->event < WITHOUT_DEVICE)
+		count_device(slot, seen, cpu);
+	if (flags & (BY_PROCESS | SOME_PIDS | SAMPLE_PIDS)) {
+		u32 tgid = current_pid_tgid() >> 32;
+		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || map_lookup(&pids, &tgid);
+		if (flags & BY_PROCESS && (listed || !(flags & SOME_PIDS)))
+			count_process(slot, seen, tgid);
+		if (flags & SAMPLE_PIDS && !listed)
+			return 0;
+	}
+	slot->since++;
+	if (slot->since >= slot->period && slot->period && slot->left)
+		sample(ctx, slot, seen);
+	return 0;
+}
+
+// The arguments are those of the tracepoint, in order (TP_PROTO in include/trace/events/).
+
+INLINE int skb_passes(u64 *ctx, u32 event, u32 packets)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct seen seen = {event, skb->dev, skb->sk, packets, skb->len};
+	return pass(ctx, &seen);
+}
+
+SEC("tp_btf/net_dev_queue") int netop_queue(u64 *ctx)
+{
+	return skb_passes(ctx, NET_DEV_QUEUE, 0);
+}
+
+SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	// skb_shinfo(): behind the data; `end` is an offset on 64-bit kernels.
+	struct skb_shared_info *shared = (void *)(skb->head + skb->end);
+	u16 segments = 0;
+	probe_read_kernel(&segments, sizeof(segments), &shared->gso_segs);
+	struct seen seen = {NET_DEV_START_XMIT, (void *)ctx[1], skb->sk, segments ?: 1, skb->len};
+	return pass(ctx, &seen);
+}
+
+SEC("tp_btf/napi_poll") int netop_poll(u64 *ctx)
+{
+	struct napi_struct *napi = (void *)ctx[0];
+	s32 work = ctx[1], budget = ctx[2];
+	struct seen seen = {NAPI_POLL, napi->dev, 0, work, 0, work, budget};
+	return pass(ctx, &seen);
+}
+
+SEC("tp_btf/napi_gro_receive_entry") int netop_gro(u64 *ctx)
+{
+	return skb_passes(ctx, NAPI_GRO_RECEIVE_ENTRY, 1);
+}
+
+SEC("tp_btf/napi_gro_frags_entry") int netop_gro_frags(u64 *ctx)
+{
+	return skb_passes(ctx, NAPI_GRO_FRAGS_ENTRY, 1);
+}
+
+SEC("tp_btf/netif_receive_skb") int netop_receive(u64 *ctx)
+{
+	return skb_passes(ctx, NETIF_RECEIVE_SKB, 0);
+}
+
+SEC("tp_btf/netif_rx") int netop_rx(u64 *ctx)
+{
+	return skb_passes(ctx, NETIF_RX, 0);
+}
+
+SEC("tp_btf/kfree_skb") int netop_drop(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	// While a datagram is queued at its socket, `dev` holds something else (udp_dev_scratch): a
+	// load from such an address gives 0, and ifindex 0 is no device.
+	struct seen seen = {KFREE_SKB, skb->dev, skb->sk, 0, skb->len, ctx[2]};
+	return pass(ctx, &seen);
+}
+
+SEC("tp_btf/consume_skb") int netop_consume(u64 *ctx)
+{
+	struct seen seen = {CONSUME_SKB};
+	return pass(ctx, &seen);
+}
+
+#define MSG_PEEK 2
+
+INLINE int call_ends(u64 *ctx, u32 event)
+{
+	s32 ret = ctx[1], flags = ctx[2];
+	u32 bytes = ret > 0 && !(flags & MSG_PEEK) ? ret : 0;
+	struct seen seen = {event, 0, (void *)ctx[0], 0, bytes, ret, flags};
+	return pass(ctx, &seen);
+}
+
+SEC("tp_btf/sock_send_length") int netop_send(u64 *ctx)
+{
+	return call_ends(ctx, SOCK_SEND_LENGTH);
+}
+
+SEC("tp_btf/sock_recv_length") int netop_recv(u64 *ctx)
+{
+	return call_ends(ctx, SOCK_RECV_LENGTH);
+}
+
+SEC("tp_btf/tcp_retransmit_skb") int netop_retransmit(u64 *ctx)
+{
+	struct seen seen = {TCP_RETRANSMIT_SKB, 0, (void *)ctx[0]};
+	return pass(ctx, &seen);
+}
+
+// include/linux/interrupt.h
+enum { NET_TX_SOFTIRQ = 2, NET_RX_SOFTIRQ = 3 };
+
+SEC("tp_btf/softirq_entry") int netop_rx_action(u64 *ctx)
+{
+	struct seen seen = {NET_RX_ACTION};
+	return (u32)ctx[0] == NET_RX_SOFTIRQ ? pass(ctx, &seen) : 0;
+}
+
+SEC("tp_btf/softirq_entry") int netop_tx_action(u64 *ctx)
+{
+	struct seen seen = {NET_TX_ACTION};
+	return (u32)ctx[0] == NET_TX_SOFTIRQ ? pass(ctx, &seen) : 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
