@@ -5,10 +5,11 @@
 // runs as misses instead (bpf_prog_info.recursion_misses), and netop adds those. A slot and a
 // device's cell belong to one program and one CPU.
 //
-// Layouts are shared with src/sys/gate.rs. assets/bpf/build compiles it.
+// Layouts are shared with src/sys/gate/board.rs, the order of events and `struct hit` with
+// src/source/live/programs.rs. assets/bpf/build compiles it.
 #include "kernel.h"
 
-// Order as in src/sys/gate.rs. Those before WITHOUT_DEVICE are also counted per device.
+// Those before WITHOUT_DEVICE are also counted per device.
 enum event {
 	NET_DEV_QUEUE,
 	NET_DEV_START_XMIT,
@@ -46,8 +47,7 @@ struct slot {
 	u32 period;   // 0: no samples
 	u32 left;     // samples allowed until netop looks again
 	u32 flags;
-	u64 unsent; // samples that the ring had no room for
-	u64 unused;
+	u64 unused[2];
 };
 
 struct cpu {
@@ -64,6 +64,7 @@ struct {
 
 #define CELLS 32
 #define PROBES 4
+#define NO_DEVICE 0xffffffff
 
 struct cell {
 	u32 ifindex; // 0: free
@@ -130,7 +131,7 @@ struct {
 	__type(value, u32);
 } rings SEC(".maps");
 
-// A sample's raw bytes; offsets in src/source/live/gate_format.rs.
+// A sample's raw bytes.
 struct hit {
 	u16 event;
 	u16 unused;
@@ -179,10 +180,11 @@ INLINE void count_device(struct slot *slot, const struct seen *seen, u32 cpu)
 {
 	struct net_device *dev = seen->dev;
 	struct table *table = map_lookup(&devices, &cpu);
-	u32 ifindex = dev ? dev->ifindex : 0;
+	// A poll without a device is that of the CPU's backlog.
+	u32 ifindex = dev ? dev->ifindex : seen->event == NAPI_POLL ? NO_DEVICE : 0;
 	if (!table || !ifindex)
 		return;
-	u32 netns = dev->nd_net.net->ns.inum;
+	u32 netns = dev ? dev->nd_net.net->ns.inum : 0;
 #pragma clang loop unroll(disable)
 	for (u32 probe = 0; probe < PROBES; probe++) {
 		struct cell *cell = &table->cells[seen->event][(ifindex + netns + probe) % CELLS];
@@ -193,7 +195,8 @@ INLINE void count_device(struct slot *slot, const struct seen *seen, u32 cpu)
 			return;
 		}
 		if (!cell->ifindex) {
-			probe_read_kernel(cell->name, sizeof(cell->name), dev->name);
+			if (dev)
+				probe_read_kernel(cell->name, sizeof(cell->name), dev->name);
 			cell->netns = netns;
 			cell->packets = seen->packets;
 			cell->bytes = seen->bytes;
@@ -236,6 +239,7 @@ INLINE u64 owner_of(struct sock *sk)
 	return owner;
 }
 
+// decode/sample.rs leaves out its frame, the program's and the kernel's bpf_trace_runN.
 SELDOM void sample(void *ctx, struct slot *slot, const struct seen *seen)
 {
 	struct hit hit = {
@@ -253,11 +257,13 @@ SELDOM void sample(void *ctx, struct slot *slot, const struct seen *seen)
 			hit.netns = seen->dev->nd_net.net->ns.inum;
 			probe_read_kernel(hit.name, sizeof(hit.name), seen->dev->name);
 		}
+	} else if (seen->event == NAPI_POLL) {
+		__builtin_memcpy(hit.name, "(no_device)", sizeof("(no_device)"));
 	}
 	slot->since = 0;
 	slot->left--;
-	if (perf_event_output(ctx, &rings, CURRENT_CPU, &hit, sizeof(hit)))
-		slot->unsent++;
+	// What finds no room in the ring is in the kernel's own count of lost samples.
+	perf_event_output(ctx, &rings, CURRENT_CPU, &hit, sizeof(hit));
 }
 
 INLINE int pass(void *ctx, const struct seen *seen)

@@ -15,7 +15,8 @@ pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
-    RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_lost, decode_sample, lost_event,
+    RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_gated, decode_lost, decode_sample,
+    lost_event,
 };
 pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use tick::{

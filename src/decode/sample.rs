@@ -15,6 +15,9 @@ pub const RECORD_LOST_SAMPLES: u32 = 13;
 /// Chain entries from here up are PERF_CONTEXT_* markers, not addresses.
 pub const CONTEXT_MAX: u64 = (-4095i64) as u64;
 pub const CONTEXT_KERNEL: u64 = (-128i64) as u64;
+/// Innermost frames of a gated sample that are the gate's own: the program's function that sends
+/// it, the program, and the kernel's bpf_trace_runN.
+const GATE_FRAMES: usize = 3;
 pub const CONTEXT_USER: u64 = (-512i64) as u64;
 
 /// What an id in a record stands for.
@@ -63,47 +66,119 @@ pub fn decode_sample(
     batch: &mut Batch,
 ) -> Option<()> {
     let mut cursor = Cursor::new(body);
-    let id = cursor.u64()?;
-    let (pid, tid) = (cursor.u32()?, cursor.u32()?);
-    let time = cursor.u64()?;
-    let (cpu, _reserved) = (cursor.u32()?, cursor.u32()?);
-    let binding = bind(id)?;
+    let header = Header::read(&mut cursor)?;
+    let binding = bind(header.id)?;
     let period = match binding.period {
         Some(period) => period,
         None => cursor.u64()?,
     };
+    let (chain, raw) = chain_and_raw(&mut cursor)?;
+    let span = Span {
+        start: batch.frames.len() as u32,
+        len: (chain.len() / 8) as u32,
+    };
+    batch.frames.extend(words(chain));
+    append(&header, &binding, period, span, raw, batch);
+    Some(())
+}
+
+/// The same of a sample that the gate let through: its raw bytes say which of the gate's programs
+/// it is of and how many hits it stands for (`struct hit` of assets/bpf/gate.bpf.c).
+/// `bind` says what the program's number stands for; its chain begins with the gate's own frames.
+pub fn decode_gated(
+    body: &[u8],
+    bind: impl FnOnce(u16) -> Option<Binding>,
+    batch: &mut Batch,
+) -> Option<()> {
+    let mut cursor = Cursor::new(body);
+    let header = Header::read(&mut cursor)?;
+    let (chain, raw) = chain_and_raw(&mut cursor)?;
+    let mut hit = Cursor::new(raw);
+    let program = (hit.u32()? & 0xffff) as u16;
+    let weight = hit.u32()?;
+    let binding = bind(program)?;
+    let own = match chain.first_chunk().map(|c| u64::from_le_bytes(*c)) {
+        Some(CONTEXT_KERNEL) => (8 * GATE_FRAMES).min(chain.len() - 8),
+        _ => 0,
+    };
+    let (marker, frames) = chain.split_at(if own > 0 { 8 } else { 0 });
+    let start = batch.frames.len() as u32;
+    batch.frames.extend(words(marker));
+    batch.frames.extend(words(&frames[own..]));
+    let len = batch.frames.len() as u32 - start;
+    append(
+        &header,
+        &binding,
+        u64::from(weight),
+        Span { start, len },
+        raw,
+        batch,
+    );
+    Some(())
+}
+
+struct Header {
+    id: u64,
+    pid: u32,
+    tid: u32,
+    time: u64,
+    cpu: u32,
+}
+
+impl Header {
+    fn read(cursor: &mut Cursor<'_>) -> Option<Header> {
+        let id = cursor.u64()?;
+        let (pid, tid) = (cursor.u32()?, cursor.u32()?);
+        let time = cursor.u64()?;
+        let (cpu, _reserved) = (cursor.u32()?, cursor.u32()?);
+        Some(Header {
+            id,
+            pid,
+            tid,
+            time,
+            cpu,
+        })
+    }
+}
+
+fn chain_and_raw<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let frames = usize::try_from(cursor.u64()?).ok()?;
     let chain = cursor.bytes(frames.checked_mul(8)?)?;
     let raw_len = cursor.u32()? as usize;
-    let raw = cursor.bytes(raw_len)?;
+    Some((chain, cursor.bytes(raw_len)?))
+}
 
-    let chain_span = Span {
-        start: batch.frames.len() as u32,
-        len: frames as u32,
-    };
-    batch.frames.extend(
-        chain
-            .chunks_exact(8)
-            .filter_map(|c| c.try_into().ok())
-            .map(u64::from_le_bytes),
-    );
+fn words(chain: &[u8]) -> impl Iterator<Item = u64> {
+    chain
+        .chunks_exact(8)
+        .filter_map(|c| c.try_into().ok())
+        .map(u64::from_le_bytes)
+}
+
+fn append(
+    header: &Header,
+    binding: &Binding,
+    period: u64,
+    chain: Span,
+    raw: &[u8],
+    batch: &mut Batch,
+) {
     let raw_span = Span {
         start: batch.raw.len() as u32,
-        len: raw_len as u32,
+        len: raw.len() as u32,
     };
     batch.raw.extend_from_slice(raw);
     batch.samples.push(Sample {
         event: binding.event,
-        cpu,
-        pid,
-        tid,
-        time,
+        cpu: header.cpu,
+        pid: header.pid,
+        tid: header.tid,
+        time: header.time,
         period,
-        chain: chain_span,
+        chain,
         raw: raw_span,
         values: binding.layout.read(raw, raw_span.start),
     });
-    Some(())
 }
 
 /// The event whose samples a PERF_RECORD_LOST counts; LOST_SAMPLES names none in its body.

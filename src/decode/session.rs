@@ -19,6 +19,8 @@ pub struct Session {
     /// Every event this run knows, attached or not. Indexed by [`EventId`].
     pub events: Vec<Event>,
     pub costs: Costs,
+    /// Why no BPF program counts here, when it was wanted.
+    pub no_gate: Option<String>,
 }
 
 /// What one hit costs the CPU it happens on, ns: as measured on this host before anything was

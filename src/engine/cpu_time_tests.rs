@@ -187,6 +187,7 @@ fn cpu_time_is_split_by_direction_and_divided_by_packets() {
 fn rows(registry: &Registry) -> Vec<Function> {
     let session = Session {
         costs: Costs::default(),
+        no_gate: None,
         host: Host::default(),
         source: SourceKind::Demo,
         events: Vec::new(),

@@ -204,6 +204,7 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
     };
     let mut counted = Counted::default();
     let mut found = Vec::new();
+    let mut gated = false;
     for count in interval
         .counts
         .iter()
@@ -214,6 +215,7 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
             continue;
         }
         found.push(count.event);
+        gated |= count.gate;
         counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
         counted.calls += count.hits;
         counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
@@ -240,7 +242,7 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
             .filter(|e| usable(e))
             .all(|e| found.iter().filter(|f| *f == e).count() >= wanted);
     if complete {
-        counted.source = Some(Backing::Perf);
+        counted.source = Some(if gated { Backing::Bpf } else { Backing::Perf });
         counted
     } else {
         Counted::default()

@@ -276,7 +276,7 @@ impl Governor {
                 every: false,
                 wide: true,
                 per_task,
-                gate: false,
+                gate: session.events[event.0 as usize].gate,
                 everyone: false,
                 duty_pct: 100,
             })

@@ -6,6 +6,7 @@ use crate::decode::{Costs, Event, Host, SourceKind};
 fn session(registry: &Registry) -> Session {
     Session {
         costs: Costs::default(),
+        no_gate: None,
         host: Host {
             hostname: "h".into(),
             kernel: "k".into(),

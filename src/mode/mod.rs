@@ -15,6 +15,7 @@ mod terminal;
 use std::io;
 
 use crate::cli::{Cli, Command, Live};
+use crate::engine::Counting;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::{Proc, drivers};
@@ -76,6 +77,7 @@ impl Origin {
                     specs,
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
                     interval: plan.want.interval,
+                    gate: matches!(plan.settings.counting, Counting::Auto),
                 })?;
                 let names = HostNames::start(drivers(&Proc::host()));
                 (Box::new(source), Box::new(names))

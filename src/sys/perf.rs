@@ -305,6 +305,17 @@ impl PerfEvent {
         Ok((PerfEvent { counter }, kind))
     }
 
+    /// The event that BPF programs on the ring's CPU write their samples to. In a group of its own
+    /// like the clock; every write is a sample.
+    pub fn open_bpf_output(ring: &mut Ring) -> io::Result<PerfEvent> {
+        let mut builder = Builder::new(Software::BPF_OUTPUT);
+        in_ring(&mut builder, ring.cpu, ring.watermark, false);
+        let mut counter = builder.sample_period(1).build()?;
+        write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
+        counter.enable()?;
+        Ok(PerfEvent { counter })
+    }
+
     /// The id that this event's samples and group readings carry.
     pub fn id(&self) -> u64 {
         self.counter.id()
@@ -318,6 +329,12 @@ impl PerfEvent {
         check(unsafe { ioctls::PERIOD(self.counter.as_raw_fd(), &raw mut period as u64) })
     }
 
+    /// Goes on counting after [`PerfEvent::disable`].
+    pub fn enable(&mut self) {
+        // An event whose CPU is gone counts nothing anyway.
+        let _gone = self.counter.enable();
+    }
+
     /// Stops counting and sampling at once; closing takes its time.
     pub fn disable(&mut self) {
         // An event whose CPU or task is gone counts nothing anyway.
@@ -327,6 +344,12 @@ impl PerfEvent {
     /// Hits so far (of a per-thread event: inherited threads included).
     pub fn hits(&mut self) -> io::Result<u64> {
         self.counter.read()
+    }
+}
+
+impl AsRawFd for PerfEvent {
+    fn as_raw_fd(&self) -> RawFd {
+        self.counter.as_raw_fd()
     }
 }
 

@@ -140,6 +140,7 @@ fn recorded() -> Result<Vec<Recorded>, String> {
         specs: Vec::new(),
         tracefs: Err("not needed".to_owned()),
         interval: Duration::from_millis(100),
+        gate: false,
     })
     .map_err(|error| error.to_string())?;
     live.demand(&Demand {

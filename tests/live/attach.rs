@@ -94,6 +94,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         specs: vec![spec],
         tracefs: Tracefs::find_or_mount(),
         interval,
+        gate: false,
     })
     .expect("opens");
     let attach = Attach {

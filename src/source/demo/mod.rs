@@ -78,6 +78,7 @@ impl Demo {
             clocks: Clocks::new(),
             session: Session {
                 costs: Costs::default(),
+                no_gate: None,
                 host: Host {
                     hostname: "demo-12".to_owned(),
                     kernel: "6.8.0-demo".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::gating::counted_differently;
 use super::sampler::{Answer, Order};
 use super::station::Station;
 use super::{Live, RING_BYTES};
@@ -30,6 +31,10 @@ impl Live {
                     }
                     for attach in self.demand.attached.clone() {
                         self.attach_on(&station, attach);
+                        let gate = self.gate.as_ref().filter(|_| attach.gate);
+                        if let Some(order) = gate.and_then(|gate| self.gate_order(gate, &attach)) {
+                            station.order(order);
+                        }
                     }
                     if self.demand.clock_hz > 0 {
                         self.start_clock_on(&station);
@@ -44,7 +49,7 @@ impl Live {
     }
 
     pub(super) fn attach_on(&mut self, station: &Station, attach: Attach) {
-        if !attach.wide {
+        if !attach.wide || attach.gate {
             return;
         }
         let Some((wanted, layout)) = self
@@ -85,35 +90,33 @@ impl Live {
         let started = self.started.unwrap_or(now);
         let refilter = old.device != self.demand.device;
         let mut stations = std::mem::take(&mut self.stations);
-        for attach in old.attached.iter().filter(|a| a.wide) {
-            let kept = self
-                .demand
-                .attached
-                .iter()
-                .any(|a| a.wide && a.event == attach.event);
-            if !kept || refilter {
+        let wide = |d: &Demand, event| {
+            let attach = d.attached.iter().find(|a| a.event == event);
+            attach.copied().filter(|a| a.wide && !a.gate)
+        };
+        let kept =
+            |before: &Attach, after: &Attach| !refilter && !counted_differently(before, after);
+        for attach in old.attached.iter().filter(|a| a.wide && !a.gate) {
+            let after = wide(&self.demand, attach.event);
+            if after.is_none_or(|after| !kept(attach, &after)) {
                 for station in &mut stations {
                     station.detach(attach.event, now, started);
                 }
             }
         }
-        for attach in self.demand.attached.clone().into_iter().filter(|a| a.wide) {
-            let before = old
-                .attached
-                .iter()
-                .find(|a| a.wide && a.event == attach.event);
-            match before.filter(|_| !refilter) {
+        for attach in self.demand.attached.clone() {
+            let Attach {
+                event,
+                stacks_per_s,
+                ..
+            } = attach;
+            match wide(old, event).filter(|before| kept(before, &attach)) {
                 None => {
                     for station in &stations {
                         self.attach_on(station, attach);
                     }
                 }
-                Some(before) if before.stacks_per_s != attach.stacks_per_s => {
-                    let Attach {
-                        event,
-                        stacks_per_s,
-                        ..
-                    } = attach;
+                Some(before) if before.stacks_per_s != stacks_per_s => {
                     for station in &stations {
                         station.order(Order::Aim {
                             event,
@@ -132,9 +135,13 @@ impl Live {
             self.tasks.close_all(&self.lines.closer);
         }
         let device = self.demand.device.as_deref();
-        let wanted: Vec<_> = (self.demand.attached.iter().filter(|a| a.per_task))
-            .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
-            .collect();
+        let wanted: Vec<_> = (self
+            .demand
+            .attached
+            .iter()
+            .filter(|a| a.per_task && !a.gate))
+        .filter_map(|a| Some((a.event, self.catalog.wanted(a.event, device)?.0)))
+        .collect();
         if old.pids != self.demand.pids || old.children != self.demand.children {
             // Children born later are inherited; listed again, they would be counted twice.
             self.family = if self.demand.children {
@@ -191,6 +198,11 @@ impl Live {
                     }
                 }
             }
+            Answer::Windows {
+                cpu,
+                event,
+                windows,
+            } => self.windows.push((event, cpu, windows)),
             Answer::Drained { .. } => {}
         }
     }

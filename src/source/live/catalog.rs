@@ -64,6 +64,13 @@ impl Catalog {
         ))
     }
 
+    /// How to read the samples that the gate takes of `event`.
+    pub fn gated(&self, event: EventId, format: &str) -> Option<Layout> {
+        let spec = &self.events.get(event.0 as usize)?.spec;
+        // A field that the gate does not give reads as nothing.
+        Format::parse(format).ok().map(|f| f.bind(&spec.fields).0)
+    }
+
     /// No event can be opened here.
     pub fn refuse_all(&mut self, reason: &str) {
         for index in 0..self.events.len() {

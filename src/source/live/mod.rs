@@ -4,12 +4,17 @@
 
 mod attach;
 mod catalog;
+mod gated;
+mod gating;
 mod outbox;
 mod period;
+mod programs;
 mod sampler;
+mod slot;
 mod slow;
 mod station;
 mod tasks;
+mod windows;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,13 +22,16 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use self::catalog::Catalog;
+use self::gated::{Brought, Gated};
 use self::sampler::{Answer, Order};
 use self::slow::Slow;
 use self::station::{Lines, Station};
 use self::tasks::TaskCounters;
+use self::windows::{Duty, Windows};
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Counts, Demand, EventSpec, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
+    Batch, Costs, Counts, Demand, EventId, EventSpec, HostSample, Loss, OwnCost, Session,
+    SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
@@ -63,6 +71,13 @@ pub struct Live {
     answers: Receiver<Answer>,
     /// What leads each CPU's group; `None`: there are no events here.
     leader: Option<Leader>,
+    /// Counts with BPF programs; `None`: not here.
+    gate: Option<Gated>,
+    /// Counts of gated events that were let go within the interval.
+    brought: Brought,
+    /// Events that are counted a part of the time, and what perf events had in their windows.
+    duties: Vec<Duty>,
+    windows: Vec<(EventId, u32, Windows)>,
     proc: Proc,
     fast: Option<FastCounters>,
     slow: Slow,
@@ -85,6 +100,8 @@ pub struct Options {
     /// Where tracefs is, or why there are no events.
     pub tracefs: Result<Tracefs, String>,
     pub interval: Duration,
+    /// Count with BPF programs where they load.
+    pub gate: bool,
 }
 
 impl Live {
@@ -101,11 +118,17 @@ impl Live {
             answers: answers_in,
             closer: start_closer()?,
         };
+        // Reading the kernel's types takes a while: beside everything else.
+        let specs = options.specs.clone();
+        let gate = options
+            .gate
+            .then(|| std::thread::spawn(move || Gated::load(&specs)));
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
         let host = identity(&proc);
         let mut live = Live {
             session: Session {
                 costs: Costs::default(),
+                no_gate: None,
                 host,
                 source: SourceKind::Live,
                 events: catalog.events.clone(),
@@ -125,6 +148,10 @@ impl Live {
             fast: FastCounters::open(&proc).ok(),
             slow: Slow::start(Proc::host())?,
             leader: None,
+            gate: None,
+            brought: Brought::default(),
+            duties: Vec::new(),
+            windows: Vec::new(),
             proc,
             own: Own::new(),
             ready: VecDeque::new(),
@@ -143,6 +170,10 @@ impl Live {
                 live.leader = cpu_clock(first).ok().map(|_| Leader::Nothing);
             }
         }
+        if let Some(loading) = gate {
+            let loaded = loading.join();
+            live.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
+        }
         live.man_stations();
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
@@ -158,6 +189,12 @@ impl Live {
         for station in &mut self.stations {
             kernel_lost += station.read(at, from, &mut counts);
         }
+        let mut brought = std::mem::take(&mut self.brought);
+        if let Some(gate) = &mut self.gate {
+            gate.cpus.clone_from(&self.session.host.cpus);
+            gate.read(at, from, &self.demand, &mut brought);
+        }
+        counts.append(&mut brought.counts);
         let cpus = self
             .fast
             .as_mut()
@@ -168,9 +205,11 @@ impl Live {
         self.slow.ask(at, &self.demand);
 
         let loss = self.drain_samplers(&counts, kernel_lost);
+        self.put_windows(&mut counts);
         let slow = self.slow.answer(ROUND_PATIENCE / 2);
         if self.started.is_none() {
             counts.clear();
+            brought = Brought::default();
         }
         let ended = (self.demand.pids.iter().copied())
             .filter(|pid| !self.proc.exists(&format!("proc/{pid}")))
@@ -186,9 +225,9 @@ impl Live {
             wall_ns: wall,
             interval_ns,
             counts,
-            devices: Vec::new(),
-            carried: Vec::new(),
-            overflow: 0,
+            devices: brought.devices,
+            carried: brought.carried,
+            overflow: brought.overflow,
             host: HostSample { cpus, slow },
             own: OwnCost {
                 cpu_ns: Some(self.own.cpu_ns()),
@@ -287,7 +326,8 @@ impl Source for Live {
             self.tick();
             return Ok(self.ready.pop_front().unwrap_or(Step::Idle));
         }
-        let wait = patience.min(Duration::from_nanos(self.due - now));
+        let edge = self.turn_windows(now);
+        let wait = patience.min(Duration::from_nanos(self.due.min(edge) - now));
         select! {
             recv(self.batches) -> batch => Ok(batch.map_or(Step::Idle, Step::Batch)),
             recv(self.answers) -> answer => {
@@ -311,6 +351,7 @@ impl Source for Live {
         if old.attached != demand.attached || old.device != demand.device {
             self.reconcile_wide(&old);
         }
+        self.reconcile_gate(&old);
         if old.clock_hz != demand.clock_hz {
             self.reconcile_clock();
         }

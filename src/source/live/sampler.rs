@@ -13,23 +13,22 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::outbox::Outbox;
-use super::period::{self, Draw};
+use super::period::Draw;
+use super::slot::{Slot, Way, first_period};
+use super::windows::Windows;
 use crate::decode::{
-    Batch, Binding, ClockKind, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, decode_lost, decode_sample, lost_event,
+    Batch, Binding, ClockKind, Cursor, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES,
+    RECORD_SAMPLE, RECORD_THROTTLE, decode_gated, decode_lost, decode_sample, lost_event,
 };
 use crate::sys::{
-    NO_SAMPLES, PerfEvent, Ring, Target, WakeFd, Wanted, monotonic_ns, readings_count_loss,
-    wait_readable,
+    GroupReader, NO_SAMPLES, PerfEvent, Ring, Switchboard, Target, WakeFd, Wanted, monotonic_ns,
+    readings_count_loss, wait_readable,
 };
 
 /// Samples per batch: small enough to be prompt, large enough that the channel is cheap.
 const BATCH: usize = 1024;
 
-/// More samples of an event that is sampled whole were not bargained for.
-const STORM_PER_S: f64 = 20_000.0;
-
-#[derive(Debug)]
+#[derive(Clone)]
 pub enum Order {
     Attach {
         event: EventId,
@@ -37,6 +36,19 @@ pub enum Order {
         layout: Layout,
         stacks_per_s: u32,
         every: bool,
+    },
+    /// Take the samples that the gate lets through of one of its programs.
+    Gate {
+        event: EventId,
+        board: Switchboard,
+        program: usize,
+        layout: Layout,
+        stacks_per_s: u32,
+    },
+    /// Count from now on, or pause: an event that is counted a part of the time.
+    Window {
+        event: EventId,
+        on: bool,
     },
     Detach(EventId),
     /// A new target of samples per second.
@@ -73,23 +85,15 @@ pub enum Answer {
         cpu: u32,
         result: io::Result<ClockKind>,
     },
+    /// What an event had in its windows.
+    Windows {
+        cpu: u32,
+        event: EventId,
+        windows: Windows,
+    },
     Drained {
         round: u64,
     },
-}
-
-struct Slot {
-    event: EventId,
-    perf: PerfEvent,
-    id: u64,
-    layout: Layout,
-    period: u64,
-    /// Wanted samples per second; 0: none.
-    target: u32,
-    /// Every hit is a sample, without its stack.
-    every: bool,
-    /// Samples since the last round.
-    taken: u64,
 }
 
 pub struct Sampler {
@@ -104,6 +108,10 @@ pub struct Sampler {
     pub interval_s: f64,
     /// What samples CPU time.
     pub clock: Option<PerfEvent>,
+    /// Where the gate's samples of this CPU are written.
+    pub output: Option<PerfEvent>,
+    /// Reads the counts at the edges of windows.
+    pub reader: GroupReader,
     /// Ids of events that were closed lately.
     pub closed: Vec<u64>,
 }
@@ -125,7 +133,7 @@ impl Sampler {
                 match order {
                     Order::Stop => {
                         for slot in slots {
-                            self.close(slot.perf);
+                            self.close_slot(slot);
                         }
                         self.stop_clock();
                         return;
@@ -133,13 +141,19 @@ impl Sampler {
                     Order::Round { number, rates } => {
                         self.drain(&mut slots, &mut batch);
                         self.outbox.send(&mut batch);
+                        self.send_windows(&mut slots);
                         self.answer(Answer::Drained { round: number });
-                        adapt(&mut slots, &rates, &mut draw);
+                        for slot in &mut slots {
+                            let rate = rates.iter().find(|(event, _)| *event == slot.event);
+                            slot.adapt(rate.map(|(_, rate)| *rate), &mut draw, self.interval_s);
+                        }
                     }
                     other => self.obey(other, &mut slots),
                 }
             }
-            restrain(&mut slots, self.interval_s);
+            for slot in &mut slots {
+                slot.restrain(self.interval_s);
+            }
         }
     }
 
@@ -152,33 +166,15 @@ impl Sampler {
                 stacks_per_s,
                 every,
             } => {
-                let period = if every {
-                    1
-                } else if stacks_per_s == 0 {
-                    NO_SAMPLES
-                } else {
-                    period::FIRST
+                let target = Target::Cpu {
+                    ring: &mut self.ring,
+                    period: first_period(every, stacks_per_s),
+                    stacks: !every,
                 };
-                match PerfEvent::open(
-                    &wanted,
-                    Target::Cpu {
-                        ring: &mut self.ring,
-                        period,
-                        stacks: !every,
-                    },
-                ) {
+                match PerfEvent::open(&wanted, target) {
                     Ok(perf) => {
                         let (id, at) = (perf.id(), monotonic_ns());
-                        slots.push(Slot {
-                            event,
-                            id,
-                            perf,
-                            layout,
-                            period,
-                            target: stacks_per_s,
-                            every,
-                            taken: 0,
-                        });
+                        slots.push(Slot::perf(event, perf, layout, every, stacks_per_s));
                         self.answer(Answer::Attached {
                             cpu: self.cpu,
                             event,
@@ -196,7 +192,32 @@ impl Sampler {
             Order::Detach(event) => {
                 while let Some(index) = slots.iter().position(|s| s.event == event) {
                     let slot = slots.swap_remove(index);
-                    self.close(slot.perf);
+                    self.close_slot(slot);
+                }
+            }
+            Order::Gate {
+                event,
+                board,
+                program,
+                layout,
+                stacks_per_s,
+            } => {
+                if let Err(error) = self.open_output(&board) {
+                    let cpu = self.cpu;
+                    self.answer(Answer::Refused { cpu, event, error });
+                    return;
+                }
+                let place = (board, self.cpu, program);
+                let slot = Slot::gate(event, place, layout, stacks_per_s, self.interval_s);
+                slots.push(slot);
+            }
+            Order::Window { event, on } => {
+                let mut readings = Vec::new();
+                let _gone = self.reader.read(&mut readings);
+                for slot in slots.iter_mut().filter(|s| s.event == event) {
+                    slot.count(on, |id| {
+                        readings.iter().find(|r| r.id == id).map(|r| r.value)
+                    });
                 }
             }
             Order::Clock { hz } => self.start_clock(hz),
@@ -205,12 +226,7 @@ impl Sampler {
                 stacks_per_s,
             } => {
                 for slot in slots.iter_mut().filter(|s| s.event == event) {
-                    slot.target = stacks_per_s;
-                    if stacks_per_s == 0 {
-                        slot.set(NO_SAMPLES);
-                    } else if slot.period == NO_SAMPLES {
-                        slot.set(period::FIRST);
-                    }
+                    slot.aim(stacks_per_s);
                 }
             }
             Order::Round { .. } | Order::Stop => {}
@@ -233,6 +249,28 @@ impl Sampler {
         });
     }
 
+    /// The gate's samples of this CPU come into its ring from now on.
+    fn open_output(&mut self, board: &Switchboard) -> io::Result<()> {
+        if self.output.is_none() {
+            let output = PerfEvent::open_bpf_output(&mut self.ring)?;
+            board.put_ring(self.cpu, &output)?;
+            self.output = Some(output);
+        }
+        Ok(())
+    }
+
+    fn send_windows(&self, slots: &mut [Slot]) {
+        for slot in slots {
+            if let Some(windows) = slot.take_windows() {
+                self.answer(Answer::Windows {
+                    cpu: self.cpu,
+                    event: slot.event,
+                    windows,
+                });
+            }
+        }
+    }
+
     fn stop_clock(&mut self) {
         if let Some(clock) = self.clock.take() {
             self.close(clock);
@@ -243,8 +281,27 @@ impl Sampler {
         let outbox = &mut self.outbox;
         let closed = &self.closed;
         let clock = self.clock.as_ref().map(PerfEvent::id);
+        let output = self.output.as_ref().map(PerfEvent::id);
         self.ring.drain(|kind, body| {
             match kind {
+                RECORD_SAMPLE if output.is_some() && Cursor::new(body).u64() == output => {
+                    let mut late = false;
+                    let bind = |program| {
+                        let program = Some(usize::from(program));
+                        let slot = slots.iter_mut().find(|s| s.program() == program);
+                        late = slot.is_none();
+                        let slot = slot?;
+                        slot.taken += 1;
+                        Some(Binding {
+                            event: slot.event,
+                            layout: slot.layout,
+                            period: None,
+                        })
+                    };
+                    if decode_gated(body, bind, batch).is_none() && !late {
+                        batch.loss.undecodable += 1;
+                    }
+                }
                 RECORD_SAMPLE => {
                     let mut late = false;
                     let bind = |id| {
@@ -256,7 +313,7 @@ impl Sampler {
                             });
                         }
                         late = closed.contains(&id);
-                        let slot = slots.iter_mut().find(|s| s.id == id)?;
+                        let slot = slots.iter_mut().find(|s| s.perf_id() == Some(id))?;
                         slot.taken += 1;
                         Some(Binding {
                             event: slot.event,
@@ -269,9 +326,11 @@ impl Sampler {
                     }
                 }
                 // The counts that are read say how many samples of theirs were lost; nobody
-                // reads the clock.
+                // reads the clock, nor where the gate writes to.
                 RECORD_LOST | RECORD_LOST_SAMPLES
-                    if !readings_count_loss() || lost_event(kind, body) == clock =>
+                    if !readings_count_loss()
+                        || lost_event(kind, body)
+                            .is_some_and(|id| [clock, output].contains(&Some(id))) =>
                 {
                     batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
                 }
@@ -282,6 +341,13 @@ impl Sampler {
                 outbox.send(batch);
             }
         });
+    }
+
+    fn close_slot(&mut self, mut slot: Slot) {
+        slot.set(NO_SAMPLES);
+        if let Way::Perf { perf, .. } = slot.way {
+            self.close(perf);
+        }
     }
 
     fn close(&mut self, mut perf: PerfEvent) {
@@ -298,48 +364,5 @@ impl Sampler {
     fn answer(&self, answer: Answer) {
         // Nobody listens any more only when the source is being dropped.
         let _source_gone = self.answers.send(answer);
-    }
-}
-
-impl Slot {
-    fn set(&mut self, period: u64) {
-        if self.period != period && self.perf.set_period(period).is_ok() {
-            self.period = period;
-        }
-    }
-}
-
-/// Draws new periods from the rates that the interval had.
-fn adapt(slots: &mut [Slot], rates: &[(EventId, f64)], draw: &mut Draw) {
-    for slot in slots {
-        slot.taken = 0;
-        if slot.every {
-            slot.set(1);
-            continue;
-        }
-        let rate = rates
-            .iter()
-            .find(|(event, _)| *event == slot.event)
-            .map(|(_, rate)| *rate);
-        if let (Some(rate), true) = (rate, slot.target > 0) {
-            slot.set(draw.period(rate, slot.target));
-        }
-    }
-}
-
-/// A burst within the interval must not cost a sample per hit until its end.
-fn restrain(slots: &mut [Slot], interval_s: f64) {
-    for slot in slots {
-        if slot.every {
-            if slot.taken as f64 > STORM_PER_S * interval_s {
-                slot.set(NO_SAMPLES);
-            }
-            continue;
-        }
-        let wanted = f64::from(slot.target) * interval_s;
-        if slot.taken as f64 > 3.0 * wanted + 64.0 {
-            slot.taken = 0;
-            slot.set(period::lengthen(slot.period));
-        }
     }
 }

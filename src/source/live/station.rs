@@ -54,6 +54,7 @@ impl Station {
     ) -> io::Result<(Station, usize)> {
         let (ring, size) = Ring::open(cpu, leader, ring_bytes)?;
         let reader = ring.reader()?;
+        let ring_reader = ring.reader()?;
         let wake = Arc::new(WakeFd::new()?);
         let (orders, incoming) = crossbeam_channel::unbounded();
         let sampler = Sampler {
@@ -66,6 +67,8 @@ impl Station {
             closer: lines.closer.clone(),
             interval_s,
             clock: None,
+            output: None,
+            reader: ring_reader,
             closed: Vec::new(),
         };
         thread::Builder::new()

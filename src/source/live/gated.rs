@@ -1,0 +1,339 @@
+//! Counting with the gate: which programs are attached, what each has counted per CPU, device and
+//! process since the last tick. Its samples come through the rings like any event's.
+
+use rustc_hash::FxHashMap;
+
+use super::programs::{OBJECT, PROGRAMS, WITHOUT_DEVICE, observing};
+use super::windows::{Duty, Windows};
+use crate::decode::{Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec};
+use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
+
+/// Ticks after which a process that causes no hits any more makes room for another.
+const IDLE_TICKS: u32 = 30;
+
+/// `ifindex` of polls that belong to no device: a CPU's backlog.
+const NO_DEVICE: u32 = u32::MAX;
+
+pub struct Gated {
+    gate: Gate,
+    /// By event: the program that counts it.
+    programs: Vec<Option<usize>>,
+    open: Vec<Open>,
+    processes: FxHashMap<(u32, usize), Process>,
+    /// CPUs whose counts are told: those online.
+    pub cpus: Vec<u32>,
+}
+
+/// An attached program; everything counted is cumulative, as of the last tick.
+struct Open {
+    event: EventId,
+    program: usize,
+    /// When it was attached, CLOCK_MONOTONIC, ns.
+    since: u64,
+    /// By CPU.
+    counted: Vec<Tally>,
+    devices: FxHashMap<(u32, u32, u32), Tally>,
+    misses: u64,
+    /// Counted a part of the time: the open window's start, and each CPU's windows.
+    windows: Option<(Option<u64>, Vec<Windows>)>,
+}
+
+struct Process {
+    hits: u64,
+    idle: u32,
+}
+
+/// Where a tick's figures go.
+#[derive(Default)]
+pub struct Brought {
+    pub counts: Vec<Counts>,
+    pub carried: Vec<Carried>,
+    pub devices: Vec<DeviceCounts>,
+    pub overflow: u64,
+}
+
+impl Gated {
+    /// `Err`: one sentence why this host counts without.
+    pub fn load(specs: &[EventSpec]) -> Result<Gated, String> {
+        let gate = Gate::load(OBJECT, &PROGRAMS)?;
+        let programs = specs
+            .iter()
+            .map(|spec| observing(spec).filter(|&program| gate.refused[program].is_none()))
+            .collect();
+        Ok(Gated {
+            gate,
+            programs,
+            open: Vec::new(),
+            processes: FxHashMap::default(),
+            cpus: Vec::new(),
+        })
+    }
+
+    pub fn program(&self, event: EventId) -> Option<usize> {
+        self.programs.get(event.0 as usize).copied().flatten()
+    }
+
+    pub fn board(&self) -> &Switchboard {
+        &self.gate.board
+    }
+
+    /// Counts the event from `now` on, on every CPU.
+    pub fn attach(
+        &mut self,
+        attach: &Attach,
+        demand: &Demand,
+        now: impl Fn() -> u64,
+    ) -> Result<(), String> {
+        let program = self.program(attach.event).ok_or("no program")?;
+        self.aim(attach, demand);
+        let board = &self.gate.board;
+        let counted: Vec<Tally> = (0..board.possible())
+            .map(|cpu| board.tally(cpu, program))
+            .collect();
+        let devices = (0..board.possible())
+            .flat_map(|cpu| tables(board, cpu, program).map(move |d| (key(cpu, &d), d.tally)))
+            .collect();
+        let windows = (attach.duty_pct < 100)
+            .then(|| (None, vec![Windows::default(); board.possible() as usize]));
+        if windows.is_none() {
+            self.gate.attach(program).map_err(|e| e.to_string())?;
+        }
+        self.open.push(Open {
+            event: attach.event,
+            program,
+            since: now(),
+            counted,
+            devices,
+            misses: self.gate.misses(program),
+            windows,
+        });
+        Ok(())
+    }
+
+    /// Whose hits count and are sampled, from now on.
+    pub fn aim(&mut self, attach: &Attach, demand: &Demand) {
+        let Some(program) = self.program(attach.event) else {
+            return;
+        };
+        let filtered = !demand.pids.is_empty();
+        let switches = Switches::default()
+            .with(Switches::BY_DEVICE, program < WITHOUT_DEVICE)
+            .with(
+                Switches::BY_PROCESS,
+                demand.by_process || (filtered && attach.per_task),
+            )
+            .with(Switches::SOME_PIDS, filtered)
+            .with(Switches::SAMPLE_PIDS, filtered && !attach.everyone)
+            .with(Switches::ONE_DEVICE, demand.device.is_some());
+        for cpu in 0..self.gate.board.possible() {
+            self.gate.board.switch(cpu, program, switches);
+        }
+    }
+
+    /// Sets the filters that [`Gated::aim`] switches on.
+    pub fn filter(&mut self, demand: &Demand) -> Option<String> {
+        self.gate.set_device(demand.device.as_deref().unwrap_or(""));
+        let result = self.gate.set_pids(&demand.pids);
+        result.err().map(|why| {
+            format!(
+                "the gate cannot tell all {} processes apart: {why}",
+                demand.pids.len()
+            )
+        })
+    }
+
+    /// Lets the event go; what it counted since the last tick is brought.
+    pub fn detach(&mut self, event: EventId, now: u64, from: u64, brought: &mut Brought) {
+        let Some(index) = self.open.iter().position(|open| open.event == event) else {
+            return;
+        };
+        let mut open = self.open.swap_remove(index);
+        open.read(&mut self.gate, &self.cpus, (now, from), brought);
+        self.gate.detach(open.program);
+    }
+
+    /// Opens or closes a window of an event that is counted a part of the time.
+    pub fn count(&mut self, duty: &Duty, now: impl Fn() -> u64) {
+        let Some(open) = self.open.iter_mut().find(|o| o.event == duty.event) else {
+            return;
+        };
+        let Some((began, windows)) = &mut open.windows else {
+            return;
+        };
+        let program = open.program;
+        let tally = |board: &Switchboard, cpu: usize| board.tally(cpu as u32, program);
+        if duty.on {
+            if self.gate.attach(program).is_ok() {
+                *began = Some(now());
+                for (cpu, counted) in open.counted.iter_mut().enumerate() {
+                    *counted = tally(&self.gate.board, cpu);
+                }
+            }
+        } else if let Some(began) = began.take() {
+            let span_ns = now().saturating_sub(began);
+            for (cpu, (counted, windows)) in open.counted.iter().zip(windows).enumerate() {
+                let hits = tally(&self.gate.board, cpu).hits - counted.hits;
+                windows.push(hits, span_ns);
+            }
+            self.gate.detach(program);
+        }
+    }
+
+    /// Everything since the last tick.
+    pub fn read(&mut self, now: u64, from: u64, demand: &Demand, brought: &mut Brought) {
+        for open in &mut self.open {
+            open.read(&mut self.gate, &self.cpus, (now, from), brought);
+        }
+        if demand.by_process || !demand.pids.is_empty() {
+            self.read_processes(now, from, brought);
+        }
+    }
+
+    fn read_processes(&mut self, now: u64, from: u64, brought: &mut Brought) {
+        let (known, open) = (&mut self.processes, &self.open);
+        self.gate.processes(|pid, program, hits, _bytes| {
+            let process = known
+                .entry((pid, program))
+                .or_insert(Process { hits: 0, idle: 0 });
+            let new = hits.saturating_sub(process.hits);
+            process.hits = hits;
+            process.idle = if new == 0 { process.idle + 1 } else { 0 };
+            let attached = open.iter().find(|o| o.program == program);
+            if let Some(open) = attached {
+                brought.counts.push(Counts {
+                    event: open.event,
+                    cpu: None,
+                    pid: Some(pid),
+                    hits: new,
+                    span_ns: now.saturating_sub(open.since.max(from)),
+                    gate: true,
+                    spread: None,
+                });
+            }
+            let kept = process.idle < IDLE_TICKS;
+            if !kept {
+                known.remove(&(pid, program));
+            }
+            kept
+        });
+    }
+}
+
+impl Open {
+    fn read(
+        &mut self,
+        gate: &mut Gate,
+        cpus: &[u32],
+        (now, from): (u64, u64),
+        brought: &mut Brought,
+    ) {
+        let first = brought.counts.len();
+        if let Some((_, windows)) = &mut self.windows {
+            for (cpu, windows) in (0..).zip(windows) {
+                let taken = std::mem::take(windows);
+                if taken.span_ns > 0 {
+                    brought.counts.push(windowed(self.event, cpu, true, &taken));
+                }
+            }
+            return;
+        }
+        let span_ns = now.saturating_sub(self.since.max(from));
+        let mut all = Tally::default();
+        for &cpu in cpus {
+            let Some(counted) = self.counted.get_mut(cpu as usize) else {
+                continue;
+            };
+            let tally = gate.board.tally(cpu, self.program);
+            let hits = tally.hits - counted.hits;
+            brought.counts.push(Counts {
+                event: self.event,
+                cpu: Some(cpu),
+                pid: None,
+                hits,
+                span_ns,
+                gate: true,
+                spread: None,
+            });
+            all.hits += hits;
+            all.packets += tally.packets - counted.packets;
+            all.bytes += tally.bytes - counted.bytes;
+            brought.overflow += tally.overflow - counted.overflow;
+            *counted = tally;
+            if hits > 0 {
+                let place = (self.event, self.program);
+                read_devices(place, &mut self.devices, &gate.board, cpu, brought);
+            }
+        }
+        brought.carried.push(Carried {
+            event: self.event,
+            hits: all.hits,
+            packets: all.packets,
+            bytes: all.bytes,
+        });
+        // Which CPU left a run out is not told: most likely the busiest.
+        let misses = gate.misses(self.program);
+        let missed = misses - self.misses;
+        self.misses = misses;
+        if let Some(busiest) = brought.counts[first..].iter_mut().max_by_key(|c| c.hits) {
+            busiest.hits += missed;
+        }
+    }
+}
+
+fn read_devices(
+    (event, program): (EventId, usize),
+    devices: &mut FxHashMap<(u32, u32, u32), Tally>,
+    board: &Switchboard,
+    cpu: u32,
+    brought: &mut Brought,
+) {
+    for device in tables(board, cpu, program) {
+        let before = devices.entry(key(cpu, &device)).or_default();
+        let tally = device.tally;
+        if tally.hits > before.hits {
+            brought.devices.push(DeviceCounts {
+                event,
+                cpu,
+                netns: u64::from(device.netns),
+                ifindex: device.ifindex,
+                name: named(&device),
+                hits: tally.hits - before.hits,
+                packets: tally.packets - before.packets,
+                bytes: tally.bytes - before.bytes,
+            });
+        }
+        *before = tally;
+    }
+}
+
+/// Counts of an event that was counted in windows.
+pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows) -> Counts {
+    Counts {
+        event,
+        cpu: Some(cpu),
+        pid: None,
+        hits: windows.hits,
+        span_ns: windows.span_ns,
+        gate,
+        spread: Some(windows.spread()),
+    }
+}
+
+fn tables(board: &Switchboard, cpu: u32, program: usize) -> impl Iterator<Item = DeviceTally> {
+    let has = program < WITHOUT_DEVICE;
+    has.then(|| board.devices(cpu, program))
+        .into_iter()
+        .flatten()
+}
+
+fn key(cpu: u32, device: &DeviceTally) -> (u32, u32, u32) {
+    (cpu, device.netns, device.ifindex)
+}
+
+fn named(device: &DeviceTally) -> String {
+    if device.ifindex == NO_DEVICE {
+        return "(no_device)".to_owned();
+    }
+    let end = device.name.iter().position(|&b| b == 0).unwrap_or(16);
+    String::from_utf8_lossy(&device.name[..end]).into_owned()
+}

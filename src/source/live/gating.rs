@@ -1,0 +1,187 @@
+//! What the live source does with its gate: from one demand to the next, and the windows of events
+//! that are counted a part of the time, gated or not.
+
+use super::Live;
+use super::gated::{Gated, windowed};
+use super::programs;
+use super::sampler::Order;
+use super::windows::Duty;
+use crate::decode::{Attach, Counts, Demand, EventId};
+use crate::sys::monotonic_ns;
+
+impl Live {
+    /// The gate is there, or it is said why not.
+    pub(super) fn take_gate(&mut self, loaded: Result<Gated, String>) {
+        match loaded {
+            Ok(gate) => {
+                for (index, event) in (0..).zip(&mut self.catalog.events) {
+                    event.gate = gate.program(EventId(index)).is_some();
+                }
+                self.gate = Some(gate);
+            }
+            Err(why) => {
+                self.notes
+                    .push(format!("counting with perf events, not with BPF: {why}"));
+                self.session.no_gate = Some(why);
+            }
+        }
+    }
+
+    /// Attaches, lets go and re-aims the gated events: `old` → `self.demand`.
+    pub(super) fn reconcile_gate(&mut self, old: &Demand) {
+        let Some(mut gate) = self.gate.take() else {
+            return self.keep_duties(old);
+        };
+        if old.pids != self.demand.pids || old.device != self.demand.device {
+            self.notes.extend(gate.filter(&self.demand));
+        }
+        let now = monotonic_ns();
+        let started = self.started.unwrap_or(now);
+        let demand = self.demand.clone();
+        let gated = |d: &Demand, event: EventId| {
+            let attach = d.attached.iter().find(|a| a.event == event);
+            attach.copied().filter(|a| a.gate)
+        };
+        for before in old.attached.iter().filter(|a| a.gate) {
+            let after = gated(&demand, before.event);
+            if after.is_none_or(|after| counted_differently(before, &after)) {
+                gate.detach(before.event, now, started, &mut self.brought);
+                self.tell(Order::Detach(before.event));
+            }
+        }
+        for attach in demand.attached.iter().filter(|a| a.gate) {
+            let before = gated(old, attach.event);
+            match before.filter(|before| !counted_differently(before, attach)) {
+                None => {
+                    if let Err(why) = gate.attach(attach, &demand, monotonic_ns) {
+                        self.refuse_gated(attach.event, &why);
+                        continue;
+                    }
+                    self.sample_gated(&gate, attach);
+                }
+                Some(before) => {
+                    gate.aim(attach, &demand);
+                    if before.stacks_per_s != attach.stacks_per_s {
+                        self.tell(Order::Aim {
+                            event: attach.event,
+                            stacks_per_s: attach.stacks_per_s,
+                        });
+                    }
+                }
+            }
+        }
+        self.gate = Some(gate);
+        self.keep_duties(old);
+    }
+
+    /// Every sampler takes its CPU's samples of the event.
+    fn sample_gated(&self, gate: &Gated, attach: &Attach) {
+        for station in &self.stations {
+            if let Some(order) = self.gate_order(gate, attach) {
+                station.order(order);
+            }
+        }
+    }
+
+    pub(super) fn gate_order(&self, gate: &Gated, attach: &Attach) -> Option<Order> {
+        let program = gate.program(attach.event)?;
+        let layout = self
+            .catalog
+            .gated(attach.event, &programs::format(program))?;
+        Some(Order::Gate {
+            event: attach.event,
+            board: gate.board().clone(),
+            program,
+            layout,
+            stacks_per_s: attach.stacks_per_s,
+        })
+    }
+
+    fn tell(&self, order: Order) {
+        for station in &self.stations {
+            station.order(order.clone());
+        }
+    }
+
+    /// From now on perf events count it.
+    fn refuse_gated(&mut self, event: EventId, why: &str) {
+        let event = &mut self.catalog.events[event.0 as usize];
+        event.gate = false;
+        let name = event.spec.full_name();
+        self.notes.push(format!(
+            "{name} is counted with perf events, not with BPF: {why}"
+        ));
+        self.session.events.clone_from(&self.catalog.events);
+    }
+
+    fn keep_duties(&mut self, old: &Demand) {
+        let parts = |d: &Demand| {
+            let part = d.attached.iter().filter(|a| a.wide && a.duty_pct < 100);
+            part.map(|a| (a.event, a.duty_pct, a.gate))
+                .collect::<Vec<_>>()
+        };
+        let (before, after) = (parts(old), parts(&self.demand));
+        if before == after {
+            return;
+        }
+        let (interval, now) = (self.demand.interval.as_nanos() as u64, monotonic_ns());
+        self.duties
+            .retain(|duty| after.iter().any(|(event, ..)| *event == duty.event));
+        for (event, pct, gate) in after {
+            let same = before.iter().any(|(e, _, g)| (*e, *g) == (event, gate));
+            match self.duties.iter_mut().find(|d| d.event == event) {
+                Some(duty) if same => duty.pct = pct,
+                _ => {
+                    self.duties.retain(|d| d.event != event);
+                    let duty = Duty::new(event, pct, interval, now);
+                    self.turn(&duty);
+                    self.duties.push(duty);
+                }
+            }
+        }
+    }
+
+    /// Opens and closes the windows that are due; when the next one is.
+    pub(super) fn turn_windows(&mut self, now: u64) -> u64 {
+        let interval = self.demand.interval.as_nanos() as u64;
+        let mut duties = std::mem::take(&mut self.duties);
+        for duty in duties.iter_mut().filter(|d| d.until <= now) {
+            duty.flip(interval, now);
+            self.turn(duty);
+        }
+        let next = duties.iter().map(|d| d.until).min();
+        self.duties = duties;
+        next.unwrap_or(u64::MAX).max(now)
+    }
+
+    fn turn(&mut self, duty: &Duty) {
+        let gated = |a: &&Attach| a.event == duty.event && a.gate;
+        match &mut self.gate {
+            Some(gate) if self.demand.attached.iter().any(|a| gated(&a)) => {
+                gate.count(duty, monotonic_ns);
+            }
+            _ => self.tell(Order::Window {
+                event: duty.event,
+                on: duty.on,
+            }),
+        }
+    }
+
+    /// Of perf events that were counted in windows only those windows count.
+    pub(super) fn put_windows(&mut self, counts: &mut Vec<Counts>) {
+        let windows = std::mem::take(&mut self.windows);
+        let perf = |c: &Counts| !c.gate && c.cpu.is_some();
+        let duties = &self.duties;
+        counts.retain(|c| !perf(c) || duties.iter().all(|d| d.event != c.event));
+        counts.extend(
+            windows
+                .iter()
+                .map(|(event, cpu, windows)| windowed(*event, *cpu, false, windows)),
+        );
+    }
+}
+
+/// Must it be let go and attached anew?
+pub(super) fn counted_differently(before: &Attach, after: &Attach) -> bool {
+    before.gate != after.gate || (before.duty_pct < 100) != (after.duty_pct < 100)
+}

@@ -1,0 +1,194 @@
+//! BPF programs that count tracepoint hits and let some through as samples (assets/bpf): loaded
+//! with aya against the running kernel's BTF. Knows neither tracepoints nor what is in a sample.
+
+mod board;
+mod call;
+mod memory;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use aya::maps::{Array, HashMap, Map, PerCpuHashMap};
+use aya::programs::tp_btf::BtfTracePointLinkId;
+use aya::programs::{BtfTracePoint, ProgramError};
+use aya::util::nr_cpus;
+use aya::{Btf, Ebpf, EbpfLoader};
+
+use self::memory::Shared;
+
+pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
+
+/// One program of the object and the tracepoint it observes.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    pub name: &'static str,
+    pub tracepoint: &'static str,
+}
+
+/// The loaded object. Programs cost nothing until they are attached.
+pub struct Gate {
+    ebpf: Ebpf,
+    programs: &'static [Program],
+    links: Vec<Option<BtfTracePointLinkId>>,
+    /// Why a program could not be loaded.
+    pub refused: Vec<Option<String>>,
+    pub board: Switchboard,
+}
+
+impl Gate {
+    /// `Err`: a sentence why there can be no gate here.
+    pub fn load(object: &[u8], programs: &'static [Program]) -> Result<Gate, String> {
+        let btf = Btf::from_sys_fs()
+            .map_err(|_| "this kernel has no BTF (/sys/kernel/btf/vmlinux)".to_owned())?;
+        let possible = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))? as u32;
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .map_max_entries("cpus", possible)
+            .map_max_entries("devices", possible)
+            .map_max_entries("rings", possible)
+            .load(object)
+            .map_err(|error| refusal(&error))?;
+        let mut refused = Vec::new();
+        for program in programs {
+            let loaded = ebpf
+                .program_mut(program.name)
+                .ok_or_else(|| format!("the object has no program {}", program.name))
+                .and_then(|p| <&mut BtfTracePoint>::try_from(p).map_err(|e| e.to_string()))
+                .and_then(|p| p.load(program.tracepoint, &btf).map_err(|e| refusal(&e)));
+            refused.push(loaded.err());
+        }
+        if refused.iter().all(Option::is_some) {
+            return Err(refused.into_iter().flatten().next().unwrap_or_default());
+        }
+        let Some(Map::PerfEventArray(rings)) = ebpf.map("rings") else {
+            return Err("the object has no map rings".to_owned());
+        };
+        let rings = rings.fd().as_fd().try_clone_to_owned();
+        let board = Switchboard {
+            cpus: Arc::new(Shared::map(&ebpf, "cpus", possible)?),
+            devices: Arc::new(Shared::map(&ebpf, "devices", possible)?),
+            rings: Arc::new(rings.map_err(|error| error.to_string())?),
+        };
+        Ok(Gate {
+            ebpf,
+            links: programs.iter().map(|_| None).collect(),
+            programs,
+            refused,
+            board,
+        })
+    }
+
+    fn program(&mut self, program: usize) -> io::Result<&mut BtfTracePoint> {
+        let name = self.programs[program].name;
+        let found = self.ebpf.program_mut(name);
+        found
+            .and_then(|p| p.try_into().ok())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    pub fn attach(&mut self, program: usize) -> io::Result<()> {
+        if self.links[program].is_none() {
+            let link = self.program(program)?.attach().map_err(into_io)?;
+            self.links[program] = Some(link);
+        }
+        Ok(())
+    }
+
+    /// From here on it is not run any more; what it counted stays.
+    pub fn detach(&mut self, program: usize) {
+        if let Some(link) = self.links[program].take() {
+            // Only a link that is not there cannot be detached.
+            let _detached = self.program(program).map(|p| p.detach(link));
+        }
+    }
+
+    /// Runs that the kernel left out because the program was running on that CPU already: they
+    /// came in an interrupt. Since Linux 5.12; 0 before.
+    pub fn misses(&mut self, program: usize) -> u64 {
+        let info = self.program(program).ok().and_then(|p| {
+            let fd = p.fd().ok()?;
+            call::program_info(fd.as_fd()).ok()
+        });
+        info.map_or(0, |info| info.recursion_misses)
+    }
+
+    /// Only hits on the device of this name count where [`Switches::ONE_DEVICE`] is on.
+    pub fn set_device(&mut self, name: &str) {
+        let mut padded = [0u8; 16];
+        let len = name.len().min(15);
+        padded[..len].copy_from_slice(&name.as_bytes()[..len]);
+        let halves = [0, 8].map(|at| {
+            let half = padded[at..at + 8].try_into().unwrap_or_default();
+            u64::from_ne_bytes(half)
+        });
+        let map = self.ebpf.map_mut("filters");
+        let filters = map.and_then(|map| Array::<_, [u64; 2]>::try_from(map).ok());
+        if let Some(mut filters) = filters {
+            // Index 0 of an array of one.
+            let _set = filters.set(0, halves, 0);
+        }
+    }
+
+    /// The processes that [`Switches::SOME_PIDS`] and [`Switches::SAMPLE_PIDS`] are about.
+    pub fn set_pids(&mut self, pids: &[u32]) -> Result<(), String> {
+        let map = self.ebpf.map_mut("pids").ok_or("no map")?;
+        let mut listed = HashMap::<_, u32, u32>::try_from(map).map_err(|e| e.to_string())?;
+        let known: Vec<u32> = listed.keys().flatten().collect();
+        for pid in known.iter().filter(|pid| !pids.contains(pid)) {
+            // It may have been removed by nobody else.
+            let _removed = listed.remove(pid);
+        }
+        for pid in pids.iter().filter(|pid| !known.contains(pid)) {
+            listed.insert(pid, 1, 0).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Hits and bytes per (process, program), summed over the CPUs. `keep` says whether an entry
+    /// stays; one that does not makes room.
+    pub fn processes(&mut self, mut keep: impl FnMut(u32, usize, u64, u64) -> bool) {
+        let map = self.ebpf.map_mut("processes");
+        let Some(mut processes) =
+            map.and_then(|map| PerCpuHashMap::<_, [u32; 2], [u64; 2]>::try_from(map).ok())
+        else {
+            return;
+        };
+        let mut gone = Vec::new();
+        for (key, values) in processes.iter().flatten() {
+            let sum = |at: usize| values.iter().map(|value| value[at]).sum();
+            if !keep(key[0], key[1] as usize, sum(0), sum(1)) {
+                gone.push(key);
+            }
+        }
+        for key in gone {
+            let _removed = processes.remove(&key);
+        }
+    }
+}
+
+fn into_io(error: ProgramError) -> io::Error {
+    match error {
+        ProgramError::SyscallError(call) => call.io_error,
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+/// The kernel's answer is at the bottom of a chain of errors; the top says what was tried.
+fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let code = deepest.downcast_ref::<io::Error>();
+    match code.and_then(io::Error::raw_os_error) {
+        Some(libc::EPERM | libc::EACCES) => {
+            "BPF is not allowed here (CAP_BPF and CAP_PERFMON, lockdown, seccomp)".to_owned()
+        }
+        _ => {
+            // The verifier's log is long; its story is in the first line.
+            let text = deepest.to_string();
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+    }
+}
