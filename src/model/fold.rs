@@ -255,9 +255,18 @@ impl Fold {
     /// The named frames of a stack; hits kept without one have the single frame `[others]`.
     pub fn frames(&mut self, stack: &Weighed, names: &mut dyn Names) -> Frames {
         match stack.chain {
-            Some(chain) => self.chains.names(chain, names),
+            Some(chain) => without_the_call(&self.chains.names(chain, names)),
             None => others(),
         }
+    }
+}
+
+/// Where several observe a tracepoint the kernel calls them from a function of its own
+/// (`__DO_TRACE` of include/linux/tracepoint.h), which is no part of the traced path.
+fn without_the_call(frames: &Frames) -> Frames {
+    match frames.split_first() {
+        Some((first, rest)) if first.starts_with("__traceiter_") => rest.into(),
+        _ => Arc::clone(frames),
     }
 }
 

@@ -31,6 +31,12 @@ impl Own {
     }
 }
 
+/// The calling thread's id.
+pub fn own_tid() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::gettid() }.cast_unsigned()
+}
+
 fn cpu_ns() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,

@@ -149,6 +149,19 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
 #[test]
 fn moving_the_cursor_attaches_nothing_enter_does_and_detaching_leaves_nothing() {
     let Some(_one) = may_run() else { return };
+    let cpus = fs::read_to_string("/proc/stat")
+        .expect("stat")
+        .matches("\ncpu")
+        .count();
+    // Each CPU has a leader that two read; beside it, once the gate has sampled, where it writes.
+    // net_rx_action is served by /proc: the gate's program is attached for its stacks alone.
+    press_keys("auto", 1, 4 * cpus);
+    // Here its event is open for counting already.
+    press_keys("perf", 0, 3 * cpus);
+}
+
+/// `opened`: descriptors that Enter takes; `left`: those that stay when all is detached.
+fn press_keys(counting: &str, opened: usize, left: usize) {
     let size = PtySize {
         rows: 24,
         cols: 80,
@@ -157,7 +170,7 @@ fn moving_the_cursor_attaches_nothing_enter_does_and_detaching_leaves_nothing() 
     };
     let pty = native_pty_system().openpty(size).expect("a pty");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_netop"));
-    command.args(["--max-overhead", "100", "-d", "0.3"]);
+    command.args(["--max-overhead", "100", "-d", "0.3", "--counting", counting]);
     let mut child = pty.slave.spawn_command(command).expect("netop starts");
     let pid = child.process_id().expect("a pid");
     let mut output = pty.master.try_clone_reader().expect("a reader");
@@ -176,38 +189,35 @@ fn moving_the_cursor_attaches_nothing_enter_does_and_detaching_leaves_nothing() 
         attached,
         "moving the cursor attached or let go"
     );
-    // net_rx_action is served by /proc: its event is opened for its stacks alone.
     press("g\r");
-    let cpus = fs::read_to_string("/proc/stat")
-        .expect("stat")
-        .matches("\ncpu")
-        .count();
     assert_eq!(
         steady(pid),
-        attached + cpus,
-        "Enter opens one event on every CPU"
+        attached + opened,
+        "{counting}: Enter opens what the row's stacks take"
     );
     press("\x1b");
     assert_eq!(steady(pid), attached, "Esc lets it go");
     press("!");
-    let leaders = 2 * cpus;
     assert_eq!(
         steady(pid),
-        leaders,
-        "only the quiet leaders and their readers stay"
+        left,
+        "{counting}: only the quiet leaders, their readers and the gate's outputs stay"
     );
     press("q");
     assert!(child.wait().expect("netop ends").success());
 }
 
-/// How many perf descriptors a process has, once that has not changed for a second.
+/// How many descriptors of perf events and BPF links a process has, once that has not changed for a second.
 fn steady(pid: u32) -> usize {
     let count = || {
         let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there");
         entries
             .filter_map(Result::ok)
             .filter(|e| {
-                fs::read_link(e.path()).is_ok_and(|l| l.to_string_lossy().contains("perf_event"))
+                fs::read_link(e.path()).is_ok_and(|l| {
+                    let l = l.to_string_lossy();
+                    l.contains("perf_event") || l.contains("bpf_link")
+                })
             })
             .count()
     };

@@ -21,7 +21,7 @@ fn every_datagram_sent_is_one_dev_queue_xmit_and_one_netif_receive_skb_on_its_de
     assert_eq!(into.settle("netif_receive_skb"), 20_000);
     assert_eq!(
         into.field("netif_receive_skb", "source"),
-        "perf",
+        "bpf",
         "/proc knows no device"
     );
     assert!(out.last["filter"]["device"] == net.va.as_str());

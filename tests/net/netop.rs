@@ -55,12 +55,13 @@ impl Netop {
     }
 
     pub fn field(&self, function: &str, field: &str) -> &Value {
+        &self.row(function)[field]
+    }
+
+    pub fn row(&self, function: &str) -> &Value {
         let rows = self.last["functions"].as_array().expect("a table");
-        let row = rows
-            .iter()
-            .find(|row| row["name"] == function)
-            .expect("a known function");
-        &row[field]
+        let row = rows.iter().find(|row| row["name"] == function);
+        row.expect("a known function")
     }
 
     /// Skips what was printed before now: the pipe holds snapshots nobody has read yet.

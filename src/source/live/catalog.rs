@@ -64,6 +64,15 @@ impl Catalog {
         ))
     }
 
+    /// How to open a tracepoint by its name, unfiltered.
+    pub fn named(&self, group: &str, name: &str) -> Option<Wanted> {
+        let found =
+            |e: &Event| e.spec.group == group && e.spec.name == name && e.spec.filter.is_none();
+        let index = self.events.iter().position(found)?;
+        self.wanted(EventId(index as u16), None)
+            .map(|(wanted, _)| wanted)
+    }
+
     /// How to read the samples that the gate takes of `event`.
     pub fn gated(&self, event: EventId, format: &str) -> Option<Layout> {
         let spec = &self.events.get(event.0 as usize)?.spec;

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::programs::{OBJECT, PROGRAMS, WITHOUT_DEVICE, observing};
+use super::programs::{OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
 use super::windows::{Duty, Windows};
 use crate::decode::{Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec};
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
@@ -75,6 +75,14 @@ impl Gated {
 
     pub fn board(&self) -> &Switchboard {
         &self.gate.board
+    }
+
+    /// Has every receive call counted during `measure`, before anything else is.
+    pub fn while_receives_are_counted<T>(&mut self, measure: impl Fn() -> Option<T>) -> Option<T> {
+        let attached = self.gate.attach(RECEIVES).ok();
+        let result = attached.and_then(|()| measure());
+        self.gate.detach(RECEIVES);
+        result
     }
 
     /// Counts the event from `now` on, on every CPU.

@@ -3,6 +3,7 @@
 //! What is open is `attach`'s business, the intervals are this file's.
 
 mod attach;
+mod calibrate;
 mod catalog;
 mod gated;
 mod gating;
@@ -174,6 +175,9 @@ impl Live {
             let loaded = loading.join();
             live.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
         }
+        let receive = live.catalog.named("sock", "sock_recv_length");
+        live.session.costs =
+            calibrate::costs(live.gate.as_mut(), receive.as_ref(), &live.lines.closer);
         live.man_stations();
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)

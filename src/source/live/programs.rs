@@ -107,6 +107,9 @@ pub fn observing(spec: &EventSpec) -> Option<usize> {
     })
 }
 
+/// The program of sock:sock_recv_length.
+pub const RECEIVES: usize = 10;
+
 /// The layout of the program's samples.
 pub fn format(program: usize) -> String {
     let observes = &OBSERVES[program];

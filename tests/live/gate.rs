@@ -1,0 +1,105 @@
+//! Counting with BPF programs: equal to known traffic, per device, namespace and process.
+
+use crate::net::{B, Net, Traffic, may_run};
+use crate::netop::Netop;
+
+/// Entries of a row's `top` by name, and their hits.
+fn shares(row: &serde_json::Value) -> Vec<(String, f64)> {
+    let top = row["top"].as_array().expect("a list");
+    let share = |s: &serde_json::Value| {
+        let name = s["name"].as_str().expect("a name").to_owned();
+        (name, s["calls"].as_f64().expect("a number"))
+    };
+    top.iter().map(share).collect()
+}
+
+#[test]
+fn the_gate_counts_every_datagram_and_says_that_it_does() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9400"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9400 2 15000 100"));
+    let mut out = Netop::watch(&["--counting", "bpf", "-i", &net.va]);
+    let mut perf = Netop::watch(&["--counting", "perf", "-i", &net.va]);
+    sender.go();
+    sender.wait_for("done");
+    assert_eq!(out.settle("dev_queue_xmit"), 30_000);
+    assert_eq!(out.total("net_dev_start_xmit"), 30_000);
+    assert_eq!(out.field("dev_queue_xmit", "source"), "bpf");
+    assert_eq!(perf.settle("dev_queue_xmit"), 30_000);
+    assert_eq!(perf.field("dev_queue_xmit", "source"), "perf");
+    sender.finish();
+    receiver.finish();
+}
+
+#[test]
+fn one_in_many_hits_is_a_sample_and_the_samples_weigh_as_much_as_all_hits() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let _receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9401"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9401 4"));
+    let mut netop = Netop::watch(&["--counting", "bpf", "-e", "dev_queue_xmit", "-i", &net.va]);
+    sender.go();
+    for _ in 0..5 {
+        netop.next();
+    }
+    let row = netop.row("dev_queue_xmit").clone();
+    let (calls, samples) = (row["calls"].as_f64(), row["samples"].as_f64());
+    let (calls, samples) = (calls.expect("counted"), samples.expect("sampled"));
+    assert!(calls > 5_000.0, "a flood: {calls}");
+    assert!(
+        samples > 5.0 && samples * 20.0 < calls,
+        "{samples} of {calls}"
+    );
+    let stacks = netop.last["stacks"].as_array().expect("a table");
+    let own = |s: &&serde_json::Value| s["function"] == "dev_queue_xmit";
+    let frames = stacks.iter().find(own).expect("a stack")["frames"].clone();
+    assert_eq!(
+        frames[0], "__dev_queue_xmit",
+        "the gate's own frames are left out: {frames}"
+    );
+}
+
+#[test]
+fn two_processes_that_send_are_counted_apart_and_exactly() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9402"));
+    let mut chosen = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9402 3 4000 100"));
+    let mut other = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9402 2 7000 100"));
+    let pids = [chosen.child.id(), other.child.id()].map(|pid| pid.to_string());
+    let mut first = Netop::watch(&["--counting", "bpf", "-p", &pids[0]]);
+    let mut both = Netop::watch(&["--counting", "bpf", "-p", &pids.join(",")]);
+    chosen.go();
+    other.go();
+    chosen.wait_for("done");
+    other.wait_for("done");
+    assert_eq!(first.settle("sock_send_length"), 12_000);
+    assert_eq!(both.settle("sock_send_length"), 26_000);
+    assert_eq!(first.field("sock_send_length", "source"), "bpf");
+    chosen.finish();
+    other.finish();
+    receiver.finish();
+}
+
+#[test]
+fn devices_of_one_name_in_two_namespaces_stay_apart() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let senders = [&net.a, &net.b].map(|namespace| {
+        let mut sender = Traffic::start(namespace, "udp-flood 0.0.0.0:0 127.0.0.1:9403 4");
+        sender.go();
+        sender
+    });
+    let mut netop = Netop::watch(&["--counting", "bpf", "-e", "dev_queue_xmit"]);
+    netop.next();
+    netop.next();
+    let top = shares(netop.row("dev_queue_xmit"));
+    let lo = |(name, _): &&(String, f64)| name.starts_with("lo");
+    assert_eq!(top.iter().filter(lo).count(), 2, "{top:?}");
+    let all: f64 = top.iter().map(|(_, calls)| calls).sum();
+    let calls = netop.field("dev_queue_xmit", "calls").as_f64();
+    // More than the eight heaviest devices are not listed.
+    assert!(calls.expect("counted") * 0.99 < all, "{calls:?} of {top:?}");
+    drop(senders);
+}
