@@ -11,6 +11,7 @@ const CAP_SYS_PTRACE: u32 = 19;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
@@ -21,6 +22,7 @@ pub struct Permissions {
     pub root: bool,
     pub uid: Option<u32>,
     pub perfmon: bool,
+    pub bpf: bool,
     pub sys_admin: bool,
     pub syslog: bool,
     pub dac_read_search: bool,
@@ -69,6 +71,7 @@ impl Permissions {
             root: euid == Some(0),
             uid: euid,
             perfmon: has(CAP_PERFMON),
+            bpf: has(CAP_BPF),
             sys_admin: has(CAP_SYS_ADMIN),
             syslog: has(CAP_SYSLOG),
             dac_read_search: has(CAP_DAC_READ_SEARCH),

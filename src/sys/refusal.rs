@@ -6,7 +6,7 @@ use std::io;
 use super::caps::Permissions;
 
 /// The command that lets a user who is not root see everything.
-pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
+pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_bpf,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
 
 /// Debian (above 2) and Ubuntu (above 3) patch the kernel so that CAP_PERFMON is not enough; this
 /// is the level at which it is.

@@ -38,9 +38,15 @@ fn main() {
     let empty = UnixDatagram::unbound().expect("a socket");
     empty.set_nonblocking(true).expect("its option");
     let mut byte = [0];
-    row(&mut gate, &tracefs, 10, ("sock", "sock_recv_length"), || {
-        let _nothing_there = empty.recv(&mut byte);
-    });
+    row(
+        &mut gate,
+        &tracefs,
+        10,
+        ("sock", "sock_recv_length"),
+        || {
+            let _nothing_there = empty.recv(&mut byte);
+        },
+    );
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let own = socket.local_addr().expect("its address");
     let mut bytes = [0; 64];
@@ -93,7 +99,10 @@ fn row(
         more[variants.len()].push(least(&mut call) - before);
         drop(event);
     }
-    println!("{group}:{name}: a call takes {:.0} ns, and with", median(&mut nobody));
+    println!(
+        "{group}:{name}: a call takes {:.0} ns, and with",
+        median(&mut nobody)
+    );
     let names = variants.iter().map(|(name, _)| *name);
     for (name, more) in names.chain(["a perf event"]).zip(&mut more) {
         println!("  {name:24} {:5.0} ns more", median(more));

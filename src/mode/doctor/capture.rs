@@ -24,9 +24,33 @@ pub fn checks(facts: &Facts) -> Vec<Check> {
     };
     checks.push(events(facts));
     checks.extend(facts.rings.as_ref().and_then(|rings| room(facts, rings)));
+    checks.push(gate(facts));
     checks.push(open_files(facts));
     checks.push(clock(facts));
     checks
+}
+
+/// Counting with BPF programs costs a third of counting with perf events, which is no need.
+fn gate(facts: &Facts) -> Check {
+    let name = "BPF counting";
+    let check = match &facts.gate {
+        Ok(refused) => match refused.first() {
+            None => return Check::ok(name, "every function's program loads").extra(),
+            Some((event, why)) => Check::partly(
+                name,
+                format!(
+                    "{} of the programs do not load: {event}: {why}",
+                    refused.len()
+                ),
+            ),
+        },
+        Err(why) => Check::no(name, format!("perf events count instead: {why}")),
+    };
+    let may = facts.permissions;
+    if facts.btf && !may.root && !(may.bpf || may.sys_admin) {
+        return check.extra().mended_by(facts.all_capabilities());
+    }
+    check.extra()
 }
 
 /// Without tracefs nobody knows which events there are.

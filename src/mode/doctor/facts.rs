@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::trial;
 use crate::decode::{ClockKind, Host};
 use crate::host::{FastCounters, Proc, SlowReader, identity};
+use crate::source::live::gate_refusals;
 use crate::sys::{
     Permissions, Refusal, SETCAP, Tracefs, cpu_clock, is_terminal, monotonic_ns, raise_open_files,
 };
@@ -32,6 +33,8 @@ pub struct Facts {
     pub clock: Result<ClockKind, Refusal>,
     pub kernel_names: KernelNames,
     pub btf: bool,
+    /// Functions that netop's BPF programs cannot count here and why, or why none can.
+    pub gate: Result<Vec<(&'static str, String)>, String>,
     pub kprobes: bool,
     pub counters: Result<(), String>,
     pub softnet_inexact: Option<String>,
@@ -119,6 +122,7 @@ impl Facts {
             open_files,
             clock: cpu_clock(host.cpus[0]).map_err(|error| Refusal::of(&error)),
             kernel_names: kernel_names(&proc),
+            gate: gate_refusals(),
             btf: proc.exists("sys/kernel/btf/vmlinux"),
             kprobes: proc.exists("sys/bus/event_source/devices/kprobe"),
             counters: FastCounters::open(&proc)

@@ -25,6 +25,7 @@ fn user(facts: &Facts) -> Check {
     };
     let lacks: Vec<&str> = [
         (may.perfmon || may.sys_admin, "cap_perfmon"),
+        (may.bpf || may.sys_admin, "cap_bpf"),
         (may.syslog, "cap_syslog"),
         (may.dac_read_search, "cap_dac_read_search"),
         (may.sys_ptrace, "cap_sys_ptrace"),
@@ -35,7 +36,7 @@ fn user(facts: &Facts) -> Check {
     .collect();
     let check = match lacks.len() {
         0 => return Check::ok("user", format!("{who}, with every capability netop uses")),
-        5 => Check::no("user", format!("{who}, without any capability netop uses")),
+        6 => Check::no("user", format!("{who}, without any capability netop uses")),
         _ => Check::partly("user", format!("{who}, without {}", lacks.join(", "))),
     };
     check.mended_by(facts.all_capabilities())

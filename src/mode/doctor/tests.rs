@@ -27,6 +27,7 @@ fn healthy() -> Facts {
             dac_read_search: true,
             sys_ptrace: true,
             ipc_lock: true,
+            bpf: true,
             paranoid: Some(2),
             kptr_restrict: Some(0),
         },
@@ -45,6 +46,7 @@ fn healthy() -> Facts {
         clock: Ok(ClockKind::Cycles),
         kernel_names: KernelNames::Shown,
         btf: true,
+        gate: Ok(Vec::new()),
         kprobes: true,
         counters: Ok(()),
         softnet_inexact: None,
@@ -137,7 +139,7 @@ fn a_user_without_capabilities_gets_one_command_with_this_programs_path() {
     let mends = page.split("What mends it:\n").nth(1).unwrap();
     assert_eq!(
         mends,
-        "[1] sudo setcap cap_perfmon,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep /usr/bin/netop\n"
+        "[1] sudo setcap cap_perfmon,cap_bpf,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep /usr/bin/netop\n"
     );
     let error = verdict(&judged(&nobody())).unwrap_err();
     assert_eq!(error.exit_code(), 1);
@@ -315,13 +317,14 @@ fn old_kernels_are_told_what_they_lack() {
 fn optional_gaps_are_marked_and_leave_the_exit_code_alone() {
     let mut facts = healthy();
     facts.btf = false;
+    facts.gate = Err("no BTF".to_owned());
     facts.kprobes = false;
     facts.clock = Ok(ClockKind::CpuClock);
     facts.softnet_inexact = Some("stacked".to_owned());
     facts.terminal = None;
     let checks = judged(&facts);
     assert!(verdict(&checks).is_ok());
-    assert_eq!(text(&checks).matches("(optional)").count(), 5);
+    assert_eq!(text(&checks).matches("(optional)").count(), 6);
 }
 
 #[test]

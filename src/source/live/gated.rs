@@ -24,6 +24,16 @@ pub struct Gated {
     pub cpus: Vec<u32>,
 }
 
+/// Tracepoints whose programs do not load on this host and why, or why none does.
+pub fn gate_refusals() -> Result<Vec<(&'static str, String)>, String> {
+    let gate = Gate::load(OBJECT, &PROGRAMS)?;
+    let tracepoints = PROGRAMS.iter().map(|program| program.tracepoint);
+    let refused = tracepoints.zip(gate.refused.iter());
+    Ok(refused
+        .filter_map(|(event, why)| Some((event, why.clone()?)))
+        .collect())
+}
+
 /// An attached program; everything counted is cumulative, as of the last tick.
 struct Open {
     event: EventId,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use self::catalog::Catalog;
+pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::sampler::{Answer, Order};
 use self::slow::Slow;
