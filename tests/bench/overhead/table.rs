@@ -93,6 +93,14 @@ pub fn markdown(kind: &Kind, nothing: &[Figures], rows: &[Row]) -> String {
             writeln!(text, "\n[{}] {} {why}", index + 1, row.watcher.name).expect("memory");
         }
     }
+    // Above a few percent the machine was not quiet, and whole-host figures say little.
+    let others = nothing.iter().map(|w| (w.ns - w.tasks_ns) * w.rate / 1e7);
+    let others = mean(&others.collect::<Vec<_>>());
+    writeln!(
+        text,
+        "\nWith nothing, all else on the host took {others:.0} % of a CPU."
+    )
+    .expect("memory");
     text
 }
 
