@@ -168,7 +168,8 @@ impl Traffic {
             .expect("the program reads");
     }
 
-    pub fn wait_for(&mut self, word: &str) {
+    /// The line that ends with the word, which says what the program found out.
+    pub fn wait_for(&mut self, word: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
@@ -178,7 +179,7 @@ impl Traffic {
                 .expect("the program writes text");
             assert!(read > 0, "the traffic program ended before it said {word}");
             if line.trim_end().ends_with(word) {
-                return;
+                return line;
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What the traffic program does inside its namespace: an order in its environment, "ready" when
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
+mod open_loop;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
@@ -22,6 +24,8 @@ pub fn obey() {
         ["udp-blast", from, to, count] => blast(from, to, number(count)),
         ["tcp-receive", address] => tcp_receive(address),
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
+        ["udp-answer", address] => open_loop::answer(address),
+        ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
         ["offloads", ..] => {}
         _ => panic!("unknown order {order}"),
     }
