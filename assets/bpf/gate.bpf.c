@@ -289,8 +289,9 @@ INLINE int pass(void *ctx, const struct seen *seen)
 		if (flags & SAMPLE_PIDS && !listed)
 			return 0;
 	}
-	slot->since++;
-	if (slot->since >= slot->period && slot->period && slot->left)
+	// Hits that cannot become part of a sample are left out: the sum is known exactly anyway.
+	u32 period = slot->period;
+	if (period && slot->left && ++slot->since >= period)
 		sample(ctx, slot, seen);
 	return 0;
 }

@@ -190,7 +190,9 @@ impl Gated {
         } else if let Some(began) = began.take() {
             let span_ns = now().saturating_sub(began);
             for (cpu, (counted, windows)) in open.counted.iter().zip(windows).enumerate() {
-                let hits = tally(&self.gate.board, cpu).hits - counted.hits;
+                let hits = tally(&self.gate.board, cpu)
+                    .hits
+                    .saturating_sub(counted.hits);
                 windows.push(hits, span_ns);
             }
             self.gate.detach(program);
@@ -262,7 +264,7 @@ impl Open {
                 continue;
             };
             let tally = gate.board.tally(cpu, self.program);
-            let hits = tally.hits - counted.hits;
+            let hits = tally.hits.saturating_sub(counted.hits);
             brought.counts.push(Counts {
                 event: self.event,
                 cpu: Some(cpu),
@@ -273,9 +275,9 @@ impl Open {
                 spread: None,
             });
             all.hits += hits;
-            all.packets += tally.packets - counted.packets;
-            all.bytes += tally.bytes - counted.bytes;
-            brought.overflow += tally.overflow - counted.overflow;
+            all.packets += tally.packets.saturating_sub(counted.packets);
+            all.bytes += tally.bytes.saturating_sub(counted.bytes);
+            brought.overflow += tally.overflow.saturating_sub(counted.overflow);
             *counted = tally;
             if hits > 0 {
                 let place = (self.event, self.program);
@@ -290,7 +292,7 @@ impl Open {
         });
         // Which CPU left a run out is not told: most likely the busiest.
         let misses = gate.misses(self.program);
-        let missed = misses - self.misses;
+        let missed = misses.saturating_sub(self.misses);
         self.misses = misses;
         if let Some(busiest) = brought.counts[first..].iter_mut().max_by_key(|c| c.hits) {
             busiest.hits += missed;
@@ -315,9 +317,9 @@ fn read_devices(
                 netns: u64::from(device.netns),
                 ifindex: device.ifindex,
                 name: named(&device),
-                hits: tally.hits - before.hits,
-                packets: tally.packets - before.packets,
-                bytes: tally.bytes - before.bytes,
+                hits: tally.hits.saturating_sub(before.hits),
+                packets: tally.packets.saturating_sub(before.packets),
+                bytes: tally.bytes.saturating_sub(before.bytes),
             });
         }
         *before = tally;
