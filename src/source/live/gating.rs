@@ -2,6 +2,7 @@
 //! that are counted a part of the time, gated or not.
 
 use super::Live;
+use super::calibrate;
 use super::gated::{Gated, windowed};
 use super::programs;
 use super::sampler::Order;
@@ -18,6 +19,7 @@ impl Live {
                     event.gate = gate.program(EventId(index)).is_some();
                 }
                 self.gate = Some(gate);
+                self.session.events.clone_from(&self.catalog.events);
             }
             Err(why) => {
                 self.notes
@@ -25,6 +27,13 @@ impl Live {
                 self.session.no_gate = Some(why);
             }
         }
+    }
+
+    /// What a hit costs here, before anything is attached.
+    pub(super) fn measure_costs(&mut self) {
+        let receive = self.catalog.named("sock", "sock_recv_length");
+        self.session.costs =
+            calibrate::costs(self.gate.as_mut(), receive.as_ref(), &self.lines.closer);
     }
 
     /// Attaches, lets go and re-aims the gated events: `old` → `self.demand`.

@@ -18,6 +18,7 @@ mod tasks;
 mod windows;
 
 use std::collections::VecDeque;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -75,6 +76,8 @@ pub struct Live {
     leader: Option<Leader>,
     /// Counts with BPF programs; `None`: not here.
     gate: Option<Gated>,
+    /// The gate on its way; nothing is attached before it is here, or known not to come.
+    loading: Option<JoinHandle<Result<Gated, String>>>,
     /// Counts of gated events that were let go within the interval.
     brought: Brought,
     /// Events that are counted a part of the time, and what perf events had in their windows.
@@ -122,7 +125,7 @@ impl Live {
         };
         // Reading the kernel's types takes a while: beside everything else.
         let specs = options.specs.clone();
-        let gate = options
+        let loading = options
             .gate
             .then(|| std::thread::spawn(move || Gated::load(&specs)));
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
@@ -151,6 +154,7 @@ impl Live {
             slow: Slow::start(Proc::host())?,
             leader: None,
             gate: None,
+            loading,
             brought: Brought::default(),
             duties: Vec::new(),
             windows: Vec::new(),
@@ -172,20 +176,24 @@ impl Live {
                 live.leader = cpu_clock(first).ok().map(|_| Leader::Nothing);
             }
         }
-        if let Some(loading) = gate {
-            let loaded = loading.join();
-            live.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
-        }
-        let receive = live.catalog.named("sock", "sock_recv_length");
-        live.session.costs =
-            calibrate::costs(live.gate.as_mut(), receive.as_ref(), &live.lines.closer);
         live.man_stations();
+        if live.loading.is_none() {
+            live.measure_costs();
+        }
         live.session.events.clone_from(&live.catalog.events);
         Ok(live)
     }
 
     /// Ends the interval: counts first, close together; then the rings, then the tick.
     fn tick(&mut self) {
+        // The first interval has nothing attached: time enough to load the gate.
+        if self.started.is_some()
+            && let Some(loading) = self.loading.take()
+        {
+            let loaded = loading.join();
+            self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
+            self.measure_costs();
+        }
         let at = monotonic_ns();
         let interval_ns = at.saturating_sub(self.started.unwrap_or(at));
         let from = self.started.unwrap_or(at);
@@ -346,7 +354,11 @@ impl Source for Live {
     }
 
     fn demand(&mut self, demand: &Demand) {
-        if *demand == self.demand {
+        let mut demand = demand.clone();
+        if self.loading.is_some() {
+            demand.attached.clear();
+        }
+        if demand == self.demand {
             return;
         }
         let old = std::mem::replace(&mut self.demand, demand.clone());
@@ -368,7 +380,7 @@ impl Source for Live {
                 d.device.clone(),
             )
         };
-        if tasks(&old) != tasks(demand) {
+        if tasks(&old) != tasks(&demand) {
             self.reconcile_tasks(&old);
         }
     }
