@@ -1,6 +1,7 @@
 //! What the traffic program does inside its namespace: an order in its environment, "ready" when
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
+mod cycle;
 mod open_loop;
 
 use std::io::{Read, Write};
@@ -26,6 +27,8 @@ pub fn obey() {
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
+        ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),
+        ["tcp-cycle", namespace, address, port] => busy(cycle::tcp, namespace, address, port),
         ["offloads", ..] => {}
         _ => panic!("unknown order {order}"),
     }
@@ -38,6 +41,14 @@ fn number(word: &str) -> usize {
 fn say(word: &str) {
     println!("{word}");
     std::io::stdout().flush().expect("the test reads");
+}
+
+/// Starts threads that run until the test closes the line.
+fn busy(start: fn(&'static str, &'static str, u16), namespace: &str, address: &str, port: &str) {
+    let whole = |word: &str| -> &'static str { Box::leak(word.into()) };
+    start(whole(namespace), whole(address), number(port) as u16);
+    say("ready");
+    while told() {}
 }
 
 /// False: the test has closed the line.

@@ -19,21 +19,21 @@ pub struct Kind {
     pub asks: bool,
 }
 
-/// `B` stands for the receiver's address.
+/// `B` stands for the receiver's address, `NS` for its namespace.
 pub const KINDS: [Kind; 3] = [
     Kind {
         name: "udp",
-        title: "A flood of 64-byte UDP datagrams",
-        receive: "udp-receive B:9100",
-        send: "udp-flood 0.0.0.0:0 B:9100 1000000",
+        title: "64-byte UDP datagrams, as fast as they go",
+        receive: "udp-deaf B:9100",
+        send: "udp-cycle NS B 9110",
         gro: false,
         asks: false,
     },
     Kind {
         name: "tcp",
-        title: "A TCP stream, GRO at the receiver, no TSO and GSO at the sender",
-        receive: "tcp-receive B:9101",
-        send: "tcp-send B:9101 1000000000000000",
+        title: "TCP streams, GRO at the receiver, no TSO and GSO at the sender",
+        receive: "udp-deaf B:9101",
+        send: "tcp-cycle NS B 9120",
         gro: true,
         asks: false,
     },
@@ -87,7 +87,8 @@ impl Load {
             Traffic::start(&net.b, &format!("offloads {} gro=1", net.vb)).finish();
         }
         let receiver = Traffic::start(&net.b, &kind.receive.replace('B', B));
-        let mut sender = Traffic::start(&net.a, &kind.send.replace('B', B));
+        let order = kind.send.replace('B', B).replace("NS", &net.b);
+        let mut sender = Traffic::start(&net.a, &order);
         sender.go();
         if kind.asks {
             sender.wait_for("done");
