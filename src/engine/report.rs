@@ -56,9 +56,10 @@ impl Engine {
             counts: &tick.counts,
             cpus: &self.cpus,
             folded: &folded,
-            samples: &std::mem::take(&mut self.event_samples),
+            samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });
+        self.event_samples.clear();
         let sends = |row: &super::registry::Row| row.probe.sends();
         let sender = self.registry.rows.iter().position(sends);
         let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
