@@ -25,7 +25,7 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::symbol::HostNames;
 
-use self::names::DemoNames;
+pub use self::names::DemoNames;
 
 /// Runs what was typed.
 pub fn run(cli: &Cli) -> Result<(), Error> {

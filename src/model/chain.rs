@@ -15,6 +15,12 @@ const CONTEXT_USER: u64 = (-512i64) as u64;
 /// Where user code can lie on any architecture: above the null page, below 2^56.
 const USER_SPACE: std::ops::Range<u64> = 0x1000..1 << 56;
 
+/// Distinct chains that are kept: of the window and an interval (about 300 bytes each).
+const CHAINS: usize = 72 * 1024;
+
+/// Cells that an interval keeps apart: as many as chains times the CPUs they ran on.
+pub const CELLS_PER_INTERVAL: usize = 128 * 1024;
+
 /// A chain's slot; valid while it is held.
 pub type ChainId = u32;
 
@@ -72,8 +78,22 @@ pub fn entries(chain: &[u64]) -> impl Iterator<Item = Entry> + '_ {
 }
 
 impl ChainTable {
-    /// The id of a chain, held once more by the caller.
-    pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
+    /// The id of a sampled chain, held once more by the caller. `None`: there is none, or it is new
+    /// and there are too many.
+    pub fn hold_sampled(&mut self, pid: u32, chain: &[u64]) -> Option<ChainId> {
+        if chain.is_empty() {
+            return None;
+        }
+        if self.ids.len() < CHAINS {
+            return Some(self.hold(pid, chain));
+        }
+        self.make_key(pid, chain);
+        let id = *self.ids.get(self.scratch.as_slice())?;
+        self.hold_again(id);
+        Some(id)
+    }
+
+    fn make_key(&mut self, pid: u32, chain: &[u64]) {
         self.scratch.clear();
         self.scratch.push(u64::from(pid));
         let mut user = false;
@@ -86,6 +106,11 @@ impl ChainTable {
             }
             self.scratch.push(entry);
         }
+    }
+
+    /// The id of a chain, held once more by the caller.
+    pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
+        self.make_key(pid, chain);
         if let Some(&id) = self.ids.get(self.scratch.as_slice()) {
             self.slots[id as usize].holds += 1;
             return id;
@@ -274,6 +299,19 @@ mod tests {
         assert_eq!(table.hold(1, &[5, 6]), a);
         assert_ne!(table.hold(2, &[5, 6]), a);
         assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn with_too_many_chains_the_known_ones_are_still_told_apart() {
+        let mut table = ChainTable::default();
+        let first = table.hold_sampled(1, &[5]);
+        for new in 0..CHAINS as u64 {
+            let _held_or_refused = table.hold_sampled(1, &[100 + new]);
+        }
+        assert_eq!(table.len(), CHAINS);
+        assert_eq!(table.hold_sampled(1, &[5]), first);
+        assert_eq!(table.hold_sampled(1, &[6]), None);
+        assert_eq!(table.hold_sampled(1, &[]), None, "no chain at all");
     }
 
     #[test]

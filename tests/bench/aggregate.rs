@@ -68,7 +68,12 @@ fn main() {
     let seconds = std::env::var("SECONDS").ok().and_then(|s| s.parse().ok());
     let seconds = seconds.unwrap_or(SECONDS);
     println!("{seconds} s of traffic; CPU ms per second of it, median and most; MiB at most");
-    for (cpus, samples) in [(2, 10_000), (2, 1_000_000), (64, 1_000_000), (512, 1_000_000)] {
+    for (cpus, samples) in [
+        (2, 10_000),
+        (2, 1_000_000),
+        (64, 1_000_000),
+        (512, 1_000_000),
+    ] {
         run(cpus, samples, seconds);
     }
 }

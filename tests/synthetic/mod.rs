@@ -209,7 +209,9 @@ fn chain_of(stack: u64, frames: &mut Vec<u64>) -> Span {
 }
 
 fn draw(random: &mut u64, below: u64) -> u64 {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    *random = random
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1);
     (*random >> 33) % below
 }
 
