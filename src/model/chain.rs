@@ -78,19 +78,23 @@ pub fn entries(chain: &[u64]) -> impl Iterator<Item = Entry> + '_ {
 }
 
 impl ChainTable {
-    /// The id of a sampled chain, held once more by the caller. `None`: there is none, or it is new
-    /// and there are too many.
-    pub fn hold_sampled(&mut self, pid: u32, chain: &[u64]) -> Option<ChainId> {
+    /// The id of a sampled chain, for a caller that holds it at once or lets it go. `None`: there is
+    /// no chain, or it is new and there are too many.
+    pub fn meet(&mut self, pid: u32, chain: &[u64]) -> Option<ChainId> {
         if chain.is_empty() {
             return None;
         }
-        if self.ids.len() < CHAINS {
-            return Some(self.hold(pid, chain));
-        }
         self.make_key(pid, chain);
-        let id = *self.ids.get(self.scratch.as_slice())?;
-        self.hold_again(id);
-        Some(id)
+        let known = self.ids.get(self.scratch.as_slice()).copied();
+        known.or_else(|| (self.ids.len() < CHAINS).then(|| self.add()))
+    }
+
+    /// Lets go of a chain that was only met.
+    pub fn forgo(&mut self, id: ChainId) {
+        if self.slots[id as usize].holds == 0 {
+            self.hold_again(id);
+            self.release(id);
+        }
     }
 
     fn make_key(&mut self, pid: u32, chain: &[u64]) {
@@ -111,14 +115,18 @@ impl ChainTable {
     /// The id of a chain, held once more by the caller.
     pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
         self.make_key(pid, chain);
-        if let Some(&id) = self.ids.get(self.scratch.as_slice()) {
-            self.slots[id as usize].holds += 1;
-            return id;
-        }
+        let known = self.ids.get(self.scratch.as_slice()).copied();
+        let id = known.unwrap_or_else(|| self.add());
+        self.hold_again(id);
+        id
+    }
+
+    /// A chain for the key that was made, held by nobody yet.
+    fn add(&mut self) -> ChainId {
         let key: Arc<[u64]> = self.scratch.as_slice().into();
         let slot = Slot {
             key: Some(Arc::clone(&key)),
-            holds: 1,
+            holds: 0,
             names: None,
             judged: None,
         };
@@ -304,14 +312,15 @@ mod tests {
     #[test]
     fn with_too_many_chains_the_known_ones_are_still_told_apart() {
         let mut table = ChainTable::default();
-        let first = table.hold_sampled(1, &[5]);
-        for new in 0..CHAINS as u64 {
-            let _held_or_refused = table.hold_sampled(1, &[100 + new]);
+        let first = table.meet(1, &[5]);
+        for new in 1..CHAINS as u64 {
+            assert!(table.meet(1, &[100 + new]).is_some());
         }
-        assert_eq!(table.len(), CHAINS);
-        assert_eq!(table.hold_sampled(1, &[5]), first);
-        assert_eq!(table.hold_sampled(1, &[6]), None);
-        assert_eq!(table.hold_sampled(1, &[]), None, "no chain at all");
+        assert_eq!(table.meet(1, &[5]), first);
+        assert_eq!(table.meet(1, &[6]), None);
+        assert_eq!(table.meet(1, &[]), None, "no chain at all");
+        table.forgo(first.expect("it was met"));
+        assert!(table.meet(1, &[6]).is_some(), "there is room again");
     }
 
     #[test]

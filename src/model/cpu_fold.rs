@@ -59,18 +59,17 @@ impl CpuFold {
 
     /// `period`: ns of the timer, or cycles.
     pub fn push(&mut self, cpu: u32, pid: u32, period: u64, chain: &[u64]) {
-        let mut chain = self.chains.hold_sampled(pid, chain);
+        let mut chain = self.chains.meet(pid, chain);
         if let Some(id) = chain
             && self.stacks.len() >= CELLS_PER_INTERVAL
             && !self.stacks.contains_key(&(cpu, pid, chain))
         {
-            self.chains.release(id);
+            self.chains.forgo(id);
             chain = None;
         }
         let cell = self.stacks.entry((cpu, pid, chain)).or_default();
-        if let (Some(chain), true) = (chain, cell.1 > 0) {
-            // The map's key already holds it.
-            self.chains.release(chain);
+        if let (Some(chain), 0) = (chain, cell.1) {
+            self.chains.hold_again(chain);
         }
         cell.0 += period;
         cell.1 += 1;

@@ -122,22 +122,21 @@ impl Fold {
             let id = self.tag_id(kind, name);
             *self.tags.entry((hit.event, hit.cpu, id)).or_default() += hit.period;
         }
-        let mut chain = self.chains.hold_sampled(hit.pid, hit.chain);
+        let mut chain = self.chains.meet(hit.pid, hit.chain);
         let mut key = (hit.event, hit.cpu, hit.pid, chain);
         if let Some(id) = chain
             && self.stacks.len() >= CELLS_PER_INTERVAL
             && !self.stacks.contains_key(&key)
         {
-            self.chains.release(id);
+            self.chains.forgo(id);
             chain = None;
         }
         if chain.is_none() {
             key = (hit.event, hit.cpu, 0, None);
         }
         let cell = self.stacks.entry(key).or_default();
-        if let (Some(chain), true) = (chain, cell.1 > 0) {
-            // The map's key already holds it.
-            self.chains.release(chain);
+        if let (Some(chain), 0) = (chain, cell.1) {
+            self.chains.hold_again(chain);
         }
         cell.0 += hit.period;
         cell.1 += 1;

@@ -163,9 +163,8 @@ fn batch(load: &Load, events: &[EventId], random: &mut u64) -> Batch {
     for _ in 0..BATCH.min(load.samples) {
         // Few stacks are frequent, as everywhere: the product of two draws.
         let stack = draw(random, load.stacks) * draw(random, load.stacks) / load.stacks;
-        let pick = draw(random, 4 * events.len() as u64) as usize;
-        // A quarter are CPU samples.
-        let event = events.get(pick % (events.len() * 4 / 3));
+        // A stack ends in its tracepoint; a quarter are CPU samples.
+        let event = events.get(stack as usize % (events.len() * 4 / 3));
         let chain = chain_of(stack, &mut batch.frames);
         let device = DEVICES[(stack % 4) as usize];
         let raw = Span {
