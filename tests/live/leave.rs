@@ -98,11 +98,26 @@ fn held(mark: &str) -> Vec<String> {
     held
 }
 
-/// Programs named `netop_…` that no process but this test and its netop holds: another netop on
-/// this host has its own.
-fn programs_left(mark: &str) -> Vec<(u32, String)> {
+/// Processes of this mark that have not ended. One that is closing its descriptors has no environment
+/// any more: new, without one and called as netop's threads are, it is ours.
+fn running(mark: &str, before: &[String]) -> Vec<String> {
+    let mut running = processes();
+    running.retain(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let named = stat.contains("(netop)") || stat.contains("(deadline)");
+        let ended = stat.is_empty() || stat.contains(") Z ");
+        let closing =
+            || fs::read(format!("/proc/{pid}/environ")).map_or(true, |text| text.is_empty());
+        !ended && !before.contains(pid) && (marked(pid, mark) || named && closing())
+    });
+    running
+}
+
+/// Programs named `netop_…` above an id (they only grow) that no process but this test and its
+/// netop holds: another netop on this host has its own.
+fn programs_left(mark: &str, above: u32) -> Vec<(u32, String)> {
     let mut left = programs::loaded();
-    left.retain(|(_, name)| name.starts_with("netop_"));
+    left.retain(|(id, name)| *id > above && name.starts_with("netop_"));
     if left.is_empty() {
         return left;
     }
@@ -124,6 +139,10 @@ fn programs_left(mark: &str) -> Vec<(u32, String)> {
     left
 }
 
+fn newest_program() -> u32 {
+    programs::loaded().last().map_or(0, |(id, _)| *id)
+}
+
 fn until(what: &str, patience: Duration, mut done: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !done() {
@@ -140,6 +159,7 @@ fn until(what: &str, patience: Duration, mut done: impl FnMut() -> bool) -> Dura
 fn however_it_ends_nothing_of_it_is_left_in_the_kernel_a_second_later() {
     let Some(_one) = may_run() else { return };
     for kind in ["q", "INT", "TERM", "HUP", "KILL", "closed terminal"] {
+        let (before, others) = (newest_program(), processes());
         let run = Run::start(kind);
         let (pid, mark) = (run.pid(), run.mark.clone());
         until("perf events", PATIENCE, || held(&mark).len() > 4);
@@ -171,23 +191,26 @@ fn however_it_ends_nothing_of_it_is_left_in_the_kernel_a_second_later() {
             child.try_wait().expect("it is our child").is_some()
         });
         let gone = until(kind, WITHIN, || {
-            held(&mark).is_empty() && programs_left(&mark).is_empty()
+            held(&mark).is_empty()
+                && running(&mark, &others).is_empty()
+                && programs_left(&mark, before).is_empty()
         });
         println!("{kind}: {holds} held, ended after {ended:?}, all gone {gone:?} later");
         drop(open);
     }
 }
 
-/// The look itself sees what is there: this process's own program, and a child's event.
+/// The look itself sees what is there.
 #[test]
 fn a_program_that_is_left_is_found() {
     let Some(_one) = may_run() else { return };
+    let before = newest_program();
     let program = programs::load("netop_left");
     let names = |left: Vec<(u32, String)>| left.into_iter().map(|(_, name)| name).collect();
-    let left: Vec<String> = names(programs_left("nobody"));
+    let left: Vec<String> = names(programs_left("nobody", before));
     assert_eq!(left, ["netop_left"]);
     drop(program);
     until("it goes with its descriptor", WITHIN, || {
-        programs_left("nobody").is_empty()
+        programs_left("nobody", before).is_empty()
     });
 }
