@@ -313,10 +313,10 @@ impl Engine {
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();
             self.cpu_time.forget();
-            self.event_samples.clear();
             self.loss = Loss::default();
             Progress::Working
         };
+        self.event_samples.clear();
         let first = if self.sequence == 0 {
             self.settings.first_interval
         } else {

@@ -59,7 +59,6 @@ impl Engine {
             samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });
-        self.event_samples.clear();
         let sends = |row: &super::registry::Row| row.probe.sends();
         let sender = self.registry.rows.iter().position(sends);
         let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();

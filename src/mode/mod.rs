@@ -82,7 +82,7 @@ impl Origin {
             }
             Origin::MadeUp(seed, pace) => (
                 Box::new(Demo::new(seed, pace, specs)),
-                Box::new(DemoNames::new()),
+                Box::new(DemoNames::default()),
             ),
         };
         let Plan {

@@ -53,7 +53,7 @@ fn main() {
     let registry = Registry::new(Vec::new());
     let mut engine = Engine::new(
         Box::new(Demo::new(1, Pace::AsFastAsPossible, registry.specs())),
-        Box::new(DemoNames::new()),
+        Box::new(DemoNames::default()),
         registry,
         Settings {
             max_overhead_pct: 100.0,
