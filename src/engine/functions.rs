@@ -220,16 +220,16 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
         counted.calls += count.hits;
         counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
         if let Some(cpu) = count.cpu {
-            match counted.per_cpu.iter_mut().find(|c| c.cpu == cpu) {
-                Some(cell) => cell.calls += count.hits,
-                None => counted.per_cpu.push(CpuCalls {
-                    cpu,
-                    calls: count.hits,
-                }),
-            }
+            let calls = count.hits;
+            counted.per_cpu.push(CpuCalls { cpu, calls });
         }
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
+    counted.per_cpu.dedup_by(|later, first| {
+        let same = later.cpu == first.cpu;
+        first.calls += if same { later.calls } else { 0 };
+        same
+    });
     // One CPU that was not counted (it came online just now) makes the sum a guess.
     let wanted = if per_task {
         1

@@ -15,6 +15,7 @@ mod report;
 mod softirq_time;
 mod traffic;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,8 @@ pub struct Engine {
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
     event_samples: FxHashMap<EventId, u64>,
+    /// A value that the kernel has no name for, as text; kept for its room.
+    unnamed: String,
     loss: Loss,
     softnet_inexact: Option<String>,
     /// The device filter names nothing that was seen.
@@ -131,6 +134,7 @@ impl Engine {
             flows: FxHashMap::default(),
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
+            unnamed: String::new(),
             loss: Loss::default(),
             softnet_inexact: None,
             device_unknown: None,
@@ -212,7 +216,6 @@ impl Engine {
                 self.flows.insert(sample.event, flow);
             }
             let event = self.source.session().events.get(sample.event.0 as usize);
-            let mut number = String::new();
             let tag = match what.tag {
                 None => None,
                 Some(Tag::Device(name)) => {
@@ -222,8 +225,9 @@ impl Engine {
                     let name = event
                         .and_then(|e| e.symbol(field, value))
                         .unwrap_or_else(|| {
-                            number = format!("{field} {value:#x}");
-                            &number
+                            self.unnamed.clear();
+                            let _infallible = write!(self.unnamed, "{field} {value:#x}");
+                            &self.unnamed
                         });
                     Some((field, name))
                 }
@@ -309,10 +313,10 @@ impl Engine {
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();
             self.cpu_time.forget();
-            self.event_samples.clear();
             self.loss = Loss::default();
             Progress::Working
         };
+        self.event_samples.clear();
         let first = if self.sequence == 0 {
             self.settings.first_interval
         } else {

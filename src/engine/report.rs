@@ -56,7 +56,7 @@ impl Engine {
             counts: &tick.counts,
             cpus: &self.cpus,
             folded: &folded,
-            samples: &std::mem::take(&mut self.event_samples),
+            samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });
         let sends = |row: &super::registry::Row| row.probe.sends();

@@ -17,6 +17,24 @@ struct Runs {
     ns: u64,
     /// Beginnings and ends seen in this interval.
     seen: [u64; 2],
+    /// Seen, but after the counts were read: the next interval's counts hold them.
+    ahead: [u64; 2],
+    /// Hits of either as counted, and whether all the interval was.
+    counted: [Option<(u64, bool)>; 2],
+}
+
+impl Runs {
+    /// Was every hit of the interval seen? The counts are read before the ring: 60 us on an idle
+    /// host, but many runs where others have the CPU in between.
+    fn whole(&mut self, side: usize) -> bool {
+        let known = self.ahead[side] + std::mem::take(&mut self.seen[side]);
+        let Some((hits, whole_interval)) = self.counted[side].take() else {
+            self.ahead[side] = 0;
+            return false;
+        };
+        self.ahead[side] = known.saturating_sub(hits);
+        whole_interval && known + 1 + hits / 200 >= hits
+    }
 }
 
 impl SoftirqTime {
@@ -39,24 +57,22 @@ impl SoftirqTime {
         counts: &[Counts],
         length_ns: u64,
     ) -> FxHashMap<u32, u64> {
-        let mut exact = FxHashMap::default();
-        for count in counts.iter().filter(|count| count.event == events[1]) {
-            let Some(cpu) = count.cpu else { continue };
-            let runs = self.cpus.entry(cpu).or_default();
-            let entries = counts
-                .iter()
-                .find(|c| c.cpu == Some(cpu) && c.event == events[0]);
-            // The counts and the ring are read some 60 us apart: a run more or less is no gap.
-            let whole = |seen: u64, hits: u64| seen.abs_diff(hits) <= 1 + hits / 200;
-            let whole = whole(runs.seen[1], count.hits)
-                && entries.is_some_and(|entries| whole(runs.seen[0], entries.hits));
-            if whole && count.span_ns >= length_ns / 100 * 98 {
-                exact.insert(cpu, runs.ns);
+        for count in counts {
+            let side = events.iter().position(|event| *event == count.event);
+            if let (Some(side), Some(cpu)) = (side, count.cpu) {
+                let whole_interval = count.span_ns >= length_ns / 100 * 98;
+                let runs = self.cpus.entry(cpu).or_default();
+                runs.counted[side] = Some((count.hits, whole_interval));
             }
         }
-        for runs in self.cpus.values_mut() {
-            runs.ns = 0;
-            runs.seen = [0; 2];
+        let mut exact = FxHashMap::default();
+        for (&cpu, runs) in &mut self.cpus {
+            let ns = std::mem::take(&mut runs.ns);
+            let entries = runs.whole(0);
+            let exits = runs.whole(1);
+            if entries && exits {
+                exact.insert(cpu, ns);
+            }
         }
         exact
     }
@@ -97,6 +113,24 @@ mod tests {
         assert_eq!(times.take(EVENTS, &counts(0, 1, 0), 1_000)[&0], 0);
         times.push(0, true, 1_100);
         assert_eq!(times.take(EVENTS, &counts(0, 0, 1), 1_000)[&0], 200);
+    }
+
+    #[test]
+    fn runs_between_the_reading_of_the_counts_and_of_the_ring_belong_to_the_next_counts() {
+        let mut times = SoftirqTime::default();
+        let run = |times: &mut SoftirqTime, runs: u64| {
+            for at in 0..runs {
+                times.push(0, false, at * 10);
+                times.push(0, true, at * 10 + 4);
+            }
+        };
+        run(&mut times, 140);
+        assert_eq!(times.take(EVENTS, &counts(0, 100, 100), 1_000)[&0], 560);
+        run(&mut times, 60);
+        assert_eq!(times.take(EVENTS, &counts(0, 100, 100), 1_000)[&0], 240);
+        run(&mut times, 60);
+        let lost = times.take(EVENTS, &counts(0, 100, 100), 1_000);
+        assert!(lost.is_empty(), "40 were lost, none was ahead: {lost:?}");
     }
 
     #[test]

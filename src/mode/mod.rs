@@ -26,7 +26,7 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::symbol::HostNames;
 
-use self::names::DemoNames;
+pub use self::names::DemoNames;
 
 /// Runs what was typed.
 pub fn run(cli: &Cli) -> Result<(), Error> {
@@ -84,7 +84,7 @@ impl Origin {
             }
             Origin::MadeUp(seed, pace) => (
                 Box::new(Demo::new(seed, pace, specs)),
-                Box::new(DemoNames::new()),
+                Box::new(DemoNames::default()),
             ),
         };
         let Plan {

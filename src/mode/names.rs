@@ -13,8 +13,8 @@ pub struct DemoNames {
     drivers: FxHashSet<String>,
 }
 
-impl DemoNames {
-    pub fn new() -> DemoNames {
+impl Default for DemoNames {
+    fn default() -> DemoNames {
         DemoNames {
             stages: StageTable::builtin(),
             drivers: ["ice", "mlx4_en"].map(str::to_owned).into_iter().collect(),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn judged() -> Judged {
-        let mut names = DemoNames::new();
+        let mut names = DemoNames::default();
         let mut demo = Demo::new(1, Pace::AsFastAsPossible, Vec::new());
         demo.demand(&Demand {
             interval: Duration::from_secs(1),

@@ -15,6 +15,12 @@ const CONTEXT_USER: u64 = (-512i64) as u64;
 /// Where user code can lie on any architecture: above the null page, below 2^56.
 const USER_SPACE: std::ops::Range<u64> = 0x1000..1 << 56;
 
+/// Distinct chains that are kept: of the window and an interval (about 300 bytes each).
+const CHAINS: usize = 72 * 1024;
+
+/// Cells that an interval keeps apart: as many as chains times the CPUs they ran on.
+pub const CELLS_PER_INTERVAL: usize = 128 * 1024;
+
 /// A chain's slot; valid while it is held.
 pub type ChainId = u32;
 
@@ -72,8 +78,26 @@ pub fn entries(chain: &[u64]) -> impl Iterator<Item = Entry> + '_ {
 }
 
 impl ChainTable {
-    /// The id of a chain, held once more by the caller.
-    pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
+    /// The id of a sampled chain, for a caller that holds it at once or lets it go. `None`: there is
+    /// no chain, or it is new and there are too many.
+    pub fn meet(&mut self, pid: u32, chain: &[u64]) -> Option<ChainId> {
+        if chain.is_empty() {
+            return None;
+        }
+        self.make_key(pid, chain);
+        let known = self.ids.get(self.scratch.as_slice()).copied();
+        known.or_else(|| (self.ids.len() < CHAINS).then(|| self.add()))
+    }
+
+    /// Lets go of a chain that was only met.
+    pub fn forgo(&mut self, id: ChainId) {
+        if self.slots[id as usize].holds == 0 {
+            self.hold_again(id);
+            self.release(id);
+        }
+    }
+
+    fn make_key(&mut self, pid: u32, chain: &[u64]) {
         self.scratch.clear();
         self.scratch.push(u64::from(pid));
         let mut user = false;
@@ -86,14 +110,23 @@ impl ChainTable {
             }
             self.scratch.push(entry);
         }
-        if let Some(&id) = self.ids.get(self.scratch.as_slice()) {
-            self.slots[id as usize].holds += 1;
-            return id;
-        }
+    }
+
+    /// The id of a chain, held once more by the caller.
+    pub fn hold(&mut self, pid: u32, chain: &[u64]) -> ChainId {
+        self.make_key(pid, chain);
+        let known = self.ids.get(self.scratch.as_slice()).copied();
+        let id = known.unwrap_or_else(|| self.add());
+        self.hold_again(id);
+        id
+    }
+
+    /// A chain for the key that was made, held by nobody yet.
+    fn add(&mut self) -> ChainId {
         let key: Arc<[u64]> = self.scratch.as_slice().into();
         let slot = Slot {
             key: Some(Arc::clone(&key)),
-            holds: 1,
+            holds: 0,
             names: None,
             judged: None,
         };
@@ -274,6 +307,20 @@ mod tests {
         assert_eq!(table.hold(1, &[5, 6]), a);
         assert_ne!(table.hold(2, &[5, 6]), a);
         assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn with_too_many_chains_the_known_ones_are_still_told_apart() {
+        let mut table = ChainTable::default();
+        let first = table.meet(1, &[5]);
+        for new in 1..CHAINS as u64 {
+            assert!(table.meet(1, &[100 + new]).is_some());
+        }
+        assert_eq!(table.meet(1, &[5]), first);
+        assert_eq!(table.meet(1, &[6]), None);
+        assert_eq!(table.meet(1, &[]), None, "no chain at all");
+        table.forgo(first.expect("it was met"));
+        assert!(table.meet(1, &[6]).is_some(), "there is room again");
     }
 
     #[test]

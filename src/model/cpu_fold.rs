@@ -3,14 +3,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::chain::{ChainId, ChainTable, Frames, others};
+use super::chain::{CELLS_PER_INTERVAL, ChainId, ChainTable, Frames, others};
 use super::judged::{Judged, KernelFrames};
 use super::names::Names;
 use super::stage::Context;
 use super::window::{StackWindow, Sums, Weighed, heaviest_first};
-
-/// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
-const STACKS_PER_INTERVAL: usize = 32 * 1024;
 
 /// CPU time of one chain of one process on one CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,12 +59,17 @@ impl CpuFold {
 
     /// `period`: ns of the timer, or cycles.
     pub fn push(&mut self, cpu: u32, pid: u32, period: u64, chain: &[u64]) {
-        let apart = self.stacks.len() < STACKS_PER_INTERVAL && !chain.is_empty();
-        let chain = apart.then(|| self.chains.hold(pid, chain));
+        let mut chain = self.chains.meet(pid, chain);
+        if let Some(id) = chain
+            && self.stacks.len() >= CELLS_PER_INTERVAL
+            && !self.stacks.contains_key(&(cpu, pid, chain))
+        {
+            self.chains.forgo(id);
+            chain = None;
+        }
         let cell = self.stacks.entry((cpu, pid, chain)).or_default();
-        if let (Some(chain), true) = (chain, cell.1 > 0) {
-            // The map's key already holds it.
-            self.chains.release(chain);
+        if let (Some(chain), 0) = (chain, cell.1) {
+            self.chains.hold_again(chain);
         }
         cell.0 += period;
         cell.1 += 1;

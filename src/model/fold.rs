@@ -9,12 +9,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chain::{ChainId, ChainTable, Frames, others};
+use super::chain::{CELLS_PER_INTERVAL, ChainId, ChainTable, Frames, others};
 use super::names::Names;
 use super::window::{self, StackWindow, Weighed, heaviest_first};
-
-/// Distinct stacks an interval keeps apart; what comes after is counted without its stack.
-const STACKS_PER_INTERVAL: usize = 32 * 1024;
 
 /// Distinct tags (devices, drop reasons) of one event.
 const TAGS: usize = 256;
@@ -125,18 +122,21 @@ impl Fold {
             let id = self.tag_id(kind, name);
             *self.tags.entry((hit.event, hit.cpu, id)).or_default() += hit.period;
         }
-        let chain = (self.stacks.len() < STACKS_PER_INTERVAL && !hit.chain.is_empty())
-            .then(|| self.chains.hold(hit.pid, hit.chain));
-        let key = (
-            hit.event,
-            hit.cpu,
-            if chain.is_some() { hit.pid } else { 0 },
-            chain,
-        );
+        let mut chain = self.chains.meet(hit.pid, hit.chain);
+        let mut key = (hit.event, hit.cpu, hit.pid, chain);
+        if let Some(id) = chain
+            && self.stacks.len() >= CELLS_PER_INTERVAL
+            && !self.stacks.contains_key(&key)
+        {
+            self.chains.forgo(id);
+            chain = None;
+        }
+        if chain.is_none() {
+            key = (hit.event, hit.cpu, 0, None);
+        }
         let cell = self.stacks.entry(key).or_default();
-        if let (Some(chain), true) = (chain, cell.1 > 0) {
-            // The map's key already holds it.
-            self.chains.release(chain);
+        if let (Some(chain), 0) = (chain, cell.1) {
+            self.chains.hold_again(chain);
         }
         cell.0 += hit.period;
         cell.1 += 1;

@@ -9,12 +9,15 @@ mod cpu;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;
+mod leave;
 #[path = "../net/mod.rs"]
 mod net;
 #[path = "../net/netop.rs"]
 mod netop;
 #[path = "../net/offloads.rs"]
 mod offloads;
+#[path = "../net/programs.rs"]
+mod programs;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 
