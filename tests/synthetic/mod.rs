@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netop::decode::{
-    Batch, ClockKind, Counts, CpuCounters, CpuTime, Demand, Event, EventId, Host, HostSample,
-    LinkCounters, OwnCost, Sample, Session, SlowSample, SourceKind, Span, Tick,
+    Batch, ClockKind, Costs, Counts, CpuCounters, CpuTime, Demand, Event, EventId, Host,
+    HostSample, LinkCounters, OwnCost, Sample, Session, SlowSample, SourceKind, Span, Tick,
 };
 use netop::engine::{Counting, Engine, Registry, Settings};
 use netop::error::Error;
@@ -51,6 +51,7 @@ impl Synthetic {
                 symbols: vec![("reason".into(), 6, "SOCKET_RCVBUFF".into())],
                 spec,
                 missing: None,
+                gate: false,
             })
             .collect();
         // The softirqs' beginnings and ends are not sampled on a busy host.
@@ -73,6 +74,8 @@ impl Synthetic {
                 },
                 source: SourceKind::Demo,
                 events,
+                costs: Costs::default(),
+                no_gate: None,
             },
             load,
             made,
@@ -111,6 +114,8 @@ impl Synthetic {
             pid: None,
             hits: 20_000 + u64::from(cpu),
             span_ns: INTERVAL_NS,
+            gate: false,
+            spread: None,
         };
         let events = 0..self.session.events.len();
         let counts = (0..self.load.cpus)
