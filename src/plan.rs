@@ -129,10 +129,11 @@ fn counting(typed: cli::Counting, tracefs: &Result<Tracefs, String>) -> Result<C
             demand_events(tracefs, "--counting perf counts events")?;
             Ok(Counting::Perf)
         }
-        cli::Counting::Bpf => Err(Error::unavailable(
-            "this netop has no BPF programs to count with",
-            "netop --counting perf",
-        )),
+        // Whether they load is known once they were tried.
+        cli::Counting::Bpf => {
+            demand_events(tracefs, "--counting bpf counts events")?;
+            Ok(Counting::Bpf)
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::governor::{COUNT_NS, Governor, LIGHT_SAMPLE, SAMPLE_NS};
+use super::governor::{Governor, LIGHT_SAMPLE};
 use super::registry::Registry;
-use crate::decode::{Attach, EventId, Session};
+use crate::decode::{Attach, Costs, EventId, Session};
 use crate::model::Want;
 
 /// The share of the budget that timing each run of the softirqs may take.
@@ -17,14 +17,14 @@ const FEWEST_HZ: u32 = 19;
 impl Governor {
     /// CPU samples come first, they say what everything costs; but half of a small budget is all
     /// they get, and below [`FEWEST_HZ`] they say nothing.
-    pub(super) fn clock_hz(&self, want: &Want) -> u32 {
+    pub(super) fn clock_hz(&self, want: &Want, costs: Costs) -> u32 {
         if self.nothing_opened(want).is_some() {
             return 0;
         }
         if self.budget_pct >= 100.0 {
             return want.clock_hz;
         }
-        let affordable = (self.budget_pct * 1e7 * CLOCK_SHARE / SAMPLE_NS) as u32;
+        let affordable = (self.budget_pct * 1e7 * CLOCK_SHARE / costs.sample_ns()) as u32;
         if affordable < want.clock_hz.min(FEWEST_HZ) {
             return 0;
         }
@@ -51,7 +51,9 @@ impl Governor {
         let budget = self.budget_pct * 1e7;
         session.host.cpus.iter().all(|cpu| {
             let runs = self.runs.get(cpu).copied().unwrap_or(0.0);
-            let ns = 2.0 * runs * (COUNT_NS + LIGHT_SAMPLE * SAMPLE_NS);
+            let ns = 2.0
+                * runs
+                * (session.costs.hit_ns(false) + LIGHT_SAMPLE * session.costs.sample_ns());
             let spent = spent.get(cpu).copied().unwrap_or(0.0);
             ns <= budget * TIMING_SHARE && spent + ns <= budget
         })

@@ -1,10 +1,12 @@
 //! The function table: who counted each row in this interval, and what its samples add.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::cpus::Cpus;
+use super::estimate::Estimates;
 use super::governor::{FreeNow, Plan};
 use super::registry::Registry;
 use crate::decode::{Counts, EventId, Session};
@@ -31,6 +33,8 @@ pub struct Interval<'a> {
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
+    /// Of the events that are counted a part of the time.
+    estimates: Estimates,
 }
 
 struct Kept {
@@ -49,6 +53,10 @@ struct Counted {
     calls: u64,
     rate: f64,
     per_cpu: Vec<CpuCalls>,
+    /// Counted a part of the time: calls and rate are estimates.
+    estimated: bool,
+    /// 95 % half-width of `calls`.
+    error: Option<f64>,
 }
 
 impl Functions {
@@ -69,7 +77,10 @@ impl Functions {
                 }
             })
             .collect();
-        Functions { rows }
+        Functions {
+            rows,
+            estimates: Estimates::default(),
+        }
     }
 
     pub fn name(&self, row: usize) -> Arc<str> {
@@ -77,6 +88,9 @@ impl Functions {
     }
 
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
+        let parts = interval.plan.parts.iter();
+        let events = parts.flat_map(|(row, _)| interval.registry.rows[*row].events.clone());
+        self.estimates.keep(&events.collect::<Vec<_>>());
         (0..self.rows.len())
             .map(|row| self.row(row, interval))
             .collect()
@@ -90,7 +104,7 @@ impl Functions {
             .filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
             Some(free) => by_proc(free, interval),
-            None => by_perf(events, interval),
+            None => by_event(events, interval, &mut self.estimates),
         };
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
@@ -131,8 +145,8 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: false,
-            error: None,
+            estimated: counted.estimated,
+            error: counted.error,
             packets_per_hit,
             bytes_per_hit: mean(sums.bytes, sums.with_bytes),
             cpu_pct: None,
@@ -154,18 +168,25 @@ impl Functions {
             }),
             history: kept.series.history(),
             doc: Arc::clone(&kept.doc),
-            label: label(counted.source, free).into(),
+            label: label(counted.source, free, part_of(row, interval.plan)).into(),
             asked,
             symbols: probe.symbols(),
         }
     }
 }
 
-fn label(source: Option<Backing>, free: Option<Free>) -> &'static str {
-    match (source, free) {
-        (Some(Backing::Proc), Some(free)) => free.label(),
-        (Some(source), _) => source.name(),
-        (None, _) => "–",
+/// The percentage of the time that a row is counted; `None`: all of it.
+fn part_of(row: usize, plan: &Plan) -> Option<u8> {
+    let part = plan.parts.iter().find(|(part, _)| *part == row);
+    part.map(|(_, share)| *share)
+}
+
+fn label(source: Option<Backing>, free: Option<Free>, part: Option<u8>) -> Cow<'static, str> {
+    match (source, free, part) {
+        (Some(Backing::Proc), Some(free), _) => free.label().into(),
+        (Some(source), _, Some(part)) => format!("{} {part}%", source.name()).into(),
+        (Some(source), ..) => source.name().into(),
+        (None, ..) => "–".into(),
     }
 }
 
@@ -184,16 +205,16 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
     let rate = calls as f64 * 1e9 / interval.length_ns.max(1) as f64;
     Counted {
         source: Some(Backing::Proc),
-        partial: false,
         calls,
         rate,
         per_cpu,
+        ..Counted::default()
     }
 }
 
 /// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
 /// whose usable events was not counted is not counted.
-fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
+fn by_event(events: &[EventId], interval: &Interval<'_>, estimates: &mut Estimates) -> Counted {
     let per_task = !interval.want.pids.is_empty();
     let usable = |e: &EventId| {
         interval
@@ -205,11 +226,26 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
     let mut counted = Counted::default();
     let mut found = Vec::new();
     let mut gated = false;
+    let mut variance = Some(0.0);
+    let length_s = interval.length_ns as f64 / 1e9;
     for count in interval
         .counts
         .iter()
         .filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task)
     {
+        if let (Some(spread), Some(cpu)) = (count.spread, count.cpu) {
+            let rate = count.hits as f64 * 1e9 / count.span_ns.max(1) as f64;
+            let calls = (rate * length_s).round() as u64;
+            let more = estimates.variance(count, spread, interval.length_ns);
+            variance = variance.zip(more).map(|(sum, more)| sum + more);
+            found.push(count.event);
+            gated |= count.gate;
+            counted.estimated = true;
+            counted.calls += calls;
+            counted.rate += rate;
+            counted.per_cpu.push(CpuCalls { cpu, calls });
+            continue;
+        }
         // Attached or let go within the interval: too little of it was seen to speak of it.
         if count.span_ns < interval.length_ns / 2 {
             continue;
@@ -230,6 +266,8 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
         first.calls += if same { later.calls } else { 0 };
         same
     });
+    let error = variance.map(|rate: f64| rate.sqrt() * length_s);
+    counted.error = error.filter(|_| counted.estimated);
     // One CPU that was not counted (it came online just now) makes the sum a guess.
     let wanted = if per_task {
         1

@@ -1,23 +1,20 @@
 //! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
 //! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
-//! then rows from the end of the priorities; every step is said.
+//! then rows from the end of the priorities (`ladder`); every step is said.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::backoff::Backoff;
 use super::clocks;
+use super::ladder::{Candidate, Standing};
 use super::phrase::Said;
 use super::registry::Registry;
-use crate::decode::{Attach, Counts, EventId, Session};
+use crate::decode::{Attach, Costs, Counts, EventId, Session};
 use crate::model::Want;
 use crate::probe::Free;
-
-/// Cost of a counted hit and of a sample with its call chain, ns (peers.md 0.4, style of
-/// crates.md 1: 0.14–0.2 µs and 4.2–4.7 µs; the upper ends).
-pub const COUNT_NS: f64 = 200.0;
-pub const SAMPLE_NS: f64 = 4700.0;
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
 const STACKS: u32 = 49;
@@ -30,13 +27,20 @@ pub const LIGHT_SAMPLE: f64 = 0.2;
 const OWN_INTERVALS: usize = 3;
 
 /// A row that was shed comes back only when it would leave this share of the budget free.
-const COMES_BACK: f64 = 0.7;
+pub(super) const COMES_BACK: f64 = 0.7;
+
+/// How the reason of a row begins that is not counted to save CPU.
+const TOO_DEAR: &str = "counting it would take";
+
+const BACKED_OFF: &str = "let go because drops rose when it was attached; e counts it all the same";
 
 /// Who may count (`--counting`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
-    /// The free counters where they serve, else perf events.
+    /// The free counters where they serve, else the gate, else perf events.
     Auto,
+    /// The gate for everything it can count.
+    Bpf,
     /// perf events for everything.
     Perf,
     /// Only the free counters.
@@ -53,6 +57,8 @@ pub struct Plan {
     pub reasons: Vec<Option<Arc<str>>>,
     /// The gate counts per process.
     pub by_process: bool,
+    /// Rows that are counted a part of the time, and what percentage.
+    pub parts: Vec<(usize, u8)>,
     /// One phrase for the header.
     pub phrase: String,
 }
@@ -75,11 +81,31 @@ pub struct Governor {
     pub(super) runs: FxHashMap<u32, f64>,
     /// Packets/s that a CPU takes in: what an event that was never measured is expected to hit.
     packets: FxHashMap<u32, f64>,
-    attached: Vec<EventId>,
+    pub(super) attached: Vec<EventId>,
+    /// How each row was counted, and for how many intervals it stays that way if not fully.
+    pub(super) standings: FxHashMap<usize, (Standing, u32)>,
+    /// Percent of the time for those that are counted a part of it.
+    pub(super) part: u8,
+    pub(super) backoff: Backoff,
     /// An interval has been measured; before that there is nothing to forecast from.
     pub(super) learnt: bool,
     /// netop's own time of the last intervals, percent of one CPU.
     own: VecDeque<f64>,
+}
+
+/// What an interval brought that the governor learns from.
+pub struct Measured<'a> {
+    pub counts: &'a [Counts],
+    pub costs: Costs,
+    /// Packets taken in and runs of the network's softirqs, per second and CPU.
+    pub packets: FxHashMap<u32, f64>,
+    pub runs: FxHashMap<u32, f64>,
+    /// Samples per second and CPU, in units of one with a stack.
+    pub samples: FxHashMap<u32, f64>,
+    /// netop's own CPU time.
+    pub own_pct: f64,
+    pub cpus: usize,
+    pub seconds: f64,
 }
 
 /// Which rows the free counters can serve now.
@@ -107,49 +133,50 @@ impl Governor {
             runs: FxHashMap::default(),
             packets: FxHashMap::default(),
             attached: Vec::new(),
+            standings: FxHashMap::default(),
+            part: 100,
+            backoff: Backoff::default(),
             learnt: false,
             own: VecDeque::new(),
         }
     }
 
-    /// Learns from an interval and says what it cost. `samples` per CPU; `own_pct`: netop's own
-    /// CPU time, which may run anywhere.
-    pub fn learn(
-        &mut self,
-        counts: &[Counts],
-        (packets, runs): (FxHashMap<u32, f64>, FxHashMap<u32, f64>),
-        samples_per_s: &FxHashMap<u32, f64>,
-        own_pct: f64,
-        cpus: usize,
-    ) -> Cost {
+    /// Learns from an interval and says what it cost. `samples` per second and CPU; `own_pct`:
+    /// netop's own CPU time, which may run anywhere.
+    pub fn learn(&mut self, interval: &Measured<'_>) -> Cost {
         for (_, age) in self.rates.values_mut() {
             *age += 1;
         }
         // A rate that was not measured for half a minute says nothing any more.
         self.rates.retain(|_, (_, age)| *age < 30);
-        self.packets = packets;
-        self.runs = runs;
-        self.own.push_back(own_pct / cpus.max(1) as f64);
+        self.packets.clone_from(&interval.packets);
+        self.runs.clone_from(&interval.runs);
+        self.calm();
+        let share = interval.own_pct / interval.cpus.max(1) as f64;
+        self.own.push_back(share);
         if self.own.len() > OWN_INTERVALS {
             self.own.pop_front();
         }
         self.learnt = true;
+        let seconds = interval.seconds.max(1e-9);
         let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
         let mut anywhere = 0.0;
-        for count in counts.iter().filter(|c| c.span_ns > 0) {
-            let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
+        for count in interval.counts.iter().filter(|c| c.span_ns > 0) {
+            let spent = count.hits as f64 / seconds * interval.costs.hit_ns(count.gate);
             match count.cpu {
                 Some(cpu) => {
+                    let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
                     self.rates.insert((count.event, cpu), (rate, 0));
-                    *ns.entry(cpu).or_default() += rate * COUNT_NS;
+                    *ns.entry(cpu).or_default() += spent;
                 }
-                None => anywhere += rate * COUNT_NS,
+                // The gate has counted it wide as well.
+                None if count.gate => anywhere += spent / 2.0,
+                None => anywhere += spent,
             }
         }
-        for (&cpu, rate) in samples_per_s {
-            *ns.entry(cpu).or_default() += rate * SAMPLE_NS;
+        for (&cpu, rate) in &interval.samples {
+            *ns.entry(cpu).or_default() += rate * interval.costs.sample_ns();
         }
-        let share = own_pct / cpus.max(1) as f64;
         let per_cpu: FxHashMap<u32, f64> = ns
             .into_iter()
             .map(|(cpu, ns)| (cpu, ns / 1e7 + share))
@@ -163,7 +190,7 @@ impl Governor {
             busiest_cpu: busiest.map(|(cpu, _)| *cpu),
             all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>()
                 + anywhere / 1e7
-                + own_pct,
+                + interval.own_pct,
             per_cpu,
         }
     }
@@ -178,12 +205,6 @@ impl Governor {
         }
     }
 
-    /// What a second of counting these events is expected to cost a CPU.
-    fn counting_ns(&self, events: &[EventId], cpu: u32, seldom: bool) -> f64 {
-        let hits = events.iter().map(|&e| self.expected(e, cpu, seldom));
-        hits.sum::<f64>() * COUNT_NS
-    }
-
     /// What to open for the coming interval.
     pub fn plan(
         &mut self,
@@ -194,110 +215,167 @@ impl Governor {
     ) -> Plan {
         let mut plan = Plan {
             reasons: vec![None; registry.rows.len()],
+            clock_hz: self.clock_hz(want, session.costs),
             ..Plan::default()
         };
-        let filtered = !want.pids.is_empty() || want.device.is_some();
-        let asked = |row: usize| {
-            let name = registry.rows[row].probe.function();
-            want.exact.contains(name) || want.drill.as_deref() == Some(name)
-        };
-        let drilled =
-            |row: usize| want.drill.as_deref() == Some(registry.rows[row].probe.function());
-        let mut order: Vec<usize> = (0..registry.rows.len()).collect();
-        order.sort_by_key(|&row| (!asked(row), registry.rows[row].probe.priority(), row));
-
-        let budget_ns = self.budget_pct * 1e7;
-        plan.clock_hz = self.clock_hz(want);
-        // Reading names is a burst now and then; what netop always takes is the least of some.
-        let own_pct = self.own.iter().copied().fold(f64::INFINITY, f64::min);
-        let own_pct = if own_pct.is_finite() { own_pct } else { 0.0 };
-        let clock_ns = f64::from(plan.clock_hz) * SAMPLE_NS + own_pct * 1e7;
-        let cpus = session.host.cpus.iter();
-        let mut spent: FxHashMap<u32, f64> = cpus.map(|&cpu| (cpu, clock_ns)).collect();
-        let mut opened: Vec<(usize, EventId, bool)> = Vec::new();
-        let mut shed: Vec<&str> = Vec::new();
+        let candidates = self.candidates(want, registry, session, free, &mut plan);
+        let cpus = &session.host.cpus;
+        let mut spent = vec![self.standing_ns(&plan, session.costs); cpus.len()];
+        let (mut full, mut dear, mut roomy) = (Vec::new(), Vec::new(), Vec::new());
         let mut forced_over: Option<&str> = None;
-        for row in order {
-            let probe = &registry.rows[row].probe;
+        let budget_ns = self.budget_pct * 1e7;
+        let unlimited = self.budget_pct >= 100.0;
+        for candidate in candidates {
+            // Nothing is attached before it is known what it would cost.
+            if !self.learnt && !unlimited && !candidate.asked {
+                continue;
+            }
+            let worst = candidate.worst(&spent, 1.0);
+            if worst <= budget_ns * COMES_BACK {
+                roomy.push(candidate.row);
+            }
+            let fits = unlimited || worst <= self.limit_of(&candidate, budget_ns);
+            if fits || candidate.asked {
+                if !fits {
+                    forced_over.get_or_insert(registry.rows[candidate.row].probe.function());
+                }
+                candidate.spend(&mut spent, 1.0);
+                full.push(candidate);
+            } else {
+                dear.push(candidate);
+            }
+        }
+        let share = self.part_of_the_time(&mut dear, &spent, |candidate, worst| {
+            plan.reasons[candidate.row] = Some(self.too_dear(worst).into());
+        });
+        for candidate in &dear {
+            candidate.spend(&mut spent, f64::from(share) / 100.0);
+        }
+        self.remember(&plan, &full, &dear, &roomy);
+        self.part = share;
+        let stacks = self.stacks(&full, session, &spent);
+        let shown = full
+            .iter()
+            .map(|c| (c, 100))
+            .chain(dear.iter().map(|c| (c, share)));
+        for (candidate, duty_pct) in shown {
+            let stacks = if duty_pct == 100 { stacks } else { 0.0 };
+            let probe = &registry.rows[candidate.row].probe;
+            plan.attached
+                .extend(candidate.events.iter().map(|&event| Attach {
+                    event,
+                    stacks_per_s: (target(candidate.drilled) * stacks) as u32,
+                    every: false,
+                    wide: true,
+                    per_task: !want.pids.is_empty(),
+                    gate: self.gates(event, session, want),
+                    everyone: probe.sends(),
+                    duty_pct,
+                }));
+        }
+        let spent = cpus.iter().copied().zip(spent).collect();
+        if self.times_softirqs(want, session, registry, &spent) {
+            plan.attached.extend(registry.softirq.map(clocks::timed));
+        }
+        plan.attached.sort_by_key(|a| a.event);
+        plan.attached.dedup_by_key(|a| a.event);
+        self.tell_backoff(&full, &dear);
+        let name = |c: &Candidate| registry.rows[c.row].probe.function();
+        let shed: Vec<&str> = (registry.rows.iter().zip(&plan.reasons))
+            .filter(|(_, why)| why.as_deref().is_some_and(|why| why.starts_with(TOO_DEAR)))
+            .map(|(row, _)| row.probe.function())
+            .collect();
+        plan.parts = dear.iter().map(|c| (c.row, share)).collect();
+        plan.phrase = Said {
+            want,
+            counting: self.counting,
+            shed: &shed,
+            parts: &dear.iter().map(name).collect::<Vec<_>>(),
+            share,
+            over: forced_over,
+            stacks,
+            missing: plan.reasons.iter().flatten().count() - shed.len(),
+            clock_hz: plan.clock_hz,
+        }
+        .phrase();
+        plan
+    }
+
+    /// The rows whose events may be opened, in the order of the budget: what the user asked for,
+    /// then by priority. The others have their reason.
+    fn candidates(
+        &self,
+        want: &Want,
+        registry: &Registry,
+        session: &Session,
+        free: FreeNow,
+        plan: &mut Plan,
+    ) -> Vec<Candidate> {
+        let filtered = !want.pids.is_empty() || want.device.is_some();
+        let mut candidates = Vec::new();
+        for (row, known) in registry.rows.iter().enumerate() {
+            let probe = &known.probe;
             let served = !filtered && probe.free().is_some_and(|f| free.serves(f));
             if let Some(why) = self.nothing_opened(want) {
                 plan.reasons[row] = (!served).then(|| why.into());
                 continue;
             }
-            let wide = drilled(row) || !served || self.counting == Counting::Perf;
-            if !wide {
+            let drilled = want.drill.as_deref() == Some(probe.function());
+            if served && !drilled {
                 continue;
             }
-            let usable = match usable(registry, session, row, want) {
+            let events = match usable(registry, session, row, want) {
                 Ok(usable) => usable,
                 Err(reason) => {
-                    if !served {
-                        plan.reasons[row] = Some(reason.into());
-                    }
+                    plan.reasons[row] = (!served).then(|| reason.into());
                     continue;
                 }
             };
-            // Counted per task, a hit costs once more.
-            let times = if want.pids.is_empty() { 1.0 } else { 2.0 };
-            let mut after = spent.clone();
-            for &cpu in &session.host.cpus {
-                *after.entry(cpu).or_default() +=
-                    times * self.counting_ns(&usable, cpu, probe.priority() == 1);
-            }
-            let worst = after.values().copied().fold(0.0, f64::max);
-            let open_already = usable.iter().all(|event| self.attached.contains(event));
-            let limit = if open_already {
-                budget_ns
-            } else {
-                budget_ns * COMES_BACK
-            };
-            let must = asked(row) || probe.priority() == 0;
-            if !self.learnt && self.budget_pct < 100.0 && probe.priority() > 1 && !must {
+            let asked = drilled || want.exact.contains(probe.function());
+            if !asked && events.iter().any(|&event| self.backoff.banned(event)) {
+                plan.reasons[row] = Some(BACKED_OFF.into());
                 continue;
             }
-            if worst > limit && self.budget_pct < 100.0 {
-                if !must {
-                    shed.push(probe.function());
-                    plan.reasons[row] = Some(self.too_dear(worst).into());
-                    continue;
-                }
-                forced_over.get_or_insert(probe.function());
-            }
-            spent = after;
-            opened.extend(usable.into_iter().map(|event| (row, event, drilled(row))));
+            let seldom = probe.priority() == 1;
+            let cost = |&cpu: &u32| -> f64 {
+                let hit = |&event: &EventId| {
+                    let gate = self.gates(event, session, want);
+                    // Counted per task, a hit costs once more, or a look into a table.
+                    let times = match (want.pids.is_empty(), gate) {
+                        (true, _) => 1.0,
+                        (false, true) => 1.5,
+                        (false, false) => 2.0,
+                    };
+                    times * self.expected(event, cpu, seldom) * session.costs.hit_ns(gate)
+                };
+                events.iter().map(hit).sum()
+            };
+            candidates.push(Candidate {
+                row,
+                asked,
+                drilled,
+                priority: probe.priority(),
+                cost: session.host.cpus.iter().map(cost).collect(),
+                events,
+            });
         }
-        let stacks = self.stacks(&opened, session, &spent);
-        let per_task = !want.pids.is_empty();
-        plan.attached = opened
-            .iter()
-            .map(|&(_, event, drill)| Attach {
-                event,
-                stacks_per_s: (target(drill) * stacks) as u32,
-                every: false,
-                wide: true,
-                per_task,
-                gate: session.events[event.0 as usize].gate,
-                everyone: false,
-                duty_pct: 100,
-            })
-            .collect();
-        if self.times_softirqs(want, session, registry, &spent) {
-            plan.attached.extend(registry.softirq.map(clocks::timed));
-        }
-        plan.attached.sort_by_key(|a| a.event);
-        self.attached = plan.attached.iter().map(|a| a.event).collect();
-        let missing = plan.reasons.iter().flatten().count() - shed.len();
-        plan.phrase = Said {
-            want,
-            counting: self.counting,
-            shed: &shed,
-            over: forced_over,
-            stacks,
-            missing,
-            clock_hz: plan.clock_hz,
-        }
-        .phrase();
-        plan
+        candidates.sort_by_key(|c| (!c.asked, c.priority, c.row));
+        candidates
+    }
+
+    /// Does a BPF program count this event? It tells processes of a list apart, not their children.
+    fn gates(&self, event: EventId, session: &Session, want: &Want) -> bool {
+        let known = session.events.get(event.0 as usize);
+        let families = want.children && !want.pids.is_empty();
+        self.counting != Counting::Perf && !families && known.is_some_and(|e| e.gate)
+    }
+
+    /// What netop takes of every CPU whatever is counted, ns per second. Reading names is a burst
+    /// now and then; what netop always takes is the least of some intervals.
+    fn standing_ns(&self, plan: &Plan, costs: Costs) -> f64 {
+        let own = self.own.iter().copied().fold(f64::INFINITY, f64::min);
+        let own = if own.is_finite() { own } else { 0.0 };
+        f64::from(plan.clock_hz) * costs.sample_ns() + own * 1e7
     }
 
     /// Why no event is opened at all.
@@ -311,7 +389,7 @@ impl Governor {
 
     fn too_dear(&self, worst_ns: f64) -> String {
         format!(
-            "counting it would take netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
+            "{TOO_DEAR} netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
             worst_ns / 1e7,
             self.budget_pct * COMES_BACK,
             self.budget_pct
@@ -319,24 +397,20 @@ impl Governor {
     }
 
     /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.
-    fn stacks(
-        &self,
-        opened: &[(usize, EventId, bool)],
-        session: &Session,
-        spent: &FxHashMap<u32, f64>,
-    ) -> f64 {
+    fn stacks(&self, full: &[Candidate], session: &Session, spent: &[f64]) -> f64 {
         let mut share: f64 = 1.0;
         if self.budget_pct >= 100.0 {
             return share;
         }
-        for &cpu in &session.host.cpus {
-            let wanted: f64 = opened
-                .iter()
-                .map(|&(_, event, drill)| {
-                    self.expected(event, cpu, false).min(target(drill)) * SAMPLE_NS
-                })
-                .sum();
-            let left = (self.budget_pct * 1e7 - spent.get(&cpu).copied().unwrap_or(0.0)).max(0.0);
+        for (&cpu, spent) in session.host.cpus.iter().zip(spent) {
+            let samples = |candidate: &Candidate| -> f64 {
+                let target = target(candidate.drilled);
+                let events = candidate.events.iter();
+                let rates = events.map(|&event| self.expected(event, cpu, false).min(target));
+                rates.sum()
+            };
+            let wanted = full.iter().map(samples).sum::<f64>() * session.costs.sample_ns();
+            let left = (self.budget_pct * 1e7 - spent).max(0.0);
             if wanted > left {
                 share = share.min(left / wanted);
             }
@@ -381,4 +455,4 @@ fn usable(
 
 #[cfg(test)]
 #[path = "governor_tests.rs"]
-mod tests;
+pub(super) mod tests;

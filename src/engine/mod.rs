@@ -1,12 +1,15 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
+mod backoff;
 mod bucket;
 mod clocks;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
+mod estimate;
 mod functions;
 mod governor;
+mod ladder;
 mod losses;
 mod phrase;
 mod processes;
@@ -24,7 +27,7 @@ use rustc_hash::FxHashMap;
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::functions::Functions;
-use self::governor::{FreeNow, Governor, Plan};
+use self::governor::{FreeNow, Governor, Measured, Plan};
 use self::losses::Losses;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
@@ -299,13 +302,19 @@ impl Engine {
             .cpu_ns
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
         let online = self.source.session().host.cpus.len();
-        let cost = self.governor.learn(
-            &tick.counts,
-            (self.cpus.packet_rates(), self.cpus.run_rates()),
-            &rates,
-            own_pct.unwrap_or(0.0),
-            online,
-        );
+        let cost = self.governor.learn(&Measured {
+            counts: &tick.counts,
+            costs: self.source.session().costs,
+            packets: self.cpus.packet_rates(),
+            runs: self.cpus.run_rates(),
+            samples: rates,
+            own_pct: own_pct.unwrap_or(0.0),
+            cpus: online,
+            seconds,
+        });
+        if let Some(why) = self.governor.backoff.learn(self.losses.rate()) {
+            self.note(&why);
+        }
         let progress = if self.warm {
             Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
@@ -338,7 +347,7 @@ impl Engine {
     }
 
     fn free_now(&self) -> FreeNow {
-        let usable = self.settings.counting != Counting::Perf
+        let usable = !matches!(self.settings.counting, Counting::Perf | Counting::Bpf)
             && self.want.pids.is_empty()
             && self.want.device.is_none();
         FreeNow {

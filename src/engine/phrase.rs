@@ -10,6 +10,9 @@ pub struct Said<'a> {
     pub counting: Counting,
     /// Rows that are not counted to save CPU.
     pub shed: &'a [&'a str],
+    /// Rows that are counted `share` percent of the time.
+    pub parts: &'a [&'a str],
+    pub share: u8,
     /// The first row that had to be counted over the budget.
     pub over: Option<&'a str>,
     /// The share of the wanted stacks that is taken.
@@ -30,6 +33,14 @@ impl Said<'_> {
         let mut phrase = String::new();
         if let Some(function) = self.over {
             let _infallible = write!(phrase, "over budget for {function}, ! detaches; ");
+        }
+        if let [first, rest @ ..] = self.parts {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let share = self.share;
+            let _infallible = write!(phrase, "{first}{more} counted {share}% of the time; ");
         }
         match self.shed {
             [] => {}

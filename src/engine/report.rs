@@ -246,6 +246,8 @@ impl Engine {
             governor: self.plan.phrase.clone(),
             counting: if self.plan.attached.is_empty() {
                 "proc"
+            } else if self.plan.attached.iter().any(|attach| attach.gate) {
+                "bpf"
             } else {
                 "perf"
             },

@@ -11,8 +11,25 @@ use crate::decode::{Attach, Counts, Demand, EventId};
 use crate::sys::monotonic_ns;
 
 impl Live {
+    /// Waits for the gate; `Err`: why there is none.
+    pub fn demand_gate(&mut self) -> Result<(), String> {
+        self.finish_loading();
+        match &self.session.no_gate {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn finish_loading(&mut self) {
+        if let Some(loading) = self.loading.take() {
+            let loaded = loading.join();
+            self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
+            self.measure_costs();
+        }
+    }
+
     /// The gate is there, or it is said why not.
-    pub(super) fn take_gate(&mut self, loaded: Result<Gated, String>) {
+    fn take_gate(&mut self, loaded: Result<Gated, String>) {
         match loaded {
             Ok(gate) => {
                 for (index, event) in (0..).zip(&mut self.catalog.events) {
