@@ -107,9 +107,9 @@ mod tests {
             let (mut windows, mut hits) = (Vec::new(), 0.0);
             for place in 0..20 {
                 if random(seed) < 0.2 {
-                    let seen: f64 = slots[place * 5..place * 5 + 5].iter().sum();
-                    windows.push(seen / 0.05);
-                    hits += seen;
+                    let within: f64 = slots[place * 5..place * 5 + 5].iter().sum();
+                    windows.push(within / 0.05);
+                    hits += within;
                 }
             }
             let n = windows.len() as f64;

@@ -72,7 +72,7 @@ impl Live {
             let after = gated(&demand, before.event);
             if after.is_none_or(|after| counted_differently(before, &after)) {
                 gate.detach(before.event, now, started, &mut self.brought);
-                self.tell(Order::Detach(before.event));
+                self.tell(&Order::Detach(before.event));
             }
         }
         for attach in demand.attached.iter().filter(|a| a.gate) {
@@ -88,7 +88,7 @@ impl Live {
                 Some(before) => {
                     gate.aim(attach, &demand);
                     if before.stacks_per_s != attach.stacks_per_s {
-                        self.tell(Order::Aim {
+                        self.tell(&Order::Aim {
                             event: attach.event,
                             stacks_per_s: attach.stacks_per_s,
                         });
@@ -123,7 +123,7 @@ impl Live {
         })
     }
 
-    fn tell(&self, order: Order) {
+    fn tell(&self, order: &Order) {
         for station in &self.stations {
             station.order(order.clone());
         }
@@ -186,7 +186,7 @@ impl Live {
             Some(gate) if self.demand.attached.iter().any(|a| gated(&a)) => {
                 gate.count(duty, monotonic_ns);
             }
-            _ => self.tell(Order::Window {
+            _ => self.tell(&Order::Window {
                 event: duty.event,
                 on: duty.on,
             }),
