@@ -7,12 +7,11 @@ use rustc_hash::FxHashMap;
 use super::cpus::Cpus;
 use super::governor::{FreeNow, Plan};
 use super::registry::Registry;
-use crate::decode::{Counts, EventId, Session};
-use crate::model::{Backing, CpuCalls, Folded, Function, Series, Share, Sums, Want};
+use super::spreads::{Spreads, estimated};
+use super::top;
+use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session};
+use crate::model::{Backing, CpuCalls, Folded, Function, Series, Sums, Want};
 use crate::probe::Free;
-
-/// Shares shown of what a function's hits were about.
-const TOP: usize = 8;
 
 /// What an interval brought.
 pub struct Interval<'a> {
@@ -22,6 +21,9 @@ pub struct Interval<'a> {
     pub plan: &'a Plan,
     pub free: FreeNow,
     pub counts: &'a [Counts],
+    /// Of gated events, exact.
+    pub carried: &'a [Carried],
+    pub devices: &'a [DeviceCounts],
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
     pub samples: &'a FxHashMap<EventId, u64>,
@@ -31,6 +33,7 @@ pub struct Interval<'a> {
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
+    spreads: Spreads,
 }
 
 struct Kept {
@@ -38,6 +41,8 @@ struct Kept {
     event: Arc<str>,
     doc: Arc<str>,
     series: Series,
+    /// Packets per hit of the last interval are exact.
+    exact_packets: bool,
 }
 
 /// A count, however it was come by.
@@ -49,6 +54,9 @@ struct Counted {
     calls: u64,
     rate: f64,
     per_cpu: Vec<CpuCalls>,
+    /// Counted a part of the time: percent of it.
+    part: Option<f64>,
+    error: Option<f64>,
 }
 
 impl Functions {
@@ -66,17 +74,27 @@ impl Functions {
                     event: events.join(" + ").into(),
                     doc: row.probe.doc().into(),
                     series: Series::default(),
+                    exact_packets: false,
                 }
             })
             .collect();
-        Functions { rows }
+        Functions {
+            rows,
+            spreads: Spreads::default(),
+        }
     }
 
     pub fn name(&self, row: usize) -> Arc<str> {
         Arc::clone(&self.rows[row].name)
     }
 
+    /// The packets per hit of the last interval were counted, not sampled.
+    pub fn exact_packets(&self, row: usize) -> bool {
+        self.rows[row].exact_packets
+    }
+
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
+        self.spreads.take(interval.counts);
         (0..self.rows.len())
             .map(|row| self.row(row, interval))
             .collect()
@@ -90,7 +108,7 @@ impl Functions {
             .filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
             Some(free) => by_proc(free, interval),
-            None => by_perf(events, interval),
+            None => by_events(events, interval, &self.spreads),
         };
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
@@ -110,16 +128,15 @@ impl Functions {
                 all
             });
         let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
-        let packets_per_hit = mean(sums.packets, sums.with_packets);
-        let top: Vec<Share> = (interval.folded.tags.iter())
-            .filter(|tagged| events.iter().any(|e| e.0 == tagged.event))
-            .take(TOP)
-            .map(|tagged| Share {
-                kind: tagged.kind,
-                name: Arc::clone(&tagged.name),
-                calls: tagged.hits,
-            })
-            .collect();
+        let carried = carried(events, interval);
+        kept.exact_packets = carried.is_some_and(|(packets, _)| packets.is_some());
+        let sampled = (
+            mean(sums.packets, sums.with_packets),
+            mean(sums.bytes, sums.with_bytes),
+        );
+        let (packets, bytes) = carried.unwrap_or_default();
+        let top = top::of(events, interval);
+        let label = label(&counted, free);
         let reason = interval.plan.reasons.get(row).cloned().flatten();
         let asked = interval.want.exact.contains(&*kept.name)
             || interval.want.drill.as_deref() == Some(&*kept.name);
@@ -131,10 +148,10 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: false,
-            error: None,
-            packets_per_hit,
-            bytes_per_hit: mean(sums.bytes, sums.with_bytes),
+            estimated: counted.part.is_some(),
+            error: counted.error,
+            packets_per_hit: packets.or(sampled.0),
+            bytes_per_hit: bytes.or(sampled.1),
             cpu_pct: None,
             cpu_error: None,
             self_pct: None,
@@ -154,19 +171,39 @@ impl Functions {
             }),
             history: kept.series.history(),
             doc: Arc::clone(&kept.doc),
-            label: label(counted.source, free).into(),
+            label,
             asked,
             symbols: probe.symbols(),
         }
     }
 }
 
-fn label(source: Option<Backing>, free: Option<Free>) -> &'static str {
-    match (source, free) {
-        (Some(Backing::Proc), Some(free)) => free.label(),
-        (Some(source), _) => source.name(),
-        (None, _) => "–",
+/// The word for the SOURCE column: who counts, and which part of the time.
+fn label(counted: &Counted, free: Option<Free>) -> Arc<str> {
+    match (counted.source, free, counted.part) {
+        (Some(Backing::Proc), Some(free), _) => free.label().into(),
+        (Some(source), _, Some(part)) => format!("{} {part:.0}%", source.name()).into(),
+        (Some(source), ..) => source.name().into(),
+        (None, ..) => "–".into(),
     }
+}
+
+/// Packets and bytes per hit as the gate has counted them, unless a filter's processes or other
+/// events of the row have hits beside. Where an event knows none there are none: `None`, not 0.
+fn carried(events: &[EventId], interval: &Interval<'_>) -> Option<(Option<f64>, Option<f64>)> {
+    if !interval.want.pids.is_empty() {
+        return None;
+    }
+    let of_row = |event: &EventId| events.contains(event);
+    let gated = (interval.counts.iter()).all(|c| !of_row(&c.event) || c.gate || c.hits == 0);
+    let (mut hits, mut packets, mut bytes) = (0, 0, 0);
+    for carried in interval.carried.iter().filter(|c| of_row(&c.event)) {
+        hits += carried.hits;
+        packets += carried.packets;
+        bytes += carried.bytes;
+    }
+    let per_hit = |sum: u64| (sum > 0).then(|| sum as f64 / hits as f64);
+    (gated && hits > 0).then(|| (per_hit(packets), per_hit(bytes)))
 }
 
 fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
@@ -188,12 +225,14 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
         calls,
         rate,
         per_cpu,
+        ..Counted::default()
     }
 }
 
 /// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
-/// whose usable events was not counted is not counted.
-fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
+/// whose usable events was not counted is not counted. What was counted in windows stands for all
+/// of the interval.
+fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> Counted {
     let per_task = !interval.want.pids.is_empty();
     let usable = |e: &EventId| {
         interval
@@ -204,25 +243,43 @@ fn by_perf(events: &[EventId], interval: &Interval<'_>) -> Counted {
     };
     let mut counted = Counted::default();
     let mut found = Vec::new();
-    let mut gated = false;
-    for count in interval
-        .counts
-        .iter()
-        .filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task)
-    {
+    let mut gated = true;
+    let (mut windows_ns, mut in_windows) = (0, 0);
+    let of_row = |c: &&Counts| events.contains(&c.event);
+    for count in interval.counts.iter().filter(of_row) {
+        // The gate names no process that had no hits: that it was there is all to be told.
+        let all_tasks = per_task && count.pid.is_none();
+        if count.pid.is_some() != per_task && !(all_tasks && count.gate) {
+            continue;
+        }
+        let windowed = count.spread.is_some();
         // Attached or let go within the interval: too little of it was seen to speak of it.
-        if count.span_ns < interval.length_ns / 2 {
+        if count.span_ns == 0 || (!windowed && count.span_ns < interval.length_ns / 2) {
             continue;
         }
         found.push(count.event);
-        gated |= count.gate;
-        counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
-        counted.calls += count.hits;
+        // The dearer way names the row.
+        gated &= count.gate;
+        if windowed {
+            windows_ns += count.span_ns;
+            in_windows += 1;
+        } else {
+            counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
+        }
+        if all_tasks {
+            continue;
+        }
+        let calls = estimated(count, interval.length_ns);
+        counted.calls += calls;
         counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
         if let Some(cpu) = count.cpu {
-            let calls = count.hits;
             counted.per_cpu.push(CpuCalls { cpu, calls });
         }
+    }
+    if in_windows > 0 {
+        let part = windows_ns as f64 / (in_windows * interval.length_ns.max(1)) as f64;
+        counted.part = Some(100.0 * part);
+        counted.error = spreads.error(interval.counts.iter().filter(of_row), interval.length_ns);
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
     counted.per_cpu.dedup_by(|later, first| {

@@ -77,7 +77,7 @@ impl Origin {
                     specs,
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
                     interval: plan.want.interval,
-                    gate: matches!(plan.settings.counting, Counting::Auto),
+                    gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
                 })?;
                 let names = HostNames::start(drivers(&Proc::host()));
                 (Box::new(source), Box::new(names))

@@ -23,6 +23,8 @@ pub struct Want {
     pub detached: bool,
     /// The PID prompt is open and completes names.
     pub list_tasks: bool,
+    /// The table of processes is looked at: exact counts per process where they are to be had.
+    pub processes: bool,
 }
 
 impl Default for Want {
@@ -37,6 +39,7 @@ impl Default for Want {
             device: None,
             detached: false,
             list_tasks: false,
+            processes: false,
         }
     }
 }

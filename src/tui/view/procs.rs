@@ -245,7 +245,10 @@ fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
 }
 
 fn per_second(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
-    scene.figure(figure::estimate(rate(scene, value), p.estimated))
+    scene.figure(figure::estimate(
+        rate(scene, value),
+        p.estimated && !p.calls_exact,
+    ))
 }
 
 fn bytes(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {

@@ -1,0 +1,177 @@
+//! What is given up when counting costs too much, in this order: stacks, the timing of softirqs, CPU
+//! samples, every hit of the least important rows (they are then counted a part of the time), those
+//! rows. What the user asked for by name is not given up.
+
+use std::collections::BTreeMap;
+
+/// Shares of something that are taken, percent.
+const STEPS: [u8; 5] = [50, 25, 10, 5, 2];
+
+/// Shares of the wanted stacks; fewer than a few samples per second say nothing.
+const STACKS: [u8; 4] = [100, 50, 25, 10];
+
+/// A row whose cost is less than this share of the limit is not worth giving up.
+const CHEAP: f64 = 0.01;
+
+/// A row that can be counted. Costs are ns of each CPU per second.
+#[derive(Debug)]
+pub struct Rung {
+    pub row: usize,
+    /// By name; it is not given up.
+    pub asked: bool,
+    pub priority: u8,
+    /// All its hits.
+    pub hits: Vec<f64>,
+    /// All the stacks that are wanted of it.
+    pub stacks: Vec<f64>,
+}
+
+/// Everything that could be taken.
+#[derive(Debug, Default)]
+pub struct Ladder {
+    pub rungs: Vec<Rung>,
+    /// netop's own time, on each CPU.
+    pub own_ns: f64,
+    pub sample_ns: f64,
+    /// CPU samples per second: as many as wanted, and the fewest that say something.
+    pub hz: (u32, u32),
+    /// What timing each softirq costs; `None`: it is not to be had.
+    pub timing: Option<Vec<f64>>,
+    /// A row is counted always or never: windows know no processes.
+    pub whole: bool,
+    pub cpus: usize,
+}
+
+/// What is taken of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// By row: percent of the time that it is counted.
+    pub shares: BTreeMap<usize, u8>,
+    pub hz: u32,
+    pub timed: bool,
+    /// Percent of the wanted stacks.
+    pub stacks: u8,
+}
+
+impl Kept {
+    pub fn share(&self, row: usize) -> u8 {
+        self.shares.get(&row).copied().unwrap_or(0)
+    }
+
+    /// Of each the better, or the worse.
+    pub fn both(&self, other: &Kept, better: bool) -> Kept {
+        let pick = |a: u32, b: u32| if (a > b) == better { a } else { b };
+        let byte = |a: u8, b: u8| pick(a.into(), b.into()) as u8;
+        let shares = self.shares.iter();
+        Kept {
+            shares: shares
+                .map(|(&row, &share)| (row, byte(share, other.share(row))))
+                .collect(),
+            hz: pick(self.hz, other.hz),
+            timed: pick(self.timed.into(), other.timed.into()) == 1,
+            stacks: byte(self.stacks, other.stacks),
+        }
+    }
+}
+
+impl Ladder {
+    /// What that costs the busiest CPU, ns per second.
+    pub fn worst(&self, kept: &Kept) -> f64 {
+        let fixed = self.own_ns + f64::from(kept.hz) * self.sample_ns;
+        (0..self.cpus.max(1))
+            .map(|cpu| {
+                let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
+                let rungs = self.rungs.iter().map(|rung| {
+                    let share = f64::from(kept.share(rung.row)) / 100.0;
+                    let stacks = f64::from(kept.stacks) / 100.0;
+                    let sampled = if share > 0.0 { stacks } else { 0.0 };
+                    share * on(&rung.hits) + sampled * on(&rung.stacks)
+                });
+                let timing = self.timing.as_ref().filter(|_| kept.timed);
+                fixed + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
+            })
+            .fold(0.0, f64::max)
+    }
+
+    /// Everything, whatever it costs.
+    pub fn all(&self) -> Kept {
+        Kept {
+            shares: self.rungs.iter().map(|rung| (rung.row, 100)).collect(),
+            hz: self.hz.0,
+            timed: self.timing.is_some(),
+            stacks: 100,
+        }
+    }
+
+    /// As much as fits: first the rows, then CPU samples, the timing of softirqs, stacks.
+    pub fn fit(&self, limit_ns: f64) -> Kept {
+        let mut kept = Kept {
+            hz: self.hz.1,
+            timed: false,
+            stacks: 0,
+            ..self.all()
+        };
+        self.shed(&mut kept, limit_ns);
+        if self.worst(&kept) > limit_ns && self.rungs.iter().all(|rung| !rung.asked) {
+            kept.hz = 0;
+        }
+        let fits = |kept: &Kept| self.worst(kept) <= limit_ns;
+        let mut hz = self.hz.0;
+        while kept.hz > 0 && hz > self.hz.1 {
+            let more = Kept { hz, ..kept.clone() };
+            if fits(&more) {
+                kept = more;
+                break;
+            }
+            hz = (hz / 2).max(self.hz.1);
+        }
+        let timed = Kept {
+            timed: self.timing.is_some(),
+            ..kept.clone()
+        };
+        if fits(&timed) {
+            kept = timed;
+        }
+        for stacks in STACKS {
+            let more = Kept {
+                stacks,
+                ..kept.clone()
+            };
+            if fits(&more) {
+                return more;
+            }
+        }
+        kept
+    }
+
+    /// The dearest and least important first, those that everybody asks for last.
+    fn shed(&self, kept: &mut Kept, limit_ns: f64) {
+        let dearest = |rung: &Rung| rung.hits.iter().copied().fold(0.0, f64::max);
+        let mut order: Vec<&Rung> = (self.rungs.iter())
+            .filter(|rung| !rung.asked && dearest(rung) >= CHEAP * limit_ns)
+            .collect();
+        order.sort_by(|a, b| {
+            let importance = b.priority.cmp(&a.priority);
+            importance.then(dearest(b).total_cmp(&dearest(a)))
+        });
+        let steps: &[&[u8]] = if self.whole {
+            &[&[0]]
+        } else {
+            &[&STEPS, &[0]]
+        };
+        for steps in steps {
+            for rung in &order {
+                for &share in *steps {
+                    if self.worst(kept) <= limit_ns {
+                        return;
+                    }
+                    kept.shares.insert(rung.row, share);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ladder_tests.rs"]
+mod tests;

@@ -1,0 +1,78 @@
+//! What is given up, and in which order.
+
+use super::*;
+
+/// Rows of one CPU: (priority, asked, ns per second), with as much again for their stacks.
+fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
+    let rungs = rows.iter().enumerate().map(|(row, &(priority, asked, ns))| Rung {
+        row,
+        asked,
+        priority,
+        hits: vec![ns],
+        stacks: vec![ns],
+    });
+    Ladder {
+        rungs: rungs.collect(),
+        own_ns: 0.0,
+        sample_ns: 1.0,
+        hz: (100, 20),
+        timing: Some(vec![1_000.0]),
+        whole: false,
+        cpus: 1,
+    }
+}
+
+/// `all` down to what fits `limit`: stacks, timed, hz, shares.
+fn kept(ladder: &Ladder, limit: f64) -> (u8, bool, u32, Vec<u8>) {
+    let kept = ladder.fit(limit);
+    assert!(ladder.worst(&kept) <= limit || ladder.rungs.iter().any(|r| r.asked), "{kept:?}");
+    (kept.stacks, kept.timed, kept.hz, kept.shares.values().copied().collect())
+}
+
+#[test]
+fn stacks_go_first_then_timing_then_cpu_samples_then_hits_of_the_least_important_rows() {
+    let ladder = ladder(&[(0, false, 10_000.0), (3, false, 10_000.0), (9, false, 10_000.0)]);
+    assert_eq!(kept(&ladder, 62_000.0), (100, true, 100, vec![100; 3]));
+    assert_eq!(kept(&ladder, 50_000.0), (50, true, 100, vec![100; 3]));
+    assert_eq!(kept(&ladder, 32_000.0), (0, true, 100, vec![100; 3]));
+    assert_eq!(kept(&ladder, 30_500.0), (0, false, 100, vec![100; 3]));
+    assert_eq!(kept(&ladder, 30_060.0), (0, false, 50, vec![100; 3]));
+    assert_eq!(kept(&ladder, 30_025.0), (0, false, 25, vec![100; 3]));
+    let (stacks, _, _, shares) = kept(&ladder, 26_100.0);
+    assert_eq!((stacks, shares), (0, vec![100, 100, 50]));
+    assert_eq!(kept(&ladder, 12_100.0).3, [100, 10, 2]);
+    assert_eq!(kept(&ladder, 700.0).3, [2, 2, 2]);
+    assert_eq!(kept(&ladder, 500.0).3, [2, 2, 0]);
+    assert_eq!(kept(&ladder, 100.0).3, [0, 0, 0]);
+}
+
+#[test]
+fn what_was_asked_for_is_not_given_up() {
+    let ladder = ladder(&[(0, false, 10_000.0), (9, true, 10_000.0)]);
+    assert_eq!(kept(&ladder, 12_000.0).3, [10, 100]);
+    assert_eq!(kept(&ladder, 100.0).3, [0, 100]);
+}
+
+#[test]
+fn a_row_that_costs_nothing_is_not_given_up_for_nothing() {
+    let ladder = ladder(&[(0, false, 10_000.0), (9, false, 1.0)]);
+    assert_eq!(kept(&ladder, 6_000.0).3, [50, 100]);
+}
+
+#[test]
+fn the_limit_holds_for_the_busiest_cpu() {
+    let mut ladder = ladder(&[(1, false, 1_000.0), (2, false, 1_000.0)]);
+    ladder.cpus = 2;
+    ladder.rungs[0].hits = vec![1_000.0, 0.0];
+    ladder.rungs[1].hits = vec![0.0, 9_000.0];
+    ladder.timing = None;
+    assert_eq!(kept(&ladder, 5_000.0).3, [100, 50]);
+}
+
+#[test]
+fn netops_own_time_alone_over_the_limit_leaves_nothing_else() {
+    let mut ladder = ladder(&[(0, false, 1_000.0)]);
+    ladder.own_ns = 50_000.0;
+    let kept = ladder.fit(40_000.0);
+    assert_eq!((kept.hz, kept.share(0)), (0, 0));
+}

@@ -1,0 +1,138 @@
+//! Do the stated bounds of a count from windows hold the true count? Arrivals are made up, the
+//! windows are those of the live source: of equal length, with gaps drawn evenly.
+
+use super::*;
+use crate::decode::Spread;
+
+/// Slots of a millisecond; an interval is a second, a window 10 ms.
+const INTERVAL: usize = 1_000;
+const WINDOW: usize = 10;
+const INTERVALS: usize = 2_000;
+
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() * limit as f64) as usize
+    }
+
+    /// Poisson, for small means by counting exponential gaps.
+    fn poisson(&mut self, mean: f64) -> u64 {
+        let (mut count, mut left) = (0, (-mean).exp());
+        loop {
+            left /= self.next().max(1e-12);
+            if left >= 1.0 {
+                return count;
+            }
+            count += 1;
+        }
+    }
+}
+
+/// Hits per slot of two CPUs.
+type Arrivals = fn(&mut Chance, usize) -> [u64; 2];
+
+fn even(chance: &mut Chance, _: usize) -> [u64; 2] {
+    [chance.poisson(20.0), chance.poisson(5.0)]
+}
+
+/// Both CPUs are busy for 30 ms and quiet for 20.
+fn bursts(chance: &mut Chance, slot: usize) -> [u64; 2] {
+    let mean = if slot % 50 < 30 { 30.0 } else { 1.0 };
+    [chance.poisson(mean), chance.poisson(mean / 2.0)]
+}
+
+/// All traffic changes over to the other CPU every 70 ms.
+fn alternating(chance: &mut Chance, slot: usize) -> [u64; 2] {
+    let hits = chance.poisson(20.0);
+    if slot / 70 % 2 == 0 { [hits, 0] } else { [0, hits] }
+}
+
+/// Seldom and much at once: a slot in fifty holds nearly everything.
+fn seldom(chance: &mut Chance, _: usize) -> [u64; 2] {
+    let burst = if chance.below(50) == 0 { 200.0 } else { 0.2 };
+    [chance.poisson(burst), 0]
+}
+
+/// The share of the intervals whose bounds hold the true count, percent; of those with bounds.
+fn coverage(arrivals: Arrivals, duty: usize) -> (f64, f64) {
+    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let mut spreads = Spreads::default();
+    let (mut held, mut stated, mut width) = (0, 0, 0.0);
+    let (mut on, mut left) = (true, WINDOW);
+    let mut window = [0_u64; 2];
+    for interval in 0..INTERVALS {
+        let mut truth = 0;
+        let mut rates: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+        let mut hits = [0; 2];
+        for slot in 0..INTERVAL {
+            let came = arrivals(&mut chance, interval * INTERVAL + slot);
+            truth += came.iter().sum::<u64>();
+            if on {
+                (0..2).for_each(|cpu| window[cpu] += came[cpu]);
+            }
+            left -= usize::from(left > 0);
+            while left == 0 {
+                on = !on;
+                left = WINDOW;
+                if !on {
+                    for cpu in 0..2 {
+                        rates[cpu].push(window[cpu] as f64 * 1_000.0 / WINDOW as f64);
+                        hits[cpu] += std::mem::take(&mut window[cpu]);
+                    }
+                    let mean = WINDOW * (100 - duty) / duty;
+                    left = chance.below(2 * mean + 1);
+                }
+            }
+        }
+        let counts: Vec<Counts> = (0..2)
+            .filter(|&cpu: &usize| !rates[cpu].is_empty())
+            .map(|cpu| count(cpu, hits[cpu], &rates[cpu]))
+            .collect();
+        spreads.take(&counts);
+        let Some(error) = spreads.error(counts.iter(), 1_000_000_000) else {
+            continue;
+        };
+        let guess: u64 = counts.iter().map(|c| estimated(c, 1_000_000_000)).sum();
+        stated += 1;
+        held += usize::from((guess as f64 - truth as f64).abs() <= error);
+        width += error / truth as f64;
+    }
+    let pct = |part: f64| 100.0 * part / f64::from(stated.max(1));
+    assert!(f64::from(stated) > 0.8 * INTERVALS as f64, "{stated} have bounds");
+    (pct(held as f64), pct(width))
+}
+
+fn count(cpu: usize, hits: u64, rates: &[f64]) -> Counts {
+    let n = rates.len() as f64;
+    let mean = rates.iter().sum::<f64>() / n;
+    let squares: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
+    Counts {
+        event: EventId(3),
+        cpu: Some(cpu as u32),
+        pid: None,
+        hits,
+        span_ns: rates.len() as u64 * WINDOW as u64 * 1_000_000,
+        gate: true,
+        spread: Some(Spread {
+            windows: rates.len() as u32,
+            variance: (squares / (n - 1.0).max(1.0)) as u64,
+        }),
+    }
+}
+
+#[test]
+fn print() {
+    for (name, arrivals) in [("even", even as Arrivals), ("bursts", bursts), ("alternating", alternating), ("seldom", seldom)] {
+        for duty in [2, 5, 10, 25, 50] {
+            println!("{name} {duty} {:?}", coverage(arrivals, duty));
+        }
+    }
+}
