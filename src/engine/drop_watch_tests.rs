@@ -31,7 +31,10 @@ fn drops_that_were_there_before_or_rise_within_their_noise_accuse_nobody() {
     let mut watch = DropWatch::default();
     seconds(&mut watch, 1, &[4_000.0, 6_000.0, 5_000.0, 5_500.0]);
     watch.attached([2].into_iter());
-    assert_eq!(seconds(&mut watch, 5, &[7_000.0, 6_500.0, 9_000.0]), [None, None, None]);
+    assert_eq!(
+        seconds(&mut watch, 5, &[7_000.0, 6_500.0, 9_000.0]),
+        [None, None, None]
+    );
     assert!(watch.left_alone().is_empty());
 }
 
@@ -50,12 +53,18 @@ fn with_hardly_a_past_two_intervals_have_to_agree() {
     seconds(&mut watch, 1, &[0.0]);
     watch.attached([0].into_iter());
     assert_eq!(seconds(&mut watch, 2, &[500.0]), [None]);
-    assert!(matches!(seconds(&mut watch, 3, &[700.0])[0], Some(Judged::LetGo(..))));
+    assert!(matches!(
+        seconds(&mut watch, 3, &[700.0])[0],
+        Some(Judged::LetGo(..))
+    ));
 
     let mut watch = DropWatch::default();
     seconds(&mut watch, 1, &[0.0]);
     watch.attached([0].into_iter());
-    assert_eq!(seconds(&mut watch, 2, &[500.0, 0.0, 0.0]), [None, None, None]);
+    assert_eq!(
+        seconds(&mut watch, 2, &[500.0, 0.0, 0.0]),
+        [None, None, None]
+    );
 }
 
 #[test]

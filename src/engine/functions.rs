@@ -305,3 +305,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
         Counted::default()
     }
 }
+
+#[cfg(test)]
+#[path = "functions_tests.rs"]
+mod tests;

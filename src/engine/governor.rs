@@ -61,8 +61,9 @@ pub struct Governor {
     /// What is taken now.
     kept: Kept,
     by_process: bool,
-    /// Intervals in a row after which more would have fitted.
+    /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
+    fitted: Kept,
     /// An interval has ended since the last plan.
     ticked: bool,
     /// Something was taken after a first measurement.
@@ -95,6 +96,7 @@ impl Governor {
             kept: Kept::default(),
             by_process: false,
             quiet: 0,
+            fitted: Kept::default(),
             ticked: false,
             settled: false,
         }
@@ -267,12 +269,18 @@ impl Governor {
             self.quiet = 0;
             return now;
         }
-        self.quiet += u32::from(ticked);
+        if ticked {
+            self.fitted = match self.quiet {
+                0 => more,
+                _ => more.both(&self.fitted, false),
+            };
+            self.quiet += 1;
+        }
         if self.quiet < QUIET {
             return now;
         }
         self.quiet = 0;
-        more
+        now.both(&self.fitted, true)
     }
 
     /// Exact counts per process are for the table of processes, when they fit too.
@@ -284,13 +292,19 @@ impl Governor {
         session: &Session,
     ) {
         let gated: Vec<(EventId, f64)> = (wanted.iter())
-            .flat_map(|w| w.events.iter().map(move |&(event, gate)| (w.row, event, gate)))
+            .flat_map(|w| {
+                w.events
+                    .iter()
+                    .map(move |&(event, gate)| (w.row, event, gate))
+            })
             .filter(|(_, _, gate)| *gate)
             .map(|(row, event, _)| (event, f64::from(self.kept.share(row)) / 100.0))
             .collect();
         let more = (session.host.cpus.iter())
             .map(|&cpu| {
-                let hits = gated.iter().map(|(e, share)| self.forecast.rate(*e, cpu) * share);
+                let hits = gated
+                    .iter()
+                    .map(|(e, share)| self.forecast.rate(*e, cpu) * share);
                 hits.sum::<f64>() * BY_PROCESS_NS
             })
             .fold(0.0, f64::max);
@@ -304,7 +318,9 @@ impl Governor {
 
     /// Processes are wanted, the gate could count them, and that does not fit.
     fn sampled_processes(&self, want: &Want, wanted: &[Wanted]) -> bool {
-        let gated = wanted.iter().any(|w| w.events.iter().any(|(_, gate)| *gate));
+        let gated = wanted
+            .iter()
+            .any(|w| w.events.iter().any(|(_, gate)| *gate));
         want.processes && want.pids.is_empty() && gated && !self.by_process
     }
 
@@ -342,9 +358,12 @@ impl Governor {
             self.budget_pct * COMES_BACK,
         )
     }
-
 }
 
 #[cfg(test)]
 #[path = "governor_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "governor_load_tests.rs"]
+mod load_tests;

@@ -34,7 +34,10 @@ pub const FREE: FreeNow = FreeNow {
 };
 
 fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
-    let rows = plan.attached.iter().filter_map(|a| registry.row_of(a.event));
+    let rows = plan
+        .attached
+        .iter()
+        .filter_map(|a| registry.row_of(a.event));
     let mut rows: Vec<usize> = rows.collect();
     rows.dedup();
     let name = |row: usize| registry.rows[row].probe.function();
@@ -49,7 +52,10 @@ pub fn flooded(packets: f64) -> Load {
     }
 }
 
-pub fn spent<'a>(counts: &'a [crate::decode::Counts], samples: &'a FxHashMap<u32, f64>) -> Spent<'a> {
+pub fn spent<'a>(
+    counts: &'a [crate::decode::Counts],
+    samples: &'a FxHashMap<u32, f64>,
+) -> Spent<'a> {
     Spent {
         prices: Prices {
             costs: Costs::default(),
@@ -65,7 +71,13 @@ pub fn spent<'a>(counts: &'a [crate::decode::Counts], samples: &'a FxHashMap<u32
 }
 
 /// The plan after an interval of that load.
-fn planned(budget: f64, counting: Counting, packets: f64, want: &Want, gate: bool) -> (Plan, Registry) {
+fn planned(
+    budget: f64,
+    counting: Counting,
+    packets: f64,
+    want: &Want,
+    gate: bool,
+) -> (Plan, Registry) {
     let registry = Registry::new(Vec::new());
     let mut governor = Governor::new(budget, counting, &registry);
     let none = FxHashMap::default();
@@ -101,7 +113,8 @@ fn the_gate_counts_where_it_is_there_and_perf_where_not_or_where_it_is_told_to()
     let by = |counting, gate| {
         let (plan, _) = planned(5.0, counting, 10.0, &Want::default(), gate);
         let rows = plan.attached.iter().filter(|a| !a.every);
-        rows.map(|a| a.gate).collect::<std::collections::BTreeSet<_>>()
+        rows.map(|a| a.gate)
+            .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(by(Counting::Auto, true), [true].into());
     assert_eq!(by(Counting::Bpf, true), [true].into());
@@ -115,7 +128,10 @@ fn with_bpf_alone_a_row_without_a_program_says_who_would_count_it() {
     let (plan, registry) = planned(5.0, Counting::Bpf, 10.0, &Want::default(), false);
     let row = registry.row_named("dev_queue_xmit").unwrap();
     let why = plan.reasons[row].as_ref().unwrap();
-    assert!(why.contains("no BPF program") && why.contains("--counting auto"), "{why}");
+    assert!(
+        why.contains("no BPF program") && why.contains("--counting auto"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -128,7 +144,16 @@ fn forked_children_are_followed_by_perf_events() {
     let (plan, _) = planned(5.0, Counting::Auto, 10.0, &want, true);
     let mut rows = plan.attached.iter().filter(|a| !a.every);
     assert!(rows.all(|a| !a.gate && a.per_task));
-    let (plan, _) = planned(5.0, Counting::Auto, 10.0, &Want { children: false, ..want }, true);
+    let (plan, _) = planned(
+        5.0,
+        Counting::Auto,
+        10.0,
+        &Want {
+            children: false,
+            ..want
+        },
+        true,
+    );
     assert!(plan.attached.iter().filter(|a| a.per_task).all(|a| a.gate));
 }
 
@@ -145,13 +170,20 @@ fn what_devices_sent_is_sampled_for_everyone() {
 #[test]
 fn processes_are_counted_exactly_while_their_table_is_looked_at_and_it_fits() {
     let by_process = |processes, packets, pids: Vec<u32>| {
-        let want = Want { processes, pids, ..Want::default() };
+        let want = Want {
+            pids,
+            processes,
+            ..Want::default()
+        };
         let (plan, _) = planned(5.0, Counting::Auto, packets, &want, true);
         (plan.by_process, plan.phrase)
     };
     assert!(by_process(true, 1_000.0, vec![]).0);
     assert!(!by_process(false, 1_000.0, vec![]).0);
-    assert!(!by_process(true, 1_000.0, vec![7]).0, "a filter's are counted anyway");
+    assert!(
+        !by_process(true, 1_000.0, vec![7]).0,
+        "a filter's are counted anyway"
+    );
     let (exact, said) = by_process(true, 60_000.0, vec![]);
     assert!(!exact && said.contains("processes estimated"), "{said}");
 }
@@ -175,7 +207,11 @@ fn a_row_asked_for_comes_first_and_stays_exact_over_budget_with_a_word() {
     let event = registry.rows[row].events[0];
     let attach = plan.attached.iter().find(|a| a.event == event).unwrap();
     assert_eq!(attach.duty_pct, 100);
-    assert!(plan.phrase.starts_with("over budget for consume_skb"), "{}", plan.phrase);
+    assert!(
+        plan.phrase.starts_with("over budget for consume_skb"),
+        "{}",
+        plan.phrase
+    );
     assert!(plan.reasons[row].is_none());
 }
 
@@ -185,11 +221,21 @@ fn a_row_counted_part_of_the_time_says_so_in_the_header_and_in_its_reason() {
     let row = registry.row_named("consume_skb").unwrap();
     let why = plan.reasons[row].as_ref().unwrap();
     assert!(why.contains("of the time") && why.contains("5%"), "{why}");
-    assert!(plan.phrase.contains("counted part of the time: "), "{}", plan.phrase);
-    let part = plan.attached.iter().find(|a| registry.row_of(a.event) == Some(row));
+    assert!(
+        plan.phrase.contains("counted part of the time: "),
+        "{}",
+        plan.phrase
+    );
+    let part = plan
+        .attached
+        .iter()
+        .find(|a| registry.row_of(a.event) == Some(row));
     assert!(part.unwrap().duty_pct < 100);
     let head = registry.row_named("dev_queue_xmit").unwrap();
-    let head = plan.attached.iter().find(|a| registry.row_of(a.event) == Some(head));
+    let head = plan
+        .attached
+        .iter()
+        .find(|a| registry.row_of(a.event) == Some(head));
     assert_eq!(head.unwrap().duty_pct, 100);
 }
 
@@ -201,7 +247,10 @@ fn detaching_leaves_only_what_proc_serves() {
     };
     let (plan, _) = planned(5.0, Counting::Auto, 10.0, &want, true);
     assert!(plan.attached.is_empty());
-    assert!(plan.reasons[0].is_none(), "net_rx_action is served by /proc/softirqs");
+    assert!(
+        plan.reasons[0].is_none(),
+        "net_rx_action is served by /proc/softirqs"
+    );
     assert!(plan.reasons[2].as_ref().unwrap().contains("press !"));
 }
 
@@ -213,7 +262,12 @@ fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
     };
     let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
     assert!(names(&plan, &registry).contains(&"net_rx_action"));
-    assert!(plan.attached.iter().filter(|a| !a.every).all(|a| a.per_task));
+    assert!(
+        plan.attached
+            .iter()
+            .filter(|a| !a.every)
+            .all(|a| a.per_task)
+    );
 
     let want = Want {
         device: Some("va".into()),
@@ -222,7 +276,12 @@ fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
     let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
     assert!(!names(&plan, &registry).contains(&"kfree_skb"));
     let row = registry.row_named("kfree_skb").unwrap();
-    assert!(plan.reasons[row].as_ref().unwrap().contains("names no device"));
+    assert!(
+        plan.reasons[row]
+            .as_ref()
+            .unwrap()
+            .contains("names no device")
+    );
 }
 
 #[test]
@@ -234,7 +293,11 @@ fn a_filters_rows_are_counted_always_or_not_at_all() {
     let (plan, registry) = planned(5.0, Counting::Auto, 60_000.0, &want, false);
     assert!(plan.attached.iter().all(|a| a.duty_pct == 100));
     assert!(!names(&plan, &registry).contains(&"consume_skb"));
-    assert!(plan.phrase.contains("not counted to save CPU"), "{}", plan.phrase);
+    assert!(
+        plan.phrase.contains("not counted to save CPU"),
+        "{}",
+        plan.phrase
+    );
 }
 
 #[test]

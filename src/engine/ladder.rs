@@ -154,11 +154,7 @@ impl Ladder {
             let importance = b.priority.cmp(&a.priority);
             importance.then(dearest(b).total_cmp(&dearest(a)))
         });
-        let steps: &[&[u8]] = if self.whole {
-            &[&[0]]
-        } else {
-            &[&STEPS, &[0]]
-        };
+        let steps: &[&[u8]] = if self.whole { &[&[0]] } else { &[&STEPS, &[0]] };
         for steps in steps {
             for rung in &order {
                 for &share in *steps {

@@ -4,13 +4,16 @@ use super::*;
 
 /// Rows of one CPU: (priority, asked, ns per second), with as much again for their stacks.
 fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
-    let rungs = rows.iter().enumerate().map(|(row, &(priority, asked, ns))| Rung {
-        row,
-        asked,
-        priority,
-        hits: vec![ns],
-        stacks: vec![ns],
-    });
+    let rungs = rows
+        .iter()
+        .enumerate()
+        .map(|(row, &(priority, asked, ns))| Rung {
+            row,
+            asked,
+            priority,
+            hits: vec![ns],
+            stacks: vec![ns],
+        });
     Ladder {
         rungs: rungs.collect(),
         own_ns: 0.0,
@@ -25,13 +28,25 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
 /// `all` down to what fits `limit`: stacks, timed, hz, shares.
 fn kept(ladder: &Ladder, limit: f64) -> (u8, bool, u32, Vec<u8>) {
     let kept = ladder.fit(limit);
-    assert!(ladder.worst(&kept) <= limit || ladder.rungs.iter().any(|r| r.asked), "{kept:?}");
-    (kept.stacks, kept.timed, kept.hz, kept.shares.values().copied().collect())
+    assert!(
+        ladder.worst(&kept) <= limit || ladder.rungs.iter().any(|r| r.asked),
+        "{kept:?}"
+    );
+    (
+        kept.stacks,
+        kept.timed,
+        kept.hz,
+        kept.shares.values().copied().collect(),
+    )
 }
 
 #[test]
 fn stacks_go_first_then_timing_then_cpu_samples_then_hits_of_the_least_important_rows() {
-    let ladder = ladder(&[(0, false, 10_000.0), (3, false, 10_000.0), (9, false, 10_000.0)]);
+    let ladder = ladder(&[
+        (0, false, 10_000.0),
+        (3, false, 10_000.0),
+        (9, false, 10_000.0),
+    ]);
     assert_eq!(kept(&ladder, 62_000.0), (100, true, 100, vec![100; 3]));
     assert_eq!(kept(&ladder, 50_000.0), (50, true, 100, vec![100; 3]));
     assert_eq!(kept(&ladder, 32_000.0), (0, true, 100, vec![100; 3]));

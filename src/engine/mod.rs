@@ -121,11 +121,7 @@ impl Engine {
         want: Want,
     ) -> Engine {
         let mut engine = Engine {
-            governor: Governor::new(
-                settings.max_overhead_pct,
-                settings.counting,
-                &registry,
-            ),
+            governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
             cpu_time: CpuTime::new(&registry),
             softirq_time: SoftirqTime::default(),

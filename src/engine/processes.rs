@@ -48,7 +48,11 @@ struct Exact {
 impl Exact {
     fn of(counts: &[Counts]) -> Exact {
         let mut exact = Exact::default();
-        let windowed = |event| counts.iter().any(|c| c.event == event && c.spread.is_some());
+        let windowed = |event| {
+            counts
+                .iter()
+                .any(|c| c.event == event && c.spread.is_some())
+        };
         let mut in_windows = FxHashSet::default();
         for count in counts {
             let Some(pid) = count.pid else { continue };

@@ -65,18 +65,7 @@ impl Engine {
             samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });
-        let sends = |row: &super::registry::Row| row.probe.sends();
-        let sender = self.registry.rows.iter().position(sends);
-        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
-        let sent = sender
-            .filter(|_| unfiltered)
-            .and_then(|row| functions[row].rate);
-        for device in &tick.devices {
-            if self.registry.row_of(device.event) == sender {
-                self.traffic.carried(device);
-            }
-        }
-        self.traffic.settle(sent);
+        self.settle_traffic(tick, &functions);
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
         let charged = self.charged();
@@ -133,6 +122,21 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// What the devices sent, as sampled or as the gate counted it.
+    fn settle_traffic(&mut self, tick: &Tick, functions: &[Function]) {
+        let sends = |row: &super::registry::Row| row.probe.sends();
+        let sender = self.registry.rows.iter().position(sends);
+        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
+        for device in &tick.devices {
+            if self.registry.row_of(device.event) == sender {
+                self.traffic.carried(device);
+            }
+        }
+        let hits = sender.filter(|_| unfiltered);
+        self.traffic
+            .settle(hits.and_then(|row| functions[row].rate));
     }
 
     /// What the network took of the processes that have rows: under a filter only of its own.

@@ -4,9 +4,9 @@
 use super::*;
 use crate::decode::Spread;
 
-/// Slots of a millisecond; an interval is a second, a window 10 ms.
-const INTERVAL: usize = 1_000;
-const WINDOW: usize = 10;
+/// Slots of 2 ms; an interval is a second, a window 10 ms.
+const INTERVAL: usize = 500;
+const WINDOW: usize = 5;
 const INTERVALS: usize = 2_000;
 
 struct Chance(u64);
@@ -43,16 +43,24 @@ fn even(chance: &mut Chance, _: usize) -> [u64; 2] {
     [chance.poisson(20.0), chance.poisson(5.0)]
 }
 
+fn one_cpu(chance: &mut Chance, _: usize) -> [u64; 2] {
+    [chance.poisson(10.0), 0]
+}
+
 /// Both CPUs are busy for 30 ms and quiet for 20.
 fn bursts(chance: &mut Chance, slot: usize) -> [u64; 2] {
-    let mean = if slot % 50 < 30 { 30.0 } else { 1.0 };
+    let mean = if slot % 25 < 15 { 30.0 } else { 1.0 };
     [chance.poisson(mean), chance.poisson(mean / 2.0)]
 }
 
 /// All traffic changes over to the other CPU every 70 ms.
 fn alternating(chance: &mut Chance, slot: usize) -> [u64; 2] {
     let hits = chance.poisson(20.0);
-    if slot / 70 % 2 == 0 { [hits, 0] } else { [0, hits] }
+    if (slot / 35).is_multiple_of(2) {
+        [hits, 0]
+    } else {
+        [0, hits]
+    }
 }
 
 /// Seldom and much at once: a slot in fifty holds nearly everything.
@@ -84,7 +92,7 @@ fn coverage(arrivals: Arrivals, duty: usize) -> (f64, f64) {
                 left = WINDOW;
                 if !on {
                     for cpu in 0..2 {
-                        rates[cpu].push(window[cpu] as f64 * 1_000.0 / WINDOW as f64);
+                        rates[cpu].push(window[cpu] as f64 * 500.0 / WINDOW as f64);
                         hits[cpu] += std::mem::take(&mut window[cpu]);
                     }
                     let mean = WINDOW * (100 - duty) / duty;
@@ -106,7 +114,10 @@ fn coverage(arrivals: Arrivals, duty: usize) -> (f64, f64) {
         width += error / truth as f64;
     }
     let pct = |part: f64| 100.0 * part / f64::from(stated.max(1));
-    assert!(f64::from(stated) > 0.8 * INTERVALS as f64, "{stated} have bounds");
+    assert!(
+        f64::from(stated) > 0.8 * INTERVALS as f64,
+        "{stated} have bounds"
+    );
     (pct(held as f64), pct(width))
 }
 
@@ -119,7 +130,7 @@ fn count(cpu: usize, hits: u64, rates: &[f64]) -> Counts {
         cpu: Some(cpu as u32),
         pid: None,
         hits,
-        span_ns: rates.len() as u64 * WINDOW as u64 * 1_000_000,
+        span_ns: rates.len() as u64 * WINDOW as u64 * 2_000_000,
         gate: true,
         spread: Some(Spread {
             windows: rates.len() as u32,
@@ -128,11 +139,48 @@ fn count(cpu: usize, hits: u64, rates: &[f64]) -> Counts {
     }
 }
 
-#[test]
-fn print() {
-    for (name, arrivals) in [("even", even as Arrivals), ("bursts", bursts), ("alternating", alternating), ("seldom", seldom)] {
-        for duty in [2, 5, 10, 25, 50] {
-            println!("{name} {duty} {:?}", coverage(arrivals, duty));
-        }
+fn holds(arrivals: Arrivals, duties: &[usize], wanted: std::ops::RangeInclusive<f64>) {
+    for &duty in duties {
+        let (held, width) = coverage(arrivals, duty);
+        assert!(wanted.contains(&held), "{held}% at {duty}%, ±{width:.1}%");
     }
+}
+
+#[test]
+fn bounds_of_arrivals_on_one_cpu_hold_the_true_count_as_often_as_stated() {
+    holds(one_cpu, &[5, 25], 93.0..=97.5);
+    holds(seldom, &[2, 25], 93.0..=97.5);
+}
+
+#[test]
+fn bounds_hold_when_both_cpus_burst_at_once() {
+    holds(bursts, &[5, 10, 25], 93.0..=97.5);
+}
+
+#[test]
+fn bounds_of_cpus_that_do_not_move_together_are_wider_than_need_be() {
+    holds(even, &[5], 97.5..=100.0);
+    holds(alternating, &[5, 25], 97.5..=100.0);
+}
+
+#[test]
+fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_unsure() {
+    let mut spreads = Spreads::default();
+    let one = [count(0, 500, &[50_000.0])];
+    spreads.take(&one);
+    assert_eq!(spreads.error(one.iter(), 1_000_000_000), None);
+    let whole = [count(0, 5_000, &[4_000.0, 6_000.0].repeat(50))];
+    spreads.take(&whole);
+    assert_eq!(spreads.error(whole.iter(), 1_000_000_000), Some(0.0));
+}
+
+#[test]
+fn a_count_from_windows_stands_for_all_of_the_interval() {
+    let seen = count(0, 500, &[10_000.0; 5]);
+    assert_eq!(estimated(&seen, 1_000_000_000), 10_000);
+    let exact = Counts {
+        spread: None,
+        ..seen
+    };
+    assert_eq!(estimated(&exact, 1_000_000_000), 500);
 }

@@ -1,10 +1,10 @@
 //! Between the engine and its governor: what an interval tells it, and its plan as a demand on the
 //! source.
 
+use super::Engine;
 use super::cost::{Cost, Prices, Spent};
 use super::forecast::Load;
 use super::governor::{Counting, FreeNow};
-use super::Engine;
 use crate::decode::{Demand, Tick};
 use crate::error::Error;
 
@@ -41,18 +41,16 @@ impl Engine {
             interval_ns: tick.interval_ns,
             by_process: self.plan.by_process,
         };
-        let (received, sent) = self.traffic.packets();
+        let (received, transmitted) = self.traffic.packets();
         let load = Load {
             rx: self.cpus.rx_load(received),
-            tx: self.cpus.tx_load(sent),
+            tx: self.cpus.tx_load(transmitted),
             runs: self.cpus.run_rates(),
         };
         let cost = self.governor.learn(&spent, load, self.warm);
         if let Some(rate) = self.losses.rate() {
             let length = (tick.at, seconds);
-            let said = self
-                .governor
-                .learn_losses(length, rate, &self.registry);
+            let said = self.governor.learn_losses(length, rate, &self.registry);
             if let Some(said) = said {
                 self.note(&said);
             }

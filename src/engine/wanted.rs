@@ -11,7 +11,7 @@ use crate::decode::{EventId, Session};
 use crate::model::Want;
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
-const STACKS: u32 = 49;
+pub const STACKS: u32 = 49;
 const DRILL_STACKS: u32 = 499;
 
 /// A row that is to be counted, and by which events.
@@ -74,7 +74,13 @@ impl Governor {
     ) -> Rung {
         let cpus = || session.host.cpus.iter();
         let sum = |of: &dyn Fn(EventId, bool, u32) -> f64| {
-            let on = |&cpu: &u32| wanted.events.iter().map(|&(e, gate)| of(e, gate, cpu)).sum();
+            let on = |&cpu: &u32| {
+                wanted
+                    .events
+                    .iter()
+                    .map(|&(e, gate)| of(e, gate, cpu))
+                    .sum()
+            };
             cpus().map(on).collect()
         };
         Rung {
@@ -108,9 +114,8 @@ impl Governor {
         let row = &registry.rows[row];
         // The gate counts the processes it is told, not those they fork.
         let may_gate = matches!(self.counting, Counting::Auto | Counting::Bpf)
-            && !(want.children && !want.pids.is_empty());
-        let needs_gate =
-            self.counting == Counting::Bpf && matches!(row.probe, Observer::Listed(_));
+            && (want.pids.is_empty() || !want.children);
+        let needs_gate = self.counting == Counting::Bpf && matches!(row.probe, Observer::Listed(_));
         let mut missing = None;
         let mut usable = Vec::new();
         for &event in &row.events {

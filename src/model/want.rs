@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish of its own, in any combination"
+)]
 pub struct Want {
     pub interval: Duration,
     /// CPU samples per second and CPU (`-F`); 0: none.
