@@ -129,7 +129,9 @@ impl Forecast {
     /// netop's own time, percent of each CPU: reading names is a burst now and then, what it
     /// always takes is the least of some intervals.
     pub fn own_pct(&self) -> f64 {
-        let least = self.own.iter().copied().fold(f64::INFINITY, f64::min);
-        if least.is_finite() { least } else { 0.0 }
+        if self.own.len() < OWN_INTERVALS {
+            return 0.0;
+        }
+        self.own.iter().copied().fold(f64::INFINITY, f64::min)
     }
 }

@@ -262,17 +262,17 @@ impl Governor {
         now.timed &= ladder.timing.is_some();
         if ladder.worst(&now) > budget_ns {
             self.quiet = 0;
-            return now.both(&ladder.fit(GOES_TO * budget_ns), false);
+            return now.least(&ladder.fit(GOES_TO * budget_ns));
         }
-        let more = now.both(&back, true);
-        if more == now || ladder.worst(&more) > GOES_TO * budget_ns {
+        let more = ladder.raised(&now, &back, GOES_TO * budget_ns);
+        if more == now {
             self.quiet = 0;
             return now;
         }
         if ticked {
             self.fitted = match self.quiet {
                 0 => more,
-                _ => more.both(&self.fitted, false),
+                _ => more.least(&self.fitted),
             };
             self.quiet += 1;
         }
@@ -280,7 +280,7 @@ impl Governor {
             return now;
         }
         self.quiet = 0;
-        now.both(&self.fitted, true)
+        ladder.raised(&now, &self.fitted, GOES_TO * budget_ns)
     }
 
     /// Exact counts per process are for the table of processes, when they fit too.

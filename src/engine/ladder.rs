@@ -58,18 +58,16 @@ impl Kept {
         self.shares.get(&row).copied().unwrap_or(0)
     }
 
-    /// Of each the better, or the worse.
-    pub fn both(&self, other: &Kept, better: bool) -> Kept {
-        let pick = |a: u32, b: u32| if (a > b) == better { a } else { b };
-        let byte = |a: u8, b: u8| pick(a.into(), b.into()) as u8;
+    /// Of each what is less.
+    pub fn least(&self, other: &Kept) -> Kept {
         let shares = self.shares.iter();
         Kept {
             shares: shares
-                .map(|(&row, &share)| (row, byte(share, other.share(row))))
+                .map(|(&row, &share)| (row, share.min(other.share(row))))
                 .collect(),
-            hz: pick(self.hz, other.hz),
-            timed: pick(self.timed.into(), other.timed.into()) == 1,
-            stacks: byte(self.stacks, other.stacks),
+            hz: self.hz.min(other.hz),
+            timed: self.timed && other.timed,
+            stacks: self.stacks.min(other.stacks),
         }
     }
 }
@@ -91,6 +89,32 @@ impl Ladder {
                 fixed + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
             })
             .fold(0.0, f64::max)
+    }
+
+    /// What `better` has more of than `kept`, one by one as far as it fits; what costs hardly
+    /// anything fits anywhere.
+    pub fn raised(&self, kept: &Kept, better: &Kept, limit_ns: f64) -> Kept {
+        let limit_ns = limit_ns.max(self.worst(kept) + CHEAP * limit_ns);
+        let mut raised = kept.clone();
+        let mut take = |change: &dyn Fn(&mut Kept)| {
+            let mut more = raised.clone();
+            change(&mut more);
+            if self.worst(&more) <= limit_ns {
+                raised = more;
+            }
+        };
+        let mut rungs: Vec<&Rung> = self.rungs.iter().collect();
+        rungs.sort_by_key(|rung| rung.priority);
+        for rung in rungs {
+            let share = better.share(rung.row).max(kept.share(rung.row));
+            take(&|more| {
+                more.shares.insert(rung.row, share);
+            });
+        }
+        take(&|more| more.hz = better.hz.max(kept.hz));
+        take(&|more| more.timed |= better.timed);
+        take(&|more| more.stacks = better.stacks.max(kept.stacks));
+        raised
     }
 
     /// Everything, whatever it costs.

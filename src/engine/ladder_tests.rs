@@ -91,3 +91,21 @@ fn netops_own_time_alone_over_the_limit_leaves_nothing_else() {
     let kept = ladder.fit(40_000.0);
     assert_eq!((kept.hz, kept.share(0)), (0, 0));
 }
+
+#[test]
+fn what_costs_nothing_comes_back_however_little_room_there_is() {
+    let mut ladder = ladder(&[(0, false, 10_000.0), (2, false, 10.0), (9, false, 9_000.0)]);
+    ladder.timing = None;
+    let shed = Kept {
+        shares: [(0, 100), (1, 2), (2, 50)].into(),
+        hz: 20,
+        timed: false,
+        stacks: 0,
+    };
+    let raised = ladder.raised(&shed, &ladder.all(), 14_000.0);
+    let shares: Vec<u8> = raised.shares.values().copied().collect();
+    assert_eq!(
+        (shares, raised.hz, raised.stacks),
+        (vec![100, 100, 50], 100, 0)
+    );
+}

@@ -37,7 +37,7 @@ use self::losses::Losses;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
-use crate::decode::{Batch, EventId, Loss, Tick};
+use crate::decode::{Attach, Batch, EventId, Loss, Tick};
 use crate::error::Error;
 use crate::model::{Fold, Hit, Names, Snapshot, Want};
 use crate::probe::{Fields, Tag};
@@ -51,6 +51,10 @@ const PROFILE_S: f64 = 30.0;
 
 /// The first interval only measures rates so that the governor can forecast; it is not shown.
 const WARM_UP: Duration = Duration::from_millis(100);
+
+/// Then what is within the budget is attached, also before anything is shown, so that the first
+/// shown interval is counted from its beginning.
+const ATTACHING: Duration = Duration::from_millis(30);
 
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
@@ -109,6 +113,8 @@ pub struct Engine {
     elapsed_ns: u64,
     sequence: u64,
     warm: bool,
+    /// This interval is for attaching.
+    attaching: bool,
     notes: Vec<String>,
 }
 
@@ -149,6 +155,7 @@ impl Engine {
             elapsed_ns: 0,
             sequence: 0,
             warm: false,
+            attaching: false,
         };
         engine.replan();
         engine
@@ -297,10 +304,10 @@ impl Engine {
             .cpu_ns
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
         let cost = self.learn(tick, own_pct);
-        let progress = if self.warm {
+        let shown = self.warm;
+        let progress = if shown {
             Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
-            self.warm = true;
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();
             self.cpu_time.forget();
@@ -313,11 +320,19 @@ impl Engine {
         } else {
             None
         };
+        let mut attaching = false;
+        let again = self.attaching;
         self.replan_with(|demand| {
-            if let Some(first) = first {
+            let counted = |a: &Attach| a.every || tick.counts.iter().any(|c| c.event == a.event);
+            attaching = !shown && !again && !demand.attached.iter().all(counted);
+            if attaching {
+                demand.interval = ATTACHING;
+            } else if let Some(first) = first {
                 demand.interval = first.min(demand.interval);
             }
         });
+        self.attaching = attaching;
+        self.warm = !attaching;
         Ok(progress)
     }
 

@@ -48,7 +48,8 @@ impl Engine {
             runs: self.cpus.run_rates(),
         };
         let cost = self.governor.learn(&spent, load, self.warm);
-        if let Some(rate) = self.losses.rate() {
+        // In the moment it takes to attach a rate of losses says nothing.
+        if let Some(rate) = self.losses.rate().filter(|_| !self.attaching) {
             let length = (tick.at, seconds);
             let said = self.governor.learn_losses(length, rate, &self.registry);
             if let Some(said) = said {
