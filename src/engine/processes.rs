@@ -139,6 +139,7 @@ impl Processes {
                 .pid
         };
         let exact = Exact::of(counts);
+        let mut sampled = FxHashSet::default();
         for (&(event, pid), sums) in &folded.per_process {
             let event = EventId(event);
             row(&mut rows, pid, self.name(pid));
@@ -151,6 +152,9 @@ impl Processes {
             process.context_rate += calls / seconds;
             let whole = (sums.weight - sums.samples as f64).abs() <= 0.5;
             process.estimated |= !whole && (!counted || flow.is_some());
+            if !whole && !counted {
+                sampled.insert(pid);
+            }
             let (so_far, bytes) = match flow {
                 Some(Flow::Tx) => (&mut process.tx_calls, &mut process.tx_bytes),
                 Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
@@ -165,13 +169,13 @@ impl Processes {
                 continue;
             };
             process.context_rate += hits as f64 / seconds;
+            process.calls_exact = !sampled.contains(&pid);
             let calls = match flow_of(event) {
                 Some(Flow::Tx) => &mut process.tx_calls,
                 Some(Flow::Rx) => &mut process.rx_calls,
                 None => continue,
             };
             *calls.get_or_insert(0.0) += hits as f64;
-            process.calls_exact = true;
         }
         for (&pid, &(own, stolen)) in &charged.pct {
             if own + stolen >= LEAST_PCT {
@@ -195,3 +199,7 @@ impl Processes {
         rows
     }
 }
+
+#[cfg(test)]
+#[path = "processes_tests.rs"]
+mod tests;
