@@ -129,7 +129,6 @@ fn counting(typed: cli::Counting, tracefs: &Result<Tracefs, String>) -> Result<C
             demand_events(tracefs, "--counting perf counts events")?;
             Ok(Counting::Perf)
         }
-        // Whether they load is known once they were tried.
         cli::Counting::Bpf => {
             demand_events(tracefs, "--counting bpf counts events")?;
             Ok(Counting::Bpf)
@@ -163,6 +162,7 @@ fn want(
         children: typed.what.children,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
+        processes: typed.batch.batch && typed.batch.table == "processes",
         ..Want::default()
     };
     if want

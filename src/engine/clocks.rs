@@ -1,10 +1,9 @@
 //! What of the budget goes to CPU samples and to timing softirqs.
 
-use rustc_hash::FxHashMap;
-
-use super::governor::{Governor, LIGHT_SAMPLE};
+use super::cost::{LIGHT_SAMPLE, Prices};
+use super::governor::Governor;
 use super::registry::Registry;
-use crate::decode::{Attach, Costs, EventId, Session};
+use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
 
 /// The share of the budget that timing each run of the softirqs may take.
@@ -14,49 +13,55 @@ const TIMING_SHARE: f64 = 0.2;
 const CLOCK_SHARE: f64 = 0.5;
 const FEWEST_HZ: u32 = 19;
 
+/// CPU samples say what everything costs: giving up this little would not pay for a row.
+const CLOCK_KEEPS: f64 = 0.02;
+
 impl Governor {
-    /// CPU samples come first, they say what everything costs; but half of a small budget is all
-    /// they get, and below [`FEWEST_HZ`] they say nothing.
-    pub(super) fn clock_hz(&self, want: &Want, costs: Costs) -> u32 {
+    /// CPU samples per second: at most half of a small budget, and the fewest when it is short;
+    /// below [`FEWEST_HZ`] they say nothing.
+    pub(super) fn clock_hz(&self, want: &Want, prices: &Prices) -> (u32, u32) {
         if self.nothing_opened(want).is_some() {
-            return 0;
+            return (0, 0);
         }
         if self.budget_pct >= 100.0 {
-            return want.clock_hz;
+            return (want.clock_hz, want.clock_hz);
         }
-        let affordable = (self.budget_pct * 1e7 * CLOCK_SHARE / costs.sample_ns()) as u32;
-        if affordable < want.clock_hz.min(FEWEST_HZ) {
-            return 0;
+        let affordable =
+            |share: f64| (self.budget_pct * 1e7 * share / prices.sample().max(1.0)) as u32;
+        let most = affordable(CLOCK_SHARE);
+        if most < want.clock_hz.min(FEWEST_HZ) {
+            return (0, 0);
         }
-        want.clock_hz.min(affordable)
+        let fewest = affordable(CLOCK_KEEPS).max(FEWEST_HZ);
+        let most = want.clock_hz.min(most);
+        (most, most.min(fewest))
     }
 
-    /// Two samples a run: only where runs are so few that it hardly costs anything.
-    pub(super) fn times_softirqs(
+    /// What timing every run costs each CPU, ns per second: two samples a run, so only where runs
+    /// are so few that it hardly costs anything. `None`: not to be had.
+    pub(super) fn timing_ns(
         &self,
         want: &Want,
         session: &Session,
         registry: &Registry,
-        spent: &FxHashMap<u32, f64>,
-    ) -> bool {
+        prices: &Prices,
+    ) -> Option<Vec<f64>> {
         let known = |event: &EventId| session.events.get(event.0 as usize);
         let usable = |event: &EventId| known(event).is_some_and(|e| e.missing.is_none());
         if self.nothing_opened(want).is_some()
-            || !self.learnt
+            || !self.forecast.learnt
             || want.device.is_some()
             || !registry.softirq.iter().all(usable)
         {
-            return false;
+            return None;
         }
-        let budget = self.budget_pct * 1e7;
-        session.host.cpus.iter().all(|cpu| {
-            let runs = self.runs.get(cpu).copied().unwrap_or(0.0);
-            let ns = 2.0
-                * runs
-                * (session.costs.hit_ns(false) + LIGHT_SAMPLE * session.costs.sample_ns());
-            let spent = spent.get(cpu).copied().unwrap_or(0.0);
-            ns <= budget * TIMING_SHARE && spent + ns <= budget
-        })
+        let perf_ns = f64::from(prices.costs.perf_ns);
+        let each = 2.0 * (perf_ns + LIGHT_SAMPLE * prices.sample());
+        let ns: Vec<f64> = (session.host.cpus.iter())
+            .map(|&cpu| self.forecast.runs(cpu) * each)
+            .collect();
+        let most = self.budget_pct * 1e7 * TIMING_SHARE;
+        ns.iter().all(|&ns| ns <= most).then_some(ns)
     }
 }
 

@@ -199,6 +199,8 @@ fn rows(registry: &Registry) -> Vec<Function> {
         plan: &Plan::default(),
         free: FreeNow::default(),
         counts: &[],
+        carried: &[],
+        devices: &[],
         cpus: &Cpus::default(),
         folded: &Folded::default(),
         samples: &FxHashMap::default(),

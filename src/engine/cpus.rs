@@ -76,19 +76,33 @@ impl Cpus {
         self.rows.iter().filter_map(rate).collect()
     }
 
-    /// Packets/s that each CPU takes in: the forecast for events that were never measured.
-    pub fn packet_rates(&self) -> FxHashMap<u32, f64> {
-        self.rows
-            .iter()
-            .map(|row| {
-                (
-                    row.cpu,
-                    row.rx_rate
-                        .unwrap_or(0.0)
-                        .max(row.net_rx_rate.unwrap_or(0.0)),
-                )
-            })
-            .collect()
+    /// Packets/s that each CPU takes in: as softnet and the runs of NET_RX say, or its share of what
+    /// devices received (GRO makes few of many before softnet counts them).
+    pub fn rx_load(&self, received: Option<f64>) -> FxHashMap<u32, f64> {
+        let own = |row: &Cpu| {
+            let [packets, runs] = [row.rx_rate, row.net_rx_rate].map(|r| r.unwrap_or(0.0));
+            packets.max(runs)
+        };
+        let all: f64 = self.rows.iter().map(own).sum();
+        let merged = received.filter(|_| all > 0.0).map_or(0.0, |r| r / all);
+        let rate = |row: &Cpu| (row.cpu, own(row) * merged.max(1.0));
+        self.rows.iter().map(rate).collect()
+    }
+
+    /// Packets/s that each CPU sends: of what devices sent, as much as of the kernel's time is
+    /// this CPU's. Empty where no device was read.
+    pub fn tx_load(&self, sent: Option<f64>) -> FxHashMap<u32, f64> {
+        let Some(sent) = sent else {
+            return FxHashMap::default();
+        };
+        let busy = |row: &Cpu| row.system_pct.unwrap_or(0.0) + row.softirq_pct.unwrap_or(0.0);
+        let all: f64 = self.rows.iter().map(busy).sum();
+        let share = |row: &Cpu| {
+            // Without ticks of the clock any CPU may be the one that sends.
+            let share = if all > 0.0 { busy(row) / all } else { 1.0 };
+            (row.cpu, sent * share)
+        };
+        self.rows.iter().map(share).collect()
     }
 }
 

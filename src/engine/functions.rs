@@ -1,22 +1,20 @@
 //! The function table: who counted each row in this interval, and what its samples add.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::cpus::Cpus;
-use super::estimate::Estimates;
 use super::governor::{FreeNow, Plan};
 use super::registry::Registry;
-use crate::decode::{Counts, EventId, Session};
-use crate::model::{Backing, CpuCalls, Folded, Function, Series, Share, Sums, Want};
+use super::spreads::{Spreads, estimated};
+use super::top;
+use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session};
+use crate::model::{Backing, CpuCalls, Folded, Function, Series, Sums, Want};
 use crate::probe::Free;
 
-/// Shares shown of what a function's hits were about.
-const TOP: usize = 8;
-
 /// What an interval brought.
+#[derive(Clone, Copy)]
 pub struct Interval<'a> {
     pub registry: &'a Registry,
     pub session: &'a Session,
@@ -24,6 +22,9 @@ pub struct Interval<'a> {
     pub plan: &'a Plan,
     pub free: FreeNow,
     pub counts: &'a [Counts],
+    /// Of gated events, exact.
+    pub carried: &'a [Carried],
+    pub devices: &'a [DeviceCounts],
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
     pub samples: &'a FxHashMap<EventId, u64>,
@@ -33,8 +34,7 @@ pub struct Interval<'a> {
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
-    /// Of the events that are counted a part of the time.
-    estimates: Estimates,
+    spreads: Spreads,
 }
 
 struct Kept {
@@ -42,6 +42,8 @@ struct Kept {
     event: Arc<str>,
     doc: Arc<str>,
     series: Series,
+    /// Packets per hit of the last interval are exact.
+    exact_packets: bool,
 }
 
 /// A count, however it was come by.
@@ -53,9 +55,8 @@ struct Counted {
     calls: u64,
     rate: f64,
     per_cpu: Vec<CpuCalls>,
-    /// Counted a part of the time: calls and rate are estimates.
-    estimated: bool,
-    /// 95 % half-width of `calls`.
+    /// Counted a part of the time: percent of it.
+    part: Option<f64>,
     error: Option<f64>,
 }
 
@@ -74,12 +75,13 @@ impl Functions {
                     event: events.join(" + ").into(),
                     doc: row.probe.doc().into(),
                     series: Series::default(),
+                    exact_packets: false,
                 }
             })
             .collect();
         Functions {
             rows,
-            estimates: Estimates::default(),
+            spreads: Spreads::default(),
         }
     }
 
@@ -87,12 +89,22 @@ impl Functions {
         Arc::clone(&self.rows[row].name)
     }
 
+    /// The packets per hit of the last interval were counted, not sampled.
+    pub fn exact_packets(&self, row: usize) -> bool {
+        self.rows[row].exact_packets
+    }
+
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
-        let parts = interval.plan.parts.iter();
-        let events = parts.flat_map(|(row, _)| interval.registry.rows[*row].events.clone());
-        self.estimates.keep(&events.collect::<Vec<_>>());
+        self.spreads.take(interval.counts);
+        let counts = self
+            .spreads
+            .complete(interval.counts, &interval.plan.attached);
+        let interval = Interval {
+            counts: &counts,
+            ..*interval
+        };
         (0..self.rows.len())
-            .map(|row| self.row(row, interval))
+            .map(|row| self.row(row, &interval))
             .collect()
     }
 
@@ -104,7 +116,7 @@ impl Functions {
             .filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
             Some(free) => by_proc(free, interval),
-            None => by_event(events, interval, &mut self.estimates),
+            None => by_events(events, interval, &self.spreads),
         };
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
@@ -124,16 +136,15 @@ impl Functions {
                 all
             });
         let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
-        let packets_per_hit = mean(sums.packets, sums.with_packets);
-        let top: Vec<Share> = (interval.folded.tags.iter())
-            .filter(|tagged| events.iter().any(|e| e.0 == tagged.event))
-            .take(TOP)
-            .map(|tagged| Share {
-                kind: tagged.kind,
-                name: Arc::clone(&tagged.name),
-                calls: tagged.hits,
-            })
-            .collect();
+        let carried = carried(events, interval);
+        kept.exact_packets = carried.is_some_and(|(packets, _)| packets.is_some());
+        let sampled = (
+            mean(sums.packets, sums.with_packets),
+            mean(sums.bytes, sums.with_bytes),
+        );
+        let (packets, bytes) = carried.unwrap_or_default();
+        let top = top::of(events, interval);
+        let label = label(&counted, free);
         let reason = interval.plan.reasons.get(row).cloned().flatten();
         let asked = interval.want.exact.contains(&*kept.name)
             || interval.want.drill.as_deref() == Some(&*kept.name);
@@ -145,10 +156,10 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: counted.estimated,
+            estimated: counted.part.is_some(),
             error: counted.error,
-            packets_per_hit,
-            bytes_per_hit: mean(sums.bytes, sums.with_bytes),
+            packets_per_hit: packets.or(sampled.0),
+            bytes_per_hit: bytes.or(sampled.1),
             cpu_pct: None,
             cpu_error: None,
             self_pct: None,
@@ -168,26 +179,39 @@ impl Functions {
             }),
             history: kept.series.history(),
             doc: Arc::clone(&kept.doc),
-            label: label(counted.source, free, part_of(row, interval.plan)).into(),
+            label,
             asked,
             symbols: probe.symbols(),
         }
     }
 }
 
-/// The percentage of the time that a row is counted; `None`: all of it.
-fn part_of(row: usize, plan: &Plan) -> Option<u8> {
-    let part = plan.parts.iter().find(|(part, _)| *part == row);
-    part.map(|(_, share)| *share)
-}
-
-fn label(source: Option<Backing>, free: Option<Free>, part: Option<u8>) -> Cow<'static, str> {
-    match (source, free, part) {
+/// The word for the SOURCE column: who counts, and which part of the time.
+fn label(counted: &Counted, free: Option<Free>) -> Arc<str> {
+    match (counted.source, free, counted.part) {
         (Some(Backing::Proc), Some(free), _) => free.label().into(),
-        (Some(source), _, Some(part)) => format!("{} {part}%", source.name()).into(),
+        (Some(source), _, Some(part)) => format!("{} {part:.0}%", source.name()).into(),
         (Some(source), ..) => source.name().into(),
         (None, ..) => "–".into(),
     }
+}
+
+/// Packets and bytes per hit as the gate has counted them, unless a filter's processes or other
+/// events of the row have hits beside. Where an event knows none there are none: `None`, not 0.
+fn carried(events: &[EventId], interval: &Interval<'_>) -> Option<(Option<f64>, Option<f64>)> {
+    if !interval.want.pids.is_empty() {
+        return None;
+    }
+    let of_row = |event: &EventId| events.contains(event);
+    let gated = (interval.counts.iter()).all(|c| !of_row(&c.event) || c.gate || c.hits == 0);
+    let (mut hits, mut packets, mut bytes) = (0, 0, 0);
+    for carried in interval.carried.iter().filter(|c| of_row(&c.event)) {
+        hits += carried.hits;
+        packets += carried.packets;
+        bytes += carried.bytes;
+    }
+    let per_hit = |sum: u64| (sum > 0).then(|| sum as f64 / hits as f64);
+    (gated && hits > 0).then(|| (per_hit(packets), per_hit(bytes)))
 }
 
 fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
@@ -205,6 +229,7 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
     let rate = calls as f64 * 1e9 / interval.length_ns.max(1) as f64;
     Counted {
         source: Some(Backing::Proc),
+        partial: false,
         calls,
         rate,
         per_cpu,
@@ -213,8 +238,9 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
 }
 
 /// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
-/// whose usable events was not counted is not counted.
-fn by_event(events: &[EventId], interval: &Interval<'_>, estimates: &mut Estimates) -> Counted {
+/// whose usable events was not counted is not counted. What was counted in windows stands for all
+/// of the interval.
+fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> Counted {
     let per_task = !interval.want.pids.is_empty();
     let usable = |e: &EventId| {
         interval
@@ -225,40 +251,43 @@ fn by_event(events: &[EventId], interval: &Interval<'_>, estimates: &mut Estimat
     };
     let mut counted = Counted::default();
     let mut found = Vec::new();
-    let mut gated = false;
-    let mut variance = Some(0.0);
-    let length_s = interval.length_ns as f64 / 1e9;
-    for count in interval
-        .counts
-        .iter()
-        .filter(|c| events.contains(&c.event) && c.pid.is_some() == per_task)
-    {
-        if let (Some(spread), Some(cpu)) = (count.spread, count.cpu) {
-            let rate = count.hits as f64 * 1e9 / count.span_ns.max(1) as f64;
-            let calls = (rate * length_s).round() as u64;
-            let more = estimates.variance(count, spread, interval.length_ns);
-            variance = variance.zip(more).map(|(sum, more)| sum + more);
-            found.push(count.event);
-            gated |= count.gate;
-            counted.estimated = true;
-            counted.calls += calls;
-            counted.rate += rate;
-            counted.per_cpu.push(CpuCalls { cpu, calls });
+    let mut gated = true;
+    let (mut windows_ns, mut in_windows) = (0, 0);
+    let of_row = |c: &&Counts| events.contains(&c.event);
+    for count in interval.counts.iter().filter(of_row) {
+        // The gate names no process that had no hits: that it was there is all to be told.
+        let all_tasks = per_task && count.pid.is_none();
+        if count.pid.is_some() != per_task && !(all_tasks && count.gate) {
             continue;
         }
+        let windowed = count.spread.is_some();
         // Attached or let go within the interval: too little of it was seen to speak of it.
-        if count.span_ns < interval.length_ns / 2 {
+        if count.span_ns == 0 || (!windowed && count.span_ns < interval.length_ns / 2) {
             continue;
         }
         found.push(count.event);
-        gated |= count.gate;
-        counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
-        counted.calls += count.hits;
+        // The dearer way names the row.
+        gated &= count.gate;
+        if windowed {
+            windows_ns += count.span_ns;
+            in_windows += 1;
+        } else {
+            counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
+        }
+        if all_tasks {
+            continue;
+        }
+        let calls = estimated(count, interval.length_ns);
+        counted.calls += calls;
         counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
         if let Some(cpu) = count.cpu {
-            let calls = count.hits;
             counted.per_cpu.push(CpuCalls { cpu, calls });
         }
+    }
+    if in_windows > 0 {
+        let part = windows_ns as f64 / (in_windows * interval.length_ns.max(1)) as f64;
+        counted.part = Some(100.0 * part);
+        counted.error = spreads.error(interval.counts.iter().filter(of_row), interval.length_ns);
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
     counted.per_cpu.dedup_by(|later, first| {
@@ -266,8 +295,6 @@ fn by_event(events: &[EventId], interval: &Interval<'_>, estimates: &mut Estimat
         first.calls += if same { later.calls } else { 0 };
         same
     });
-    let error = variance.map(|rate: f64| rate.sqrt() * length_s);
-    counted.error = error.filter(|_| counted.estimated);
     // One CPU that was not counted (it came online just now) makes the sum a guess.
     let wanted = if per_task {
         1
@@ -286,3 +313,7 @@ fn by_event(events: &[EventId], interval: &Interval<'_>, estimates: &mut Estimat
         Counted::default()
     }
 }
+
+#[cfg(test)]
+#[path = "functions_tests.rs"]
+mod tests;

@@ -1,45 +1,37 @@
 //! What is opened, and how many stacks are sampled, within the budget. The limit holds for the
-//! busiest CPU; an event's cost is forecast before it is opened. Shed in this order: stacks,
-//! then rows from the end of the priorities (`ladder`); every step is said.
+//! busiest CPU; an event's cost is forecast before it is opened. What is given up, and in which
+//! order, is `ladder`'s; here it is decided when: at once when it is too much, and back only when
+//! it has been little for some intervals. Every step is said.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
-use super::backoff::Backoff;
 use super::clocks;
-use super::ladder::{Candidate, Standing};
+use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
+use super::drop_watch::{DropWatch, Judged};
+use super::forecast::{Forecast, Load};
+use super::ladder::{Kept, Ladder};
 use super::phrase::Said;
 use super::registry::Registry;
-use crate::decode::{Attach, Costs, Counts, EventId, Session};
+use super::wanted::{Wanted, target};
+use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
 use crate::probe::Free;
 
-/// Samples with stacks per second, CPU and event; and of the row being looked at.
-const STACKS: u32 = 49;
-const DRILL_STACKS: u32 = 499;
+/// What is over the budget is brought to this share of it, so that noise is not over it again.
+const GOES_TO: f64 = 0.85;
 
-/// A sample without a stack costs this share of one with (about 0.9 us).
-pub const LIGHT_SAMPLE: f64 = 0.2;
+/// What was given up comes back only when it would leave this share of the budget free.
+const COMES_BACK: f64 = 0.7;
 
-/// Intervals of which netop's own least time is budgeted.
-const OWN_INTERVALS: usize = 3;
-
-/// A row that was shed comes back only when it would leave this share of the budget free.
-pub(super) const COMES_BACK: f64 = 0.7;
-
-/// How the reason of a row begins that is not counted to save CPU.
-const TOO_DEAR: &str = "counting it would take";
-
-const BACKED_OFF: &str = "let go because drops rose when it was attached; e counts it all the same";
+/// … and would have for so many intervals.
+const QUIET: u32 = 3;
 
 /// Who may count (`--counting`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
     /// The free counters where they serve, else the gate, else perf events.
     Auto,
-    /// The gate for everything it can count.
+    /// The gate; perf events for nothing but added events that it has no program for.
     Bpf,
     /// perf events for everything.
     Perf,
@@ -53,59 +45,29 @@ pub struct Plan {
     pub attached: Vec<Attach>,
     /// CPU samples per second and CPU.
     pub clock_hz: u32,
-    /// Why a row is not counted; by row.
+    /// Why a row is not counted, or not all of the time; by row.
     pub reasons: Vec<Option<Arc<str>>>,
     /// The gate counts per process.
     pub by_process: bool,
-    /// Rows that are counted a part of the time, and what percentage.
-    pub parts: Vec<(usize, u8)>,
     /// One phrase for the header.
     pub phrase: String,
-}
-
-/// What the last interval cost, percent of one CPU.
-#[derive(Debug, Default, Clone)]
-pub struct Cost {
-    pub busiest_pct: f64,
-    pub busiest_cpu: Option<u32>,
-    pub all_pct: f64,
-    pub per_cpu: FxHashMap<u32, f64>,
 }
 
 pub struct Governor {
     pub budget_pct: f64,
     pub counting: Counting,
-    /// Hits/s as last measured, and how many intervals ago.
-    rates: FxHashMap<(EventId, u32), (f64, u32)>,
-    /// Runs/s of the network's softirqs.
-    pub(super) runs: FxHashMap<u32, f64>,
-    /// Packets/s that a CPU takes in: what an event that was never measured is expected to hit.
-    packets: FxHashMap<u32, f64>,
-    pub(super) attached: Vec<EventId>,
-    /// How each row was counted, and for how many intervals it stays that way if not fully.
-    pub(super) standings: FxHashMap<usize, (Standing, u32)>,
-    /// Percent of the time for those that are counted a part of it.
-    pub(super) part: u8,
-    pub(super) backoff: Backoff,
-    /// An interval has been measured; before that there is nothing to forecast from.
-    pub(super) learnt: bool,
-    /// netop's own time of the last intervals, percent of one CPU.
-    own: VecDeque<f64>,
-}
-
-/// What an interval brought that the governor learns from.
-pub struct Measured<'a> {
-    pub counts: &'a [Counts],
-    pub costs: Costs,
-    /// Packets taken in and runs of the network's softirqs, per second and CPU.
-    pub packets: FxHashMap<u32, f64>,
-    pub runs: FxHashMap<u32, f64>,
-    /// Samples per second and CPU, in units of one with a stack.
-    pub samples: FxHashMap<u32, f64>,
-    /// netop's own CPU time.
-    pub own_pct: f64,
-    pub cpus: usize,
-    pub seconds: f64,
+    pub(super) forecast: Forecast,
+    pub(super) watch: DropWatch,
+    /// What is taken now.
+    kept: Kept,
+    by_process: bool,
+    /// Intervals in a row after which more would have fitted, and what in all of them.
+    quiet: u32,
+    fitted: Kept,
+    /// An interval has ended since the last plan.
+    ticked: bool,
+    /// Something was taken after a first measurement.
+    settled: bool,
 }
 
 /// Which rows the free counters can serve now.
@@ -125,84 +87,52 @@ impl FreeNow {
 }
 
 impl Governor {
-    pub fn new(budget_pct: f64, counting: Counting) -> Governor {
+    pub fn new(budget_pct: f64, counting: Counting, registry: &Registry) -> Governor {
         Governor {
             budget_pct,
             counting,
-            rates: FxHashMap::default(),
-            runs: FxHashMap::default(),
-            packets: FxHashMap::default(),
-            attached: Vec::new(),
-            standings: FxHashMap::default(),
-            part: 100,
-            backoff: Backoff::default(),
-            learnt: false,
-            own: VecDeque::new(),
+            forecast: Forecast::new(registry),
+            watch: DropWatch::default(),
+            kept: Kept::default(),
+            by_process: false,
+            quiet: 0,
+            fitted: Kept::default(),
+            ticked: false,
+            settled: false,
         }
     }
 
-    /// Learns from an interval and says what it cost. `samples` per second and CPU; `own_pct`:
-    /// netop's own CPU time, which may run anywhere.
-    pub fn learn(&mut self, interval: &Measured<'_>) -> Cost {
-        for (_, age) in self.rates.values_mut() {
-            *age += 1;
-        }
-        // A rate that was not measured for half a minute says nothing any more.
-        self.rates.retain(|_, (_, age)| *age < 30);
-        self.packets.clone_from(&interval.packets);
-        self.runs.clone_from(&interval.runs);
-        self.calm();
-        let share = interval.own_pct / interval.cpus.max(1) as f64;
-        self.own.push_back(share);
-        if self.own.len() > OWN_INTERVALS {
-            self.own.pop_front();
-        }
-        self.learnt = true;
-        let seconds = interval.seconds.max(1e-9);
-        let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
-        let mut anywhere = 0.0;
-        for count in interval.counts.iter().filter(|c| c.span_ns > 0) {
-            let spent = count.hits as f64 / seconds * interval.costs.hit_ns(count.gate);
-            match count.cpu {
-                Some(cpu) => {
-                    let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
-                    self.rates.insert((count.event, cpu), (rate, 0));
-                    *ns.entry(cpu).or_default() += spent;
-                }
-                // The gate has counted it wide as well.
-                None if count.gate => anywhere += spent / 2.0,
-                None => anywhere += spent,
-            }
-        }
-        for (&cpu, rate) in &interval.samples {
-            *ns.entry(cpu).or_default() += rate * interval.costs.sample_ns();
-        }
-        let per_cpu: FxHashMap<u32, f64> = ns
-            .into_iter()
-            .map(|(cpu, ns)| (cpu, ns / 1e7 + share))
-            .collect();
-        let busiest = per_cpu
-            .iter()
-            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
-        Cost {
-            // What was counted per task may all have run on the busiest CPU.
-            busiest_pct: busiest.map_or(share, |(_, pct)| *pct) + anywhere / 1e7,
-            busiest_cpu: busiest.map(|(cpu, _)| *cpu),
-            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>()
-                + anywhere / 1e7
-                + interval.own_pct,
-            per_cpu,
-        }
+    /// Learns from an interval and says what it cost. `usual`: netop's own time in it was its
+    /// usual one, not that of starting.
+    pub fn learn(&mut self, spent: &Spent<'_>, load: Load, usual: bool) -> Cost {
+        let own_pct = usual.then(|| spent.own_pct / spent.cpus.max(1) as f64);
+        self.forecast.learn(spent.counts, load, own_pct);
+        self.ticked = true;
+        Cost::of(spent)
     }
 
-    /// Hits/s to expect of an event on a CPU: as measured, else one per packet that the CPU takes
-    /// in, else (drops, retransmits, what the user added) none.
-    fn expected(&self, event: EventId, cpu: u32, seldom: bool) -> f64 {
-        match self.rates.get(&(event, cpu)) {
-            Some((rate, _)) => *rate,
-            None if seldom => 0.0,
-            None => self.packets.get(&cpu).copied().unwrap_or(0.0),
-        }
+    /// Takes the losses per second of the interval that ended at `at`. What was opened just before
+    /// they jumped is let go with the next plan; returns a sentence about it.
+    pub fn learn_losses(
+        &mut self,
+        (at, seconds): (u64, f64),
+        rate: f64,
+        registry: &Registry,
+    ) -> Option<String> {
+        let names = |rows: &[usize]| {
+            let name = |&row: &usize| registry.rows[row].probe.function().to_owned();
+            rows.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        Some(match self.watch.learn(at, seconds, rate)? {
+            Judged::LetGo(rows, from, to) => format!(
+                "drops rose from {from:.0}/s to {to:.0}/s right after netop began to count {}: let go for three minutes, e counts one all the same",
+                names(&rows)
+            ),
+            Judged::Innocent(rows) => format!(
+                "drops went on when netop did not count {}: counted again",
+                names(&rows)
+            ),
+        })
     }
 
     /// What to open for the coming interval.
@@ -213,246 +143,227 @@ impl Governor {
         session: &Session,
         free: FreeNow,
     ) -> Plan {
-        let mut plan = Plan {
-            reasons: vec![None; registry.rows.len()],
-            clock_hz: self.clock_hz(want, session.costs),
-            ..Plan::default()
+        let mut reasons = vec![None; registry.rows.len()];
+        let wanted = self.wanted(want, registry, session, free, &mut reasons);
+        let missing = reasons.iter().flatten().count();
+        let prices = Prices {
+            costs: session.costs,
+            pids: !want.pids.is_empty(),
         };
-        let candidates = self.candidates(want, registry, session, free, &mut plan);
-        let cpus = &session.host.cpus;
-        let mut spent = vec![self.standing_ns(&plan, session.costs); cpus.len()];
-        let (mut full, mut dear, mut roomy) = (Vec::new(), Vec::new(), Vec::new());
-        let mut forced_over: Option<&str> = None;
+        let hz = self.clock_hz(want, &prices);
+        let ladder = Ladder {
+            rungs: (wanted.iter())
+                .map(|wanted| self.rung(wanted, registry, session, &prices))
+                .collect(),
+            own_ns: self.forecast.own_pct() * 1e7,
+            sample_ns: prices.sample(),
+            hz,
+            timing: self.timing_ns(want, session, registry, &prices),
+            whole: !want.pids.is_empty(),
+            cpus: session.host.cpus.len(),
+        };
+        let before = std::mem::take(&mut self.kept);
+        self.kept = self.settle(&before, &ladder);
+        self.count_processes(want, &wanted, &ladder, session);
+        let opened = |row: &usize| before.share(*row) == 0 && self.kept.share(*row) > 0;
+        let unasked = wanted.iter().filter(|w| !w.asked).map(|w| w.row);
+        self.watch.attached(unasked.filter(opened));
+        let (mut shed, mut parts, mut over) = (Vec::new(), Vec::new(), None);
         let budget_ns = self.budget_pct * 1e7;
-        let unlimited = self.budget_pct >= 100.0;
-        for candidate in candidates {
-            // Nothing is attached before it is known what it would cost.
-            if !self.learnt && !unlimited && !candidate.asked {
-                continue;
-            }
-            let worst = candidate.worst(&spent, 1.0);
-            if worst <= budget_ns * COMES_BACK {
-                roomy.push(candidate.row);
-            }
-            let fits = unlimited || worst <= self.limit_of(&candidate, budget_ns);
-            if fits || candidate.asked {
-                if !fits {
-                    forced_over.get_or_insert(registry.rows[candidate.row].probe.function());
+        for wanted in &wanted {
+            let function = registry.rows[wanted.row].probe.function();
+            let reason = match self.kept.share(wanted.row) {
+                100 => continue,
+                0 if !self.forecast.learnt => "measuring the load first …".to_owned(),
+                0 => {
+                    shed.push(function);
+                    self.too_dear()
                 }
-                candidate.spend(&mut spent, 1.0);
-                full.push(candidate);
-            } else {
-                dear.push(candidate);
-            }
+                share => {
+                    parts.push((function, share));
+                    format!(
+                        "counted {share}% of the time to stay within {}% of a CPU, so estimated; e counts every hit",
+                        self.budget_pct
+                    )
+                }
+            };
+            reasons[wanted.row] = Some(reason.into());
         }
-        let share = self.part_of_the_time(&mut dear, &spent, |candidate, worst| {
-            plan.reasons[candidate.row] = Some(self.too_dear(worst).into());
-        });
-        for candidate in &dear {
-            candidate.spend(&mut spent, f64::from(share) / 100.0);
+        if ladder.worst(&self.kept) > budget_ns && self.budget_pct < 100.0 {
+            let asked = wanted.iter().find(|w| w.asked);
+            over = asked.map(|w| registry.rows[w.row].probe.function());
         }
-        self.remember(&plan, &full, &dear, &roomy);
-        self.part = share;
-        let stacks = self.stacks(&full, session, &spent);
-        let shown = full
-            .iter()
-            .map(|c| (c, 100))
-            .chain(dear.iter().map(|c| (c, share)));
-        for (candidate, duty_pct) in shown {
-            let stacks = if duty_pct == 100 { stacks } else { 0.0 };
-            let probe = &registry.rows[candidate.row].probe;
-            plan.attached
-                .extend(candidate.events.iter().map(|&event| Attach {
-                    event,
-                    stacks_per_s: (target(candidate.drilled) * stacks) as u32,
-                    every: false,
-                    wide: true,
-                    per_task: !want.pids.is_empty(),
-                    gate: self.gates(event, session, want),
-                    everyone: probe.sends(),
-                    duty_pct,
-                }));
-        }
-        let spent = cpus.iter().copied().zip(spent).collect();
-        if self.times_softirqs(want, session, registry, &spent) {
-            plan.attached.extend(registry.softirq.map(clocks::timed));
-        }
-        plan.attached.sort_by_key(|a| a.event);
-        plan.attached.dedup_by_key(|a| a.event);
-        self.tell_backoff(&full, &dear);
-        let name = |c: &Candidate| registry.rows[c.row].probe.function();
-        let shed: Vec<&str> = (registry.rows.iter().zip(&plan.reasons))
-            .filter(|(_, why)| why.as_deref().is_some_and(|why| why.starts_with(TOO_DEAR)))
-            .map(|(row, _)| row.probe.function())
+        let left_alone = self.watch.left_alone().iter();
+        let left_alone: Vec<&str> = left_alone
+            .filter(|&&row| reasons[row].is_some())
+            .map(|&row| registry.rows[row].probe.function())
             .collect();
-        plan.parts = dear.iter().map(|c| (c.row, share)).collect();
-        plan.phrase = Said {
+        let phrase = Said {
             want,
             counting: self.counting,
+            learnt: self.forecast.learnt,
             shed: &shed,
-            parts: &dear.iter().map(name).collect::<Vec<_>>(),
-            share,
-            over: forced_over,
-            stacks,
-            missing: plan.reasons.iter().flatten().count() - shed.len(),
-            clock_hz: plan.clock_hz,
+            parts: &parts,
+            over,
+            stacks: self.kept.stacks,
+            untimed: ladder.timing.is_some() && !self.kept.timed,
+            sampled_processes: self.sampled_processes(want, &wanted),
+            missing: missing - left_alone.len(),
+            left_alone: &left_alone,
+            clock_hz: self.kept.hz,
         }
         .phrase();
-        plan
+        Plan {
+            attached: self.attached(&wanted, want, registry),
+            clock_hz: self.kept.hz,
+            reasons,
+            by_process: self.by_process,
+            phrase,
+        }
     }
 
-    /// The rows whose events may be opened, in the order of the budget: what the user asked for,
-    /// then by priority. The others have their reason.
-    fn candidates(
-        &self,
-        want: &Want,
-        registry: &Registry,
-        session: &Session,
-        free: FreeNow,
-        plan: &mut Plan,
-    ) -> Vec<Candidate> {
-        let filtered = !want.pids.is_empty() || want.device.is_some();
-        let mut candidates = Vec::new();
-        for (row, known) in registry.rows.iter().enumerate() {
-            let probe = &known.probe;
-            let served = !filtered && probe.free().is_some_and(|f| free.serves(f));
-            if let Some(why) = self.nothing_opened(want) {
-                plan.reasons[row] = (!served).then(|| why.into());
-                continue;
-            }
-            let drilled = want.drill.as_deref() == Some(probe.function());
-            if served && !drilled {
-                continue;
-            }
-            let events = match usable(registry, session, row, want) {
-                Ok(usable) => usable,
-                Err(reason) => {
-                    plan.reasons[row] = (!served).then(|| reason.into());
-                    continue;
+    /// What is taken from now on: less at once, more only after some quiet intervals.
+    fn settle(&mut self, before: &Kept, ladder: &Ladder) -> Kept {
+        let ticked = std::mem::take(&mut self.ticked);
+        if self.budget_pct >= 100.0 {
+            return ladder.all();
+        }
+        let asked = ladder.rungs.iter().filter(|rung| rung.asked);
+        if !self.forecast.learnt {
+            return Kept {
+                shares: asked.map(|rung| (rung.row, 100)).collect(),
+                hz: ladder.hz.0,
+                timed: false,
+                stacks: 100,
+            };
+        }
+        let budget_ns = self.budget_pct * 1e7;
+        let back = ladder.fit(COMES_BACK * budget_ns);
+        let first = !std::mem::replace(&mut self.settled, true) || before.shares.is_empty();
+        let mut now = if first { back.clone() } else { before.clone() };
+        now.shares.clone_from(&back.shares);
+        for (row, share) in &mut now.shares {
+            // A row that is new here takes what fits.
+            *share = before.shares.get(row).copied().unwrap_or(*share);
+        }
+        for rung in asked {
+            now.shares.insert(rung.row, 100);
+        }
+        if ladder.whole {
+            // What was counted a part of the time is counted always or not at all.
+            let whole = |(row, share): (&usize, &mut u8)| {
+                if *share < 100 {
+                    *share = back.share(*row);
                 }
             };
-            let asked = drilled || want.exact.contains(probe.function());
-            if !asked && events.iter().any(|&event| self.backoff.banned(event)) {
-                plan.reasons[row] = Some(BACKED_OFF.into());
+            now.shares.iter_mut().for_each(whole);
+        }
+        now.hz = now.hz.min(ladder.hz.0);
+        now.timed &= ladder.timing.is_some();
+        if ladder.worst(&now) > budget_ns {
+            self.quiet = 0;
+            return now.least(&ladder.fit(GOES_TO * budget_ns));
+        }
+        let more = ladder.raised(&now, &back, GOES_TO * budget_ns);
+        if more == now {
+            self.quiet = 0;
+            return now;
+        }
+        if ticked {
+            self.fitted = match self.quiet {
+                0 => more,
+                _ => more.least(&self.fitted),
+            };
+            self.quiet += 1;
+        }
+        if self.quiet < QUIET {
+            return now;
+        }
+        self.quiet = 0;
+        ladder.raised(&now, &self.fitted, GOES_TO * budget_ns)
+    }
+
+    /// Exact counts per process are for the table of processes, when they fit too.
+    fn count_processes(
+        &mut self,
+        want: &Want,
+        wanted: &[Wanted],
+        ladder: &Ladder,
+        session: &Session,
+    ) {
+        let gated: Vec<(EventId, f64)> = (wanted.iter())
+            .flat_map(|w| {
+                w.events
+                    .iter()
+                    .map(move |&(event, gate)| (w.row, event, gate))
+            })
+            .filter(|(_, _, gate)| *gate)
+            .map(|(row, event, _)| (event, f64::from(self.kept.share(row)) / 100.0))
+            .collect();
+        let more = (session.host.cpus.iter())
+            .map(|&cpu| {
+                let hits = gated
+                    .iter()
+                    .map(|(e, share)| self.forecast.rate(*e, cpu) * share);
+                hits.sum::<f64>() * BY_PROCESS_NS
+            })
+            .fold(0.0, f64::max);
+        let limit = if self.by_process { 1.0 } else { COMES_BACK };
+        let fits = ladder.worst(&self.kept) + more <= limit * self.budget_pct * 1e7;
+        self.by_process = want.processes
+            && want.pids.is_empty()
+            && !gated.is_empty()
+            && (fits || self.budget_pct >= 100.0);
+    }
+
+    /// Processes are wanted, the gate could count them, and that does not fit.
+    fn sampled_processes(&self, want: &Want, wanted: &[Wanted]) -> bool {
+        let gated = wanted
+            .iter()
+            .any(|w| w.events.iter().any(|(_, gate)| *gate));
+        want.processes && want.pids.is_empty() && gated && !self.by_process
+    }
+
+    fn attached(&self, wanted: &[Wanted], want: &Want, registry: &Registry) -> Vec<Attach> {
+        let mut attached = Vec::new();
+        for wanted in wanted {
+            let share = self.kept.share(wanted.row);
+            if share == 0 {
                 continue;
             }
-            let seldom = probe.priority() == 1;
-            let cost = |&cpu: &u32| -> f64 {
-                let hit = |&event: &EventId| {
-                    let gate = self.gates(event, session, want);
-                    // Counted per task, a hit costs once more, or a look into a table.
-                    let times = match (want.pids.is_empty(), gate) {
-                        (true, _) => 1.0,
-                        (false, true) => 1.5,
-                        (false, false) => 2.0,
-                    };
-                    times * self.expected(event, cpu, seldom) * session.costs.hit_ns(gate)
-                };
-                events.iter().map(hit).sum()
-            };
-            candidates.push(Candidate {
-                row,
-                asked,
-                drilled,
-                priority: probe.priority(),
-                cost: session.host.cpus.iter().map(cost).collect(),
-                events,
-            });
+            let stacks = target(wanted.drilled) * f64::from(self.kept.stacks) / 100.0;
+            attached.extend(wanted.events.iter().map(|&(event, gate)| Attach {
+                event,
+                stacks_per_s: stacks as u32,
+                every: false,
+                wide: true,
+                per_task: !want.pids.is_empty(),
+                gate,
+                // The device is everybody's.
+                everyone: registry.rows[wanted.row].probe.sends(),
+                duty_pct: share,
+            }));
         }
-        candidates.sort_by_key(|c| (!c.asked, c.priority, c.row));
-        candidates
-    }
-
-    /// Does a BPF program count this event? It tells processes of a list apart, not their children.
-    fn gates(&self, event: EventId, session: &Session, want: &Want) -> bool {
-        let known = session.events.get(event.0 as usize);
-        let families = want.children && !want.pids.is_empty();
-        self.counting != Counting::Perf && !families && known.is_some_and(|e| e.gate)
-    }
-
-    /// What netop takes of every CPU whatever is counted, ns per second. Reading names is a burst
-    /// now and then; what netop always takes is the least of some intervals.
-    fn standing_ns(&self, plan: &Plan, costs: Costs) -> f64 {
-        let own = self.own.iter().copied().fold(f64::INFINITY, f64::min);
-        let own = if own.is_finite() { own } else { 0.0 };
-        f64::from(plan.clock_hz) * costs.sample_ns() + own * 1e7
-    }
-
-    /// Why no event is opened at all.
-    pub(super) fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
-        if self.counting == Counting::Proc {
-            return Some("needs perf events; netop runs with --counting proc");
+        if self.kept.timed {
+            attached.extend(registry.softirq.map(clocks::timed));
         }
-        want.detached
-            .then_some("everything is detached; press ! to attach again")
+        attached.sort_by_key(|a| a.event);
+        attached
     }
 
-    fn too_dear(&self, worst_ns: f64) -> String {
+    fn too_dear(&self) -> String {
         format!(
-            "{TOO_DEAR} netop to {:.1}% of the busiest CPU; a row comes back below {:.1}% (the budget is {}%); e counts it all the same",
-            worst_ns / 1e7,
+            "counting it would take netop over {}% of the busiest CPU; it comes back below {:.1}%; e counts it all the same",
+            self.budget_pct,
             self.budget_pct * COMES_BACK,
-            self.budget_pct
         )
     }
-
-    /// The share of the wanted samples that what is left of the budget pays for: 0 to 1.
-    fn stacks(&self, full: &[Candidate], session: &Session, spent: &[f64]) -> f64 {
-        let mut share: f64 = 1.0;
-        if self.budget_pct >= 100.0 {
-            return share;
-        }
-        for (&cpu, spent) in session.host.cpus.iter().zip(spent) {
-            let samples = |candidate: &Candidate| -> f64 {
-                let target = target(candidate.drilled);
-                let events = candidate.events.iter();
-                let rates = events.map(|&event| self.expected(event, cpu, false).min(target));
-                rates.sum()
-            };
-            let wanted = full.iter().map(samples).sum::<f64>() * session.costs.sample_ns();
-            let left = (self.budget_pct * 1e7 - spent).max(0.0);
-            if wanted > left {
-                share = share.min(left / wanted);
-            }
-        }
-        // Fewer than a few samples per second say nothing.
-        if share < 0.1 { 0.0 } else { share }
-    }
-}
-
-/// Wanted samples per second of an event on a CPU; `drill`: its row is being looked at.
-fn target(drill: bool) -> f64 {
-    f64::from(if drill { DRILL_STACKS } else { STACKS })
-}
-
-/// The events of a row that can be opened here, or why none can.
-fn usable(
-    registry: &Registry,
-    session: &Session,
-    row: usize,
-    want: &Want,
-) -> Result<Vec<EventId>, String> {
-    let events = &registry.rows[row].events;
-    let mut missing = None;
-    let mut usable = Vec::new();
-    for &event in events {
-        let Some(known) = session.events.get(event.0 as usize) else {
-            continue;
-        };
-        match &known.missing {
-            Some(reason) => missing = Some(reason.clone()),
-            None => usable.push(event),
-        }
-        if want.device.is_some() && known.spec.device_field.is_none() {
-            return Err("its event names no device, so it cannot be counted for one".to_owned());
-        }
-    }
-    if usable.is_empty() {
-        return Err(missing.unwrap_or_else(|| "this source has no such event".to_owned()));
-    }
-    Ok(usable)
 }
 
 #[cfg(test)]
 #[path = "governor_tests.rs"]
-pub(super) mod tests;
+mod tests;
+
+#[cfg(test)]
+#[path = "governor_load_tests.rs"]
+mod load_tests;

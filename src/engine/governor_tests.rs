@@ -1,9 +1,18 @@
-//! The governor's decisions on made-up loads.
+//! The governor's decisions on made-up loads: who counts what.
+
+use rustc_hash::FxHashMap;
 
 use super::*;
 use crate::decode::{Costs, Event, Host, SourceKind};
 
-pub fn session(registry: &Registry) -> Session {
+/// A host of two CPUs. `gate`: netop's BPF programs load.
+pub fn session(registry: &Registry, gate: bool) -> Session {
+    let events = registry.specs().into_iter().map(|spec| Event {
+        gate: gate && spec.group != "sched",
+        spec,
+        missing: None,
+        symbols: Vec::new(),
+    });
     Session {
         costs: Costs::default(),
         no_gate: None,
@@ -15,16 +24,7 @@ pub fn session(registry: &Registry) -> Session {
             clock: None,
         },
         source: SourceKind::Live,
-        events: registry
-            .specs()
-            .into_iter()
-            .map(|spec| Event {
-                spec,
-                missing: None,
-                gate: false,
-                symbols: Vec::new(),
-            })
-            .collect(),
+        events: events.collect(),
     }
 }
 
@@ -33,41 +33,62 @@ pub const FREE: FreeNow = FreeNow {
     softnet: true,
 };
 
-pub fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
-    let mut rows: Vec<usize> = plan
+fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
+    let rows = plan
         .attached
         .iter()
-        .filter_map(|a| registry.row_of(a.event))
-        .collect();
+        .filter_map(|a| registry.row_of(a.event));
+    let mut rows: Vec<usize> = rows.collect();
     rows.dedup();
-    rows.into_iter()
-        .map(|row| registry.rows[row].probe.function())
-        .collect()
+    let name = |row: usize| registry.rows[row].probe.function();
+    rows.into_iter().map(name).collect()
 }
 
-pub fn measured(packets: f64, runs: f64) -> Measured<'static> {
-    Measured {
-        counts: &[],
-        costs: Costs::default(),
-        packets: FxHashMap::from_iter([(0, packets), (1, 0.0)]),
-        runs: FxHashMap::from_iter([(0, runs), (1, 0.0)]),
-        samples: FxHashMap::default(),
-        own_pct: 0.0,
-        cpus: 2,
-        seconds: 1.0,
+/// CPU 0 takes so many packets, nothing was counted.
+pub fn flooded(packets: f64) -> Load {
+    Load {
+        rx: FxHashMap::from_iter([(0, packets), (1, 0.0)]),
+        ..Load::default()
     }
 }
 
-pub fn flood(governor: &mut Governor, packets: f64) -> Cost {
-    governor.learn(&measured(packets, 0.0))
+pub fn spent<'a>(
+    counts: &'a [crate::decode::Counts],
+    samples: &'a FxHashMap<u32, f64>,
+) -> Spent<'a> {
+    Spent {
+        prices: Prices {
+            costs: Costs::default(),
+            pids: false,
+        },
+        counts,
+        samples_per_s: samples,
+        own_pct: 0.0,
+        cpus: 2,
+        interval_ns: 1_000_000_000,
+        by_process: false,
+    }
+}
+
+/// The plan after an interval of that load.
+fn planned(
+    budget: f64,
+    counting: Counting,
+    packets: f64,
+    want: &Want,
+    gate: bool,
+) -> (Plan, Registry) {
+    let registry = Registry::new(Vec::new());
+    let mut governor = Governor::new(budget, counting, &registry);
+    let none = FxHashMap::default();
+    governor.learn(&spent(&[], &none), flooded(packets), true);
+    let plan = governor.plan(want, &registry, &session(&registry, gate), FREE);
+    (plan, registry)
 }
 
 #[test]
 fn a_quiet_host_has_every_row_and_what_proc_serves_is_not_attached() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    flood(&mut governor, 10.0);
-    let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+    let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &Want::default(), false);
     let attached = names(&plan, &registry);
     assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"consume_skb"));
     assert!(!attached.contains(&"net_rx_action") && !attached.contains(&"netif_receive_skb"));
@@ -75,106 +96,156 @@ fn a_quiet_host_has_every_row_and_what_proc_serves_is_not_attached() {
 }
 
 #[test]
-fn before_anything_was_measured_only_what_was_asked_for_is_attached() {
+fn before_anything_was_measured_nothing_is_opened_but_what_was_asked_for() {
     let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    let mut want = Want::default();
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
-    assert!(plan.attached.is_empty());
-    want.exact.insert("kfree_skb".to_owned());
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
-    assert_eq!(names(&plan, &registry), ["kfree_skb"]);
+    let mut governor = Governor::new(5.0, Counting::Auto, &registry);
+    let want = Want {
+        exact: ["napi_poll".to_owned()].into(),
+        ..Want::default()
+    };
+    let plan = governor.plan(&want, &registry, &session(&registry, true), FREE);
+    assert_eq!(names(&plan, &registry), ["napi_poll"]);
+    assert_eq!(plan.phrase, "measuring the load first");
 }
 
 #[test]
-fn a_flood_sheds_rows_from_the_end_of_the_priorities_and_says_so() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    flood(&mut governor, 200_000.0);
-    let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
-    let attached = names(&plan, &registry);
-    assert!(attached.contains(&"dev_queue_xmit") && attached.contains(&"kfree_skb"));
-    assert!(!attached.contains(&"consume_skb"), "{attached:?}");
-    let consume = registry.row_named("consume_skb").unwrap();
+fn the_gate_counts_where_it_is_there_and_perf_where_not_or_where_it_is_told_to() {
+    let by = |counting, gate| {
+        let (plan, _) = planned(5.0, counting, 10.0, &Want::default(), gate);
+        let rows = plan.attached.iter().filter(|a| !a.every);
+        rows.map(|a| a.gate)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(by(Counting::Auto, true), [true].into());
+    assert_eq!(by(Counting::Bpf, true), [true].into());
+    assert_eq!(by(Counting::Auto, false), [false].into());
+    assert_eq!(by(Counting::Perf, true), [false].into());
+    assert!(by(Counting::Bpf, false).is_empty(), "perf never steps in");
+}
+
+#[test]
+fn with_bpf_alone_a_row_without_a_program_says_who_would_count_it() {
+    let (plan, registry) = planned(5.0, Counting::Bpf, 10.0, &Want::default(), false);
+    let row = registry.row_named("dev_queue_xmit").unwrap();
+    let why = plan.reasons[row].as_ref().unwrap();
     assert!(
-        plan.reasons[consume]
-            .as_ref()
-            .unwrap()
-            .contains("budget is 5%")
+        why.contains("no BPF program") && why.contains("--counting auto"),
+        "{why}"
     );
+}
+
+#[test]
+fn forked_children_are_followed_by_perf_events() {
+    let want = Want {
+        pids: vec![7],
+        children: true,
+        ..Want::default()
+    };
+    let (plan, _) = planned(5.0, Counting::Auto, 10.0, &want, true);
+    let mut rows = plan.attached.iter().filter(|a| !a.every);
+    assert!(rows.all(|a| !a.gate && a.per_task));
+    let (plan, _) = planned(
+        5.0,
+        Counting::Auto,
+        10.0,
+        &Want {
+            children: false,
+            ..want
+        },
+        true,
+    );
+    assert!(plan.attached.iter().filter(|a| a.per_task).all(|a| a.gate));
+}
+
+#[test]
+fn what_devices_sent_is_sampled_for_everyone() {
+    let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &Want::default(), true);
+    for attach in plan.attached.iter().filter(|a| a.everyone) {
+        let row = registry.row_of(attach.event).unwrap();
+        assert_eq!(registry.rows[row].probe.function(), "net_dev_start_xmit");
+    }
+    assert!(plan.attached.iter().any(|a| a.everyone));
+}
+
+#[test]
+fn processes_are_counted_exactly_while_their_table_is_looked_at_and_it_fits() {
+    let by_process = |processes, packets, pids: Vec<u32>| {
+        let want = Want {
+            pids,
+            processes,
+            ..Want::default()
+        };
+        let (plan, _) = planned(5.0, Counting::Auto, packets, &want, true);
+        (plan.by_process, plan.phrase)
+    };
+    assert!(by_process(true, 1_000.0, vec![]).0);
+    assert!(!by_process(false, 1_000.0, vec![]).0);
     assert!(
-        plan.phrase.contains("not counted to save CPU"),
-        "{}",
-        plan.phrase
+        !by_process(true, 1_000.0, vec![7]).0,
+        "a filter's are counted anyway"
     );
+    let (exact, said) = by_process(true, 60_000.0, vec![]);
+    assert!(!exact && said.contains("processes estimated"), "{said}");
 }
 
 #[test]
 fn with_the_budget_at_100_everything_is_counted_whatever_it_costs() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(100.0, Counting::Auto);
-    flood(&mut governor, 5e6);
-    let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+    let (plan, registry) = planned(100.0, Counting::Auto, 5e6, &Want::default(), false);
     assert!(names(&plan, &registry).contains(&"consume_skb"));
+    assert!(plan.attached.iter().all(|a| a.duty_pct == 100));
     assert_eq!(plan.phrase, "all rows counted");
 }
 
 #[test]
-fn a_row_asked_for_comes_first_and_stays_over_budget_with_a_word() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(1.0, Counting::Auto);
-    flood(&mut governor, 200_000.0);
+fn a_row_asked_for_comes_first_and_stays_exact_over_budget_with_a_word() {
     let want = Want {
         exact: ["consume_skb".to_owned()].into(),
         ..Want::default()
     };
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
-    assert!(names(&plan, &registry).contains(&"consume_skb"));
+    let (plan, registry) = planned(1.0, Counting::Auto, 200_000.0, &want, false);
+    let row = registry.row_named("consume_skb").unwrap();
+    let event = registry.rows[row].events[0];
+    let attach = plan.attached.iter().find(|a| a.event == event).unwrap();
+    assert_eq!(attach.duty_pct, 100);
     assert!(
         plan.phrase.starts_with("over budget for consume_skb"),
         "{}",
         plan.phrase
     );
+    assert!(plan.reasons[row].is_none());
 }
 
 #[test]
-fn stacks_go_before_rows() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    let want = Want {
-        drill: Some("dev_queue_xmit".into()),
-        ..Want::default()
-    };
-    flood(&mut governor, 10.0);
-    let quiet = governor.plan(&want, &registry, &session(&registry), FREE);
-    let rows = names(&quiet, &registry).len();
-    // The load rises until counting takes almost the whole budget.
-    // Drops and retransmits are not expected to rise with it.
-    let counted = quiet.attached.iter().filter(|attach| !attach.every);
-    let events = counted.count() as f64 - 2.0;
-    flood(
-        &mut governor,
-        0.049 * 1e9 / Costs::default().hit_ns(false) / events,
-    );
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
-    assert_eq!(names(&plan, &registry).len(), rows);
+fn a_row_counted_part_of_the_time_says_so_in_the_header_and_in_its_reason() {
+    let (plan, registry) = planned(5.0, Counting::Auto, 60_000.0, &Want::default(), false);
+    let row = registry.row_named("consume_skb").unwrap();
+    let why = plan.reasons[row].as_ref().unwrap();
+    assert!(why.contains("of the time") && why.contains("5%"), "{why}");
     assert!(
-        plan.attached
-            .iter()
-            .all(|a| a.stacks_per_s < DRILL_STACKS / 2)
+        plan.phrase.contains("counted part of the time: "),
+        "{}",
+        plan.phrase
     );
-    assert!(plan.phrase.contains("stacks"), "{}", plan.phrase);
+    let part = plan
+        .attached
+        .iter()
+        .find(|a| registry.row_of(a.event) == Some(row));
+    assert!(part.unwrap().duty_pct < 100);
+    let head = registry.row_named("dev_queue_xmit").unwrap();
+    let head = plan
+        .attached
+        .iter()
+        .find(|a| registry.row_of(a.event) == Some(head));
+    assert_eq!(head.unwrap().duty_pct, 100);
 }
 
 #[test]
 fn detaching_leaves_only_what_proc_serves() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
     let want = Want {
         detached: true,
         ..Want::default()
     };
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+    let (plan, _) = planned(5.0, Counting::Auto, 10.0, &want, true);
     assert!(plan.attached.is_empty());
     assert!(
         plan.reasons[0].is_none(),
@@ -185,22 +256,24 @@ fn detaching_leaves_only_what_proc_serves() {
 
 #[test]
 fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    flood(&mut governor, 10.0);
     let want = Want {
         pids: vec![7],
         ..Want::default()
     };
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+    let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
     assert!(names(&plan, &registry).contains(&"net_rx_action"));
-    assert!(plan.attached.iter().all(|a| a.per_task || a.every));
+    assert!(
+        plan.attached
+            .iter()
+            .filter(|a| !a.every)
+            .all(|a| a.per_task)
+    );
 
     let want = Want {
         device: Some("va".into()),
         ..Want::default()
     };
-    let plan = governor.plan(&want, &registry, &session(&registry), FREE);
+    let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
     assert!(!names(&plan, &registry).contains(&"kfree_skb"));
     let row = registry.row_named("kfree_skb").unwrap();
     assert!(
@@ -212,43 +285,25 @@ fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
 }
 
 #[test]
-fn cost_is_that_of_the_busiest_cpu_and_own_time_is_shared_out() {
-    let registry = Registry::new(Vec::new());
-    let mut governor = Governor::new(5.0, Counting::Auto);
-    let event = registry.rows[2].events[0];
-    let count = |cpu, hits| Counts {
-        event,
-        cpu: Some(cpu),
-        pid: None,
-        hits,
-        span_ns: 1_000_000_000,
-        gate: false,
-        spread: None,
+fn a_filters_rows_are_counted_always_or_not_at_all() {
+    let want = Want {
+        pids: vec![7],
+        ..Want::default()
     };
-    let cost = governor.learn(&Measured {
-        counts: &[count(0, 100_000), count(1, 10_000)],
-        samples: FxHashMap::from_iter([(0, 1000.0)]),
-        own_pct: 1.0,
-        ..measured(0.0, 0.0)
-    });
-    assert_eq!(cost.busiest_cpu, Some(0));
+    let (plan, registry) = planned(5.0, Counting::Auto, 60_000.0, &want, false);
+    assert!(plan.attached.iter().all(|a| a.duty_pct == 100));
+    assert!(!names(&plan, &registry).contains(&"consume_skb"));
     assert!(
-        (cost.busiest_pct - (2.0 + 0.47 + 0.5)).abs() < 1e-9,
-        "{cost:?}"
-    );
-    assert!(
-        (cost.all_pct - (2.0 + 0.47 + 0.2 + 1.0)).abs() < 1e-9,
-        "{cost:?}"
+        plan.phrase.contains("not counted to save CPU"),
+        "{}",
+        plan.phrase
     );
 }
 
 #[test]
 fn a_small_budget_takes_fewer_cpu_samples_and_says_so() {
-    let registry = Registry::new(Vec::new());
     let hz = |budget: f64| {
-        let mut governor = Governor::new(budget, Counting::Auto);
-        flood(&mut governor, 10.0);
-        let plan = governor.plan(&Want::default(), &registry, &session(&registry), FREE);
+        let (plan, _) = planned(budget, Counting::Auto, 10.0, &Want::default(), false);
         (plan.clock_hz, plan.phrase)
     };
     assert_eq!(hz(5.0).0, 199);
@@ -264,9 +319,13 @@ fn a_small_budget_takes_fewer_cpu_samples_and_says_so() {
 fn softirqs_are_timed_one_by_one_only_where_they_are_few() {
     let registry = Registry::new(Vec::new());
     let timed = |runs: f64, want: &Want| {
-        let mut governor = Governor::new(5.0, Counting::Auto);
-        governor.learn(&measured(10.0, runs));
-        let plan = governor.plan(want, &registry, &session(&registry), FREE);
+        let mut governor = Governor::new(5.0, Counting::Auto, &registry);
+        let load = Load {
+            runs: FxHashMap::from_iter([(0, runs), (1, 0.0)]),
+            ..flooded(10.0)
+        };
+        governor.learn(&spent(&[], &FxHashMap::default()), load, true);
+        let plan = governor.plan(want, &registry, &session(&registry, false), FREE);
         plan.attached.iter().filter(|attach| attach.every).count()
     };
     assert_eq!(timed(1_000.0, &Want::default()), 2);

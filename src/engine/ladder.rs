@@ -1,153 +1,194 @@
-//! Over budget: which rows are counted a part of the time and which not at all; and when what was
-//! shed may come back.
+//! What is given up when counting costs too much, in this order: stacks, the timing of softirqs, CPU
+//! samples, every hit of the least important rows (they are then counted a part of the time), those
+//! rows. What the user asked for by name is not given up.
 
-use super::governor::{COMES_BACK, Governor, Plan};
-use crate::decode::EventId;
+use std::collections::BTreeMap;
 
-/// The share of the budget that counters which do not fit whole may fill; the rest is for stacks.
-const FOR_PARTS: f64 = 0.85;
+/// Shares of the time that a row is counted, percent. Below the last a second hardly has a window.
+const STEPS: [u8; 4] = [50, 25, 10, 5];
 
-/// Percent of the time that a row is counted at least, for windows enough in an interval; a row
-/// that was out comes back with more. At most: beyond, switching costs what it saves.
-const LEAST_PART: f64 = 10.0;
-const COMES_BACK_PART: f64 = 15.0;
-const MOST_PART: f64 = 50.0;
+/// Shares of the wanted stacks; fewer than a few samples per second say nothing.
+const STACKS: [u8; 4] = [100, 50, 25, 10];
 
-/// Attaching and letting go of an event for a window takes some 0.4 ms; windows are a twentieth of
-/// a second. What an event that is on all the time but switched so often would cost, ns per second.
-const SWITCHING_NS: f64 = 20.0 * 400_000.0;
+/// A row whose cost is less than this share of the limit is not worth giving up.
+const CHEAP: f64 = 0.01;
 
-/// Intervals that a row would have to fit before it comes back.
-const PATIENCE: u32 = 3;
-
-/// A row that may be opened, and what it would cost.
-pub struct Candidate {
+/// A row that can be counted. Costs are ns of each CPU per second.
+#[derive(Debug)]
+pub struct Rung {
     pub row: usize,
+    /// By name; it is not given up.
     pub asked: bool,
-    pub drilled: bool,
     pub priority: u8,
-    /// ns per second on each CPU of the session, in its order.
-    pub cost: Vec<f64>,
-    pub events: Vec<EventId>,
+    /// All its hits.
+    pub hits: Vec<f64>,
+    /// All the stacks that are wanted of it.
+    pub stacks: Vec<f64>,
 }
 
-impl Candidate {
-    /// What the worst CPU would have spent with this as well, a `part` of the time.
-    pub fn worst(&self, spent: &[f64], part: f64) -> f64 {
-        let each = spent.iter().zip(&self.cost);
-        each.map(|(spent, cost)| spent + part * cost)
+/// Everything that could be taken.
+#[derive(Debug, Default)]
+pub struct Ladder {
+    pub rungs: Vec<Rung>,
+    /// netop's own time, on each CPU.
+    pub own_ns: f64,
+    pub sample_ns: f64,
+    /// CPU samples per second: as many as wanted, and the fewest that say something.
+    pub hz: (u32, u32),
+    /// What timing each softirq costs; `None`: it is not to be had.
+    pub timing: Option<Vec<f64>>,
+    /// A row is counted always or never: windows know no processes.
+    pub whole: bool,
+    pub cpus: usize,
+}
+
+/// What is taken of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// By row: percent of the time that it is counted.
+    pub shares: BTreeMap<usize, u8>,
+    pub hz: u32,
+    pub timed: bool,
+    /// Percent of the wanted stacks.
+    pub stacks: u8,
+}
+
+impl Kept {
+    pub fn share(&self, row: usize) -> u8 {
+        self.shares.get(&row).copied().unwrap_or(0)
+    }
+
+    /// Of each what is less.
+    pub fn least(&self, other: &Kept) -> Kept {
+        let shares = self.shares.iter();
+        Kept {
+            shares: shares
+                .map(|(&row, &share)| (row, share.min(other.share(row))))
+                .collect(),
+            hz: self.hz.min(other.hz),
+            timed: self.timed && other.timed,
+            stacks: self.stacks.min(other.stacks),
+        }
+    }
+}
+
+impl Ladder {
+    /// What that costs the busiest CPU, ns per second.
+    pub fn worst(&self, kept: &Kept) -> f64 {
+        let fixed = self.own_ns + f64::from(kept.hz) * self.sample_ns;
+        (0..self.cpus.max(1))
+            .map(|cpu| {
+                let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
+                let rungs = self.rungs.iter().map(|rung| {
+                    let share = f64::from(kept.share(rung.row)) / 100.0;
+                    let stacks = f64::from(kept.stacks) / 100.0;
+                    let sampled = if share > 0.0 { stacks } else { 0.0 };
+                    share * on(&rung.hits) + sampled * on(&rung.stacks)
+                });
+                let timing = self.timing.as_ref().filter(|_| kept.timed);
+                fixed + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
+            })
             .fold(0.0, f64::max)
     }
 
-    pub fn spend(&self, spent: &mut [f64], part: f64) {
-        for (spent, cost) in spent.iter_mut().zip(&self.cost) {
-            *spent += part * cost;
-        }
-    }
-}
-
-/// How a row was counted by the last plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Full,
-    Part,
-    Out,
-}
-
-impl Governor {
-    /// What the worst CPU may have spent with this row counted all the time: what is on may fill
-    /// the budget, what comes anew leaves some of it.
-    pub(super) fn limit_of(&self, candidate: &Candidate, budget_ns: f64) -> f64 {
-        match self.standings.get(&candidate.row) {
-            Some((Standing::Full, _)) => budget_ns,
-            Some((_, patience)) if *patience > 0 => 0.0,
-            _ => budget_ns * COMES_BACK,
-        }
-    }
-
-    /// The percentage of the time that all of `dear` can be counted; the last of them are taken
-    /// out, with what the worst CPU would have spent, until that is enough to say something.
-    pub(super) fn part_of_the_time(
-        &self,
-        dear: &mut Vec<Candidate>,
-        spent: &[f64],
-        mut out: impl FnMut(&Candidate, f64),
-    ) -> u8 {
-        while let Some(last) = dear.last() {
-            let part = self.affordable(dear, spent);
-            let was_out =
-                |c: &Candidate| matches!(self.standings.get(&c.row), Some((Standing::Out, _)));
-            let least = if dear.iter().any(was_out) {
-                COMES_BACK_PART
-            } else {
-                LEAST_PART
-            };
-            if part >= least {
-                let part = part.min(MOST_PART);
-                let before = f64::from(self.part);
-                // A small change is not worth other windows.
-                let same = before >= 0.7 * part && before <= 1.1 * part;
-                return if same { self.part } else { part as u8 };
+    /// What `better` has more of than `kept`, one by one as far as it fits; what costs hardly
+    /// anything fits anywhere.
+    pub fn raised(&self, kept: &Kept, better: &Kept, limit_ns: f64) -> Kept {
+        let limit_ns = limit_ns.max(self.worst(kept) + CHEAP * limit_ns);
+        let mut raised = kept.clone();
+        let mut take = |change: &dyn Fn(&mut Kept)| {
+            let mut more = raised.clone();
+            change(&mut more);
+            if self.worst(&more) <= limit_ns {
+                raised = more;
             }
-            out(last, last.worst(spent, 1.0));
-            dear.pop();
-        }
-        100
-    }
-
-    /// Percent of the time that the CPU with the least room has for all of them.
-    fn affordable(&self, dear: &[Candidate], spent: &[f64]) -> f64 {
-        let budget_ns = self.budget_pct * 1e7 * FOR_PARTS;
-        let switching: f64 = dear.iter().map(|c| c.events.len() as f64).sum::<f64>() * SWITCHING_NS;
-        let parts = spent.iter().enumerate().map(|(cpu, spent)| {
-            let cost: f64 = dear.iter().map(|c| c.cost[cpu]).sum();
-            let room = (budget_ns - spent).max(0.0);
-            // Where nothing is hit nothing is spent but the switching, which all CPUs notice.
-            100.0 * room / (cost + switching)
-        });
-        parts.fold(f64::INFINITY, f64::min)
-    }
-
-    /// What this plan did to each row, for the next one. `roomy`: rows for which there was room to
-    /// come back; the others begin to wait anew.
-    pub(super) fn remember(
-        &mut self,
-        plan: &Plan,
-        full: &[Candidate],
-        dear: &[Candidate],
-        roomy: &[usize],
-    ) {
-        let before = std::mem::take(&mut self.standings);
-        let waits = |row: usize| match before.get(&row) {
-            Some((Standing::Part | Standing::Out, left)) if roomy.contains(&row) => *left,
-            _ => PATIENCE,
         };
-        for candidate in full {
-            self.standings.insert(candidate.row, (Standing::Full, 0));
+        let mut rungs: Vec<&Rung> = self.rungs.iter().collect();
+        rungs.sort_by_key(|rung| rung.priority);
+        for rung in rungs {
+            let share = better.share(rung.row).max(kept.share(rung.row));
+            take(&|more| {
+                more.shares.insert(rung.row, share);
+            });
         }
-        for row in dear.iter().map(|c| c.row) {
-            self.standings.insert(row, (Standing::Part, waits(row)));
-        }
-        for row in (0..plan.reasons.len()).filter(|&row| plan.reasons[row].is_some()) {
-            let out = (Standing::Out, waits(row));
-            self.standings.entry(row).or_insert(out);
+        take(&|more| more.hz = better.hz.max(kept.hz));
+        take(&|more| more.timed |= better.timed);
+        take(&|more| more.stacks = better.stacks.max(kept.stacks));
+        raised
+    }
+
+    /// Everything, whatever it costs.
+    pub fn all(&self) -> Kept {
+        Kept {
+            shares: self.rungs.iter().map(|rung| (rung.row, 100)).collect(),
+            hz: self.hz.0,
+            timed: self.timing.is_some(),
+            stacks: 100,
         }
     }
 
-    /// An interval has passed: who waits to come back has waited one more.
-    pub(super) fn calm(&mut self) {
-        for (_, left) in self.standings.values_mut() {
-            *left = left.saturating_sub(1);
+    /// As much as fits: first the rows, then CPU samples, the timing of softirqs, stacks.
+    pub fn fit(&self, limit_ns: f64) -> Kept {
+        let mut kept = Kept {
+            hz: self.hz.1,
+            timed: false,
+            stacks: 0,
+            ..self.all()
+        };
+        self.shed(&mut kept, limit_ns);
+        if self.worst(&kept) > limit_ns && self.rungs.iter().all(|rung| !rung.asked) {
+            kept.hz = 0;
         }
+        let fits = |kept: &Kept| self.worst(kept) <= limit_ns;
+        let mut hz = self.hz.0;
+        while kept.hz > 0 && hz > self.hz.1 {
+            let more = Kept { hz, ..kept.clone() };
+            if fits(&more) {
+                kept = more;
+                break;
+            }
+            hz = (hz / 2).max(self.hz.1);
+        }
+        let timed = Kept {
+            timed: self.timing.is_some(),
+            ..kept.clone()
+        };
+        if fits(&timed) {
+            kept = timed;
+        }
+        for stacks in STACKS {
+            let more = Kept {
+                stacks,
+                ..kept.clone()
+            };
+            if fits(&more) {
+                return more;
+            }
+        }
+        kept
     }
 
-    /// What was attached now and not before, and by nobody's wish, is watched for drops.
-    pub(super) fn tell_backoff(&mut self, full: &[Candidate], dear: &[Candidate]) {
-        let events = |c: &Candidate| c.events.clone();
-        let own = full.iter().filter(|c| !c.asked).flat_map(events);
-        let new: Vec<EventId> = own.filter(|e| !self.attached.contains(e)).collect();
-        self.attached = full.iter().chain(dear).flat_map(events).collect();
-        self.backoff.attached(&new);
+    /// The dearest and least important first, those that everybody asks for last.
+    fn shed(&self, kept: &mut Kept, limit_ns: f64) {
+        let dearest = |rung: &Rung| rung.hits.iter().copied().fold(0.0, f64::max);
+        let mut order: Vec<&Rung> = (self.rungs.iter())
+            .filter(|rung| !rung.asked && dearest(rung) >= CHEAP * limit_ns)
+            .collect();
+        order.sort_by(|a, b| {
+            let importance = b.priority.cmp(&a.priority);
+            importance.then(dearest(b).total_cmp(&dearest(a)))
+        });
+        let steps: &[&[u8]] = if self.whole { &[&[0]] } else { &[&STEPS, &[0]] };
+        for steps in steps {
+            for rung in &order {
+                for &share in *steps {
+                    if self.worst(kept) <= limit_ns {
+                        return;
+                    }
+                    kept.shares.insert(rung.row, share);
+                }
+            }
+        }
     }
 }
 

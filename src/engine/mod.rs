@@ -1,12 +1,13 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
-mod backoff;
 mod bucket;
 mod clocks;
+mod cost;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
-mod estimate;
+mod drop_watch;
+mod forecast;
 mod functions;
 mod governor;
 mod ladder;
@@ -16,7 +17,11 @@ mod processes;
 mod registry;
 mod report;
 mod softirq_time;
+mod spreads;
+mod steering;
+mod top;
 mod traffic;
+mod wanted;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -27,15 +32,15 @@ use rustc_hash::FxHashMap;
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::functions::Functions;
-use self::governor::{FreeNow, Governor, Measured, Plan};
+use self::governor::{Governor, Plan};
 use self::losses::Losses;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
-use crate::decode::{Batch, Demand, EventId, Loss, Tick};
+use crate::decode::{Attach, Batch, EventId, Loss, Tick};
 use crate::error::Error;
 use crate::model::{Fold, Hit, Names, Snapshot, Want};
-use crate::probe::{Fields, Flow, Tag};
+use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
@@ -46,6 +51,10 @@ const PROFILE_S: f64 = 30.0;
 
 /// The first interval only measures rates so that the governor can forecast; it is not shown.
 const WARM_UP: Duration = Duration::from_millis(100);
+
+/// Then what is within the budget is attached, also before anything is shown, so that the first
+/// shown interval is counted from its beginning.
+const ATTACHING: Duration = Duration::from_millis(30);
 
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
@@ -86,8 +95,6 @@ pub struct Engine {
     losses: Losses,
     traffic: Traffic,
     processes: Processes,
-    /// Which direction an event's hits are system calls in; learnt from its samples.
-    flows: FxHashMap<EventId, Flow>,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
@@ -106,6 +113,8 @@ pub struct Engine {
     elapsed_ns: u64,
     sequence: u64,
     warm: bool,
+    /// This interval is for attaching.
+    attaching: bool,
     notes: Vec<String>,
 }
 
@@ -118,7 +127,7 @@ impl Engine {
         want: Want,
     ) -> Engine {
         let mut engine = Engine {
-            governor: Governor::new(settings.max_overhead_pct, settings.counting),
+            governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
             cpu_time: CpuTime::new(&registry),
             softirq_time: SoftirqTime::default(),
@@ -134,7 +143,6 @@ impl Engine {
             losses: Losses::default(),
             traffic: Traffic::default(),
             processes: Processes::default(),
-            flows: FxHashMap::default(),
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
             unnamed: String::new(),
@@ -147,6 +155,7 @@ impl Engine {
             elapsed_ns: 0,
             sequence: 0,
             warm: false,
+            attaching: false,
         };
         engine.replan();
         engine
@@ -179,7 +188,7 @@ impl Engine {
                 self.source.recycle(batch);
                 Ok(Progress::Working)
             }
-            Step::Tick(tick) => Ok(self.tick(&tick)),
+            Step::Tick(tick) => self.tick(&tick),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
         }
@@ -191,7 +200,7 @@ impl Engine {
         let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);
         let light = light.count() as f64;
         let heavy = batch.samples.len() as f64 - light + batch.loss.lost as f64;
-        *self.samples.entry(batch.cpu).or_default() += heavy + light * governor::LIGHT_SAMPLE;
+        *self.samples.entry(batch.cpu).or_default() += heavy + light * cost::LIGHT_SAMPLE;
         for sample in &batch.samples {
             if let Some(place) = self
                 .registry
@@ -215,9 +224,6 @@ impl Engine {
             let what = self.registry.rows[row]
                 .probe
                 .decode(Fields { sample, batch });
-            if let Some(flow) = what.flow {
-                self.flows.insert(sample.event, flow);
-            }
             let event = self.source.session().events.get(sample.event.0 as usize);
             let tag = match what.tag {
                 None => None,
@@ -261,7 +267,7 @@ impl Engine {
         }
     }
 
-    fn tick(&mut self, tick: &Tick) -> Progress {
+    fn tick(&mut self, tick: &Tick) -> Result<Progress, Error> {
         self.loss.add(tick.loss);
         for note in &tick.notes {
             self.note(note);
@@ -289,36 +295,19 @@ impl Engine {
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
             self.replan_with(|demand| demand.interval = WARM_UP);
-            return Progress::Working;
+            return Ok(Progress::Working);
         }
+        self.demand_gate()?;
         let seconds = tick.interval_ns as f64 / 1e9;
-        let rates = self
-            .samples
-            .drain()
-            .map(|(cpu, n)| (cpu, n / seconds))
-            .collect();
         let own_pct = tick
             .own
             .cpu_ns
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
-        let online = self.source.session().host.cpus.len();
-        let cost = self.governor.learn(&Measured {
-            counts: &tick.counts,
-            costs: self.source.session().costs,
-            packets: self.cpus.packet_rates(),
-            runs: self.cpus.run_rates(),
-            samples: rates,
-            own_pct: own_pct.unwrap_or(0.0),
-            cpus: online,
-            seconds,
-        });
-        if let Some(why) = self.governor.backoff.learn(self.losses.rate()) {
-            self.note(&why);
-        }
-        let progress = if self.warm {
+        let cost = self.learn(tick, own_pct);
+        let shown = self.warm;
+        let progress = if shown {
             Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
-            self.warm = true;
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();
             self.cpu_time.forget();
@@ -331,12 +320,20 @@ impl Engine {
         } else {
             None
         };
+        let mut attaching = false;
+        let again = self.attaching;
         self.replan_with(|demand| {
-            if let Some(first) = first {
+            let counted = |a: &Attach| a.every || tick.counts.iter().any(|c| c.event == a.event);
+            attaching = !shown && !again && !demand.attached.iter().all(counted);
+            if attaching {
+                demand.interval = ATTACHING;
+            } else if let Some(first) = first {
                 demand.interval = first.min(demand.interval);
             }
         });
-        progress
+        self.attaching = attaching;
+        self.warm = !attaching;
+        Ok(progress)
     }
 
     /// Each sentence once; after so many the host has said enough.
@@ -344,43 +341,5 @@ impl Engine {
         if self.notes.len() < NOTES && self.notes.iter().all(|known| known != note) {
             self.notes.push(note.to_owned());
         }
-    }
-
-    fn free_now(&self) -> FreeNow {
-        let usable = !matches!(self.settings.counting, Counting::Perf | Counting::Bpf)
-            && self.want.pids.is_empty()
-            && self.want.device.is_none();
-        FreeNow {
-            softirqs: usable,
-            softnet: usable && self.softnet_inexact.is_none(),
-        }
-    }
-
-    fn replan(&mut self) {
-        self.replan_with(|_| {});
-    }
-
-    fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
-        let free = self.free_now();
-        let sampled = self.plan.clock_hz;
-        self.plan = self
-            .governor
-            .plan(&self.want, &self.registry, self.source.session(), free);
-        if self.plan.clock_hz != sampled {
-            self.cpu_time.forget();
-        }
-        let mut demand = Demand {
-            interval: self.want.interval,
-            clock_hz: self.plan.clock_hz,
-            attached: self.plan.attached.clone(),
-            pids: self.want.pids.clone(),
-            children: self.want.children,
-            device: self.want.device.clone(),
-            by_process: self.plan.by_process,
-            list_tasks: self.want.list_tasks,
-            tasks: self.processes.shown.clone(),
-        };
-        adjust(&mut demand);
-        self.source.demand(&demand);
     }
 }

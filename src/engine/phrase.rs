@@ -1,24 +1,32 @@
 //! What the governor decided, as one phrase for the header.
 
-use std::fmt::Write;
-
 use super::governor::Counting;
 use crate::model::Want;
+
+/// Every row is counted and nothing was given up.
+const ALL: &str = "all rows counted";
 
 pub struct Said<'a> {
     pub want: &'a Want,
     pub counting: Counting,
+    /// An interval has been measured.
+    pub learnt: bool,
     /// Rows that are not counted to save CPU.
     pub shed: &'a [&'a str],
-    /// Rows that are counted `share` percent of the time.
-    pub parts: &'a [&'a str],
-    pub share: u8,
+    /// Rows that are counted so much of the time, percent.
+    pub parts: &'a [(&'a str, u8)],
     /// The first row that had to be counted over the budget.
     pub over: Option<&'a str>,
-    /// The share of the wanted stacks that is taken.
-    pub stacks: f64,
+    /// The share of the wanted stacks that is taken, percent.
+    pub stacks: u8,
+    /// Softirqs are not timed one by one, to save CPU.
+    pub untimed: bool,
+    /// Processes are not counted exactly, to save CPU.
+    pub sampled_processes: bool,
     /// Rows that cannot be counted here.
     pub missing: usize,
+    /// Rows that are left alone since drops rose.
+    pub left_alone: &'a [&'a str],
     pub clock_hz: u32,
 }
 
@@ -30,50 +38,58 @@ impl Said<'_> {
         if self.counting == Counting::Proc {
             return "free counters only".to_owned();
         }
-        let mut phrase = String::new();
+        if !self.learnt {
+            return "measuring the load first".to_owned();
+        }
+        let mut said = Vec::new();
         if let Some(function) = self.over {
-            let _infallible = write!(phrase, "over budget for {function}, ! detaches; ");
+            said.push(format!("over budget for {function}, ! detaches"));
         }
-        if let [first, rest @ ..] = self.parts {
-            let more = match rest.len() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let share = self.share;
-            let _infallible = write!(phrase, "{first}{more} counted {share}% of the time; ");
+        if let Some(rows) = listed(self.left_alone) {
+            said.push(format!("let go after drops rose: {rows}"));
         }
-        match self.shed {
-            [] => {}
-            [one] => {
-                let _infallible = write!(phrase, "not counted to save CPU: {one}; ");
-            }
-            [first, rest @ ..] => {
-                let more = rest.len();
-                let _infallible =
-                    write!(phrase, "not counted to save CPU: {first} and {more} more; ");
-            }
+        if let Some(rows) = listed(self.shed) {
+            said.push(format!("not counted to save CPU: {rows}"));
         }
-        if self.stacks < 1.0 {
-            let kept = if self.stacks > 0.0 {
-                format!("{:.0}% of the stacks; ", self.stacks * 100.0)
-            } else {
-                "no stacks; ".to_owned()
-            };
-            phrase.push_str(&kept);
+        let parts: Vec<String> = (self.parts.iter())
+            .map(|(function, share)| format!("{function} {share}%"))
+            .collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if let Some(rows) = listed(&parts) {
+            said.push(format!("counted part of the time: {rows}"));
+        }
+        match self.stacks {
+            100 => {}
+            0 => said.push("no stacks".to_owned()),
+            stacks => said.push(format!("{stacks}% of the stacks")),
+        }
+        if self.untimed {
+            said.push("softirqs not timed".to_owned());
+        }
+        if self.sampled_processes {
+            said.push("processes estimated".to_owned());
         }
         if self.missing > 0 {
-            let _infallible = write!(phrase, "{} rows cannot be counted here; ", self.missing);
+            said.push(format!("{} rows cannot be counted here", self.missing));
         }
         if self.clock_hz < self.want.clock_hz {
-            let _infallible = match self.clock_hz {
-                0 => write!(phrase, "no CPU samples; "),
-                hz => write!(phrase, "{hz} CPU samples per second; "),
-            };
+            said.push(match self.clock_hz {
+                0 => "no CPU samples".to_owned(),
+                hz => format!("{hz} CPU samples per second"),
+            });
         }
-        if phrase.is_empty() {
-            return "all rows counted".to_owned();
+        if said.is_empty() {
+            return ALL.to_owned();
         }
-        phrase.truncate(phrase.len() - 2);
-        phrase
+        said.join("; ")
+    }
+}
+
+/// `napi_poll and 3 more`
+fn listed(rows: &[&str]) -> Option<String> {
+    match rows {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::decode::{Counts, EventId, SlowSample};
 use crate::model::{Folded, Process};
@@ -35,6 +35,39 @@ impl Charged {
         process.cpu_own_pct = Some(own);
         // The idle task has no time that could be taken from it.
         process.cpu_stolen_pct = (process.pid != 0).then_some(stolen);
+    }
+}
+
+/// Hits of processes that were counted, not sampled.
+#[derive(Default)]
+struct Exact {
+    events: FxHashSet<EventId>,
+    hits: Vec<(EventId, u32, u64)>,
+}
+
+impl Exact {
+    fn of(counts: &[Counts]) -> Exact {
+        let mut exact = Exact::default();
+        let windowed = |event| {
+            counts
+                .iter()
+                .any(|c| c.event == event && c.spread.is_some())
+        };
+        let mut in_windows = FxHashSet::default();
+        for count in counts {
+            let Some(pid) = count.pid else { continue };
+            if exact.events.insert(count.event) && windowed(count.event) {
+                in_windows.insert(count.event);
+            }
+            // The gate still knows processes that had no hits in this interval.
+            if count.hits > 0 || !count.gate {
+                exact.hits.push((count.event, pid, count.hits));
+            }
+        }
+        // What was counted in windows is no more exact than samples.
+        exact.events.retain(|event| !in_windows.contains(event));
+        exact.hits.retain(|(event, ..)| !in_windows.contains(event));
+        exact
     }
 }
 
@@ -105,38 +138,44 @@ impl Processes {
                 })
                 .pid
         };
+        let exact = Exact::of(counts);
+        let mut sampled = FxHashSet::default();
         for (&(event, pid), sums) in &folded.per_process {
+            let event = EventId(event);
             row(&mut rows, pid, self.name(pid));
             let Some(process) = rows.get_mut(&pid) else {
                 continue;
             };
-            process.context_rate += sums.weight / seconds;
-            process.estimated |= (sums.weight - sums.samples as f64).abs() > 0.5;
-            let (calls, bytes) = (sums.weight, sums.bytes);
-            match flow_of(EventId(event)) {
-                Some(Flow::Tx) => {
-                    *process.tx_calls.get_or_insert(0.0) += calls;
-                    *process.tx_bytes.get_or_insert(0.0) += bytes;
-                }
-                Some(Flow::Rx) => {
-                    *process.rx_calls.get_or_insert(0.0) += calls;
-                    *process.rx_bytes.get_or_insert(0.0) += bytes;
-                }
-                None => {}
+            let flow = flow_of(event);
+            let counted = exact.events.contains(&event);
+            let calls = if counted { 0.0 } else { sums.weight };
+            process.context_rate += calls / seconds;
+            let whole = (sums.weight - sums.samples as f64).abs() <= 0.5;
+            process.estimated |= !whole && (!counted || flow.is_some());
+            if !whole && !counted {
+                sampled.insert(pid);
             }
+            let (so_far, bytes) = match flow {
+                Some(Flow::Tx) => (&mut process.tx_calls, &mut process.tx_bytes),
+                Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
+                None => continue,
+            };
+            *so_far.get_or_insert(0.0) += calls;
+            *bytes.get_or_insert(0.0) += sums.bytes;
         }
-        // Counted per task, the calls are exact and replace the estimate.
-        for count in counts {
-            let Some(pid) = count.pid else { continue };
+        for &(event, pid, hits) in &exact.hits {
             row(&mut rows, pid, self.name(pid));
             let Some(process) = rows.get_mut(&pid) else {
                 continue;
             };
-            match flow_of(count.event) {
-                Some(Flow::Tx) => process.tx_calls = Some(count.hits as f64),
-                Some(Flow::Rx) => process.rx_calls = Some(count.hits as f64),
-                None => {}
-            }
+            process.context_rate += hits as f64 / seconds;
+            process.calls_exact = !sampled.contains(&pid);
+            let calls = match flow_of(event) {
+                Some(Flow::Tx) => &mut process.tx_calls,
+                Some(Flow::Rx) => &mut process.rx_calls,
+                None => continue,
+            };
+            *calls.get_or_insert(0.0) += hits as f64;
         }
         for (&pid, &(own, stolen)) in &charged.pct {
             if own + stolen >= LEAST_PCT {
@@ -160,3 +199,7 @@ impl Processes {
         rows
     }
 }
+
+#[cfg(test)]
+#[path = "processes_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-use crate::decode::{EventId, EventSpec};
-use crate::probe::{Added, PROBES, Probe, softirq_times};
+use crate::decode::{Batch, EventId, EventSpec, FIELDS, Sample, Span};
+use crate::probe::{Added, Fields, Flow, PROBES, Probe, softirq_times};
 
 /// A probe of the list, or one the user added.
 pub enum Observer {
@@ -33,6 +33,8 @@ pub struct Registry {
     specs: Vec<EventSpec>,
     /// Which row an event belongs to.
     row_of: Vec<usize>,
+    /// Which direction an event's hits are system calls in.
+    flows: Vec<Option<Flow>>,
     /// The network softirqs' beginning and end, which belong to no row.
     pub softirq: [EventId; 2],
 }
@@ -45,6 +47,7 @@ impl Registry {
             rows: Vec::new(),
             specs: Vec::new(),
             row_of: Vec::new(),
+            flows: Vec::new(),
             softirq: [EventId(0); 2],
         };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
@@ -52,6 +55,7 @@ impl Registry {
             for spec in probe.events() {
                 events.push(EventId(registry.specs.len() as u16));
                 registry.row_of.push(registry.rows.len());
+                registry.flows.push(flow(&*probe));
                 registry.specs.push(spec);
             }
             registry.rows.push(Row { probe, events });
@@ -72,11 +76,36 @@ impl Registry {
         self.row_of.get(event.0 as usize).copied()
     }
 
+    pub fn flow_of(&self, event: EventId) -> Option<Flow> {
+        self.flows.get(event.0 as usize).copied().flatten()
+    }
+
     pub fn row_named(&self, function: &str) -> Option<usize> {
         self.rows
             .iter()
             .position(|row| row.probe.function() == function)
     }
+}
+
+/// The direction does not depend on a hit: a blank one tells it.
+fn flow(probe: &dyn Probe) -> Option<Flow> {
+    let sample = Sample {
+        event: EventId(0),
+        cpu: 0,
+        pid: 0,
+        tid: 0,
+        time: 0,
+        period: 1,
+        chain: Span::default(),
+        raw: Span::default(),
+        values: [0; FIELDS],
+    };
+    let batch = Batch::default();
+    let blank = Fields {
+        sample: &sample,
+        batch: &batch,
+    };
+    probe.decode(blank).flow
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::governor::Cost;
+use super::cost::Cost;
 use super::processes::Charged;
+use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions};
-use crate::decode::{ClockKind, Counts, EventId, Loss, SourceKind, Tick};
+use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
     Cpu, Facts, Filter, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
     Summary, Weighed,
@@ -31,7 +32,10 @@ impl Engine {
             }
         }
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
-            .filter_map(|c: &Counts| Some(((c.event.0, c.cpu?), c.hits)))
+            .filter_map(|c: &Counts| {
+                let hits = estimated(c, tick.interval_ns);
+                Some(((c.event.0, c.cpu?), hits))
+            })
             .collect();
         let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| {
             wide.get(&(event, cpu)).copied()
@@ -54,30 +58,24 @@ impl Engine {
             plan: &self.plan,
             free,
             counts: &tick.counts,
+            carried: &tick.carried,
+            devices: &tick.devices,
             cpus: &self.cpus,
             folded: &folded,
             samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });
-        let sends = |row: &super::registry::Row| row.probe.sends();
-        let sender = self.registry.rows.iter().position(sends);
-        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
-        let sent = sender
-            .filter(|_| unfiltered)
-            .and_then(|row| functions[row].rate);
-        self.traffic.settle(sent);
+        self.settle_traffic(tick, &functions);
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
         let charged = self.charged();
-        let flows = std::mem::take(&mut self.flows);
         let processes = self.processes.rows(
             &folded,
             &tick.counts,
-            |e| flows.get(&e).copied(),
+            |e| self.registry.flow_of(e),
             seconds,
             (&self.ended, &charged),
         );
-        self.flows = flows;
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus(tick, cost, own_pct);
@@ -124,6 +122,21 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// What the devices sent, as sampled or as the gate counted it.
+    fn settle_traffic(&mut self, tick: &Tick, functions: &[Function]) {
+        let sends = |row: &super::registry::Row| row.probe.sends();
+        let sender = self.registry.rows.iter().position(sends);
+        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
+        for device in &tick.devices {
+            if self.registry.row_of(device.event) == sender {
+                self.traffic.carried(device);
+            }
+        }
+        let hits = sender.filter(|_| unfiltered);
+        self.traffic
+            .settle(hits.and_then(|row| functions[row].rate));
     }
 
     /// What the network took of the processes that have rows: under a filter only of its own.
@@ -229,6 +242,14 @@ impl Engine {
         notes.extend(self.names.kernel_missing().map(unnamed));
         notes.extend(self.names.user_missing().map(str::to_owned));
         notes.extend(uncounted(functions));
+        if tick.overflow > 0 {
+            notes.push(format!(
+                "{} hits were of more devices and processes than the gate tells apart: totals have them, shares do not",
+                tick.overflow
+            ));
+        }
+        let costs = self.source.session().costs;
+        let by = |gate| self.plan.attached.iter().any(|a| a.gate == gate);
         Health {
             lost: loss.lost,
             throttled: loss.throttled,
@@ -243,14 +264,13 @@ impl Engine {
             cost_cpu: own_pct.and(cost.busiest_cpu),
             cost_all_pct: own_pct.map(|_| cost.all_pct),
             budget_pct: self.settings.max_overhead_pct,
+            perf_hit_ns: by(false).then_some(costs.perf_ns),
+            bpf_hit_ns: by(true).then_some(costs.gate_ns),
+            sample_ns: (!self.plan.attached.is_empty() || self.plan.clock_hz > 0)
+                .then_some(costs.sample_ns),
+            costs_measured: costs.measured,
             governor: self.plan.phrase.clone(),
-            counting: if self.plan.attached.is_empty() {
-                "proc"
-            } else if self.plan.attached.iter().any(|attach| attach.gate) {
-                "bpf"
-            } else {
-                "perf"
-            },
+            counting: counting(&self.plan.attached),
             detached: self.want.detached,
             banner: self.settings.banner.clone(),
             notes,
@@ -258,11 +278,22 @@ impl Engine {
     }
 }
 
+/// How rows are counted beyond the free counters; timing softirqs counts none.
+fn counting(attached: &[Attach]) -> &'static str {
+    let by = |gate| attached.iter().any(|a| !a.every && a.gate == gate);
+    match (by(true), by(false)) {
+        (true, true) => "bpf+perf",
+        (true, false) => "bpf",
+        (false, true) => "perf",
+        (false, false) => "proc",
+    }
+}
+
 /// napi_poll's exact counts belong to the CPU table too.
 fn fill_polls(cpus: &mut [Cpu], functions: &[Function]) {
     let Some(polls) = functions
         .iter()
-        .find(|f| &*f.name == "napi_poll" && f.calls.is_some())
+        .find(|f| &*f.name == "napi_poll" && f.calls.is_some() && !f.estimated)
     else {
         return;
     };

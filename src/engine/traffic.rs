@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::bucket::Wire;
-use crate::decode::{HostSample, SlowSample};
+use crate::decode::{DeviceCounts, HostSample, SlowSample};
 use crate::model::{Cpu, Summary};
 
 /// How fast the mean number of segments follows what one interval's samples say.
@@ -26,14 +26,19 @@ const FEW_PPS: f64 = 100.0;
 /// are some ms apart.
 const SEEN: f64 = 0.8;
 
+/// Inode of the network namespace and name; a sample does not say the namespace.
+type Device = (Option<u64>, Box<str>);
+
 #[derive(Debug, Default)]
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
     rates: Option<Rates>,
     /// Packets that one skb of a device stands for (GSO), as last seen.
-    segments: FxHashMap<Box<str>, Segments>,
+    segments: FxHashMap<Device, Segments>,
     /// Of this interval's samples: device → Σ packets and Σ weights.
     sent: FxHashMap<Box<str>, (f64, f64)>,
+    /// The same as the gate counted it, with the namespace.
+    counted: FxHashMap<Device, (f64, f64)>,
     /// More was sent than the devices that are read account for.
     unseen: bool,
     /// Interrupts of the last reading: irq and name → per CPU in the interval.
@@ -59,7 +64,8 @@ struct Rates {
 
 #[derive(Debug, Clone)]
 struct Sender {
-    name: String,
+    netns: u64,
+    name: Box<str>,
     /// skbs per second.
     pps: f64,
     mean_bytes: f64,
@@ -96,6 +102,22 @@ impl Traffic {
         }
     }
 
+    /// Every skb that a device sent, and how many packets they were.
+    pub fn carried(&mut self, device: &DeviceCounts) {
+        let key = (Some(device.netns), device.name.as_str().into());
+        if self.counted.len() < DEVICES || self.counted.contains_key(&key) {
+            let sum = self.counted.entry(key).or_default();
+            sum.0 += device.packets as f64;
+            sum.1 += device.hits as f64;
+        }
+    }
+
+    /// Packets per second that NICs received and that all devices sent, as last read.
+    pub fn packets(&self) -> (Option<f64>, Option<f64>) {
+        let rates = self.rates.as_ref();
+        (rates.map(|r| r.rx_pps), rates.map(|r| r.all_tx_pps))
+    }
+
     /// Ends an interval: what its samples said of the devices, and the hits per second of
     /// net_dev_start_xmit where they were counted.
     pub fn settle(&mut self, start_xmit_rate: Option<f64>) {
@@ -105,10 +127,14 @@ impl Traffic {
         self.segments.retain(|_, segments| segments.age < OLDEST);
         for (device, (packets, weight)) in self.sent.drain() {
             let mean = packets / weight.max(1.0);
-            let known = self.segments.entry(device);
+            let known = self.segments.entry((None, device));
             let known = known.or_insert(Segments { mean, age: 0 });
             known.mean += (mean - known.mean) * SEGMENTS_SETTLE;
             known.age = 0;
+        }
+        for (device, (packets, hits)) in self.counted.drain() {
+            let mean = packets / hits.max(1.0);
+            self.segments.insert(device, Segments { mean, age: 0 });
         }
         let counted = self.rates.as_ref().map(|rates| rates.all_tx_pps);
         self.unseen = counted.zip(start_xmit_rate).is_some_and(|(counted, hits)| {
@@ -127,8 +153,10 @@ impl Traffic {
         }
         let mut local = 0.0;
         for sender in &rates.local {
-            let known = self.segments.get(sender.name.as_str());
-            let segments = match known {
+            let counted = (Some(sender.netns), sender.name.clone());
+            let sampled = (None, sender.name.clone());
+            let known = self.segments.get(&counted);
+            let segments = match known.or_else(|| self.segments.get(&sampled)) {
                 Some(segments) => segments.mean,
                 None if sender.mean_bytes <= ONE_PACKET => 1.0,
                 None if sender.pps < FEW_PPS => 1.0,
@@ -213,7 +241,8 @@ fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
             rates.local_pps += pps;
             let bytes = per_s(link.tx_bytes, last.tx_bytes);
             rates.local.push(Sender {
-                name: link.name.clone(),
+                netns: link.netns,
+                name: link.name.as_str().into(),
                 pps,
                 mean_bytes: bytes / pps.max(f64::MIN_POSITIVE),
             });

@@ -129,6 +129,7 @@ pub const PROCESSES: &[Column<Process>] = &[
     Column::new("limit", Bare, |p| p.limit.as_ref().into()),
     Column::new("context_rate", PerS, |p| p.context_rate.into()),
     Column::new("estimated", Bare, |p| p.estimated.into()),
+    Column::new("calls_exact", Bare, |p| p.calls_exact.into()),
     Column::new("ended", Bare, |p| p.ended.into()),
 ];
 
@@ -219,6 +220,10 @@ pub const HEALTH: &[Column<Health>] = &[
     Column::new("cost_cpu", Bare, |h| h.cost_cpu.into()),
     Column::new("cost_all_pct", Percent, |h| h.cost_all_pct.into()),
     Column::new("budget_pct", Percent, |h| h.budget_pct.into()),
+    Column::new("perf_hit_ns", Ns, |h| h.perf_hit_ns.into()),
+    Column::new("bpf_hit_ns", Ns, |h| h.bpf_hit_ns.into()),
+    Column::new("sample_ns", Ns, |h| h.sample_ns.into()),
+    Column::new("costs_measured", Bare, |h| h.costs_measured.into()),
     Column::new("governor", Bare, |h| (&h.governor).into()),
     Column::new("counting", Bare, |h| h.counting.into()),
     Column::new("detached", Bare, |h| h.detached.into()),

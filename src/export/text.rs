@@ -43,6 +43,9 @@ pub fn page(snapshot: &Snapshot) -> String {
     if let Some(contexts) = contexts(snapshot) {
         line(contexts);
     }
+    if let Some(governor) = governor(snapshot) {
+        line(governor);
+    }
     for note in &snapshot.health.notes {
         line(format!("note: {note}"));
     }
@@ -191,6 +194,28 @@ fn contexts(s: &Snapshot) -> Option<String> {
         .map(|part| format!("{} {}", part.name, percent(part.cpu_pct)))
         .collect();
     Some(format!("contexts {}", parts.join(" · ")))
+}
+
+/// What is given up to stay within the budget, and what that reckons with.
+fn governor(s: &Snapshot) -> Option<String> {
+    let health = &s.health;
+    if health.governor.is_empty() {
+        return None;
+    }
+    let mut text = format!("governor {}", health.governor);
+    let ways = [("bpf", health.bpf_hit_ns), ("perf", health.perf_hit_ns)];
+    let known: Vec<String> = (ways.iter())
+        .filter_map(|(name, ns)| ns.map(|ns| format!("{ns} ns a hit by {name}")))
+        .collect();
+    if !known.is_empty() {
+        let whence = if health.costs_measured {
+            "measured here"
+        } else {
+            "assumed"
+        };
+        let _ = write!(text, " · {} ({whence})", known.join(", "));
+    }
+    Some(text)
 }
 
 fn plus_minus(error: Option<f64>, shown: fn(f64) -> String) -> String {

@@ -19,7 +19,8 @@ const T95: [f64; 30] = [
     2.052, 2.048, 2.045, 2.042,
 ];
 
-fn t95(freedom: usize) -> f64 {
+/// Student's t for a two-sided 95 % bound.
+pub fn t95(freedom: usize) -> f64 {
     T95.get(freedom.saturating_sub(1)).copied().unwrap_or(1.96)
 }
 

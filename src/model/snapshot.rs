@@ -172,7 +172,8 @@ pub struct Function {
     /// The event that observes it, e.g. `net:net_dev_queue`.
     pub event: Arc<str>,
     pub source: Option<Backing>,
-    /// Hits in this interval after the filter; null: not counted (see `reason`).
+    /// Hits in this interval after the filter; null: not counted (see `reason`). Estimated when
+    /// they were counted in random windows of the interval only.
     pub calls: Option<u64>,
     /// Hits per second of the real interval.
     pub rate: Option<f64>,
@@ -181,7 +182,8 @@ pub struct Function {
     /// Highest rate of all intervals since the start.
     pub peak_rate: Option<f64>,
     pub estimated: bool,
-    /// 95 % half-width of `calls` when estimated.
+    /// 95 % half-width of `calls` in the same unit (hits of this interval) when estimated; null:
+    /// too few windows yet to say.
     pub error: Option<f64>,
     pub packets_per_hit: Option<f64>,
     /// Mean bytes of a hit, where the event carries a length; from samples.
@@ -294,6 +296,8 @@ pub struct Process {
     /// Hits per second of all counted functions in this process's context.
     pub context_rate: f64,
     pub estimated: bool,
+    /// `context_rate`, `tx_calls` and `rx_calls` were counted, even where bytes are estimates.
+    pub calls_exact: bool,
     /// It ended; the row is kept while it carries weight.
     pub ended: bool,
 }
@@ -368,9 +372,15 @@ pub struct Health {
     /// The same over all CPUs.
     pub cost_all_pct: Option<f64>,
     pub budget_pct: f64,
+    /// What a hit costs by each way of counting in use, and a sample with its stack, ns.
+    pub perf_hit_ns: Option<u32>,
+    pub bpf_hit_ns: Option<u32>,
+    pub sample_ns: Option<u32>,
+    /// Those are measured on this host, else they are what other hosts had.
+    pub costs_measured: bool,
     /// What the governor does now, one phrase.
     pub governor: String,
-    /// How functions are counted, e.g. "perf", "proc".
+    /// How functions are counted: "bpf", "perf", "bpf+perf", or "proc" alone.
     pub counting: &'static str,
     /// Everything is detached (`!`).
     pub detached: bool,

@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish of its own, in any combination"
+)]
 pub struct Want {
     pub interval: Duration,
     /// CPU samples per second and CPU (`-F`); 0: none.
@@ -23,6 +27,8 @@ pub struct Want {
     pub detached: bool,
     /// The PID prompt is open and completes names.
     pub list_tasks: bool,
+    /// The table of processes is looked at: exact counts per process where they are to be had.
+    pub processes: bool,
 }
 
 impl Default for Want {
@@ -37,6 +43,7 @@ impl Default for Want {
             device: None,
             detached: false,
             list_tasks: false,
+            processes: false,
         }
     }
 }

@@ -72,7 +72,9 @@ fn a_drilled_function_shows_its_hits_and_then_its_cpu_time() {
 #[test]
 fn s_on_a_process_shows_its_cpu_time_and_esc_returns_to_it() {
     let mut ui = started();
-    assert_eq!(press(&mut ui, "4js"), []);
+    press(&mut ui, "4j");
+    press(&mut ui, "s");
+    assert!(ui.want().pids.is_empty(), "the kernel is asked for no more");
     assert_eq!(ui.lens.focus, Focus::Process(812));
     let pids = ui.unfold.tree.processes(ui.unfold.tree.tops[0]);
     assert_eq!(pids.len(), 1);

@@ -220,6 +220,7 @@ impl UiState {
 
     /// Brings what is derived (tree, cursor) in line with what is shown now.
     pub(super) fn settle(&mut self) {
+        self.want.processes = self.view().context() == Context::Procs;
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

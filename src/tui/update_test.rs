@@ -45,7 +45,7 @@ fn selected_function(ui: &UiState) -> String {
 
 #[test]
 fn moving_the_cursor_sorting_and_looking_around_ask_the_kernel_for_nothing() {
-    let moves = "jjjkGg<pgdn><pgup><down><up><home><end>>><lt>r1245<tab><backtab>t?jj?/tcp<enter>";
+    let moves = "jjjkGg<pgdn><pgup><down><up><home><end>>><lt>r125<tab><backtab>t?jj?/tcp<enter>";
     assert_eq!(press(&mut started(), moves), []);
     let mut ui = started();
     assert_eq!(
@@ -53,6 +53,17 @@ fn moving_the_cursor_sorting_and_looking_around_ask_the_kernel_for_nothing() {
         []
     );
     assert_eq!(ui.want(), &Want::default());
+}
+
+#[test]
+fn the_table_of_processes_asks_for_exact_counts_while_it_is_open_and_for_nothing_else() {
+    let mut ui = started();
+    let open = Want {
+        processes: true,
+        ..Want::default()
+    };
+    assert_eq!(wanted(&press(&mut ui, "4jjk")), [&open]);
+    assert_eq!(wanted(&press(&mut ui, "1")), [&Want::default()]);
 }
 
 #[test]
@@ -133,7 +144,7 @@ fn a_completion_is_chosen_with_arrows_and_tab() {
 fn enter_on_a_process_is_a_pid_filter_and_esc_ends_it() {
     let mut ui = started();
     let effects = press(&mut ui, "4j<enter>");
-    assert_eq!(wanted(&effects)[0].pids, [812]);
+    assert_eq!(wanted(&effects).pop().expect("picked").pids, [812]);
     let said = |ui: &mut UiState| ui.message.take().map_or(String::new(), |said| said.text);
     assert_eq!(said(&mut ui), "counting only nginx(812); totals start anew");
     assert!(wanted(&press(&mut ui, "<esc>"))[0].pids.is_empty());
@@ -147,7 +158,8 @@ fn enter_on_a_process_is_a_pid_filter_and_esc_ends_it() {
 fn the_idle_task_is_refused_with_the_reason() {
     let mut ui = started();
     next(&mut ui, |s| s.processes[0].pid = 0);
-    assert_eq!(press(&mut ui, "4g<enter>"), []);
+    press(&mut ui, "4");
+    assert_eq!(press(&mut ui, "g<enter>"), []);
     let message = ui.message.take().expect("a reason");
     assert!(message.is_error && message.text.contains("cannot be counted alone"));
 }
@@ -280,7 +292,7 @@ fn digits_without_a_view_say_so_and_nothing_is_saved_before_the_first_snapshot()
     assert!(ui.message.is_none());
     assert_eq!(ui.view().context(), Context::Path);
     let mut blank = UiState::new(Options::default());
-    assert_eq!(press(&mut blank, "jk<enter>45G<enter>w"), []);
+    assert_eq!(press(&mut blank, "jk<enter>5G<enter>w"), []);
     assert!(blank.message.is_some_and(|message| message.is_error));
 }
 

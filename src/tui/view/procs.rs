@@ -237,7 +237,10 @@ fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
 }
 
 fn hits(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
-    scene.figure(figure::estimate(Some(p.context_rate), p.estimated))
+    scene.figure(figure::estimate(
+        Some(p.context_rate),
+        p.estimated && !p.calls_exact,
+    ))
 }
 
 fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
@@ -245,7 +248,10 @@ fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
 }
 
 fn per_second(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
-    scene.figure(figure::estimate(rate(scene, value), p.estimated))
+    scene.figure(figure::estimate(
+        rate(scene, value),
+        p.estimated && !p.calls_exact,
+    ))
 }
 
 fn bytes(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {

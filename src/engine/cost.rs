@@ -1,0 +1,117 @@
+//! What counting costs: a hit by way of counting, and what an interval cost each CPU.
+
+use rustc_hash::FxHashMap;
+
+use crate::decode::{Costs, Counts};
+
+/// A sample without a stack costs this share of one with (about 0.9 us).
+pub const LIGHT_SAMPLE: f64 = 0.2;
+
+/// A gated hit looks up its process under a PID filter; a perf event has a second one per task.
+const GATE_PIDS: f64 = 1.5;
+const PERF_PIDS: f64 = 2.0;
+
+/// A gated hit that is also counted for its process, ns.
+pub const BY_PROCESS_NS: f64 = 60.0;
+
+/// What a hit and a sample cost here, ns.
+#[derive(Debug, Clone, Copy)]
+pub struct Prices {
+    pub costs: Costs,
+    /// There is a PID filter.
+    pub pids: bool,
+}
+
+impl Prices {
+    /// Of an event that is counted on every CPU, and for the processes of the filter.
+    pub fn hit(&self, gate: bool) -> f64 {
+        let times = match (self.pids, gate) {
+            (false, _) => 1.0,
+            (true, true) => GATE_PIDS,
+            (true, false) => PERF_PIDS,
+        };
+        times * self.counted(gate)
+    }
+
+    fn counted(&self, gate: bool) -> f64 {
+        f64::from(if gate {
+            self.costs.gate_ns
+        } else {
+            self.costs.perf_ns
+        })
+    }
+
+    pub fn sample(&self) -> f64 {
+        f64::from(self.costs.sample_ns)
+    }
+}
+
+/// What an interval is priced by.
+pub struct Spent<'a> {
+    pub prices: Prices,
+    pub counts: &'a [Counts],
+    /// Samples per second of each CPU, in units of one with a stack.
+    pub samples_per_s: &'a FxHashMap<u32, f64>,
+    /// netop's own CPU time, percent of one CPU; it may run anywhere.
+    pub own_pct: f64,
+    pub cpus: usize,
+    pub interval_ns: u64,
+    /// The gate counted per process.
+    pub by_process: bool,
+}
+
+/// What the last interval cost, percent of one CPU.
+#[derive(Debug, Default, Clone)]
+pub struct Cost {
+    pub busiest_pct: f64,
+    pub busiest_cpu: Option<u32>,
+    pub all_pct: f64,
+    pub per_cpu: FxHashMap<u32, f64>,
+}
+
+impl Cost {
+    pub fn of(spent: &Spent<'_>) -> Cost {
+        let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
+        let mut anywhere = 0.0;
+        for count in spent.counts.iter().filter(|c| c.span_ns > 0) {
+            // Between its windows an event costs nothing.
+            let span_ns = match count.spread {
+                Some(_) => spent.interval_ns.max(1),
+                None => count.span_ns,
+            };
+            let rate = count.hits as f64 * 1e9 / span_ns as f64;
+            let more = if spent.by_process { BY_PROCESS_NS } else { 0.0 };
+            match (count.cpu, count.gate) {
+                (Some(cpu), true) => {
+                    *ns.entry(cpu).or_default() += rate * (spent.prices.hit(true) + more);
+                }
+                (Some(cpu), false) => {
+                    *ns.entry(cpu).or_default() += rate * spent.prices.counted(false);
+                }
+                (None, false) => anywhere += rate * spent.prices.counted(false),
+                // Part of the hits of the CPUs.
+                (None, true) => {}
+            }
+        }
+        for (&cpu, rate) in spent.samples_per_s {
+            *ns.entry(cpu).or_default() += rate * spent.prices.sample();
+        }
+        let share = spent.own_pct / spent.cpus.max(1) as f64;
+        let per_cpu: FxHashMap<u32, f64> = ns
+            .into_iter()
+            .map(|(cpu, ns)| (cpu, ns / 1e7 + share))
+            .collect();
+        let busiest = per_cpu
+            .iter()
+            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
+        Cost {
+            // What was counted per task may all have run on the busiest CPU.
+            busiest_pct: busiest.map_or(share, |(_, pct)| *pct) + anywhere / 1e7,
+            busiest_cpu: busiest.map(|(cpu, _)| *cpu),
+            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>()
+                + anywhere / 1e7
+                + spent.own_pct,
+            per_cpu,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Rows from made-up counts: who counted, a part of the time or all of it, devices and packets.
+
+use super::*;
+use crate::decode::{Costs, Event, Host, SourceKind, Spread};
+
+const S: u64 = 1_000_000_000;
+
+struct Given {
+    registry: Registry,
+    session: Session,
+    want: Want,
+    counts: Vec<Counts>,
+    carried: Vec<Carried>,
+    devices: Vec<DeviceCounts>,
+}
+
+/// A host of one CPU.
+fn given() -> Given {
+    let registry = Registry::new(Vec::new());
+    let events = registry.specs().into_iter().map(|spec| Event {
+        spec,
+        missing: None,
+        gate: true,
+        symbols: Vec::new(),
+    });
+    let session = Session {
+        host: Host {
+            cpus: vec![0],
+            ..Host::default()
+        },
+        source: SourceKind::Live,
+        events: events.collect(),
+        costs: Costs::default(),
+        no_gate: None,
+    };
+    Given {
+        registry,
+        session,
+        want: Want::default(),
+        counts: Vec::new(),
+        carried: Vec::new(),
+        devices: Vec::new(),
+    }
+}
+
+impl Given {
+    fn event(&self, function: &str, index: usize) -> EventId {
+        let row = self.registry.row_named(function).expect("a row");
+        self.registry.rows[row].events[index]
+    }
+
+    fn row(&self, function: &str) -> Function {
+        let row = self.registry.row_named(function).expect("a row");
+        let interval = Interval {
+            registry: &self.registry,
+            session: &self.session,
+            want: &self.want,
+            plan: &Plan::default(),
+            free: FreeNow::default(),
+            counts: &self.counts,
+            carried: &self.carried,
+            devices: &self.devices,
+            cpus: &Cpus::default(),
+            folded: &Folded::default(),
+            samples: &FxHashMap::default(),
+            length_ns: S,
+        };
+        Functions::new(&self.registry)
+            .rows(&interval)
+            .swap_remove(row)
+    }
+}
+
+fn count(event: EventId, hits: u64) -> Counts {
+    Counts {
+        event,
+        cpu: Some(0),
+        pid: None,
+        hits,
+        span_ns: S,
+        gate: true,
+        spread: None,
+    }
+}
+
+#[test]
+fn a_row_says_bpf_when_the_gate_counted_all_of_it_and_perf_when_some_of_it_was_dearer() {
+    let mut given = given();
+    let events = [0, 1].map(|index| given.event("napi_gro_receive", index));
+    given.counts = events.map(|event| count(event, 5)).into();
+    let row = given.row("napi_gro_receive");
+    assert_eq!(
+        (row.source, row.calls, &*row.label),
+        (Some(Backing::Bpf), Some(10), "bpf")
+    );
+    given.counts[1].gate = false;
+    assert_eq!(given.row("napi_gro_receive").source, Some(Backing::Perf));
+}
+
+#[test]
+fn hits_of_a_tenth_of_the_time_are_an_estimate_with_its_bound() {
+    let mut given = given();
+    let seen = Counts {
+        span_ns: S / 10,
+        spread: Some(Spread {
+            windows: 10,
+            variance: 100_000_000,
+        }),
+        ..count(given.event("dev_queue_xmit", 0), 5_000)
+    };
+    given.counts = vec![seen];
+    let row = given.row("dev_queue_xmit");
+    assert!(row.estimated);
+    assert_eq!((row.calls, row.rate), (Some(50_000), Some(50_000.0)));
+    assert_eq!((&*row.label, row.per_cpu[0].calls), ("bpf 10%", 50_000));
+    // t of 9 windows' freedom × the standard error × what was not seen.
+    let error = 2.262 * 10_000.0 / 10_f64.sqrt() * 0.9_f64.sqrt();
+    assert!((row.error.unwrap() - error).abs() < 1.0, "{:?}", row.error);
+}
+
+#[test]
+fn packets_and_bytes_per_hit_are_exact_where_the_gate_counts_them() {
+    let mut given = given();
+    let event = given.event("net_dev_start_xmit", 0);
+    given.counts = vec![count(event, 100)];
+    given.carried = vec![Carried {
+        event,
+        hits: 100,
+        packets: 4_000,
+        bytes: 0,
+    }];
+    let row = given.row("net_dev_start_xmit");
+    assert_eq!((row.packets_per_hit, row.bytes_per_hit), (Some(40.0), None));
+    given.want.pids = vec![7];
+    let filtered = given.row("net_dev_start_xmit");
+    assert_eq!(filtered.packets_per_hit, None, "those of everybody");
+}
+
+#[test]
+fn devices_of_one_name_in_two_namespaces_stay_two_and_only_they_are_told_apart() {
+    let mut given = given();
+    let event = given.event("dev_queue_xmit", 0);
+    let device = |netns, name: &str, hits| DeviceCounts {
+        event,
+        cpu: 0,
+        netns,
+        ifindex: 1,
+        name: name.to_owned(),
+        hits,
+        packets: 0,
+        bytes: 0,
+    };
+    given.counts = vec![count(event, 60)];
+    given.devices = vec![
+        device(4, "lo", 10),
+        device(5, "lo", 30),
+        device(4, "va", 15),
+        device(4, "va", 5),
+    ];
+    let row = given.row("dev_queue_xmit");
+    let top: Vec<(&str, f64)> = row.top.iter().map(|s| (&*s.name, s.calls)).collect();
+    assert_eq!(
+        top,
+        [("lo (netns 5)", 30.0), ("va", 20.0), ("lo (netns 4)", 10.0)]
+    );
+}
+
+#[test]
+fn a_process_without_hits_has_none_when_the_gate_counts_the_filter() {
+    let mut given = given();
+    given.want.pids = vec![7];
+    let event = given.event("sock_send_length", 0);
+    given.counts = vec![count(event, 900)];
+    let row = given.row("sock_send_length");
+    assert_eq!((row.calls, row.source), (Some(0), Some(Backing::Bpf)));
+    let own = Counts {
+        cpu: None,
+        pid: Some(7),
+        ..count(event, 12)
+    };
+    given.counts.push(own);
+    assert_eq!(given.row("sock_send_length").calls, Some(12));
+    given.counts[0].gate = false;
+    given.counts.pop();
+    let row = given.row("sock_send_length");
+    assert_eq!(row.calls, None, "perf's per-task counts are still to come");
+}

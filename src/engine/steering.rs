@@ -1,0 +1,99 @@
+//! Between the engine and its governor: what an interval tells it, and its plan as a demand on the
+//! source.
+
+use super::Engine;
+use super::cost::{Cost, Prices, Spent};
+use super::forecast::Load;
+use super::governor::{Counting, FreeNow};
+use crate::decode::{Demand, Tick};
+use crate::error::Error;
+
+impl Engine {
+    /// `--counting bpf` without BPF programs is what cannot be had.
+    pub(super) fn demand_gate(&self) -> Result<(), Error> {
+        match &self.source.session().no_gate {
+            Some(why) if self.settings.counting == Counting::Bpf => Err(Error::unavailable(
+                format!("no BPF program can count here: {why}"),
+                "netop --counting perf",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the interval cost, and what it says of the next one.
+    pub(super) fn learn(&mut self, tick: &Tick, own_pct: Option<f64>) -> Cost {
+        let seconds = tick.interval_ns as f64 / 1e9;
+        let samples_per_s = self
+            .samples
+            .drain()
+            .map(|(cpu, n)| (cpu, n / seconds))
+            .collect();
+        let session = self.source.session();
+        let spent = Spent {
+            prices: Prices {
+                costs: session.costs,
+                pids: !self.want.pids.is_empty(),
+            },
+            counts: &tick.counts,
+            samples_per_s: &samples_per_s,
+            own_pct: own_pct.unwrap_or(0.0),
+            cpus: session.host.cpus.len(),
+            interval_ns: tick.interval_ns,
+            by_process: self.plan.by_process,
+        };
+        let (received, transmitted) = self.traffic.packets();
+        let load = Load {
+            rx: self.cpus.rx_load(received),
+            tx: self.cpus.tx_load(transmitted),
+            runs: self.cpus.run_rates(),
+        };
+        let cost = self.governor.learn(&spent, load, self.warm);
+        // In the moment it takes to attach a rate of losses says nothing.
+        if let Some(rate) = self.losses.rate().filter(|_| !self.attaching) {
+            let length = (tick.at, seconds);
+            let said = self.governor.learn_losses(length, rate, &self.registry);
+            if let Some(said) = said {
+                self.note(&said);
+            }
+        }
+        cost
+    }
+
+    pub(super) fn free_now(&self) -> FreeNow {
+        let usable = matches!(self.settings.counting, Counting::Auto | Counting::Proc)
+            && self.want.pids.is_empty()
+            && self.want.device.is_none();
+        FreeNow {
+            softirqs: usable,
+            softnet: usable && self.softnet_inexact.is_none(),
+        }
+    }
+
+    pub(super) fn replan(&mut self) {
+        self.replan_with(|_| {});
+    }
+
+    pub(super) fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
+        let free = self.free_now();
+        let sampled = self.plan.clock_hz;
+        self.plan = self
+            .governor
+            .plan(&self.want, &self.registry, self.source.session(), free);
+        if self.plan.clock_hz != sampled {
+            self.cpu_time.forget();
+        }
+        let mut demand = Demand {
+            interval: self.want.interval,
+            clock_hz: self.plan.clock_hz,
+            attached: self.plan.attached.clone(),
+            pids: self.want.pids.clone(),
+            children: self.want.children,
+            device: self.want.device.clone(),
+            by_process: self.plan.by_process,
+            list_tasks: self.want.list_tasks,
+            tasks: self.processes.shown.clone(),
+        };
+        adjust(&mut demand);
+        self.source.demand(&demand);
+    }
+}

@@ -1,0 +1,59 @@
+//! What a function's hits were about: devices, drop reasons, heaviest first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::functions::Interval;
+use crate::decode::EventId;
+use crate::model::Share;
+
+/// Shares shown of a function.
+const MOST: usize = 8;
+
+/// The shares of a row: as the gate counted them by device, else as sampled.
+pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
+    let counted = by_device(events, interval);
+    let sampled = (interval.folded.tags.iter())
+        .filter(|tagged| events.iter().any(|e| e.0 == tagged.event))
+        .filter(|tagged| counted.is_empty() || tagged.kind != DEVICE)
+        .map(|tagged| Share {
+            kind: tagged.kind,
+            name: Arc::clone(&tagged.name),
+            calls: tagged.hits,
+        });
+    // A row's own kind of share first: drops have reasons before they have devices.
+    let mut shares: Vec<Share> = sampled.collect();
+    shares.extend(counted);
+    shares.truncate(MOST);
+    shares
+}
+
+const DEVICE: &str = "device";
+
+/// Exact hits by device; one name in two network namespaces stays two devices. Empty: not counted
+/// by the gate, or by it for everybody though only some processes are asked for.
+fn by_device(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
+    if !interval.want.pids.is_empty() {
+        return Vec::new();
+    }
+    let mut hits: BTreeMap<(&str, u64), u64> = BTreeMap::new();
+    for device in interval.devices {
+        if events.contains(&device.event) {
+            *hits.entry((&device.name, device.netns)).or_default() += device.hits;
+        }
+    }
+    let again = |name: &str| hits.range((name, 0)..=(name, u64::MAX)).count() > 1;
+    let mut shares: Vec<Share> = (hits.iter())
+        .map(|(&(name, netns), &hits)| Share {
+            kind: DEVICE,
+            name: if again(name) {
+                format!("{name} (netns {netns})").into()
+            } else {
+                name.into()
+            },
+            calls: hits as f64,
+        })
+        .collect();
+    shares.sort_by(|a, b| b.calls.total_cmp(&a.calls));
+    shares
+}

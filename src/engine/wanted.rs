@@ -1,0 +1,152 @@
+//! Which rows are to be counted by events, by which of them, and what that would cost; or why they
+//! cannot be.
+
+use std::sync::Arc;
+
+use super::cost::Prices;
+use super::governor::{Counting, FreeNow, Governor};
+use super::ladder::Rung;
+use super::registry::{Observer, Registry};
+use crate::decode::{EventId, Session};
+use crate::model::Want;
+
+/// Samples with stacks per second, CPU and event; and of the row being looked at.
+pub const STACKS: u32 = 49;
+const DRILL_STACKS: u32 = 499;
+
+/// A row that is to be counted, and by which events.
+pub struct Wanted {
+    pub row: usize,
+    pub asked: bool,
+    pub drilled: bool,
+    /// Each with whether the gate counts it.
+    pub events: Vec<(EventId, bool)>,
+}
+
+impl Governor {
+    /// The rows to be counted by events; why the others are not goes to `reasons`.
+    pub(super) fn wanted(
+        &self,
+        want: &Want,
+        registry: &Registry,
+        session: &Session,
+        free: FreeNow,
+        reasons: &mut [Option<Arc<str>>],
+    ) -> Vec<Wanted> {
+        let filtered = !want.pids.is_empty() || want.device.is_some();
+        let mut all = Vec::new();
+        for (row, known) in registry.rows.iter().enumerate() {
+            let name = known.probe.function();
+            let drilled = want.drill.as_deref() == Some(name);
+            let asked = drilled || want.exact.contains(name);
+            let served = !filtered && known.probe.free().is_some_and(|f| free.serves(f));
+            if let Some(why) = self.nothing_opened(want) {
+                reasons[row] = (!served).then(|| why.into());
+                continue;
+            }
+            if served && !drilled {
+                continue;
+            }
+            if !asked && self.watch.left_alone().contains(&row) {
+                let why = "drops rose right after it was counted: let go for three minutes; e counts it all the same";
+                reasons[row] = (!served).then(|| why.into());
+                continue;
+            }
+            match self.usable(registry, session, row, want) {
+                Ok(events) => all.push(Wanted {
+                    row,
+                    asked,
+                    drilled,
+                    events,
+                }),
+                Err(reason) => reasons[row] = (!served).then(|| reason.into()),
+            }
+        }
+        all
+    }
+
+    pub(super) fn rung(
+        &self,
+        wanted: &Wanted,
+        registry: &Registry,
+        session: &Session,
+        prices: &Prices,
+    ) -> Rung {
+        let cpus = || session.host.cpus.iter();
+        let sum = |of: &dyn Fn(EventId, bool, u32) -> f64| {
+            let on = |&cpu: &u32| {
+                wanted
+                    .events
+                    .iter()
+                    .map(|&(e, gate)| of(e, gate, cpu))
+                    .sum()
+            };
+            cpus().map(on).collect()
+        };
+        Rung {
+            row: wanted.row,
+            asked: wanted.asked,
+            priority: registry.rows[wanted.row].probe.priority(),
+            hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(gate)),
+            stacks: sum(&|event, _, cpu| {
+                self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()
+            }),
+        }
+    }
+
+    /// Why no event is opened at all.
+    pub(super) fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
+        if self.counting == Counting::Proc {
+            return Some("needs events; netop runs with --counting proc");
+        }
+        want.detached
+            .then_some("everything is detached; press ! to attach again")
+    }
+
+    /// The events of a row that can be opened here and whether the gate counts them, or why none can.
+    fn usable(
+        &self,
+        registry: &Registry,
+        session: &Session,
+        row: usize,
+        want: &Want,
+    ) -> Result<Vec<(EventId, bool)>, String> {
+        let row = &registry.rows[row];
+        // The gate counts the processes it is told, not those they fork.
+        let may_gate = matches!(self.counting, Counting::Auto | Counting::Bpf)
+            && (want.pids.is_empty() || !want.children);
+        let needs_gate = self.counting == Counting::Bpf && matches!(row.probe, Observer::Listed(_));
+        let mut missing = None;
+        let mut usable = Vec::new();
+        for &event in &row.events {
+            let Some(known) = session.events.get(event.0 as usize) else {
+                continue;
+            };
+            if want.device.is_some() && known.spec.device_field.is_none() {
+                return Err("its event names no device, so it cannot be counted for one".to_owned());
+            }
+            let gate = may_gate && known.gate;
+            match &known.missing {
+                Some(reason) => missing = Some(reason.clone()),
+                None if needs_gate && !gate => {
+                    let why = if may_gate {
+                        "no BPF program counts it here"
+                    } else {
+                        "BPF programs do not follow forked children"
+                    };
+                    return Err(format!("{why}; --counting auto counts it with perf events"));
+                }
+                None => usable.push((event, gate)),
+            }
+        }
+        if usable.is_empty() {
+            return Err(missing.unwrap_or_else(|| "this source has no such event".to_owned()));
+        }
+        Ok(usable)
+    }
+}
+
+/// Wanted samples per second of an event on a CPU; `drill`: its row is being looked at.
+pub fn target(drill: bool) -> f64 {
+    f64::from(if drill { DRILL_STACKS } else { STACKS })
+}
