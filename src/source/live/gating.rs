@@ -31,7 +31,9 @@ impl Live {
     /// The gate is there, or it is said why not.
     fn take_gate(&mut self, loaded: Result<Gated, String>) {
         match loaded {
-            Ok(gate) => {
+            Ok(mut gate) => {
+                // What was asked for meanwhile.
+                self.notes.extend(gate.filter(&self.demand));
                 for (index, event) in (0..).zip(&mut self.catalog.events) {
                     event.gate = gate.program(EventId(index)).is_some();
                 }
