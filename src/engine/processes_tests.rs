@@ -45,7 +45,7 @@ fn calls_that_were_counted_replace_those_that_were_sampled_and_bytes_stay_estima
         (row.tx_calls, row.tx_bytes),
         (Some(1_000.0), Some(90_000.0))
     );
-    assert!((row.context_rate - 750.0).abs() < 1e-6);
+    assert!((row.context_rate - 750.0).abs() < 1e-9);
     assert!(row.estimated && row.calls_exact);
 }
 
@@ -61,7 +61,7 @@ fn a_process_that_no_sample_met_has_its_row_when_it_was_counted() {
 fn with_one_event_sampled_the_sum_is_an_estimate() {
     let samples = [((2, 7), sampled(400.0, 4))];
     let row = &rows(&samples, &[counted(SEND, 7, 1_000)])[0];
-    assert!((row.context_rate - 700.0).abs() < 1e-6);
+    assert!((row.context_rate - 700.0).abs() < 1e-9);
     assert!(row.estimated && !row.calls_exact);
 }
 
