@@ -162,7 +162,7 @@ fn want(
         children: typed.what.children,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
-        processes: typed.batch.batch && typed.batch.table == "processes",
+        processes: typed.batch.batch && prints_processes(&typed.batch),
         ..Want::default()
     };
     if want
@@ -191,6 +191,11 @@ fn want(
         }
     }
     Ok((want, added, notes))
+}
+
+/// JSON has every table, text and CSV have the one that was asked for.
+fn prints_processes(batch: &cli::Batch) -> bool {
+    batch.format == "json" || batch.table == "processes"
 }
 
 fn unknown(said: &str, why: &str, all: &[String]) -> Error {
@@ -249,6 +254,15 @@ mod tests {
         let error = resolved(&["-e", "net:net_dev_xmitt"]).err().unwrap();
         assert_eq!(error.exit_code(), 3);
         assert_eq!(error.hint(), "netop -e net:net_dev_xmit");
+    }
+
+    #[test]
+    fn processes_are_counted_apart_where_their_table_is_printed() {
+        let wanted = |words: &[&str]| resolved(words).unwrap().0.processes;
+        assert!(wanted(&["-b", "--table", "processes", "--format", "csv"]));
+        assert!(wanted(&["-b", "--format", "json"]));
+        assert!(!wanted(&["-b"]));
+        assert!(!wanted(&[]), "the screen asks when it shows them");
     }
 
     #[test]

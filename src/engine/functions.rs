@@ -8,9 +8,9 @@ use super::cpus::Cpus;
 use super::governor::{FreeNow, Plan};
 use super::registry::Registry;
 use super::spreads::{Spreads, estimated};
-use super::top;
+use super::{per_hit, top};
 use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session};
-use crate::model::{Backing, CpuCalls, Folded, Function, Series, Sums, Want};
+use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
 /// What an interval brought.
@@ -125,24 +125,8 @@ impl Functions {
             known.then_some(counted.calls),
         );
 
-        let sums = events
-            .iter()
-            .filter_map(|e| interval.folded.per_event.get(&e.0))
-            .fold(Sums::default(), |mut all, sums| {
-                all.packets += sums.packets;
-                all.bytes += sums.bytes;
-                all.with_packets += sums.with_packets;
-                all.with_bytes += sums.with_bytes;
-                all
-            });
-        let mean = |sum: f64, weight: f64| (weight > 0.0).then(|| sum / weight);
-        let carried = carried(events, interval);
-        kept.exact_packets = carried.is_some_and(|(packets, _)| packets.is_some());
-        let sampled = (
-            mean(sums.packets, sums.with_packets),
-            mean(sums.bytes, sums.with_bytes),
-        );
-        let (packets, bytes) = carried.unwrap_or_default();
+        let per_hit = per_hit::of(events, interval);
+        kept.exact_packets = per_hit.exact && per_hit.packets.is_some();
         let top = top::of(events, interval);
         let label = label(&counted, free);
         let reason = interval.plan.reasons.get(row).cloned().flatten();
@@ -158,8 +142,9 @@ impl Functions {
             peak_rate: kept.series.peak,
             estimated: counted.part.is_some(),
             error: counted.error,
-            packets_per_hit: packets.or(sampled.0),
-            bytes_per_hit: bytes.or(sampled.1),
+            packets_per_hit: per_hit.packets,
+            bytes_per_hit: per_hit.bytes,
+            bytes_exact: per_hit.exact,
             cpu_pct: None,
             cpu_error: None,
             self_pct: None,
@@ -194,24 +179,6 @@ fn label(counted: &Counted, free: Option<Free>) -> Arc<str> {
         (Some(source), ..) => source.name().into(),
         (None, ..) => "–".into(),
     }
-}
-
-/// Packets and bytes per hit as the gate has counted them, unless a filter's processes or other
-/// events of the row have hits beside. Where an event knows none there are none: `None`, not 0.
-fn carried(events: &[EventId], interval: &Interval<'_>) -> Option<(Option<f64>, Option<f64>)> {
-    if !interval.want.pids.is_empty() {
-        return None;
-    }
-    let of_row = |event: &EventId| events.contains(event);
-    let gated = (interval.counts.iter()).all(|c| !of_row(&c.event) || c.gate || c.hits == 0);
-    let (mut hits, mut packets, mut bytes) = (0, 0, 0);
-    for carried in interval.carried.iter().filter(|c| of_row(&c.event)) {
-        hits += carried.hits;
-        packets += carried.packets;
-        bytes += carried.bytes;
-    }
-    let per_hit = |sum: u64| (sum > 0).then(|| sum as f64 / hits as f64);
-    (gated && hits > 0).then(|| (per_hit(packets), per_hit(bytes)))
 }
 
 fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {

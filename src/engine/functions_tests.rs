@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decode::{Costs, Event, Host, SourceKind, Spread};
+use crate::model::{Sums, Tagged};
 
 const S: u64 = 1_000_000_000;
 
@@ -12,6 +13,7 @@ struct Given {
     counts: Vec<Counts>,
     carried: Vec<Carried>,
     devices: Vec<DeviceCounts>,
+    folded: Folded,
 }
 
 /// A host of one CPU.
@@ -40,6 +42,7 @@ fn given() -> Given {
         counts: Vec::new(),
         carried: Vec::new(),
         devices: Vec::new(),
+        folded: Folded::default(),
     }
 }
 
@@ -61,7 +64,7 @@ impl Given {
             carried: &self.carried,
             devices: &self.devices,
             cpus: &Cpus::default(),
-            folded: &Folded::default(),
+            folded: &self.folded,
             samples: &FxHashMap::default(),
             length_ns: S,
         };
@@ -80,6 +83,28 @@ fn count(event: EventId, hits: u64) -> Counts {
         span_ns: S,
         gate: true,
         spread: None,
+    }
+}
+
+fn device(event: EventId, netns: u64, name: &str, hits: u64) -> DeviceCounts {
+    DeviceCounts {
+        event,
+        cpu: 0,
+        netns,
+        ifindex: 1,
+        name: name.to_owned(),
+        hits,
+        packets: 0,
+        bytes: 0,
+    }
+}
+
+fn tagged(event: EventId, kind: &'static str, name: &str, hits: f64) -> Tagged {
+    Tagged {
+        event: event.0,
+        kind,
+        name: name.into(),
+        hits,
     }
 }
 
@@ -127,29 +152,103 @@ fn packets_and_bytes_per_hit_are_exact_where_the_gate_counts_them() {
         event,
         hits: 100,
         packets: 4_000,
-        bytes: 0,
+        bytes: 6_000,
     }];
     let row = given.row("net_dev_start_xmit");
-    assert_eq!((row.packets_per_hit, row.bytes_per_hit), (Some(40.0), None));
+    assert_eq!(
+        (row.packets_per_hit, row.bytes_per_hit),
+        (Some(40.0), Some(60.0))
+    );
     given.want.pids = vec![7];
     let filtered = given.row("net_dev_start_xmit");
     assert_eq!(filtered.packets_per_hit, None, "those of everybody");
 }
 
 #[test]
+fn what_an_event_says_and_was_nothing_is_an_exact_zero_and_not_the_mark_of_a_guess() {
+    let mut given = given();
+    let calls = given.event("sock_send_length", 0);
+    let polls = given.event("napi_poll", 0);
+    let carried = |event, bytes| Carried {
+        event,
+        hits: 50,
+        packets: 0,
+        bytes,
+    };
+    given.counts = vec![count(calls, 50), count(polls, 50)];
+    given.carried = vec![carried(calls, 0), carried(polls, 0)];
+    let failed = given.row("sock_send_length");
+    assert_eq!(
+        (failed.packets_per_hit, failed.bytes_per_hit),
+        (None, Some(0.0))
+    );
+    assert!(failed.bytes_exact);
+    let idle = given.row("napi_poll");
+    assert_eq!(
+        (idle.packets_per_hit, idle.bytes_per_hit),
+        (Some(0.0), None)
+    );
+    given.carried[0].bytes = 5_300;
+    assert_eq!(given.row("sock_send_length").bytes_per_hit, Some(106.0));
+}
+
+#[test]
+fn a_row_that_perf_counts_in_part_keeps_what_its_samples_say() {
+    let mut given = given();
+    let events = [0, 1].map(|index| given.event("napi_gro_receive", index));
+    given.counts = events.map(|event| count(event, 10)).into();
+    given.counts[1].gate = false;
+    given.carried = vec![Carried {
+        event: events[0],
+        hits: 10,
+        packets: 10,
+        bytes: 1_000,
+    }];
+    given.devices = vec![device(events[0], 4, "va", 10)];
+    let sums = Sums {
+        weight: 20.0,
+        bytes: 30_000.0,
+        with_bytes: 20.0,
+        ..Sums::default()
+    };
+    given.folded.per_event.insert(events[1].0, sums);
+    given.folded.tags = vec![tagged(events[1], "device", "vb", 20.0)];
+    let row = given.row("napi_gro_receive");
+    assert_eq!((row.bytes_per_hit, row.bytes_exact), (Some(1_500.0), false));
+    let top: Vec<_> = row.top.iter().map(|s| (&*s.name, s.estimated)).collect();
+    assert_eq!(top, [("vb", true)]);
+    given.counts[1] = count(events[1], 0);
+    let row = given.row("napi_gro_receive");
+    assert_eq!((row.bytes_per_hit, row.bytes_exact), (Some(100.0), true));
+    let top: Vec<_> = row.top.iter().map(|s| (&*s.name, s.estimated)).collect();
+    assert_eq!(top, [("va", false)]);
+}
+
+#[test]
+fn drops_keep_their_sampled_reasons_beside_their_exact_devices() {
+    let mut given = given();
+    let event = given.event("kfree_skb", 0);
+    given.counts = vec![count(event, 12)];
+    given.devices = vec![device(event, 4, "va", 9)];
+    given.folded.tags = vec![tagged(event, "reason", "NO_SOCKET", 11.0)];
+    let row = given.row("kfree_skb");
+    let top: Vec<_> = (row.top.iter())
+        .map(|s| (s.kind, &*s.name, s.calls, s.estimated))
+        .collect();
+    assert_eq!(
+        top,
+        [
+            ("reason", "NO_SOCKET", 11.0, true),
+            ("device", "va", 9.0, false)
+        ]
+    );
+}
+
+#[test]
 fn devices_of_one_name_in_two_namespaces_stay_two_and_only_they_are_told_apart() {
     let mut given = given();
     let event = given.event("dev_queue_xmit", 0);
-    let device = |netns, name: &str, hits| DeviceCounts {
-        event,
-        cpu: 0,
-        netns,
-        ifindex: 1,
-        name: name.to_owned(),
-        hits,
-        packets: 0,
-        bytes: 0,
-    };
+    let device = |netns, name, hits| device(event, netns, name, hits);
     given.counts = vec![count(event, 60)];
     given.devices = vec![
         device(4, "lo", 10),

@@ -12,6 +12,7 @@ mod functions;
 mod governor;
 mod ladder;
 mod losses;
+mod per_hit;
 mod phrase;
 mod processes;
 mod registry;
@@ -115,6 +116,8 @@ pub struct Engine {
     warm: bool,
     /// This interval is for attaching.
     attaching: bool,
+    /// The gate has counted per process since before this interval began.
+    by_process: bool,
     notes: Vec<String>,
 }
 
@@ -156,6 +159,7 @@ impl Engine {
             sequence: 0,
             warm: false,
             attaching: false,
+            by_process: false,
         };
         engine.replan();
         engine
@@ -314,6 +318,7 @@ impl Engine {
             self.loss = Loss::default();
             Progress::Working
         };
+        self.by_process = self.plan.by_process;
         self.event_samples.clear();
         let first = if self.sequence == 0 {
             self.settings.first_interval

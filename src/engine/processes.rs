@@ -38,6 +38,19 @@ impl Charged {
     }
 }
 
+/// What an interval brought.
+pub struct Interval<'a> {
+    pub folded: &'a Folded,
+    pub counts: &'a [Counts],
+    /// Processes were counted in all of the interval.
+    pub whole: bool,
+    /// Hits of which the gate cannot say the process.
+    pub overflow: u64,
+    pub length_ns: u64,
+    pub ended: &'a [u32],
+    pub charged: &'a Charged,
+}
+
 /// Hits of processes that were counted, not sampled.
 #[derive(Default)]
 struct Exact {
@@ -46,27 +59,31 @@ struct Exact {
 }
 
 impl Exact {
-    fn of(counts: &[Counts]) -> Exact {
+    fn of(interval: &Interval<'_>) -> Exact {
         let mut exact = Exact::default();
-        let windowed = |event| {
-            counts
-                .iter()
-                .any(|c| c.event == event && c.spread.is_some())
+        if !interval.whole {
+            return exact;
+        }
+        // What the gate counted in windows, or not from the beginning, is no more exact than
+        // samples.
+        let part = |count: &Counts| {
+            count.spread.is_some() || count.gate && count.span_ns < interval.length_ns / 100 * 98
         };
-        let mut in_windows = FxHashSet::default();
-        for count in counts {
+        let parts: FxHashSet<EventId> = (interval.counts.iter())
+            .filter(|count| part(count))
+            .map(|count| count.event)
+            .collect();
+        for count in interval.counts {
             let Some(pid) = count.pid else { continue };
-            if exact.events.insert(count.event) && windowed(count.event) {
-                in_windows.insert(count.event);
+            if parts.contains(&count.event) {
+                continue;
             }
+            exact.events.insert(count.event);
             // The gate still knows processes that had no hits in this interval.
             if count.hits > 0 || !count.gate {
                 exact.hits.push((count.event, pid, count.hits));
             }
         }
-        // What was counted in windows is no more exact than samples.
-        exact.events.retain(|event| !in_windows.contains(event));
-        exact.hits.retain(|(event, ..)| !in_windows.contains(event));
         exact
     }
 }
@@ -122,12 +139,11 @@ impl Processes {
     /// The rows of an interval. `flow_of`: which direction an event's hits are system calls in.
     pub fn rows(
         &mut self,
-        folded: &Folded,
-        counts: &[Counts],
+        interval: &Interval<'_>,
         flow_of: impl Fn(EventId) -> Option<Flow>,
-        seconds: f64,
-        (ended, charged): (&[u32], &Charged),
     ) -> Vec<Process> {
+        let seconds = interval.length_ns as f64 / 1e9;
+        let charged = interval.charged;
         let mut rows: BTreeMap<u32, Process> = BTreeMap::new();
         let row = |rows: &mut BTreeMap<u32, Process>, pid: u32, name: Arc<str>| {
             rows.entry(pid)
@@ -138,9 +154,10 @@ impl Processes {
                 })
                 .pid
         };
-        let exact = Exact::of(counts);
-        let mut sampled = FxHashSet::default();
-        for (&(event, pid), sums) in &folded.per_process {
+        let exact = Exact::of(interval);
+        // Whose calls are estimates.
+        let mut guessed = FxHashSet::default();
+        for (&(event, pid), sums) in &interval.folded.per_process {
             let event = EventId(event);
             row(&mut rows, pid, self.name(pid));
             let Some(process) = rows.get_mut(&pid) else {
@@ -152,16 +169,18 @@ impl Processes {
             process.context_rate += calls / seconds;
             let whole = (sums.weight - sums.samples as f64).abs() <= 0.5;
             process.estimated |= !whole && (!counted || flow.is_some());
-            if !whole && !counted {
-                sampled.insert(pid);
-            }
             let (so_far, bytes) = match flow {
                 Some(Flow::Tx) => (&mut process.tx_calls, &mut process.tx_bytes),
                 Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
                 None => continue,
             };
-            *so_far.get_or_insert(0.0) += calls;
             *bytes.get_or_insert(0.0) += sums.bytes;
+            if !counted {
+                *so_far.get_or_insert(0.0) += calls;
+                if !whole {
+                    guessed.insert(pid);
+                }
+            }
         }
         for &(event, pid, hits) in &exact.hits {
             row(&mut rows, pid, self.name(pid));
@@ -169,13 +188,13 @@ impl Processes {
                 continue;
             };
             process.context_rate += hits as f64 / seconds;
-            process.calls_exact = !sampled.contains(&pid);
             let calls = match flow_of(event) {
                 Some(Flow::Tx) => &mut process.tx_calls,
                 Some(Flow::Rx) => &mut process.rx_calls,
                 None => continue,
             };
             *calls.get_or_insert(0.0) += hits as f64;
+            process.calls_exact = !guessed.contains(&pid);
         }
         for (&pid, &(own, stolen)) in &charged.pct {
             if own + stolen >= LEAST_PCT {
@@ -183,10 +202,22 @@ impl Processes {
             }
         }
         let mut rows: Vec<Process> = rows.into_values().collect();
+        let all = |flow| {
+            let mut events = exact.events.iter();
+            interval.overflow == 0 && events.any(|event| flow_of(*event) == Some(flow))
+        };
+        let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
         for process in &mut rows {
+            // Every call of every process was counted: who is not among them made none.
+            if all_tx {
+                process.tx_calls.get_or_insert(0.0);
+            }
+            if all_rx {
+                process.rx_calls.get_or_insert(0.0);
+            }
             charged.fill(process);
             process.runq_delay_ms = self.delays.get(&process.pid).copied();
-            process.ended = ended.contains(&process.pid);
+            process.ended = interval.ended.contains(&process.pid);
         }
         rows.sort_by(|a, b| {
             b.context_rate

@@ -1,83 +1,141 @@
-//! Processes as sampled and as counted.
+//! The process table from made-up counts and samples: which figures are exact, and which are not.
 
 use super::*;
 use crate::model::Sums;
 
+const S: u64 = 1_000_000_000;
 const SEND: EventId = EventId(1);
-const OTHER: EventId = EventId(2);
+const RECEIVE: EventId = EventId(2);
+const QUEUE: EventId = EventId(3);
 
-fn sampled(weight: f64, samples: u64) -> Sums {
-    Sums {
-        weight,
-        samples,
-        bytes: 100.0 * weight,
-        ..Sums::default()
+fn flow_of(event: EventId) -> Option<Flow> {
+    match event {
+        SEND => Some(Flow::Tx),
+        RECEIVE => Some(Flow::Rx),
+        _ => None,
     }
 }
 
-fn counted(event: EventId, pid: u32, hits: u64) -> Counts {
+struct Given {
+    folded: Folded,
+    counts: Vec<Counts>,
+    whole: bool,
+    overflow: u64,
+}
+
+/// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
+fn given() -> Given {
+    let mut folded = Folded::default();
+    let sums = Sums {
+        weight: 900.0,
+        samples: 2,
+        bytes: 90_000.0,
+        with_bytes: 900.0,
+        ..Sums::default()
+    };
+    folded.per_process.insert((SEND.0, 7), sums);
+    Given {
+        folded,
+        counts: Vec::new(),
+        whole: true,
+        overflow: 0,
+    }
+}
+
+impl Given {
+    fn rows(&self) -> Vec<Process> {
+        let interval = Interval {
+            folded: &self.folded,
+            counts: &self.counts,
+            whole: self.whole,
+            overflow: self.overflow,
+            length_ns: S,
+            ended: &[],
+            charged: &Charged::default(),
+        };
+        Processes::default().rows(&interval, flow_of)
+    }
+
+    fn row(&self, pid: u32) -> Process {
+        let mut rows = self.rows().into_iter();
+        rows.find(|row| row.pid == pid).expect("a row")
+    }
+}
+
+fn count(event: EventId, pid: u32, hits: u64) -> Counts {
     Counts {
         event,
         cpu: None,
         pid: Some(pid),
         hits,
-        span_ns: 1_000_000_000,
+        span_ns: S,
         gate: true,
         spread: None,
     }
 }
 
-fn rows(per_process: &[((u16, u32), Sums)], counts: &[Counts]) -> Vec<Process> {
-    let folded = Folded {
-        per_process: per_process.iter().copied().collect(),
-        ..Folded::default()
-    };
-    let flow = |event| (event == SEND).then_some(Flow::Tx);
-    Processes::default().rows(&folded, counts, flow, 2.0, (&[], &Charged::default()))
-}
-
 #[test]
-fn calls_that_were_counted_replace_those_that_were_sampled_and_bytes_stay_estimates() {
-    let samples = [((1, 7), sampled(900.0, 9)), ((2, 7), sampled(400.0, 4))];
-    let counts = [counted(SEND, 7, 1_000), counted(OTHER, 7, 500)];
-    let row = &rows(&samples, &counts)[0];
-    assert_eq!(
-        (row.tx_calls, row.tx_bytes),
-        (Some(1_000.0), Some(90_000.0))
-    );
-    assert!((row.context_rate - 750.0).abs() < 1e-9);
-    assert!(row.estimated && row.calls_exact);
-}
-
-#[test]
-fn a_process_that_no_sample_met_has_its_row_when_it_was_counted() {
-    let rows = rows(&[], &[counted(SEND, 9, 3), counted(SEND, 10, 0)]);
-    let pids: Vec<u32> = rows.iter().map(|row| row.pid).collect();
-    assert_eq!(pids, [9], "the gate still knows 10, which sent nothing");
-    assert!(rows[0].calls_exact && !rows[0].estimated);
-}
-
-#[test]
-fn with_one_event_sampled_the_sum_is_an_estimate() {
-    let samples = [((2, 7), sampled(400.0, 4))];
-    let row = &rows(&samples, &[counted(SEND, 7, 1_000)])[0];
-    assert!((row.context_rate - 700.0).abs() < 1e-9);
+fn without_counts_per_process_samples_say_and_the_row_says_that_it_estimates() {
+    let row = given().row(7);
+    assert_eq!((row.tx_calls, row.tx_bytes), (Some(900.0), Some(90_000.0)));
+    assert_eq!((row.rx_calls, row.context_rate), (None, 900.0));
     assert!(row.estimated && !row.calls_exact);
 }
 
 #[test]
-fn what_was_counted_in_windows_does_not_count_as_exact() {
-    let windows = Counts {
-        cpu: Some(0),
-        pid: None,
-        spread: Some(crate::decode::Spread {
-            windows: 5,
-            variance: 1,
-        }),
-        ..counted(SEND, 0, 60)
-    };
-    let samples = [((1, 7), sampled(900.0, 9))];
-    let row = &rows(&samples, &[windows, counted(SEND, 7, 50)])[0];
-    assert_eq!(row.tx_calls, Some(900.0));
-    assert!(!row.calls_exact);
+fn calls_that_were_counted_replace_the_samples_and_add_nothing_to_them() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 1_000), count(QUEUE, 7, 50)];
+    let row = given.row(7);
+    assert_eq!((row.tx_calls, row.context_rate), (Some(1_000.0), 1_050.0));
+    assert!(row.calls_exact);
+    assert!(row.estimated, "its bytes are");
+}
+
+#[test]
+fn a_process_without_any_sample_has_a_row_and_exact_figures() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 990), count(SEND, 8, 3), count(RECEIVE, 8, 4)];
+    let row = given.row(8);
+    assert_eq!((row.tx_calls, row.rx_calls), (Some(3.0), Some(4.0)));
+    assert_eq!(row.context_rate, 7.0);
+    assert!(row.calls_exact && !row.estimated);
+}
+
+#[test]
+fn who_is_not_among_the_counted_made_no_call_unless_the_table_was_full() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 990), count(RECEIVE, 8, 4)];
+    assert_eq!(given.row(7).rx_calls, Some(0.0));
+    assert_eq!(given.row(8).tx_calls, Some(0.0));
+    given.overflow = 1;
+    assert_eq!((given.row(7).rx_calls, given.row(8).tx_calls), (None, None));
+}
+
+#[test]
+fn what_was_counted_in_a_part_of_the_interval_is_left_to_the_samples() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 20)];
+    given.whole = false;
+    assert_eq!(given.row(7).tx_calls, Some(900.0), "the table was opened");
+    given.whole = true;
+    given.counts[0].span_ns = S / 2;
+    assert_eq!(given.row(7).tx_calls, Some(900.0), "the event was attached");
+    assert!(!given.row(7).calls_exact);
+}
+
+#[test]
+fn counted_receives_do_not_make_sampled_sends_exact() {
+    let mut given = given();
+    given.counts = vec![count(RECEIVE, 7, 4)];
+    let row = given.row(7);
+    assert_eq!((row.tx_calls, row.rx_calls), (Some(900.0), Some(4.0)));
+    assert!(row.estimated && !row.calls_exact);
+}
+
+#[test]
+fn a_process_that_the_gate_still_knows_but_that_did_nothing_has_no_row() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 1), count(SEND, 8, 0)];
+    assert!(given.rows().iter().all(|row| row.pid != 8));
 }

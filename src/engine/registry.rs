@@ -27,14 +27,23 @@ pub struct Row {
     pub events: Vec<EventId>,
 }
 
+/// What each hit of an event says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Says {
+    /// Which direction its hits are system calls in.
+    pub flow: Option<Flow>,
+    pub packets: bool,
+    pub bytes: bool,
+}
+
 pub struct Registry {
     /// In the order of the screen.
     pub rows: Vec<Row>,
     specs: Vec<EventSpec>,
     /// Which row an event belongs to.
     row_of: Vec<usize>,
-    /// Which direction an event's hits are system calls in.
-    flows: Vec<Option<Flow>>,
+    /// By event.
+    says: Vec<Says>,
     /// The network softirqs' beginning and end, which belong to no row.
     pub softirq: [EventId; 2],
 }
@@ -47,7 +56,7 @@ impl Registry {
             rows: Vec::new(),
             specs: Vec::new(),
             row_of: Vec::new(),
-            flows: Vec::new(),
+            says: Vec::new(),
             softirq: [EventId(0); 2],
         };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
@@ -55,7 +64,7 @@ impl Registry {
             for spec in probe.events() {
                 events.push(EventId(registry.specs.len() as u16));
                 registry.row_of.push(registry.rows.len());
-                registry.flows.push(flow(&*probe));
+                registry.says.push(says(&*probe));
                 registry.specs.push(spec);
             }
             registry.rows.push(Row { probe, events });
@@ -76,8 +85,8 @@ impl Registry {
         self.row_of.get(event.0 as usize).copied()
     }
 
-    pub fn flow_of(&self, event: EventId) -> Option<Flow> {
-        self.flows.get(event.0 as usize).copied().flatten()
+    pub fn says(&self, event: EventId) -> Says {
+        self.says.get(event.0 as usize).copied().unwrap_or_default()
     }
 
     pub fn row_named(&self, function: &str) -> Option<usize> {
@@ -87,8 +96,8 @@ impl Registry {
     }
 }
 
-/// The direction does not depend on a hit: a blank one tells it.
-fn flow(probe: &dyn Probe) -> Option<Flow> {
+/// What a hit says does not depend on its values: a blank one tells.
+fn says(probe: &dyn Probe) -> Says {
     let sample = Sample {
         event: EventId(0),
         cpu: 0,
@@ -105,12 +114,36 @@ fn flow(probe: &dyn Probe) -> Option<Flow> {
         sample: &sample,
         batch: &batch,
     };
-    probe.decode(blank).flow
+    let what = probe.decode(blank);
+    Says {
+        flow: what.flow,
+        packets: what.packets.is_some(),
+        bytes: what.bytes.is_some(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_event_says_is_known_before_its_first_sample() {
+        let registry = Registry::new(Vec::new());
+        let says = |function| {
+            let row = &registry.rows[registry.row_named(function).unwrap()];
+            registry.says(row.events[0])
+        };
+        let call = |flow| Says {
+            flow: Some(flow),
+            packets: false,
+            bytes: true,
+        };
+        assert_eq!(says("sock_send_length"), call(Flow::Tx));
+        assert_eq!(says("sock_recv_length"), call(Flow::Rx));
+        assert_eq!(says("consume_skb"), Says::default());
+        let sent = says("net_dev_start_xmit");
+        assert!(sent.packets && sent.bytes && sent.flow.is_none());
+    }
 
     #[test]
     fn every_event_knows_its_row() {

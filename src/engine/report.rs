@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::cost::Cost;
-use super::processes::Charged;
+use super::processes::{self, Charged};
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
@@ -69,13 +69,17 @@ impl Engine {
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
         let charged = self.charged();
-        let processes = self.processes.rows(
-            &folded,
-            &tick.counts,
-            |e| self.registry.flow_of(e),
-            seconds,
-            (&self.ended, &charged),
-        );
+        let interval = processes::Interval {
+            folded: &folded,
+            counts: &tick.counts,
+            whole: self.by_process || !self.want.pids.is_empty(),
+            overflow: tick.overflow,
+            length_ns: tick.interval_ns,
+            ended: &self.ended,
+            charged: &charged,
+        };
+        let flow_of = |event| self.registry.says(event).flow;
+        let processes = self.processes.rows(&interval, flow_of);
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus(tick, cost, own_pct);

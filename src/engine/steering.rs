@@ -79,6 +79,7 @@ impl Engine {
         self.plan = self
             .governor
             .plan(&self.want, &self.registry, self.source.session(), free);
+        self.by_process &= self.plan.by_process;
         if self.plan.clock_hz != sampled {
             self.cpu_time.forget();
         }

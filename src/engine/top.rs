@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::functions::Interval;
+use super::per_hit::all_gated;
 use crate::decode::EventId;
 use crate::model::Share;
 
@@ -20,6 +21,7 @@ pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
             kind: tagged.kind,
             name: Arc::clone(&tagged.name),
             calls: tagged.hits,
+            estimated: true,
         });
     // A row's own kind of share first: drops have reasons before they have devices.
     let mut shares: Vec<Share> = sampled.collect();
@@ -30,10 +32,10 @@ pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
 
 const DEVICE: &str = "device";
 
-/// Exact hits by device; one name in two network namespaces stays two devices. Empty: not counted
-/// by the gate, or by it for everybody though only some processes are asked for.
+/// Exact hits by device; one name in two network namespaces stays two devices. Empty: the
+/// gate has not counted all of the row's hits.
 fn by_device(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
-    if !interval.want.pids.is_empty() {
+    if !all_gated(events, interval) {
         return Vec::new();
     }
     let mut hits: BTreeMap<(&str, u64), u64> = BTreeMap::new();
@@ -52,6 +54,7 @@ fn by_device(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
                 name.into()
             },
             calls: hits as f64,
+            estimated: false,
         })
         .collect();
     shares.sort_by(|a, b| b.calls.total_cmp(&a.calls));

@@ -217,11 +217,13 @@ fn function(name: &str, calls: Option<u64>) -> Function {
             kind: "device",
             name: Arc::from("eth0"),
             calls: 7.0,
+            estimated: true,
         }],
         reason: None,
         history: Vec::new(),
         doc: Arc::from("one run"),
         label: Arc::from("perf"),
+        bytes_exact: false,
         asked: false,
         symbols: &[],
     }

@@ -30,6 +30,17 @@ note: netif_rx is not counted: over the budget
 }
 
 #[test]
+fn bytes_a_hit_are_marked_as_an_estimate_only_where_samples_say_them() {
+    let mut snapshot = fixture::busy();
+    assert!(page(&snapshot).contains("≈1448"));
+    for row in &mut snapshot.functions {
+        row.bytes_exact = true;
+    }
+    let page = page(&snapshot);
+    assert!(page.contains(" 1448") && !page.contains("≈1448"), "{page}");
+}
+
+#[test]
 fn an_empty_snapshot_shows_gaps_and_no_zeros() {
     let page = page(&fixture::empty());
     assert!(page.contains("LOSS –\nHOT  –\nNET  rx –b/s –pps"), "{page}");

@@ -186,7 +186,7 @@ pub struct Function {
     /// too few windows yet to say.
     pub error: Option<f64>,
     pub packets_per_hit: Option<f64>,
-    /// Mean bytes of a hit, where the event carries a length; from samples.
+    /// Mean bytes of a hit, where the event carries a length; from samples unless `bytes_exact`.
     pub bytes_per_hit: Option<f64>,
     /// The function and what it called in the same context, percent of one CPU.
     pub cpu_pct: Option<f64>,
@@ -204,7 +204,7 @@ pub struct Function {
     pub per_cpu: Vec<CpuCalls>,
     /// Samples with stacks taken in this interval.
     pub samples: u64,
-    /// What the hits were about (devices, drop reasons …), heaviest first, from samples.
+    /// What the hits were about (devices, drop reasons …), of each kind heaviest first.
     pub top: Vec<Share>,
     /// Why `calls` is null, or what to know about the number; also in `health.notes`.
     pub reason: Option<Arc<str>>,
@@ -217,6 +217,9 @@ pub struct Function {
     /// What backs the number, in a word for the SOURCE column: "softirqs", "softnet", "perf".
     #[serde(skip)]
     pub label: Arc<str>,
+    /// `bytes_per_hit` is of all hits, counted.
+    #[serde(skip)]
+    pub bytes_exact: bool,
     /// The user asked for it by name (`-e`, `e`, Enter).
     #[serde(skip)]
     pub asked: bool,
@@ -236,8 +239,10 @@ pub struct Share {
     /// "device", "reason" …
     pub kind: &'static str,
     pub name: Arc<str>,
-    /// Estimated hits in this interval.
+    /// Hits in this interval.
     pub calls: f64,
+    /// From samples, not counted.
+    pub estimated: bool,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq)]

@@ -81,6 +81,7 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         history: (0..HISTORY).map(shape).collect(),
         doc: format!("One hit is one run of {name}, whatever it did.").into(),
         label: "perf".into(),
+        bytes_exact: false,
         asked: false,
         symbols: &[],
     }
@@ -258,11 +259,13 @@ fn functions() -> Vec<Function> {
             kind: "device",
             name: "ens1f0".into(),
             calls: 400_000.0,
+            estimated: true,
         },
         Share {
             kind: "device",
             name: "lo".into(),
             calls: 31_200.0,
+            estimated: true,
         },
     ];
     list[3].label = "softnet".into();

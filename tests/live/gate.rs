@@ -97,9 +97,76 @@ fn devices_of_one_name_in_two_namespaces_stay_apart() {
     let top = shares(netop.row("dev_queue_xmit"));
     let lo = |(name, _): &&(String, f64)| name.starts_with("lo");
     assert_eq!(top.iter().filter(lo).count(), 2, "{top:?}");
+    let named = |(name, _): &(String, f64)| name.starts_with("lo (netns 4");
+    assert!(top.iter().filter(lo).all(named), "{top:?}");
+    let counted = |share: &serde_json::Value| share["estimated"] == false;
+    let shares = netop.row("dev_queue_xmit")["top"].as_array();
+    assert!(shares.expect("a list").iter().all(counted), "{shares:?}");
     let all: f64 = top.iter().map(|(_, calls)| calls).sum();
     let calls = netop.field("dev_queue_xmit", "calls").as_f64();
     // More than the eight heaviest devices are not listed.
     assert!(calls.expect("counted") * 0.99 < all, "{calls:?} of {top:?}");
     drop(senders);
+}
+
+#[test]
+fn the_table_of_processes_has_every_call_of_everybody() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9404"));
+    let mut senders = [(3, 4000), (2, 7000)].map(|(threads, each)| {
+        let order = format!("udp-send 0.0.0.0:0 {B}:9404 {threads} {each} 100");
+        Traffic::start(&net.a, &order)
+    });
+    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    // From the second interval on everybody is counted from its beginning.
+    netop.next();
+    netop.next();
+    for sender in &mut senders {
+        sender.go();
+    }
+    let pids = senders.each_ref().map(|sender| sender.child.id());
+    let mut sent = [0.0; 2];
+    let mut still = 0;
+    while still < 3 {
+        let rows = netop.next()["processes"].as_array().expect("a table");
+        still += 1;
+        for (pid, sent) in pids.iter().zip(&mut sent) {
+            let Some(row) = rows.iter().find(|row| row["pid"] == *pid) else {
+                continue;
+            };
+            let calls = row["tx_calls"].as_f64().expect("counted");
+            assert_eq!(row["calls_exact"], true, "{row}");
+            if calls > 0.0 {
+                *sent += calls;
+                still = 0;
+            }
+        }
+    }
+    assert_eq!(sent, [12_000.0, 14_000.0]);
+    for sender in senders {
+        sender.finish();
+    }
+    receiver.finish();
+}
+
+#[test]
+fn packets_and_bytes_per_hit_are_those_of_every_hit() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9405"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9405 3"));
+    let mut netop = Netop::watch(&["--counting", "bpf", "-i", &net.va]);
+    sender.go();
+    netop.next();
+    netop.next();
+    let row = netop.row("net_dev_start_xmit");
+    assert!(row["calls"].as_f64().expect("counted") > 1_000.0, "{row}");
+    assert_eq!(row["packets_per_hit"], 1.0, "{row}");
+    // 64 bytes, UDP, IP and Ethernet headers.
+    for function in ["net_dev_start_xmit", "dev_queue_xmit"] {
+        assert_eq!(netop.field(function, "bytes_per_hit"), 106.0);
+    }
+    drop(sender);
+    receiver.finish();
 }
