@@ -114,7 +114,13 @@ fn a_host_under_a_million_packets_is_within_the_budget_from_the_first_interval_o
             let cost = host.second(1e6, 0.0);
             assert!(cost <= 5.0, "{cost}% in second {second}, gate: {gate}");
         }
-        assert!(host.share("dev_queue_xmit") > 0, "{}", host.plan.phrase);
+        // Of perf events not even windows fit: between them a hit still costs a fifth.
+        assert_eq!(
+            host.share("dev_queue_xmit") > 0,
+            gate,
+            "{}",
+            host.plan.phrase
+        );
     }
 }
 

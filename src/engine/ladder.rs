@@ -22,8 +22,24 @@ pub struct Rung {
     pub priority: u8,
     /// All its hits.
     pub hits: Vec<f64>,
+    /// What its hits still cost between its windows.
+    pub idle: Vec<f64>,
+    /// What opening and closing its windows would cost if they followed one another.
+    pub switching: f64,
     /// All the stacks that are wanted of it.
     pub stacks: Vec<f64>,
+}
+
+impl Rung {
+    /// Counted so much of the time (0 to 1), on one CPU.
+    fn counting(&self, share: f64, cpu: usize) -> f64 {
+        let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
+        if share > 0.0 && share < 1.0 {
+            share * (on(&self.hits) + self.switching) + (1.0 - share) * on(&self.idle)
+        } else {
+            share * on(&self.hits)
+        }
+    }
 }
 
 /// Everything that could be taken.
@@ -83,7 +99,7 @@ impl Ladder {
                     let share = f64::from(kept.share(rung.row)) / 100.0;
                     let stacks = f64::from(kept.stacks) / 100.0;
                     let sampled = if share > 0.0 { stacks } else { 0.0 };
-                    share * on(&rung.hits) + sampled * on(&rung.stacks)
+                    rung.counting(share, cpu) + sampled * on(&rung.stacks)
                 });
                 let timing = self.timing.as_ref().filter(|_| kept.timed);
                 fixed + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))

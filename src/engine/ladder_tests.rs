@@ -12,6 +12,8 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
             asked,
             priority,
             hits: vec![ns],
+            idle: vec![0.0],
+            switching: 0.0,
             stacks: vec![ns],
         });
     Ladder {
@@ -107,5 +109,26 @@ fn what_costs_nothing_comes_back_however_little_room_there_is() {
     assert_eq!(
         (shares, raised.hz, raised.stacks),
         (vec![100, 100, 50], 100, 0)
+    );
+}
+
+#[test]
+fn windows_that_save_nothing_are_not_opened() {
+    let mut ladder = ladder(&[(3, false, 1_000.0)]);
+    ladder.timing = None;
+    ladder.rungs[0].stacks = vec![0.0];
+    assert_eq!(ladder.fit(600.0).share(0), 50);
+    ladder.rungs[0].idle = vec![900.0];
+    assert_eq!(
+        ladder.fit(600.0).share(0),
+        0,
+        "it costs as much between them"
+    );
+    ladder.rungs[0].idle = vec![0.0];
+    ladder.rungs[0].switching = 20_000.0;
+    assert_eq!(
+        ladder.fit(600.0).share(0),
+        0,
+        "switching costs more than it saves"
     );
 }
