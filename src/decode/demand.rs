@@ -6,6 +6,10 @@ use super::session::EventId;
 
 /// One event to keep open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of one event"
+)]
 pub struct Attach {
     pub event: EventId,
     /// Wanted samples with stacks per second and CPU; 0: count only.

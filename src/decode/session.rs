@@ -37,6 +37,18 @@ pub struct Costs {
     pub measured: bool,
 }
 
+impl Costs {
+    /// One counted hit.
+    pub fn hit_ns(self, gate: bool) -> f64 {
+        f64::from(if gate { self.gate_ns } else { self.perf_ns })
+    }
+
+    /// One sample with its call chain.
+    pub fn sample_ns(self) -> f64 {
+        f64::from(self.sample_ns)
+    }
+}
+
 impl Default for Costs {
     fn default() -> Self {
         Costs {

@@ -14,6 +14,7 @@ use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
 /// What an interval brought.
+#[derive(Clone, Copy)]
 pub struct Interval<'a> {
     pub registry: &'a Registry,
     pub session: &'a Session,
@@ -95,8 +96,15 @@ impl Functions {
 
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
         self.spreads.take(interval.counts);
+        let counts = self
+            .spreads
+            .complete(interval.counts, &interval.plan.attached);
+        let interval = Interval {
+            counts: &counts,
+            ..*interval
+        };
         (0..self.rows.len())
-            .map(|row| self.row(row, interval))
+            .map(|row| self.row(row, &interval))
             .collect()
     }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-/// Shares of something that are taken, percent.
-const STEPS: [u8; 5] = [50, 25, 10, 5, 2];
+/// Shares of the time that a row is counted, percent. Below the last a second hardly has a window.
+const STEPS: [u8; 4] = [50, 25, 10, 5];
 
 /// Shares of the wanted stacks; fewer than a few samples per second say nothing.
 const STACKS: [u8; 4] = [100, 50, 25, 10];

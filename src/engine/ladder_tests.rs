@@ -55,9 +55,9 @@ fn stacks_go_first_then_timing_then_cpu_samples_then_hits_of_the_least_important
     assert_eq!(kept(&ladder, 30_025.0), (0, false, 25, vec![100; 3]));
     let (stacks, _, _, shares) = kept(&ladder, 26_100.0);
     assert_eq!((stacks, shares), (0, vec![100, 100, 50]));
-    assert_eq!(kept(&ladder, 12_100.0).3, [100, 10, 2]);
-    assert_eq!(kept(&ladder, 700.0).3, [2, 2, 2]);
-    assert_eq!(kept(&ladder, 500.0).3, [2, 2, 0]);
+    assert_eq!(kept(&ladder, 12_100.0).3, [100, 10, 5]);
+    assert_eq!(kept(&ladder, 1_600.0).3, [5, 5, 5]);
+    assert_eq!(kept(&ladder, 1_100.0).3, [5, 5, 0]);
     assert_eq!(kept(&ladder, 100.0).3, [0, 0, 0]);
 }
 
@@ -97,7 +97,7 @@ fn what_costs_nothing_comes_back_however_little_room_there_is() {
     let mut ladder = ladder(&[(0, false, 10_000.0), (2, false, 10.0), (9, false, 9_000.0)]);
     ladder.timing = None;
     let shed = Kept {
-        shares: [(0, 100), (1, 2), (2, 50)].into(),
+        shares: [(0, 100), (1, 5), (2, 50)].into(),
         hz: 20,
         timed: false,
         stacks: 0,

@@ -19,7 +19,8 @@ fn flow_of(event: EventId) -> Option<Flow> {
 struct Given {
     folded: Folded,
     counts: Vec<Counts>,
-    whole: bool,
+    everybody: bool,
+    filtered: bool,
     overflow: u64,
 }
 
@@ -37,7 +38,8 @@ fn given() -> Given {
     Given {
         folded,
         counts: Vec::new(),
-        whole: true,
+        everybody: true,
+        filtered: false,
         overflow: 0,
     }
 }
@@ -47,7 +49,8 @@ impl Given {
         let interval = Interval {
             folded: &self.folded,
             counts: &self.counts,
-            whole: self.whole,
+            everybody: self.everybody,
+            filtered: self.filtered,
             overflow: self.overflow,
             length_ns: S,
             ended: &[],
@@ -116,9 +119,9 @@ fn who_is_not_among_the_counted_made_no_call_unless_the_table_was_full() {
 fn what_was_counted_in_a_part_of_the_interval_is_left_to_the_samples() {
     let mut given = given();
     given.counts = vec![count(SEND, 7, 20)];
-    given.whole = false;
+    given.everybody = false;
     assert_eq!(given.row(7).tx_calls, Some(900.0), "the table was opened");
-    given.whole = true;
+    given.everybody = true;
     given.counts[0].span_ns = S / 2;
     assert_eq!(given.row(7).tx_calls, Some(900.0), "the event was attached");
     assert!(!given.row(7).calls_exact);
@@ -138,4 +141,50 @@ fn a_process_that_the_gate_still_knows_but_that_did_nothing_has_no_row() {
     let mut given = given();
     given.counts = vec![count(SEND, 7, 1), count(SEND, 8, 0)];
     assert!(given.rows().iter().all(|row| row.pid != 8));
+}
+
+#[test]
+fn with_one_event_sampled_the_sum_of_a_process_is_an_estimate() {
+    let mut given = given();
+    let sums = given.folded.per_process.remove(&(SEND.0, 7)).unwrap();
+    given.folded.per_process.insert((QUEUE.0, 7), sums);
+    given.counts = vec![count(SEND, 7, 1_000)];
+    let row = given.row(7);
+    assert_eq!((row.tx_calls, row.context_rate), (Some(1_000.0), 1_900.0));
+    assert!(row.estimated && !row.calls_exact);
+}
+
+#[test]
+fn what_was_counted_in_windows_does_not_count_as_exact() {
+    let mut given = given();
+    let windows = Counts {
+        cpu: Some(0),
+        pid: None,
+        spread: Some(crate::decode::Spread {
+            windows: 5,
+            variance: 1,
+        }),
+        ..count(SEND, 0, 60)
+    };
+    given.counts = vec![windows, count(SEND, 7, 50)];
+    assert_eq!(given.row(7).tx_calls, Some(900.0));
+    assert!(!given.row(7).calls_exact);
+}
+
+#[test]
+fn a_forked_child_whose_hits_are_in_its_parents_count_keeps_its_samples() {
+    let mut given = given();
+    (given.everybody, given.filtered) = (false, true);
+    given.counts = vec![Counts {
+        gate: false,
+        ..count(SEND, 6, 1_000)
+    }];
+    assert_eq!(
+        (given.row(7).tx_calls, given.row(7).calls_exact),
+        (Some(900.0), false)
+    );
+    assert_eq!(
+        (given.row(6).tx_calls, given.row(6).rx_calls),
+        (Some(1_000.0), None)
+    );
 }

@@ -72,7 +72,8 @@ impl Engine {
         let interval = processes::Interval {
             folded: &folded,
             counts: &tick.counts,
-            whole: self.by_process || !self.want.pids.is_empty(),
+            everybody: self.by_process,
+            filtered: !self.want.pids.is_empty(),
             overflow: tick.overflow,
             length_ns: tick.interval_ns,
             ended: &self.ended,

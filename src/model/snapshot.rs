@@ -301,7 +301,7 @@ pub struct Process {
     /// Hits per second of all counted functions in this process's context.
     pub context_rate: f64,
     pub estimated: bool,
-    /// `tx_calls` and `rx_calls` were counted, even where other figures are estimates.
+    /// `context_rate`, `tx_calls` and `rx_calls` were counted, even where bytes are estimates.
     pub calls_exact: bool,
     /// It ended; the row is kept while it carries weight.
     pub ended: bool,

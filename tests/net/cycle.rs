@@ -59,13 +59,13 @@ pub fn tcp(namespace: &'static str, address: &'static str, port: u16) {
         let mut buffer = vec![0; 64 * 1024];
         let payload = vec![7; 64 * 1024];
         loop {
-            check(sender.write(&payload));
-            check(receiver.read(&mut buffer));
+            check(&sender.write(&payload));
+            check(&receiver.read(&mut buffer));
         }
     });
 }
 
-fn check(result: std::io::Result<usize>) {
+fn check(result: &std::io::Result<usize>) {
     let blocked = |error: &std::io::Error| error.kind() == ErrorKind::WouldBlock;
     assert!(
         result.as_ref().map_or_else(blocked, |&n| n > 0),
@@ -96,7 +96,7 @@ fn inside<T>(namespace: &str, make: impl FnOnce() -> T) -> T {
     let other = File::open(format!("/run/netns/{namespace}"))
         .or_else(|_| File::open(format!("/var/run/netns/{namespace}")));
     enter(&other.expect("a namespace of ip netns"));
-    let made = make();
+    let socket = make();
     enter(&own);
-    made
+    socket
 }

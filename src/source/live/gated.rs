@@ -292,10 +292,10 @@ impl Open {
         });
         // Which CPU left a run out is not told: most likely the busiest.
         let misses = gate.misses(self.program);
-        let missed = misses.saturating_sub(self.misses);
+        let left_out = misses.saturating_sub(self.misses);
         self.misses = misses;
         if let Some(busiest) = brought.counts[first..].iter_mut().max_by_key(|c| c.hits) {
-            busiest.hits += missed;
+            busiest.hits += left_out;
         }
     }
 }

@@ -11,10 +11,29 @@ use crate::decode::{Attach, Counts, Demand, EventId};
 use crate::sys::monotonic_ns;
 
 impl Live {
+    /// Waits for the gate; `Err`: why there is none.
+    pub fn demand_gate(&mut self) -> Result<(), String> {
+        self.finish_loading();
+        match &self.session.no_gate {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn finish_loading(&mut self) {
+        if let Some(loading) = self.loading.take() {
+            let loaded = loading.join();
+            self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
+            self.measure_costs();
+        }
+    }
+
     /// The gate is there, or it is said why not.
-    pub(super) fn take_gate(&mut self, loaded: Result<Gated, String>) {
+    fn take_gate(&mut self, loaded: Result<Gated, String>) {
         match loaded {
-            Ok(gate) => {
+            Ok(mut gate) => {
+                // What was asked for meanwhile.
+                self.notes.extend(gate.filter(&self.demand));
                 for (index, event) in (0..).zip(&mut self.catalog.events) {
                     event.gate = gate.program(EventId(index)).is_some();
                 }
@@ -55,7 +74,7 @@ impl Live {
             let after = gated(&demand, before.event);
             if after.is_none_or(|after| counted_differently(before, &after)) {
                 gate.detach(before.event, now, started, &mut self.brought);
-                self.tell(Order::Detach(before.event));
+                self.tell(&Order::Detach(before.event));
             }
         }
         for attach in demand.attached.iter().filter(|a| a.gate) {
@@ -71,7 +90,7 @@ impl Live {
                 Some(before) => {
                     gate.aim(attach, &demand);
                     if before.stacks_per_s != attach.stacks_per_s {
-                        self.tell(Order::Aim {
+                        self.tell(&Order::Aim {
                             event: attach.event,
                             stacks_per_s: attach.stacks_per_s,
                         });
@@ -106,7 +125,7 @@ impl Live {
         })
     }
 
-    fn tell(&self, order: Order) {
+    fn tell(&self, order: &Order) {
         for station in &self.stations {
             station.order(order.clone());
         }
@@ -169,7 +188,7 @@ impl Live {
             Some(gate) if self.demand.attached.iter().any(|a| gated(&a)) => {
                 gate.count(duty, monotonic_ns);
             }
-            _ => self.tell(Order::Window {
+            _ => self.tell(&Order::Window {
                 event: duty.event,
                 on: duty.on,
             }),

@@ -187,12 +187,8 @@ impl Live {
     /// Ends the interval: counts first, close together; then the rings, then the tick.
     fn tick(&mut self) {
         // The first interval has nothing attached: time enough to load the gate.
-        if self.started.is_some()
-            && let Some(loading) = self.loading.take()
-        {
-            let loaded = loading.join();
-            self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
-            self.measure_costs();
+        if self.started.is_some() {
+            self.finish_loading();
         }
         let at = monotonic_ns();
         let interval_ns = at.saturating_sub(self.started.unwrap_or(at));

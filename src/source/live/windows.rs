@@ -4,8 +4,8 @@
 use crate::decode::{EventId, Spread};
 
 /// A window is this share of the interval, but no shorter than [`SHORTEST_NS`].
-const WINDOW: u64 = 100;
-const SHORTEST_NS: u64 = 5_000_000;
+const WINDOW: u64 = 20;
+const SHORTEST_NS: u64 = 50_000_000;
 
 /// When one event is counted.
 #[derive(Debug)]

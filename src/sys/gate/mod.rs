@@ -181,14 +181,10 @@ fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
         deepest = source;
     }
     let code = deepest.downcast_ref::<io::Error>();
-    match code.and_then(io::Error::raw_os_error) {
-        Some(libc::EPERM | libc::EACCES) => {
-            "BPF is not allowed here (CAP_BPF and CAP_PERFMON, lockdown, seccomp)".to_owned()
-        }
-        _ => {
-            // The verifier's log is long; its story is in the first line.
-            let text = deepest.to_string();
-            text.lines().next().unwrap_or_default().to_owned()
-        }
+    if let Some(libc::EPERM | libc::EACCES) = code.and_then(io::Error::raw_os_error) {
+        return "BPF is not allowed here (CAP_BPF and CAP_PERFMON, lockdown, seccomp)".to_owned();
     }
+    // The verifier's log is long; its story is in the first line.
+    let text = deepest.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }

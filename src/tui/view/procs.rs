@@ -237,7 +237,10 @@ fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
 }
 
 fn hits(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
-    scene.figure(figure::estimate(Some(p.context_rate), p.estimated))
+    scene.figure(figure::estimate(
+        Some(p.context_rate),
+        p.estimated && !p.calls_exact,
+    ))
 }
 
 fn rate(scene: &Scene<'_>, value: Option<f64>) -> Option<f64> {
