@@ -218,6 +218,7 @@ impl Processes {
         let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
         for process in &mut rows {
             // Every call of every process was counted: who is not among them made none.
+            process.calls_exact |= (all_tx || all_rx) && !sampled.contains(&process.pid);
             if all_tx {
                 process.tx_calls.get_or_insert(0.0);
             }

@@ -22,6 +22,7 @@ struct Given {
     everybody: bool,
     filtered: bool,
     overflow: u64,
+    charged: Charged,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -41,6 +42,7 @@ fn given() -> Given {
         everybody: true,
         filtered: false,
         overflow: 0,
+        charged: Charged::default(),
     }
 }
 
@@ -54,7 +56,7 @@ impl Given {
             overflow: self.overflow,
             length_ns: S,
             ended: &[],
-            charged: &Charged::default(),
+            charged: &self.charged,
         };
         Processes::default().rows(&interval, flow_of)
     }
@@ -101,7 +103,7 @@ fn a_process_without_any_sample_has_a_row_and_exact_figures() {
     given.counts = vec![count(SEND, 7, 990), count(SEND, 8, 3), count(RECEIVE, 8, 4)];
     let row = given.row(8);
     assert_eq!((row.tx_calls, row.rx_calls), (Some(3.0), Some(4.0)));
-    assert_eq!(row.context_rate, 7.0);
+    assert!((row.context_rate - 7.0).abs() < 1e-9);
     assert!(row.calls_exact && !row.estimated);
 }
 
@@ -111,6 +113,10 @@ fn who_is_not_among_the_counted_made_no_call_unless_the_table_was_full() {
     given.counts = vec![count(SEND, 7, 990), count(RECEIVE, 8, 4)];
     assert_eq!(given.row(7).rx_calls, Some(0.0));
     assert_eq!(given.row(8).tx_calls, Some(0.0));
+    // It has a row for its CPU time alone.
+    given.charged.pct.insert(9, (5.0, 0.0));
+    let idle = given.row(9);
+    assert_eq!((idle.tx_calls, idle.calls_exact), (Some(0.0), true));
     given.overflow = 1;
     assert_eq!((given.row(7).rx_calls, given.row(8).tx_calls), (None, None));
 }
