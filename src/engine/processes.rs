@@ -42,8 +42,10 @@ impl Charged {
 pub struct Interval<'a> {
     pub folded: &'a Folded,
     pub counts: &'a [Counts],
-    /// Processes were counted in all of the interval.
-    pub whole: bool,
+    /// The gate counted every process in all of the interval.
+    pub everybody: bool,
+    /// Only the processes of a filter are counted.
+    pub filtered: bool,
     /// Hits of which the gate cannot say the process.
     pub overflow: u64,
     pub length_ns: u64,
@@ -61,7 +63,7 @@ struct Exact {
 impl Exact {
     fn of(interval: &Interval<'_>) -> Exact {
         let mut exact = Exact::default();
-        if !interval.whole {
+        if !interval.everybody && !interval.filtered {
             return exact;
         }
         // What the gate counted in windows, or not from the beginning, is no more exact than
@@ -85,6 +87,13 @@ impl Exact {
             }
         }
         exact
+    }
+
+    /// The process's hits of the event were counted. Under a filter those of forked children are
+    /// in their parent's count; what is theirs only samples say.
+    fn counted(&self, event: EventId, pid: u32, interval: &Interval<'_>) -> bool {
+        let own = |(e, p, _): &(EventId, u32, u64)| (*e, *p) == (event, pid);
+        self.events.contains(&event) && (interval.everybody || self.hits.iter().any(own))
     }
 }
 
@@ -155,8 +164,7 @@ impl Processes {
                 .pid
         };
         let exact = Exact::of(interval);
-        // Whose calls are estimates.
-        let mut guessed = FxHashSet::default();
+        let mut sampled = FxHashSet::default();
         for (&(event, pid), sums) in &interval.folded.per_process {
             let event = EventId(event);
             row(&mut rows, pid, self.name(pid));
@@ -164,11 +172,14 @@ impl Processes {
                 continue;
             };
             let flow = flow_of(event);
-            let counted = exact.events.contains(&event);
+            let counted = exact.counted(event, pid, interval);
             let calls = if counted { 0.0 } else { sums.weight };
             process.context_rate += calls / seconds;
             let whole = (sums.weight - sums.samples as f64).abs() <= 0.5;
             process.estimated |= !whole && (!counted || flow.is_some());
+            if !whole && !counted {
+                sampled.insert(pid);
+            }
             let (so_far, bytes) = match flow {
                 Some(Flow::Tx) => (&mut process.tx_calls, &mut process.tx_bytes),
                 Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
@@ -177,9 +188,6 @@ impl Processes {
             *bytes.get_or_insert(0.0) += sums.bytes;
             if !counted {
                 *so_far.get_or_insert(0.0) += calls;
-                if !whole {
-                    guessed.insert(pid);
-                }
             }
         }
         for &(event, pid, hits) in &exact.hits {
@@ -188,13 +196,13 @@ impl Processes {
                 continue;
             };
             process.context_rate += hits as f64 / seconds;
+            process.calls_exact = !sampled.contains(&pid);
             let calls = match flow_of(event) {
                 Some(Flow::Tx) => &mut process.tx_calls,
                 Some(Flow::Rx) => &mut process.rx_calls,
                 None => continue,
             };
             *calls.get_or_insert(0.0) += hits as f64;
-            process.calls_exact = !guessed.contains(&pid);
         }
         for (&pid, &(own, stolen)) in &charged.pct {
             if own + stolen >= LEAST_PCT {
@@ -204,11 +212,13 @@ impl Processes {
         let mut rows: Vec<Process> = rows.into_values().collect();
         let all = |flow| {
             let mut events = exact.events.iter();
-            interval.overflow == 0 && events.any(|event| flow_of(*event) == Some(flow))
+            let told = interval.everybody && interval.overflow == 0;
+            told && events.any(|event| flow_of(*event) == Some(flow))
         };
         let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
         for process in &mut rows {
             // Every call of every process was counted: who is not among them made none.
+            process.calls_exact |= (all_tx || all_rx) && !sampled.contains(&process.pid);
             if all_tx {
                 process.tx_calls.get_or_insert(0.0);
             }

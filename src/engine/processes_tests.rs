@@ -19,8 +19,10 @@ fn flow_of(event: EventId) -> Option<Flow> {
 struct Given {
     folded: Folded,
     counts: Vec<Counts>,
-    whole: bool,
+    everybody: bool,
+    filtered: bool,
     overflow: u64,
+    charged: Charged,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -37,8 +39,10 @@ fn given() -> Given {
     Given {
         folded,
         counts: Vec::new(),
-        whole: true,
+        everybody: true,
+        filtered: false,
         overflow: 0,
+        charged: Charged::default(),
     }
 }
 
@@ -47,11 +51,12 @@ impl Given {
         let interval = Interval {
             folded: &self.folded,
             counts: &self.counts,
-            whole: self.whole,
+            everybody: self.everybody,
+            filtered: self.filtered,
             overflow: self.overflow,
             length_ns: S,
             ended: &[],
-            charged: &Charged::default(),
+            charged: &self.charged,
         };
         Processes::default().rows(&interval, flow_of)
     }
@@ -98,7 +103,7 @@ fn a_process_without_any_sample_has_a_row_and_exact_figures() {
     given.counts = vec![count(SEND, 7, 990), count(SEND, 8, 3), count(RECEIVE, 8, 4)];
     let row = given.row(8);
     assert_eq!((row.tx_calls, row.rx_calls), (Some(3.0), Some(4.0)));
-    assert_eq!(row.context_rate, 7.0);
+    assert!((row.context_rate - 7.0).abs() < 1e-9);
     assert!(row.calls_exact && !row.estimated);
 }
 
@@ -108,6 +113,10 @@ fn who_is_not_among_the_counted_made_no_call_unless_the_table_was_full() {
     given.counts = vec![count(SEND, 7, 990), count(RECEIVE, 8, 4)];
     assert_eq!(given.row(7).rx_calls, Some(0.0));
     assert_eq!(given.row(8).tx_calls, Some(0.0));
+    // It has a row for its CPU time alone.
+    given.charged.pct.insert(9, (5.0, 0.0));
+    let idle = given.row(9);
+    assert_eq!((idle.tx_calls, idle.calls_exact), (Some(0.0), true));
     given.overflow = 1;
     assert_eq!((given.row(7).rx_calls, given.row(8).tx_calls), (None, None));
 }
@@ -116,9 +125,9 @@ fn who_is_not_among_the_counted_made_no_call_unless_the_table_was_full() {
 fn what_was_counted_in_a_part_of_the_interval_is_left_to_the_samples() {
     let mut given = given();
     given.counts = vec![count(SEND, 7, 20)];
-    given.whole = false;
+    given.everybody = false;
     assert_eq!(given.row(7).tx_calls, Some(900.0), "the table was opened");
-    given.whole = true;
+    given.everybody = true;
     given.counts[0].span_ns = S / 2;
     assert_eq!(given.row(7).tx_calls, Some(900.0), "the event was attached");
     assert!(!given.row(7).calls_exact);
@@ -138,4 +147,50 @@ fn a_process_that_the_gate_still_knows_but_that_did_nothing_has_no_row() {
     let mut given = given();
     given.counts = vec![count(SEND, 7, 1), count(SEND, 8, 0)];
     assert!(given.rows().iter().all(|row| row.pid != 8));
+}
+
+#[test]
+fn with_one_event_sampled_the_sum_of_a_process_is_an_estimate() {
+    let mut given = given();
+    let sums = given.folded.per_process.remove(&(SEND.0, 7)).unwrap();
+    given.folded.per_process.insert((QUEUE.0, 7), sums);
+    given.counts = vec![count(SEND, 7, 1_000)];
+    let row = given.row(7);
+    assert_eq!((row.tx_calls, row.context_rate), (Some(1_000.0), 1_900.0));
+    assert!(row.estimated && !row.calls_exact);
+}
+
+#[test]
+fn what_was_counted_in_windows_does_not_count_as_exact() {
+    let mut given = given();
+    let windows = Counts {
+        cpu: Some(0),
+        pid: None,
+        spread: Some(crate::decode::Spread {
+            windows: 5,
+            variance: 1,
+        }),
+        ..count(SEND, 0, 60)
+    };
+    given.counts = vec![windows, count(SEND, 7, 50)];
+    assert_eq!(given.row(7).tx_calls, Some(900.0));
+    assert!(!given.row(7).calls_exact);
+}
+
+#[test]
+fn a_forked_child_whose_hits_are_in_its_parents_count_keeps_its_samples() {
+    let mut given = given();
+    (given.everybody, given.filtered) = (false, true);
+    given.counts = vec![Counts {
+        gate: false,
+        ..count(SEND, 6, 1_000)
+    }];
+    assert_eq!(
+        (given.row(7).tx_calls, given.row(7).calls_exact),
+        (Some(900.0), false)
+    );
+    assert_eq!(
+        (given.row(6).tx_calls, given.row(6).rx_calls),
+        (Some(1_000.0), None)
+    );
 }

@@ -11,8 +11,8 @@ use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
-    Cpu, Facts, Filter, Function, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
-    Summary, Weighed,
+    Cpu, Facts, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED,
+    Snapshot, Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -68,18 +68,7 @@ impl Engine {
         self.settle_traffic(tick, &functions);
         let packets = self.traffic.wire();
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
-        let charged = self.charged();
-        let interval = processes::Interval {
-            folded: &folded,
-            counts: &tick.counts,
-            whole: self.by_process || !self.want.pids.is_empty(),
-            overflow: tick.overflow,
-            length_ns: tick.interval_ns,
-            ended: &self.ended,
-            charged: &charged,
-        };
-        let flow_of = |event| self.registry.says(event).flow;
-        let processes = self.processes.rows(&interval, flow_of);
+        let processes = self.process_table(tick, &folded);
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus(tick, cost, own_pct);
@@ -141,6 +130,22 @@ impl Engine {
         let hits = sender.filter(|_| unfiltered);
         self.traffic
             .settle(hits.and_then(|row| functions[row].rate));
+    }
+
+    fn process_table(&mut self, tick: &Tick, folded: &Folded) -> Vec<Process> {
+        let charged = self.charged();
+        let interval = processes::Interval {
+            folded,
+            counts: &tick.counts,
+            everybody: self.by_process,
+            filtered: !self.want.pids.is_empty(),
+            overflow: tick.overflow,
+            length_ns: tick.interval_ns,
+            ended: &self.ended,
+            charged: &charged,
+        };
+        let flow_of = |event| self.registry.says(event).flow;
+        self.processes.rows(&interval, flow_of)
     }
 
     /// What the network took of the processes that have rows: under a filter only of its own.
