@@ -5,7 +5,7 @@
 //! ```text
 //!  kernel                                                         people and machines
 //!  tracepoints ─► sampler threads ─► channels ─┐
-//!                 (source/live, sys, decode)   ├─► engine ─► Arc<Snapshot> ─► tui    ─► terminal
+//!  by BPF or perf (source/live, sys, decode)   ├─► engine ─► Arc<Snapshot> ─► tui    ─► terminal
 //!  /proc /sys netlink ─► host counters ────────┘   (probe,        │
 //!                 (host)                            model)        └─────────► export ─► stdout, files
 //!  made-up machine ─► source/demo ─────────────────┘  ▲

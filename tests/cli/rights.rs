@@ -10,7 +10,7 @@ use super::{Ended, ended, is_root, parsed, program, run, skipped};
 /// A user whom nothing belongs to.
 const NOBODY: &str = "65534";
 
-const SETCAP: &str = "setcap cap_perfmon,cap_syslog,cap_dac_read_search";
+const SETCAP: &str = "setcap cap_perfmon,cap_bpf,cap_syslog,cap_dac_read_search";
 
 /// A copy of the program that nobody can reach and run: the build may lie in a closed directory.
 fn public_program() -> (tempfile::TempDir, PathBuf) {

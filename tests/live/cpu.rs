@@ -17,7 +17,7 @@ fn stream(net: &Net, port: u16) -> [f64; 3] {
     let receiver = Traffic::start(&net.b, &format!("tcp-receive {B}:{port}"));
     let mut sender = Traffic::start(&net.a, &format!("tcp-send {B}:{port} 1000000000000"));
     sender.go();
-    let mut netop = Netop::watch_every("1", &[]);
+    let mut netop = Netop::watch_every("1", &["--max-overhead", "100"]);
     for _ in 0..6 {
         netop.next();
     }
