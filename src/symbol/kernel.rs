@@ -17,6 +17,10 @@ use crate::model::Name;
 /// Modules and BPF programs come and go; an address nobody knew may have got a name since.
 const REREAD_AFTER: Duration = Duration::from_secs(30);
 
+/// The first time it is soon: netop's own BPF programs are loaded while kallsyms is read. Twice as
+/// long each time.
+const FIRST_REREAD_AFTER: Duration = Duration::from_millis(500);
+
 /// Names kept ready; at this many all are forgotten and looked up again.
 const MOST_NAMES: usize = 1 << 16;
 
@@ -93,7 +97,9 @@ impl KernelNames {
         if first < self.readings {
             return true;
         }
-        if self.reading.is_none() && self.read_at.elapsed() >= REREAD_AFTER {
+        let doublings = self.readings.saturating_sub(1).min(6);
+        let patience = REREAD_AFTER.min(FIRST_REREAD_AFTER * (1 << doublings));
+        if self.reading.is_none() && self.read_at.elapsed() >= patience {
             self.reading = read_in_thread(&self.path);
         }
         false

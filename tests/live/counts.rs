@@ -166,10 +166,11 @@ fn stacks_of_dev_queue_xmit_lead_from_the_system_call_down_to_it() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
     let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9004"));
-    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 4"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 8"));
     let mut netop = Netop::watch(&["-e", "dev_queue_xmit"]);
     sender.go();
-    for _ in 0..6 {
+    // User frames are named in the background.
+    for _ in 0..12 {
         netop.next();
     }
     let pid = sender.child.id();
