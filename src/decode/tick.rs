@@ -22,12 +22,13 @@ pub struct Counts {
     pub spread: Option<Spread>,
 }
 
-/// How the windows of a duty-cycled counter differed: what the rate's error bound is made of.
+/// How the windows of a duty-cycled counter differed: what the rate's error bound is made of. All
+/// CPUs have the same windows; this is of their sum, and the counts of each of them carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
     /// Windows within the interval.
     pub windows: u32,
-    /// Variance of the rate (hits/s) between the windows, (hits/s)².
+    /// Variance of the rate over all CPUs (hits/s) between the windows, (hits/s)².
     pub variance: u64,
 }
 

@@ -11,6 +11,9 @@ pub const LIGHT_SAMPLE: f64 = 0.2;
 const GATE_PIDS: f64 = 1.5;
 const PERF_PIDS: f64 = 2.0;
 
+/// A hit of a disabled perf event costs this share of a counted one (`cargo bench --bench hit`).
+const DISABLED: f64 = 0.25;
+
 /// A gated hit that is also counted for its process, ns.
 pub const BY_PROCESS_NS: f64 = 60.0;
 
@@ -30,19 +33,21 @@ impl Prices {
             (true, true) => GATE_PIDS,
             (true, false) => PERF_PIDS,
         };
-        times * self.counted(gate)
+        times * self.costs.hit_ns(gate)
     }
 
-    fn counted(&self, gate: bool) -> f64 {
-        f64::from(if gate {
-            self.costs.gate_ns
+    /// Between the windows of an event that is counted a part of the time: the gate is taken from
+    /// its tracepoint, a perf event that is disabled stays there.
+    pub fn idle(&self, gate: bool) -> f64 {
+        if gate {
+            0.0
         } else {
-            self.costs.perf_ns
-        })
+            DISABLED * self.hit(false)
+        }
     }
 
     pub fn sample(&self) -> f64 {
-        f64::from(self.costs.sample_ns)
+        self.costs.sample_ns()
     }
 }
 
@@ -74,21 +79,26 @@ impl Cost {
         let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
         let mut anywhere = 0.0;
         for count in spent.counts.iter().filter(|c| c.span_ns > 0) {
-            // Between its windows an event costs nothing.
-            let span_ns = match count.spread {
-                Some(_) => spent.interval_ns.max(1),
-                None => count.span_ns,
+            let seconds = spent.interval_ns.max(1) as f64 / 1e9;
+            let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
+            // What went by between an event's windows, and what it hit in them.
+            let (rate, between) = match count.spread {
+                Some(_) => {
+                    let on = count.span_ns as f64 / 1e9 / seconds;
+                    (rate * on, rate * (1.0 - on).max(0.0))
+                }
+                None => (rate, 0.0),
             };
-            let rate = count.hits as f64 * 1e9 / span_ns as f64;
             let more = if spent.by_process { BY_PROCESS_NS } else { 0.0 };
             match (count.cpu, count.gate) {
                 (Some(cpu), true) => {
                     *ns.entry(cpu).or_default() += rate * (spent.prices.hit(true) + more);
                 }
                 (Some(cpu), false) => {
-                    *ns.entry(cpu).or_default() += rate * spent.prices.counted(false);
+                    *ns.entry(cpu).or_default() += rate * spent.prices.costs.hit_ns(false)
+                        + between * spent.prices.idle(false);
                 }
-                (None, false) => anywhere += rate * spent.prices.counted(false),
+                (None, false) => anywhere += rate * spent.prices.costs.hit_ns(false),
                 // Part of the hits of the CPUs.
                 (None, true) => {}
             }

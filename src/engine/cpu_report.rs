@@ -55,7 +55,8 @@ impl Engine {
     fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
         for (row, function) in functions.iter_mut().enumerate() {
             let passes = self.registry.rows[row].probe.sees_every_packet()
-                && !self.functions.exact_packets(row);
+                && !self.functions.exact_packets(row)
+                && !function.estimated;
             if let (true, Some(rate)) = (passes, function.rate)
                 && rate > 0.0
             {

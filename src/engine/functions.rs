@@ -171,11 +171,20 @@ impl Functions {
     }
 }
 
-/// The word for the SOURCE column: who counts, and which part of the time.
+/// The word for the SOURCE column: who counts, and how sure an estimate is.
 fn label(counted: &Counted, free: Option<Free>) -> Arc<str> {
     match (counted.source, free, counted.part) {
         (Some(Backing::Proc), Some(free), _) => free.label().into(),
-        (Some(source), _, Some(part)) => format!("{} {part:.0}%", source.name()).into(),
+        (Some(source), _, Some(_)) => {
+            let unsure = counted
+                .error
+                .map(|e| 100.0 * e / counted.calls.max(1) as f64);
+            match unsure {
+                Some(pct) if pct < 99.5 => format!("{} ±{pct:.0}%", source.name()).into(),
+                // Too few windows yet, or such that a bound says nothing.
+                _ => format!("{} ±?", source.name()).into(),
+            }
+        }
         (Some(source), ..) => source.name().into(),
         (None, ..) => "–".into(),
     }

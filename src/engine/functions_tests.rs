@@ -137,7 +137,7 @@ fn hits_of_a_tenth_of_the_time_are_an_estimate_with_its_bound() {
     let row = given.row("dev_queue_xmit");
     assert!(row.estimated);
     assert_eq!((row.calls, row.rate), (Some(50_000), Some(50_000.0)));
-    assert_eq!((&*row.label, row.per_cpu[0].calls), ("bpf 10%", 50_000));
+    assert_eq!((&*row.label, row.per_cpu[0].calls), ("bpf ±14%", 50_000));
     // t of 9 windows' freedom × the standard error × what was not seen.
     let error = 2.262 * 10_000.0 / 10_f64.sqrt() * 0.9_f64.sqrt();
     assert!((row.error.unwrap() - error).abs() < 1.0, "{:?}", row.error);

@@ -21,7 +21,7 @@ use crate::probe::Free;
 const GOES_TO: f64 = 0.85;
 
 /// What was given up comes back only when it would leave this share of the budget free.
-const COMES_BACK: f64 = 0.7;
+const COMES_BACK: f64 = 0.8;
 
 /// … and would have for so many intervals.
 const QUIET: u32 = 3;

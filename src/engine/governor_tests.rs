@@ -217,7 +217,7 @@ fn a_row_asked_for_comes_first_and_stays_exact_over_budget_with_a_word() {
 
 #[test]
 fn a_row_counted_part_of_the_time_says_so_in_the_header_and_in_its_reason() {
-    let (plan, registry) = planned(5.0, Counting::Auto, 45_000.0, &Want::default(), false);
+    let (plan, registry) = planned(5.0, Counting::Auto, 28_000.0, &Want::default(), false);
     let row = registry.row_named("consume_skb").unwrap();
     let why = plan.reasons[row].as_ref().unwrap();
     assert!(why.contains("of the time") && why.contains("5%"), "{why}");

@@ -4,8 +4,13 @@
 
 use std::collections::BTreeMap;
 
-/// Shares of the time that a row is counted, percent. Below the last a second hardly has a window.
-const STEPS: [u8; 4] = [50, 25, 10, 5];
+/// Shares of the time that a row is counted, percent. With less than two windows a second, as below
+/// the last, a bound is wider than the figure.
+const STEPS: [u8; 3] = [50, 25, 10];
+
+/// Rows of these priorities are counted always as long as any other is counted at all: what
+/// everybody asks for, and what is lost.
+const HEADLINE: u8 = 1;
 
 /// Shares of the wanted stacks; fewer than a few samples per second say nothing.
 const STACKS: [u8; 4] = [100, 50, 25, 10];
@@ -195,8 +200,12 @@ impl Ladder {
             importance.then(dearest(b).total_cmp(&dearest(a)))
         });
         let steps: &[&[u8]] = if self.whole { &[&[0]] } else { &[&STEPS, &[0]] };
-        for steps in steps {
-            for rung in &order {
+        let headline = |rung: &Rung| rung.priority <= HEADLINE;
+        for (last, steps) in [false, true]
+            .iter()
+            .flat_map(|l| steps.iter().map(move |s| (*l, s)))
+        {
+            for rung in order.iter().filter(|rung| headline(rung) == last) {
                 for &share in *steps {
                     if self.worst(kept) <= limit_ns {
                         return;

@@ -57,9 +57,9 @@ fn stacks_go_first_then_timing_then_cpu_samples_then_hits_of_the_least_important
     assert_eq!(kept(&ladder, 30_025.0), (0, false, 25, vec![100; 3]));
     let (stacks, _, _, shares) = kept(&ladder, 26_100.0);
     assert_eq!((stacks, shares), (0, vec![100, 100, 50]));
-    assert_eq!(kept(&ladder, 12_100.0).3, [100, 10, 5]);
-    assert_eq!(kept(&ladder, 1_600.0).3, [5, 5, 5]);
-    assert_eq!(kept(&ladder, 1_100.0).3, [5, 5, 0]);
+    assert_eq!(kept(&ladder, 12_100.0).3, [100, 10, 10]);
+    assert_eq!(kept(&ladder, 11_100.0).3, [100, 10, 0]);
+    assert_eq!(kept(&ladder, 3_100.0).3, [25, 0, 0]);
     assert_eq!(kept(&ladder, 100.0).3, [0, 0, 0]);
 }
 

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::decode::{Attach, Counts, EventId};
+use crate::decode::{Attach, Counts, EventId, Spread};
 use crate::model::t95;
 
 /// What an interval later is left of an interval's say in the variance.
@@ -18,22 +18,28 @@ const STANDS: u32 = 3;
 
 #[derive(Debug, Default)]
 pub struct Spreads {
-    places: FxHashMap<(EventId, u32), Place>,
+    places: FxHashMap<EventId, Place>,
 }
 
-/// An event on a CPU.
+/// An event's windows, over all CPUs.
 #[derive(Debug)]
 struct Place {
     /// Σ squares of windows' rates, and their degrees of freedom.
     squares: f64,
     freedom: f64,
-    /// The last interval with windows, and how many intervals ago that was.
-    last: Counts,
+    /// Each CPU's counts of the last interval with windows, and how many intervals ago that was.
+    last: Vec<Counts>,
     age: u32,
 }
 
-fn rate(count: &Counts) -> f64 {
-    count.hits as f64 * 1e9 / count.span_ns.max(1) as f64
+impl Place {
+    /// Hits/s of all CPUs, and in how many windows, of the last interval with windows.
+    fn last(&self) -> (f64, f64) {
+        let rate = |c: &Counts| c.hits as f64 * 1e9 / c.span_ns.max(1) as f64;
+        let windows = self.last.first().and_then(|c| c.spread);
+        let windows = windows.map_or(0.0, |spread| f64::from(spread.windows));
+        (self.last.iter().map(rate).sum(), windows)
+    }
 }
 
 impl Spreads {
@@ -45,27 +51,29 @@ impl Spreads {
         }
         self.places
             .retain(|_, place| place.freedom > GONE || place.age <= STANDS);
-        for count in counts.iter().filter(|c| c.span_ns > 0) {
-            let (Some(cpu), Some(spread)) = (count.cpu, count.spread) else {
-                continue;
-            };
-            let windows = f64::from(spread.windows);
-            let known = self.places.get(&(count.event, cpu));
-            // One window says how it differs from the last interval's.
-            let between = known.and_then(|place| {
-                let before = f64::from(place.last.spread?.windows);
-                let weight = windows * before / (windows + before).max(1.0);
-                Some(weight * (rate(count) - rate(&place.last)).powi(2))
-            });
-            let freedom = (windows - 1.0).max(0.0);
-            let (squares, so_far) = known.map_or((0.0, 0.0), |p| (p.squares, p.freedom));
-            let place = Place {
-                squares: squares + spread.variance as f64 * freedom + between.unwrap_or(0.0),
-                freedom: so_far + freedom + f64::from(u8::from(between.is_some())),
-                last: *count,
+        let mut seen: FxHashMap<EventId, (Spread, Vec<Counts>)> = FxHashMap::default();
+        for count in counts.iter().filter(|c| c.span_ns > 0 && c.cpu.is_some()) {
+            if let Some(spread) = count.spread {
+                let (_, cpus) = seen.entry(count.event).or_insert((spread, Vec::new()));
+                cpus.push(*count);
+            }
+        }
+        for (event, (spread, cpus)) in seen {
+            let before = self.places.get(&event);
+            let freedom = f64::from(spread.windows.saturating_sub(1));
+            let mut place = Place {
+                squares: before.map_or(0.0, |p| p.squares) + spread.variance as f64 * freedom,
+                freedom: before.map_or(0.0, |p| p.freedom) + freedom,
+                last: cpus,
                 age: 0,
             };
-            self.places.insert((count.event, cpu), place);
+            // One window says how it differs from the last interval's.
+            if let Some(before) = before {
+                let ((now, n), (then, m)) = (place.last(), before.last());
+                place.squares += n * m / (n + m).max(1.0) * (now - then).powi(2);
+                place.freedom += 1.0;
+            }
+            self.places.insert(event, place);
         }
     }
 
@@ -74,11 +82,10 @@ impl Spreads {
     pub fn complete(&self, counts: &[Counts], attached: &[Attach]) -> Vec<Counts> {
         let mut all = counts.to_vec();
         for attach in attached.iter().filter(|a| a.duty_pct < 100) {
-            let of_event = |(place, _): &(&(EventId, u32), &Place)| place.0 == attach.event;
-            for (_, place) in self.places.iter().filter(of_event) {
-                if (1..=STANDS).contains(&place.age) {
-                    all.push(place.last);
-                }
+            if let Some(place) = self.places.get(&attach.event)
+                && (1..=STANDS).contains(&place.age)
+            {
+                all.extend(&place.last);
             }
         }
         all
@@ -86,8 +93,6 @@ impl Spreads {
 
     /// The half-width of the hits of an interval, in hits; `None`: too few windows yet. The windows
     /// are a random part of the interval, whose rest nobody saw (finite population correction).
-    /// All CPUs have the same windows, and bursts may come to all of them at once: their errors
-    /// are added up as if they always did.
     pub fn error<'a>(
         &self,
         counts: impl Iterator<Item = &'a Counts>,
@@ -95,18 +100,19 @@ impl Spreads {
     ) -> Option<f64> {
         let seconds = interval_ns as f64 / 1e9;
         let (mut sum, mut freedom) = (0.0, f64::INFINITY);
+        let mut told: Vec<EventId> = Vec::new();
         for count in counts {
-            let (Some(cpu), Some(spread)) = (count.cpu, count.spread) else {
+            let Some(spread) = count.spread.filter(|_| !told.contains(&count.event)) else {
                 continue;
             };
-            let place = self.places.get(&(count.event, cpu))?;
+            told.push(count.event);
+            let place = self.places.get(&count.event)?;
             if place.freedom < 1.0 || spread.windows == 0 {
                 return None;
             }
             let duty = (count.span_ns as f64 / interval_ns as f64).min(1.0);
             let variance = place.squares / place.freedom / f64::from(spread.windows);
-            let variance = variance * (1.0 - duty);
-            sum += seconds * variance.sqrt();
+            sum += seconds * (variance * (1.0 - duty)).sqrt();
             freedom = freedom.min(place.freedom);
         }
         freedom.is_finite().then(|| sum * t95(freedom as usize))

@@ -14,10 +14,6 @@ use crate::model::Want;
 pub const STACKS: u32 = 49;
 const DRILL_STACKS: u32 = 499;
 
-/// A perf event that is disabled between its windows stays at its tracepoint: a hit still costs
-/// this share (measured under the load of the overhead bench: 250 ns of 4083 for eight events).
-const DISABLED: f64 = 0.2;
-
 /// The gate is taken from its tracepoint between windows, 0.35 to 0.4 ms to and fro for windows of
 /// 50 ms (src/source/live/windows.rs), ns per second.
 const SWITCHING_NS: f64 = 20.0 * 400_000.0;
@@ -96,10 +92,7 @@ impl Governor {
             asked: wanted.asked,
             priority: registry.rows[wanted.row].probe.priority(),
             hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(gate)),
-            idle: sum(&|event, gate, cpu| {
-                let idle = if gate { 0.0 } else { DISABLED };
-                self.forecast.rate(event, cpu) * prices.hit(gate) * idle
-            }),
+            idle: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.idle(gate)),
             switching: wanted.events.iter().filter(|(_, gate)| *gate).count() as f64 * SWITCHING_NS,
             stacks: sum(&|event, _, cpu| {
                 self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()

@@ -73,20 +73,12 @@ impl Origin {
         let specs = plan.registry.specs();
         let (source, names): (Box<dyn Source>, Box<dyn Names>) = match self {
             Origin::Host => {
-                let mut source = LiveSource::open(Options {
+                let source = LiveSource::open(Options {
                     specs,
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
                     interval: plan.want.interval,
                     gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
                 })?;
-                if plan.settings.counting == Counting::Bpf {
-                    source.demand_gate().map_err(|why| {
-                        Error::unavailable(
-                            format!("--counting bpf: {why}"),
-                            "netop --counting perf, or netop doctor",
-                        )
-                    })?;
-                }
                 let names = HostNames::start(drivers(&Proc::host()));
                 (Box::new(source), Box::new(names))
             }

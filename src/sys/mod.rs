@@ -23,7 +23,7 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
 pub use linger::{exit_now, linger};
-pub use own::{Own, own_tid};
+pub use own::{Own, give_back_memory, own_tid};
 pub use perf::{
     GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
     settle_read_format,

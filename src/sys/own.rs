@@ -31,6 +31,16 @@ impl Own {
     }
 }
 
+/// Gives memory that was freed back to the kernel: the allocator keeps what a large piece of work
+/// has needed once.
+pub fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no arguments that could be wrong; the allocator locks itself.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The calling thread's id.
 pub fn own_tid() -> u32 {
     // SAFETY: no arguments, cannot fail.

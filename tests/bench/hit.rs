@@ -79,7 +79,7 @@ fn row(
         tid: own_tid(),
         children: false,
     };
-    let mut more = vec![Vec::new(); variants.len() + 1];
+    let mut more = vec![Vec::new(); variants.len() + 2];
     let mut nobody = Vec::new();
     for _ in 0..40 {
         for (way, (_, switches)) in variants.iter().enumerate() {
@@ -95,8 +95,10 @@ fn row(
     }
     for _ in 0..10 {
         let before = least(&mut call);
-        let event = PerfEvent::open(&wanted, target()).expect("opened");
+        let mut event = PerfEvent::open(&wanted, target()).expect("opened");
         more[variants.len()].push(least(&mut call) - before);
+        event.disable();
+        more[variants.len() + 1].push(least(&mut call) - before);
         drop(event);
     }
     println!(
@@ -104,7 +106,8 @@ fn row(
         median(&mut nobody)
     );
     let names = variants.iter().map(|(name, _)| *name);
-    for (name, more) in names.chain(["a perf event"]).zip(&mut more) {
+    let perf = ["a perf event", "a disabled perf event"];
+    for (name, more) in names.chain(perf).zip(&mut more) {
         println!("  {name:24} {:5.0} ns more", median(more));
     }
 }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::programs::{OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
 use super::windows::{Duty, Windows};
-use crate::decode::{Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec};
+use crate::decode::{Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Spread};
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
 
 /// Ticks after which a process that causes no hits any more makes room for another.
@@ -44,8 +44,8 @@ struct Open {
     counted: Vec<Tally>,
     devices: FxHashMap<(u32, u32, u32), Tally>,
     misses: u64,
-    /// Counted a part of the time: the open window's start, and each CPU's windows.
-    windows: Option<(Option<u64>, Vec<Windows>)>,
+    /// Counted a part of the time: the open window's start, each CPU's windows, and all CPUs'.
+    windows: Option<(Option<u64>, Vec<Windows>, Windows)>,
 }
 
 struct Process {
@@ -111,8 +111,13 @@ impl Gated {
         let devices = (0..board.possible())
             .flat_map(|cpu| tables(board, cpu, program).map(move |d| (key(cpu, &d), d.tally)))
             .collect();
-        let windows = (attach.duty_pct < 100)
-            .then(|| (None, vec![Windows::default(); board.possible() as usize]));
+        let windows = (attach.duty_pct < 100).then(|| {
+            (
+                None,
+                vec![Windows::default(); board.possible() as usize],
+                Windows::default(),
+            )
+        });
         if windows.is_none() {
             self.gate.attach(program).map_err(|e| e.to_string())?;
         }
@@ -175,7 +180,7 @@ impl Gated {
         let Some(open) = self.open.iter_mut().find(|o| o.event == duty.event) else {
             return;
         };
-        let Some((began, windows)) = &mut open.windows else {
+        let Some((began, windows, all)) = &mut open.windows else {
             return;
         };
         let program = open.program;
@@ -189,12 +194,15 @@ impl Gated {
             }
         } else if let Some(began) = began.take() {
             let span_ns = now().saturating_sub(began);
+            let mut sum = 0;
             for (cpu, (counted, windows)) in open.counted.iter().zip(windows).enumerate() {
                 let hits = tally(&self.gate.board, cpu)
                     .hits
                     .saturating_sub(counted.hits);
                 windows.push(hits, span_ns);
+                sum += hits;
             }
+            all.push(sum, span_ns);
             self.gate.detach(program);
         }
     }
@@ -248,11 +256,13 @@ impl Open {
         brought: &mut Brought,
     ) {
         let first = brought.counts.len();
-        if let Some((_, windows)) = &mut self.windows {
+        if let Some((_, windows, all)) = &mut self.windows {
+            let spread = std::mem::take(all).spread();
             for (cpu, windows) in (0..).zip(windows) {
                 let taken = std::mem::take(windows);
-                if taken.span_ns > 0 {
-                    brought.counts.push(windowed(self.event, cpu, true, &taken));
+                if taken.span_ns > 0 && cpus.contains(&cpu) {
+                    let counts = windowed(self.event, cpu, true, &taken, spread);
+                    brought.counts.push(counts);
                 }
             }
             return;
@@ -327,7 +337,7 @@ fn read_devices(
 }
 
 /// Counts of an event that was counted in windows.
-pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows) -> Counts {
+pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows, spread: Spread) -> Counts {
     Counts {
         event,
         cpu: Some(cpu),
@@ -335,7 +345,7 @@ pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows) -> Coun
         hits: windows.hits,
         span_ns: windows.span_ns,
         gate,
-        spread: Some(windows.spread()),
+        spread: Some(spread),
     }
 }
 

@@ -6,24 +6,18 @@ use super::calibrate;
 use super::gated::{Gated, windowed};
 use super::programs;
 use super::sampler::Order;
-use super::windows::Duty;
+use super::windows::{Duty, together};
 use crate::decode::{Attach, Counts, Demand, EventId};
-use crate::sys::monotonic_ns;
+use crate::sys::{give_back_memory, monotonic_ns};
 
 impl Live {
-    /// Waits for the gate; `Err`: why there is none.
-    pub fn demand_gate(&mut self) -> Result<(), String> {
-        self.finish_loading();
-        match &self.session.no_gate {
-            Some(why) => Err(why.clone()),
-            None => Ok(()),
-        }
-    }
-
+    /// Waits for the gate, if it is on its way.
     pub(super) fn finish_loading(&mut self) {
         if let Some(loading) = self.loading.take() {
             let loaded = loading.join();
             self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
+            // The kernel's types were many, and are not needed any more.
+            give_back_memory();
             self.measure_costs();
         }
     }
@@ -201,11 +195,15 @@ impl Live {
         let perf = |c: &Counts| !c.gate && c.cpu.is_some();
         let duties = &self.duties;
         counts.retain(|c| !perf(c) || duties.iter().all(|d| d.event != c.event));
-        counts.extend(
-            windows
-                .iter()
-                .map(|(event, cpu, windows)| windowed(*event, *cpu, false, windows)),
-        );
+        for duty in duties {
+            let of_event = || windows.iter().filter(|(event, ..)| *event == duty.event);
+            // Each sampler has its own: taken as if they always moved together.
+            let spread = together(of_event().map(|(.., windows)| windows.spread()));
+            counts.extend(
+                of_event()
+                    .map(|(event, cpu, windows)| windowed(*event, *cpu, false, windows, spread)),
+            );
+        }
     }
 }
 

@@ -19,12 +19,12 @@ pub struct Duty {
 }
 
 impl Duty {
-    /// Begins with a window.
+    /// Begins with a gap: right after a plan netop itself is busy, which is no random moment.
     pub fn new(event: EventId, pct: u8, interval_ns: u64, now: u64) -> Duty {
         let mut duty = Duty {
             event,
             pct,
-            on: true,
+            on: false,
             until: 0,
             random: now ^ (u64::from(event.0) << 32) | 1,
         };
@@ -87,6 +87,19 @@ impl Windows {
             windows: self.count,
             variance: variance as u64,
         }
+    }
+}
+
+/// The spread of a sum whose parts move together: their deviations add up.
+pub fn together(parts: impl Iterator<Item = Spread>) -> Spread {
+    let (mut windows, mut deviation) = (u32::MAX, 0.0);
+    for part in parts {
+        windows = windows.min(part.windows);
+        deviation += (part.variance as f64).sqrt();
+    }
+    Spread {
+        windows,
+        variance: (deviation * deviation) as u64,
     }
 }
 
