@@ -358,6 +358,17 @@ SEC("tp_btf/kfree_skb") int netop_drop(u64 *ctx)
 	return pass(ctx, &seen);
 }
 
+// Since Linux 6.11 the event says for which socket the packet came in; older kernels refuse this one.
+SEC("tp_btf/kfree_skb") int netop_drop_sk(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct sock *sk = skb->sk;
+	if (!sk)
+		sk = (void *)ctx[3];
+	struct seen seen = {KFREE_SKB, skb->dev, sk, 0, skb->len, ctx[2]};
+	return pass(ctx, &seen);
+}
+
 SEC("tp_btf/consume_skb") int netop_consume(u64 *ctx)
 {
 	struct seen seen = {CONSUME_SKB};

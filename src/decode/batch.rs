@@ -45,6 +45,9 @@ pub struct Sample {
     pub chain: Span,
     /// The tracepoint's raw bytes in [`Batch::raw`].
     pub raw: Span,
+    /// Inode of the socket that the hit was for, whoever ran; 0: none, or not told (only gated
+    /// samples tell).
+    pub owner: u64,
     /// The event's wanted fields, sign-extended; a text field is a packed [`Span`] of `raw`.
     pub values: [u64; FIELDS],
 }

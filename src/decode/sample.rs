@@ -97,6 +97,8 @@ pub fn decode_gated(
     let program = (hit.u32()? & 0xffff) as u16;
     let weight = hit.u32()?;
     let binding = bind(program)?;
+    hit.bytes(24)?;
+    let owner = hit.u64()?;
     let own = match chain.first_chunk().map(|c| u64::from_le_bytes(*c)) {
         Some(CONTEXT_KERNEL) => (8 * GATE_FRAMES).min(chain.len() - 8),
         _ => 0,
@@ -114,6 +116,9 @@ pub fn decode_gated(
         raw,
         batch,
     );
+    if let Some(sample) = batch.samples.last_mut() {
+        sample.owner = owner;
+    }
     Some(())
 }
 
@@ -177,6 +182,7 @@ fn append(
         period,
         chain,
         raw: raw_span,
+        owner: 0,
         values: binding.layout.read(raw, raw_span.start),
     });
 }

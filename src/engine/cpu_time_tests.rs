@@ -201,6 +201,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         counts: &[],
         carried: &[],
         devices: &[],
+        owned: &[],
         cpus: &Cpus::default(),
         folded: &Folded::default(),
         samples: &FxHashMap::default(),

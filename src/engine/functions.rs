@@ -25,6 +25,8 @@ pub struct Interval<'a> {
     /// Of gated events, exact.
     pub carried: &'a [Carried],
     pub devices: &'a [DeviceCounts],
+    /// Whose sockets the samples were for.
+    pub owned: &'a [(EventId, Arc<str>, f64)],
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
     pub samples: &'a FxHashMap<EventId, u64>,

@@ -63,6 +63,7 @@ impl Given {
             counts: &self.counts,
             carried: &self.carried,
             devices: &self.devices,
+            owned: &[],
             cpus: &Cpus::default(),
             folded: &self.folded,
             samples: &FxHashMap::default(),

@@ -12,6 +12,7 @@ mod functions;
 mod governor;
 mod ladder;
 mod losses;
+mod owners;
 mod per_hit;
 mod phrase;
 mod processes;
@@ -35,6 +36,7 @@ use self::cpus::Cpus;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
 use self::losses::Losses;
+use self::owners::Owners;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
@@ -95,6 +97,7 @@ pub struct Engine {
     cpus: Cpus,
     losses: Losses,
     traffic: Traffic,
+    owners: Owners,
     processes: Processes,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
@@ -145,6 +148,7 @@ impl Engine {
             cpus: Cpus::default(),
             losses: Losses::default(),
             traffic: Traffic::default(),
+            owners: Owners::default(),
             processes: Processes::default(),
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
@@ -256,6 +260,12 @@ impl Engine {
                 || self.children.contains(&sample.pid);
             if counted {
                 *self.event_samples.entry(sample.event).or_default() += 1;
+            }
+            if sample.owner != 0 {
+                if what.flow.is_some() {
+                    self.owners.used(sample.owner, sample.pid);
+                }
+                self.owners.hit(sample.event, sample.owner, sample.period);
             }
             let hit = Hit {
                 event: sample.event.0,

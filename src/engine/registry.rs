@@ -107,6 +107,7 @@ fn says(probe: &dyn Probe) -> Says {
         period: 1,
         chain: Span::default(),
         raw: Span::default(),
+        owner: 0,
         values: [0; FIELDS],
     };
     let batch = Batch::default();

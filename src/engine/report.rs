@@ -51,6 +51,7 @@ impl Engine {
         let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
 
         let free = self.free_now();
+        let owned = self.owned();
         let functions = self.functions.rows(&functions::Interval {
             registry: &self.registry,
             session: self.source.session(),
@@ -60,6 +61,7 @@ impl Engine {
             counts: &tick.counts,
             carried: &tick.carried,
             devices: &tick.devices,
+            owned: &owned,
             cpus: &self.cpus,
             folded: &folded,
             samples: &self.event_samples,
@@ -115,6 +117,19 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// Whose sockets the interval's samples were for, by name.
+    fn owned(&mut self) -> Vec<(EventId, Arc<str>, f64)> {
+        let owned = self.owners.take().into_iter();
+        let named = owned.map(|(event, user, weight)| {
+            let name = match user {
+                Some(pid) => format!("{}({pid})", self.processes.name(pid)).into(),
+                None => "unknown".into(),
+            };
+            (event, name, weight)
+        });
+        named.collect()
     }
 
     /// What the devices sent, as sampled or as the gate counted it.

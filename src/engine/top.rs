@@ -1,4 +1,4 @@
-//! What a function's hits were about: devices, drop reasons, heaviest first.
+//! What a function's hits were about: devices, drop reasons, owners of sockets; heaviest first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use crate::model::Share;
 
 /// Shares shown of a function.
 const MOST: usize = 8;
+
+/// Of these at most so many are the processes whose sockets the hits were for.
+const OWNERS: usize = 3;
 
 /// The shares of a row: as the gate counted them by device, else as sampled.
 pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
@@ -26,7 +29,19 @@ pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
     // A row's own kind of share first: drops have reasons before they have devices.
     let mut shares: Vec<Share> = sampled.collect();
     shares.extend(counted);
-    shares.truncate(MOST);
+    let owners = (interval.owned.iter())
+        .filter(|(event, ..)| events.contains(event))
+        .take(OWNERS);
+    let owners: Vec<Share> = owners
+        .map(|(_, name, weight)| Share {
+            kind: "owner",
+            name: Arc::clone(name),
+            calls: *weight,
+            estimated: true,
+        })
+        .collect();
+    shares.truncate(MOST - owners.len());
+    shares.extend(owners);
     shares
 }
 

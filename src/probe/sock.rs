@@ -119,6 +119,7 @@ mod tests {
             period: 1,
             chain: Span::default(),
             raw: Span::default(),
+            owner: 0,
             values: [ret as u64, flags, 0, 0],
         };
         let batch = Batch::default();

@@ -15,15 +15,18 @@ static OBJECT: &[u8] = include_bytes!("../../assets/bpf/gate.bpf.o");
 static PROGRAMS: [Program; 11] = {
     let other = Program {
         name: "netop_consume",
+        richer: None,
         tracepoint: "consume_skb",
     };
     let mut programs = [other; 11];
     programs[0] = Program {
         name: "netop_queue",
+        richer: None,
         tracepoint: "net_dev_queue",
     };
     programs[10] = Program {
         name: "netop_recv",
+        richer: None,
         tracepoint: "sock_recv_length",
     };
     programs

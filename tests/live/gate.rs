@@ -3,14 +3,15 @@
 use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
 
-/// Entries of a row's `top` by name, and their hits.
+/// Devices in a row's `top` by name, and their hits.
 fn shares(row: &serde_json::Value) -> Vec<(String, f64)> {
     let top = row["top"].as_array().expect("a list");
     let share = |s: &serde_json::Value| {
         let name = s["name"].as_str().expect("a name").to_owned();
         (name, s["calls"].as_f64().expect("a number"))
     };
-    top.iter().map(share).collect()
+    let device = |s: &&serde_json::Value| s["kind"] == "device";
+    top.iter().filter(device).map(share).collect()
 }
 
 #[test]
@@ -100,7 +101,8 @@ fn devices_of_one_name_in_two_namespaces_stay_apart() {
     assert!(top.iter().filter(lo).count() >= 2, "{top:?}");
     let named = |(name, _): &(String, f64)| name.starts_with("lo (netns 4");
     assert!(top.iter().filter(lo).all(named), "{top:?}");
-    let counted = |share: &serde_json::Value| share["estimated"] == false;
+    let counted =
+        |share: &serde_json::Value| share["estimated"] == false || share["kind"] == "owner";
     let shares = netop.row("dev_queue_xmit")["top"].as_array();
     assert!(shares.expect("a list").iter().all(counted), "{shares:?}");
     let all: f64 = top.iter().map(|(_, calls)| calls).sum();
@@ -170,4 +172,33 @@ fn packets_and_bytes_per_hit_are_those_of_every_hit() {
     }
     drop(sender);
     receiver.finish();
+}
+
+#[test]
+fn transmits_and_drops_have_the_owner_of_their_socket() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9405"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9405 5"));
+    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    sender.go();
+    let owners = |netop: &Netop, function: &str| -> Vec<String> {
+        let top = netop.row(function)["top"].as_array().expect("a list");
+        let own = top.iter().filter(|share| share["kind"] == "owner");
+        let name = |share: &serde_json::Value| share["name"].as_str().expect("a name").to_owned();
+        own.map(name).collect()
+    };
+    let (sending, receiving) = (sender.child.id(), receiver.child.id());
+    let is =
+        |names: &[String], pid: u32| names.iter().any(|name| name.ends_with(&format!("({pid})")));
+    let (mut sent, mut dropped) = (false, false);
+    for _ in 0..12 {
+        netop.next();
+        sent |= is(&owners(&netop, "dev_queue_xmit"), sending);
+        // The flood is more than the receiver's buffer takes.
+        dropped |= is(&owners(&netop, "kfree_skb"), receiving);
+    }
+    assert!(sent, "{:?}", owners(&netop, "dev_queue_xmit"));
+    assert!(dropped, "{:?}", owners(&netop, "kfree_skb"));
+    drop((sender, receiver));
 }

@@ -186,6 +186,7 @@ fn batch(load: &Load, events: &[EventId], random: &mut u64) -> Batch {
             period: if event.is_some() { 97 } else { 5_025_125 },
             chain,
             raw,
+            owner: 0,
             values: [raw.pack(); 4],
         });
     }

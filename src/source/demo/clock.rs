@@ -68,6 +68,7 @@ impl Clocks {
                 period: SECOND / hz,
                 chain: span(chain, batch.frames.len()),
                 raw: Span::default(),
+                owner: 0,
                 values: [0; FIELDS],
             });
         }

@@ -83,6 +83,7 @@ impl Window {
                 period,
                 chain: span(chain, batch.frames.len()),
                 raw: span(raw, batch.raw.len()),
+                owner: 0,
                 values,
             });
         }

@@ -213,11 +213,12 @@ impl Gated {
             open.read(&mut self.gate, &self.cpus, (now, from), brought);
         }
         if demand.by_process || !demand.pids.is_empty() {
-            self.read_processes(now, from, brought);
+            self.read_processes(now, from, &demand.pids, brought);
         }
     }
 
-    fn read_processes(&mut self, now: u64, from: u64, brought: &mut Brought) {
+    /// `pids`: those of the filter, or none. Others were counted before it was set.
+    fn read_processes(&mut self, now: u64, from: u64, pids: &[u32], brought: &mut Brought) {
         let (known, open) = (&mut self.processes, &self.open);
         self.gate.processes(|pid, program, hits, _bytes| {
             let process = known
@@ -226,8 +227,9 @@ impl Gated {
             let new = hits.saturating_sub(process.hits);
             process.hits = hits;
             process.idle = if new == 0 { process.idle + 1 } else { 0 };
+            let wanted = pids.is_empty() || pids.contains(&pid);
             let attached = open.iter().find(|o| o.program == program);
-            if let Some(open) = attached {
+            if let Some(open) = attached.filter(|_| wanted) {
                 brought.counts.push(Counts {
                     event: open.event,
                     cpu: None,

@@ -62,6 +62,7 @@ mod tests {
             period: 1,
             chain: Span::default(),
             raw: Span::default(),
+            owner: 0,
             values: [0; 4],
         };
         Batch {

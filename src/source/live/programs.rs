@@ -79,18 +79,27 @@ const NAMES: [&str; OBSERVES.len()] = [
     "netop_tx_action",
 ];
 
+/// The program of skb:kfree_skb.
+const DROPS: usize = 7;
+
 /// Programs before this one also count per device (`WITHOUT_DEVICE`).
 pub const WITHOUT_DEVICE: usize = 8;
 
 pub static PROGRAMS: [Program; OBSERVES.len()] = {
     let mut programs = [Program {
         name: "",
+        richer: None,
         tracepoint: "",
     }; OBSERVES.len()];
     let mut index = 0;
     while index < OBSERVES.len() {
         programs[index] = Program {
             name: NAMES[index],
+            richer: if index == DROPS {
+                Some("netop_drop_sk")
+            } else {
+                None
+            },
             tracepoint: OBSERVES[index].event,
         };
         index += 1;

@@ -23,13 +23,16 @@ pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
     pub name: &'static str,
+    /// One that tells more, tried before, which older kernels refuse.
+    pub richer: Option<&'static str>,
     pub tracepoint: &'static str,
 }
 
 /// The loaded object. Programs cost nothing until they are attached.
 pub struct Gate {
     ebpf: Ebpf,
-    programs: &'static [Program],
+    /// Of the loaded programs, in the order they were asked for.
+    names: Vec<&'static str>,
     links: Vec<Option<BtfTracePointLinkId>>,
     /// Why a program could not be loaded.
     pub refused: Vec<Option<String>>,
@@ -49,14 +52,22 @@ impl Gate {
             .map_max_entries("rings", possible)
             .load(object)
             .map_err(|error| refusal(&error))?;
-        let mut refused = Vec::new();
-        for program in programs {
-            let loaded = ebpf
-                .program_mut(program.name)
-                .ok_or_else(|| format!("the object has no program {}", program.name))
+        let mut load = |name: &str, tracepoint: &str| {
+            ebpf.program_mut(name)
+                .ok_or_else(|| format!("the object has no program {name}"))
                 .and_then(|p| <&mut BtfTracePoint>::try_from(p).map_err(|e| e.to_string()))
-                .and_then(|p| p.load(program.tracepoint, &btf).map_err(|e| refusal(&e)));
-            refused.push(loaded.err());
+                .and_then(|p| p.load(tracepoint, &btf).map_err(|e| refusal(&e)))
+        };
+        let (mut names, mut refused) = (Vec::new(), Vec::new());
+        for program in programs {
+            let richer = program
+                .richer
+                .filter(|name| load(name, program.tracepoint).is_ok());
+            names.push(richer.unwrap_or(program.name));
+            refused.push(match richer {
+                Some(_) => None,
+                None => load(program.name, program.tracepoint).err(),
+            });
         }
         if refused.iter().all(Option::is_some) {
             return Err(refused.into_iter().flatten().next().unwrap_or_default());
@@ -73,14 +84,14 @@ impl Gate {
         Ok(Gate {
             ebpf,
             links: programs.iter().map(|_| None).collect(),
-            programs,
+            names,
             refused,
             board,
         })
     }
 
     fn program(&mut self, program: usize) -> io::Result<&mut BtfTracePoint> {
-        let name = self.programs[program].name;
+        let name = self.names[program];
         let found = self.ebpf.program_mut(name);
         found
             .and_then(|p| p.try_into().ok())

@@ -1,0 +1,94 @@
+//! Whose socket a hit was for, whoever ran at the time. The gate's samples carry the socket's inode;
+//! the samples of socket calls say which process uses that socket, because those run in it.
+
+use rustc_hash::FxHashMap;
+
+use crate::decode::EventId;
+
+/// Sockets remembered; with more the oldest half is forgotten.
+const MOST: usize = 8192;
+
+#[derive(Debug, Default)]
+pub struct Owners {
+    /// By inode: the process that last called it, and in which interval.
+    users: FxHashMap<u64, (u32, u64)>,
+    /// Of this interval: the weight of an event's samples by socket.
+    hits: FxHashMap<(EventId, u64), f64>,
+    interval: u64,
+}
+
+/// The weight of an event's samples that were for a process; `None`: nobody was seen to use the
+/// socket.
+pub type Owned = (EventId, Option<u32>, f64);
+
+impl Owners {
+    /// Process `pid` made a call on the socket.
+    pub fn used(&mut self, socket: u64, pid: u32) {
+        self.users.insert(socket, (pid, self.interval));
+    }
+
+    pub fn hit(&mut self, event: EventId, socket: u64, weight: u64) {
+        if self.hits.len() < MOST || self.hits.contains_key(&(event, socket)) {
+            *self.hits.entry((event, socket)).or_default() += weight as f64;
+        }
+    }
+
+    /// Ends an interval: who its hits were for, heaviest first.
+    pub fn take(&mut self) -> Vec<Owned> {
+        let mut owned: FxHashMap<(EventId, Option<u32>), f64> = FxHashMap::default();
+        for ((event, socket), weight) in self.hits.drain() {
+            let user = self.users.get(&socket).map(|(pid, _)| *pid);
+            *owned.entry((event, user)).or_default() += weight;
+        }
+        self.interval += 1;
+        if self.users.len() > MOST {
+            let mut ages: Vec<u64> = self.users.values().map(|(_, at)| *at).collect();
+            ages.sort_unstable();
+            let middle = ages[ages.len() / 2];
+            self.users.retain(|_, (_, at)| *at > middle);
+        }
+        let mut owned: Vec<Owned> = (owned.into_iter())
+            .map(|((event, user), weight)| (event, user, weight))
+            .collect();
+        owned.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
+        owned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: EventId = EventId(2);
+    const DROP: EventId = EventId(7);
+
+    #[test]
+    fn hits_belong_to_the_process_that_calls_their_socket_also_when_it_calls_later() {
+        let mut owners = Owners::default();
+        owners.hit(QUEUE, 900, 10);
+        owners.hit(QUEUE, 901, 30);
+        owners.hit(DROP, 999, 5);
+        owners.used(900, 7);
+        owners.used(901, 7);
+        assert_eq!(owners.take(), [(QUEUE, Some(7), 40.0), (DROP, None, 5.0)]);
+        assert!(owners.take().is_empty(), "an interval's hits are its own");
+        owners.hit(DROP, 900, 1);
+        assert_eq!(
+            owners.take(),
+            [(DROP, Some(7), 1.0)],
+            "the use is remembered"
+        );
+    }
+
+    #[test]
+    fn sockets_that_come_and_go_are_forgotten() {
+        let mut owners = Owners::default();
+        for socket in 0..5 * MOST as u64 {
+            owners.used(socket, 1);
+            if socket % 100 == 0 {
+                owners.take();
+            }
+        }
+        assert!(owners.users.len() <= MOST + 100, "{}", owners.users.len());
+    }
+}
