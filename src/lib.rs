@@ -38,6 +38,7 @@ pub mod export;
 pub mod host;
 pub mod mode;
 pub mod model;
+pub mod perfdata;
 pub mod plan;
 pub mod probe;
 pub mod source;

@@ -1,6 +1,9 @@
 //! A batch: what one CPU's ring gave in one go, decoded, in arenas that are reused.
 
+use serde::{Deserialize, Serialize};
+
 use super::session::{EventId, FIELDS};
+use super::side::SideBand;
 
 /// A range in one of the arenas of a [`Batch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,11 +62,13 @@ pub struct Batch {
     pub samples: Vec<Sample>,
     pub frames: Vec<u64>,
     pub raw: Vec<u8>,
+    /// Empty unless [`Demand::side_band`](super::Demand) asks for it, or a file has it.
+    pub side: Vec<SideBand>,
     pub loss: Loss,
 }
 
 /// What was not seen, per kind; counted, never guessed.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Samples the kernel could not store in the ring.
     pub lost: u64,
@@ -89,6 +94,7 @@ impl Batch {
         self.samples.clear();
         self.frames.clear();
         self.raw.clear();
+        self.side.clear();
         self.loss = Loss::default();
     }
 

@@ -30,6 +30,10 @@ pub struct Attach {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent wishes, in any combination"
+)]
 pub struct Demand {
     pub interval: Duration,
     /// Sorted by event.
@@ -46,6 +50,8 @@ pub struct Demand {
     pub by_process: bool,
     /// Read the names of all processes (the PID prompt is open).
     pub list_tasks: bool,
+    /// What happens to processes, with the batches (a recording needs it).
+    pub side_band: bool,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
 }

@@ -7,6 +7,7 @@ mod format;
 mod group;
 mod sample;
 mod session;
+mod side;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
@@ -19,6 +20,7 @@ pub use sample::{
     lost_event,
 };
 pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
+pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
     OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,

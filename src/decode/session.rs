@@ -1,7 +1,11 @@
 //! What a source is before its first batch: the host, the clock and the list of events.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 /// Index into [`Session::events`]; stable for the life of a source, events are only ever added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId(pub u16);
 
 impl EventId {
@@ -12,7 +16,7 @@ impl EventId {
 /// How many fields of a tracepoint a sample carries decoded.
 pub const FIELDS: usize = 4;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub host: Host,
     pub source: SourceKind,
@@ -25,7 +29,7 @@ pub struct Session {
 
 /// What one hit costs the CPU it happens on, ns: as measured on this host before anything was
 /// attached, or as measured elsewhere (peers.md 0.4, crates.md 1) where that was not possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Costs {
     /// Counted by a perf event.
     pub perf_ns: u32,
@@ -60,7 +64,7 @@ impl Default for Costs {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Host {
     pub hostname: String,
     /// Kernel release, as in `uname -r`.
@@ -72,13 +76,13 @@ pub struct Host {
     pub clock: Option<ClockKind>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClockKind {
     Cycles,
     CpuClock,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceKind {
     Live,
     Replay,
@@ -86,7 +90,7 @@ pub enum SourceKind {
 }
 
 /// What somebody wants to observe, before anyone knows whether this kernel has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSpec {
     pub group: String,
     pub name: String,
@@ -99,7 +103,7 @@ pub struct EventSpec {
 }
 
 /// An event of this source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub spec: EventSpec,
     /// `None`: usable. Otherwise one sentence that says why it cannot be had here.
@@ -108,6 +112,10 @@ pub struct Event {
     pub gate: bool,
     /// Names of an enumerated field, from the event's `print fmt`: (field, value, name).
     pub symbols: Vec<(String, u64, String)>,
+    /// The kernel's description of its samples' raw bytes (tracefs `format`); `None`: it was not
+    /// read, or there is no kernel.
+    #[serde(skip)]
+    pub format: Option<Arc<str>>,
 }
 
 impl EventSpec {

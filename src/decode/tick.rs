@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::batch::Loss;
 use super::session::EventId;
 
 /// Hits of one event since the previous tick (or since it was attached, if that was later).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub event: EventId,
     /// `None`: counted per task, over all CPUs.
@@ -24,7 +26,7 @@ pub struct Counts {
 
 /// How the windows of a duty-cycled counter differed: what the rate's error bound is made of. All
 /// CPUs have the same windows; this is of their sum, and the counts of each of them carry it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// Windows within the interval.
     pub windows: u32,
@@ -33,7 +35,7 @@ pub struct Spread {
 }
 
 /// Exact hits, packets and bytes of one gated event on one device and CPU since the previous tick.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceCounts {
     pub event: EventId,
     pub cpu: u32,
@@ -48,7 +50,7 @@ pub struct DeviceCounts {
 }
 
 /// Exact packets and bytes of one gated event since the previous tick, all CPUs and devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     pub event: EventId,
     pub hits: u64,
@@ -56,7 +58,7 @@ pub struct Carried {
     pub bytes: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tick {
     /// CLOCK_MONOTONIC at the end of the interval, ns.
     pub at: u64,
@@ -83,14 +85,14 @@ pub struct Tick {
 }
 
 /// What netop itself used in the interval; `None` when nobody measured it (demo, replay).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OwnCost {
     pub cpu_ns: Option<u64>,
     pub anon_bytes: Option<u64>,
 }
 
 /// Counters that the kernel keeps anyway. All are cumulative since boot unless said otherwise.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostSample {
     /// Per online CPU, ascending; read beside the exact counts.
     pub cpus: Vec<CpuCounters>,
@@ -98,7 +100,7 @@ pub struct HostSample {
     pub slow: Option<Arc<SlowSample>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CpuCounters {
     pub cpu: u32,
     /// Runs of net_rx_action and net_tx_action: rows NET_RX and NET_TX of /proc/softirqs.
@@ -110,7 +112,7 @@ pub struct CpuCounters {
 }
 
 /// /proc/net/softnet_stat: see signals.md 4.1 for what each column means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Softnet {
     pub processed: u64,
     pub dropped: u64,
@@ -121,7 +123,7 @@ pub struct Softnet {
     pub backlog: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CpuTime {
     pub user: u64,
     pub system: u64,
@@ -131,7 +133,7 @@ pub struct CpuTime {
     pub steal: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SlowSample {
     /// CLOCK_MONOTONIC of the reading, ns.
     pub at: u64,
@@ -148,7 +150,7 @@ pub struct SlowSample {
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkCounters {
     /// Inode of the network namespace.
     pub netns: u64,
@@ -173,13 +175,13 @@ pub struct LinkCounters {
 }
 
 /// Counters of /proc/net/snmp and netstat of one network namespace, named `Udp.RcvbufErrors`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProtocolCounters {
     pub netns: u64,
     pub counters: Vec<(String, u64)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TaskCounters {
     pub pid: u32,
     pub comm: String,
@@ -189,7 +191,7 @@ pub struct TaskCounters {
 }
 
 /// One line of /proc/interrupts that belongs to a network device.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct IrqCounter {
     pub irq: u32,
     pub name: String,

@@ -22,6 +22,7 @@ fn given() -> Given {
     let events = registry.specs().into_iter().map(|spec| Event {
         spec,
         missing: None,
+        format: None,
         gate: true,
         symbols: Vec::new(),
     });

@@ -11,6 +11,7 @@ pub fn session(registry: &Registry, gate: bool) -> Session {
         gate: gate && spec.group != "sched",
         spec,
         missing: None,
+        format: None,
         symbols: Vec::new(),
     });
     Session {

@@ -18,9 +18,11 @@ mod phrase;
 mod processes;
 mod registry;
 mod report;
+mod side_band;
 mod softirq_time;
 mod spreads;
 mod steering;
+mod tap;
 mod top;
 mod traffic;
 mod wanted;
@@ -48,6 +50,7 @@ use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
 pub use self::registry::Registry;
+pub use self::tap::Tap;
 
 /// The stack tree covers this much of the past, seconds.
 const PROFILE_S: f64 = 30.0;
@@ -190,7 +193,25 @@ impl Engine {
 
     /// The next batch or tick of the source, waiting at most `patience`.
     pub fn step(&mut self, patience: Duration) -> Result<Progress, Error> {
-        match self.source.step(patience)? {
+        self.step_past(patience, None)
+    }
+
+    /// The same past a tap, which sees everything before the engine does.
+    pub fn step_past(
+        &mut self,
+        patience: Duration,
+        tap: Option<&mut dyn Tap>,
+    ) -> Result<Progress, Error> {
+        let step = self.source.step(patience)?;
+        if let Some(tap) = tap {
+            let session = self.source.session();
+            match &step {
+                Step::Batch(batch) => tap.batch(session, batch, &mut *self.names)?,
+                Step::Tick(tick) => tap.tick(session, tick, self.warm, &mut *self.names)?,
+                Step::Idle | Step::End => {}
+            }
+        }
+        match step {
             Step::Batch(batch) => {
                 self.batch(&batch);
                 self.source.recycle(batch);
@@ -203,6 +224,7 @@ impl Engine {
     }
 
     fn batch(&mut self, batch: &Batch) {
+        self.side_band(&batch.side);
         self.loss.add(batch.loss);
         // A lost sample has cost its stack walk like any other.
         let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);

@@ -111,10 +111,7 @@ pub struct Processes {
 impl Processes {
     pub fn take(&mut self, slow: Option<&SlowSample>) {
         let Some(slow) = slow else { return };
-        // Names of processes that are not shown any more are not kept for ever.
-        if self.names.len() > 16 * MOST {
-            self.names.clear();
-        }
+        self.make_room();
         self.delays.clear();
         for task in &slow.tasks {
             self.names.insert(task.pid, task.comm.as_str().into());
@@ -132,6 +129,26 @@ impl Processes {
         }
         if slow.tasks_complete {
             self.candidates = slow.tasks.iter().map(|t| (t.pid, t.comm.clone())).collect();
+        }
+    }
+
+    pub fn called(&mut self, pid: u32, comm: &str) {
+        self.make_room();
+        self.names.insert(pid, comm.into());
+    }
+
+    /// Until it is called otherwise.
+    pub fn forked(&mut self, parent: u32, child: u32) {
+        if let Some(name) = self.names.get(&parent) {
+            let name = Arc::clone(name);
+            self.names.insert(child, name);
+        }
+    }
+
+    /// Names of processes that are not shown any more are not kept for ever.
+    fn make_room(&mut self) {
+        if self.names.len() > 16 * MOST {
+            self.names.clear();
         }
     }
 

@@ -92,6 +92,7 @@ impl Engine {
             device: self.want.device.clone(),
             by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,
+            side_band: self.want.side_band,
             tasks: self.processes.shown.clone(),
         };
         adjust(&mut demand);

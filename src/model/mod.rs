@@ -20,7 +20,7 @@ pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
-pub use names::{KernelFunction, Name, Names};
+pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
     Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,

@@ -19,6 +19,19 @@ pub struct KernelFunction {
     pub kind: Kind,
 }
 
+/// Executable memory of a process, as a recording tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Mapped<'a> {
+    /// `None`: the kernel's text, or a module's.
+    pub pid: Option<u32>,
+    pub start: u64,
+    pub len: u64,
+    /// Of the file, bytes.
+    pub offset: u64,
+    pub path: &'a str,
+    pub build_id: Option<&'a [u8]>,
+}
+
 pub trait Names: Send {
     /// `name` or `name [module]`; an address nobody knows is itself in hex.
     fn kernel(&mut self, address: u64) -> Name;
@@ -41,6 +54,15 @@ pub trait Names: Send {
     /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the
     /// innermost foremost. True: settled.
     fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool;
+
+    /// From here on this is mapped; names of a running host know by themselves.
+    fn mapped(&mut self, _mapped: &Mapped<'_>) {}
+
+    /// A process began as a copy of another.
+    fn forked(&mut self, _parent: u32, _child: u32) {}
+
+    /// A process is another program now: nothing that was mapped is.
+    fn executed(&mut self, _pid: u32) {}
 
     /// `file:line` or `file:first-last` of a user frame that was named here, by its text: the
     /// lines of the source its addresses so far belong to. `None`: no debug information.

@@ -51,6 +51,7 @@ impl Synthetic {
                 symbols: vec![("reason".into(), 6, "SOCKET_RCVBUFF".into())],
                 spec,
                 missing: None,
+                format: None,
                 gate: false,
             })
             .collect();

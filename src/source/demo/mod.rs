@@ -339,6 +339,7 @@ fn event(spec: EventSpec) -> Event {
         symbols: names.iter().map(owned).collect(),
         spec,
         missing: None,
+        format: None,
         gate: false,
     }
 }

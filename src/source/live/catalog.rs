@@ -2,6 +2,7 @@
 //! reason why it is not to be had.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::decode::{Event, EventId, EventSpec, Format, Layout};
 use crate::sys::{Tracefs, Wanted};
@@ -30,9 +31,9 @@ impl Catalog {
                 .as_ref()
                 .map_err(Clone::clone)
                 .and_then(|tracefs| bind(tracefs, &spec));
-            let (bound, missing, symbols) = match found {
-                Ok((bound, symbols)) => (Some(bound), None, symbols),
-                Err(reason) => (None, Some(reason), Vec::new()),
+            let (bound, missing, symbols, format) = match found {
+                Ok((bound, symbols, format)) => (Some(bound), None, symbols, Some(format)),
+                Err(reason) => (None, Some(reason), Vec::new(), None),
             };
             catalog.bound.push(bound);
             catalog.events.push(Event {
@@ -40,6 +41,7 @@ impl Catalog {
                 missing,
                 gate: false,
                 symbols,
+                format,
             });
         }
         catalog
@@ -100,7 +102,7 @@ impl Catalog {
 
 type Symbols = Vec<(String, u64, String)>;
 
-fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols), String> {
+fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols, Arc<str>), String> {
     let text = tracefs.format(&spec.group, &spec.name)?;
     let format = Format::parse(&text).map_err(|why| format!("{}: {why}", spec.full_name()))?;
     // A field this kernel lacks reads as nothing; the count stays exact without it.
@@ -111,6 +113,7 @@ fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols), String>
             layout,
         },
         format.symbols,
+        text.into(),
     ))
 }
 
