@@ -10,6 +10,7 @@ mod clock;
 mod cpu_clock;
 mod gate;
 mod linger;
+mod netns;
 mod own;
 mod perf;
 mod refusal;
@@ -23,6 +24,7 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
 pub use linger::{exit_now, linger};
+pub use netns::in_netns;
 pub use own::{Own, give_back_memory, own_tid};
 pub use perf::{
     GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
