@@ -74,7 +74,7 @@ impl Governor {
         wanted: &Wanted,
         registry: &Registry,
         session: &Session,
-        prices: &Prices,
+        prices: &Prices<'_>,
     ) -> Rung {
         let cpus = || session.host.cpus.iter();
         let sum = |of: &dyn Fn(EventId, bool, u32) -> f64| {
@@ -91,8 +91,10 @@ impl Governor {
             row: wanted.row,
             asked: wanted.asked,
             priority: registry.rows[wanted.row].probe.priority(),
-            hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(gate)),
-            idle: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.idle(gate)),
+            hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(event, gate)),
+            idle: sum(&|event, gate, cpu| {
+                self.forecast.rate(event, cpu) * prices.idle(event, gate)
+            }),
             switching: wanted.events.iter().filter(|(_, gate)| *gate).count() as f64 * SWITCHING_NS,
             stacks: sum(&|event, _, cpu| {
                 self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()

@@ -5,6 +5,7 @@
     reason = "system calls live here; everything else denies unsafe"
 )]
 
+mod breakpoint;
 mod caps;
 mod clock;
 mod cpu_clock;
@@ -27,7 +28,7 @@ pub use linger::{exit_now, linger};
 pub use netns::in_netns;
 pub use own::{Own, give_back_memory, own_tid};
 pub use perf::{
-    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
+    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, What, readings_count_loss,
     settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
