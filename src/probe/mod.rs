@@ -19,7 +19,7 @@ mod tx;
 use crate::decode::{Batch, EventSpec, Place, Sample};
 use crate::model::Direction;
 
-pub use alias::{Resolved, nearest, resolve};
+pub use alias::{Resolved, also_called, nearest, resolve};
 pub use breakpoint::{Kind, Spot, Typed, typed};
 pub use filter::filter;
 pub use since::since;
