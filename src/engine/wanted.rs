@@ -7,7 +7,7 @@ use super::cost::Prices;
 use super::governor::{Counting, FreeNow, Governor};
 use super::ladder::Rung;
 use super::registry::{Observer, Registry};
-use crate::decode::{EventId, Session};
+use crate::decode::{EventId, Place, Session};
 use crate::model::Want;
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
@@ -136,6 +136,11 @@ impl Governor {
             let gate = may_gate && known.gate;
             match &known.missing {
                 Some(reason) => missing = Some(reason.clone()),
+                // What inherits a breakpoint reads its file's name from its own memory: starting a
+                // thread fails there (seen on 6.18: EFAULT).
+                None if !gate && !want.pids.is_empty() && known.spec.place != Place::Tracepoint => {
+                    return Err("perf events cannot follow one process through a breakpoint, BPF programs can: --counting auto, without --children".to_owned());
+                }
                 None if needs_gate && !gate => {
                     let why = if may_gate {
                         "no BPF program counts it here"

@@ -308,6 +308,11 @@ impl PerfEvent {
                 };
                 (counter, Some(output))
             }
+            // perf_uprobe_init() reads the file's name from the memory of whoever inherits the event:
+            // fork and clone fail there with EFAULT.
+            Target::Thread { .. } if alone => {
+                return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+            }
             Target::Thread { tid, children } => {
                 builder
                     .observe_pid(tid.cast_signed())
