@@ -16,7 +16,7 @@ use perf_event::events::{Hardware, Software, Tracepoint};
 use perf_event::{Builder, Clock, Counter, ReadFormat, SampleFlag, Sampler};
 use perf_event_open_sys::ioctls;
 
-use super::breakpoint::Breakpoint;
+use super::wanted::Wanted;
 use crate::decode::{ClockKind, Reading, decode_group};
 
 /// A period no hit count reaches: the event counts and never samples.
@@ -193,55 +193,6 @@ impl GroupReader {
                 Err(error) => return Err(error),
             }
         }
-    }
-}
-
-/// The event to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    pub what: What,
-    pub filter: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// By its id in tracefs.
-    Tracepoint(u64),
-    /// A breakpoint in a file of user space.
-    User {
-        file: String,
-        offset: u64,
-        returns: bool,
-    },
-    /// A breakpoint in the kernel.
-    Kernel {
-        function: String,
-        offset: u64,
-        returns: bool,
-    },
-}
-
-impl What {
-    /// Breakpoints belong to PMUs of their own and cannot join a tracepoint's group (see the top of
-    /// this file).
-    fn joins_group(&self) -> bool {
-        matches!(self, What::Tracepoint(_))
-    }
-
-    fn builder(&self) -> io::Result<Builder<'static>> {
-        Ok(match self {
-            What::Tracepoint(id) => Builder::new(Tracepoint::with_id(*id)),
-            What::User {
-                file,
-                offset,
-                returns,
-            } => Builder::new(Breakpoint::new("uprobe", file, *offset, *returns)?),
-            What::Kernel {
-                function,
-                offset,
-                returns,
-            } => Builder::new(Breakpoint::new("kprobe", function, *offset, *returns)?),
-        })
     }
 }
 

@@ -41,8 +41,7 @@ use crate::decode::{
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Leader, Own, PerfEvent, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format,
-    wall_ns,
+    Leader, Own, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
