@@ -53,6 +53,12 @@ pub enum Command {
     /// Samples this host and writes where its CPUs spent their time, or the stacks of one
     /// function's hits; or reads them from a snapshot. Exit code 1 when there is no such stack.
     Export(Box<Export>),
+    /// List what can be observed here, by the names that -e takes
+    ///
+    /// Functions with what else they are called, all tracepoints of this kernel, and with
+    /// `uprobe:FILE:PATTERN` the functions of a program or library. A pattern that leaves one
+    /// tracepoint shows its fields. Exit code 1 when nothing matches.
+    List(List),
     /// Print the completion script of a shell
     Completions {
         #[arg(value_enum)]
@@ -67,6 +73,18 @@ pub struct Doctor {
     /// How to print the answer
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
     pub format: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct List {
+    /// Part of a name, or with * and ? the whole of it
+    #[arg(value_name = "PATTERN", value_parser = word)]
+    pub pattern: Option<String>,
+
+    /// The files that these processes see
+    #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub pids: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -211,8 +229,9 @@ pub struct What {
     #[arg(short = 'i', long = "device", value_name = "DEV", value_parser = word)]
     pub device: Option<String>,
 
-    /// Count this function or tracepoint exactly, e.g. napi_gro_receive or
-    /// net:net_dev_xmit; a filter has no commas. May be given again
+    /// Count this exactly: a function (napi_gro_receive), a tracepoint (net:net_dev_xmit), one
+    /// behind a filter ('net:net_dev_queue:len>1000'; without commas), a breakpoint
+    /// (uprobe:libssl.so.3:SSL_write, uretprobe:…, kprobe:…); see netop list. May be given again
     #[arg(short = 'e', long = "event", value_name = "EVENT,…", value_delimiter = ',', value_parser = word)]
     pub events: Vec<String>,
 

@@ -36,7 +36,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Typed → possible: it asks the host (sys) and fills in the engine's settings and registry.
     (
         "plan",
-        &["cli", "error", "decode", "model", "sys", "probe", "engine"],
+        &[
+            "cli", "error", "decode", "model", "sys", "probe", "symbol", "engine",
+        ],
     ),
     ("error", &[]),
     // Declares the rooms, imports none.

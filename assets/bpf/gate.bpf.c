@@ -1,7 +1,7 @@
 // netop's gate: counts hits of the network stack's tracepoints per CPU, device and process, and
 // lets one in `period` through to the CPU's perf ring as a sample. One program per tracepoint.
 //
-// Exact without atomics: the kernel never runs a program within itself on one CPU, it counts such
+// Exact without atomics, but for breakpoints: the kernel never runs a program within itself on one CPU, it counts such
 // runs as misses instead (bpf_prog_info.recursion_misses), and netop adds those. A slot and a
 // device's cell belong to one program and one CPU.
 //
@@ -26,7 +26,8 @@ enum event {
 	TCP_RETRANSMIT_SKB,
 	NET_RX_ACTION,
 	NET_TX_ACTION,
-	EVENTS = 16,
+	BREAKPOINTS = 16, // and those behind: breakpoints of one's own
+	EVENTS = 32,
 };
 
 enum flags {
@@ -414,6 +415,46 @@ SEC("tp_btf/softirq_entry") int netop_tx_action(u64 *ctx)
 {
 	struct seen seen = {NET_TX_ACTION};
 	return (u32)ctx[0] == NET_TX_SOFTIRQ ? pass(ctx, &seen) : 0;
+}
+
+// All breakpoints in user space share a program, and the cookie of the attachment says which it
+// is. A process may be preempted in it, by another that comes here: sums are atomic.
+INLINE int strike(void *ctx)
+{
+	u32 cpu = processor_id(), event = BREAKPOINTS + (attach_cookie(ctx) & (EVENTS - BREAKPOINTS - 1));
+	struct cpu *mine = map_lookup(&cpus, &cpu);
+	if (!mine)
+		return 0;
+	struct seen seen = {event};
+	struct slot *slot = &mine->slots[event];
+	u32 flags = slot->flags;
+	__sync_fetch_and_add(&slot->hits, 1);
+	if (flags & (BY_PROCESS | SOME_PIDS | SAMPLE_PIDS)) {
+		struct process key = {.tgid = current_pid_tgid() >> 32, .event = event};
+		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || map_lookup(&pids, &key.tgid);
+		if (flags & BY_PROCESS && (listed || !(flags & SOME_PIDS))) {
+			struct work none = {};
+			map_update(&processes, &key, &none, NOEXIST);
+			struct work *work = map_lookup(&processes, &key);
+			__sync_fetch_and_add(work ? &work->hits : &slot->overflow, 1);
+		}
+		if (flags & SAMPLE_PIDS && !listed)
+			return 0;
+	}
+	u32 period = slot->period;
+	if (period && slot->left && __sync_fetch_and_add(&slot->since, 1) + 1 >= period)
+		sample(ctx, slot, &seen);
+	return 0;
+}
+
+SEC("uprobe") int netop_call(void *ctx)
+{
+	return strike(ctx);
+}
+
+SEC("uretprobe") int netop_return(void *ctx)
+{
+	return strike(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -25,6 +25,7 @@ static long (*map_update)(void *map, const void *key, const void *value, u64 fla
 static u32 (*processor_id)(void) = (void *)8;
 static u64 (*current_pid_tgid)(void) = (void *)14;
 static long (*perf_event_output)(void *ctx, void *map, u64 flags, void *data, u64 size) = (void *)25;
+static u64 (*attach_cookie)(void *ctx) = (void *)174;
 static long (*probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

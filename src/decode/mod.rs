@@ -19,7 +19,9 @@ pub use sample::{
     RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_gated, decode_lost, decode_sample,
     lost_event,
 };
-pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
+pub use session::{
+    ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Place, Session, SourceKind,
+};
 pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,

@@ -35,6 +35,8 @@ pub struct Costs {
     pub perf_ns: u32,
     /// Counted by the gate.
     pub gate_ns: u32,
+    /// A breakpoint of one's own, in user space or in the kernel.
+    pub probe_ns: u32,
     /// Recorded with its call chain, beyond being counted.
     pub sample_ns: u32,
     /// Measured here.
@@ -58,6 +60,8 @@ impl Default for Costs {
         Costs {
             perf_ns: 200,
             gate_ns: 70,
+            // 6.18 on an AMD EPYC, an exception and back: 1.2–1.9 µs.
+            probe_ns: 1500,
             sample_ns: 4700,
             measured: false,
         }
@@ -92,14 +96,39 @@ pub enum SourceKind {
 /// What somebody wants to observe, before anyone knows whether this kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSpec {
+    /// Of a tracepoint its system; else `uprobe`, `uretprobe`, `kprobe` or `kretprobe`.
     pub group: String,
     pub name: String,
+    #[serde(default)]
+    pub place: Place,
     /// In-kernel filter; the exact counts are counts behind it.
     pub filter: Option<String>,
     /// Fields to decode, at most [`FIELDS`]; `Sample::values` has them in this order.
     pub fields: Vec<String>,
     /// The field that holds the device name, when the event has one (`-i DEV` filters on it).
     pub device_field: Option<String>,
+}
+
+/// What the hits of an event are hits of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Place {
+    /// A tracepoint, found in tracefs by its name.
+    #[default]
+    Tracepoint,
+    /// An instruction of a program or a library, or the return of the function that begins there.
+    User {
+        /// As the kernel is to open it: may lead through /proc/PID/root.
+        file: String,
+        /// Of the instruction in the file, bytes.
+        offset: u64,
+        returns: bool,
+    },
+    /// A function of the kernel or of a module, or its return.
+    Kernel {
+        function: String,
+        offset: u64,
+        returns: bool,
+    },
 }
 
 /// An event of this source.
@@ -122,6 +151,15 @@ impl EventSpec {
     /// `group:name`, as perf and the user write it.
     pub fn full_name(&self) -> String {
         format!("{}:{}", self.group, self.name)
+    }
+}
+
+impl Session {
+    /// The events that are breakpoints of one's own.
+    pub fn probes(&self) -> Vec<EventId> {
+        let probed = |(_, event): &(u16, &Event)| event.spec.place != Place::Tracepoint;
+        let numbered = (0..).zip(&self.events).filter(probed);
+        numbered.map(|(index, _)| EventId(index)).collect()
     }
 }
 

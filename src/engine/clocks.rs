@@ -19,7 +19,7 @@ const CLOCK_KEEPS: f64 = 0.02;
 impl Governor {
     /// CPU samples per second: at most half of a small budget, and the fewest when it is short;
     /// below [`FEWEST_HZ`] they say nothing.
-    pub(super) fn clock_hz(&self, want: &Want, prices: &Prices) -> (u32, u32) {
+    pub(super) fn clock_hz(&self, want: &Want, prices: &Prices<'_>) -> (u32, u32) {
         if self.nothing_opened(want).is_some() {
             return (0, 0);
         }
@@ -44,7 +44,7 @@ impl Governor {
         want: &Want,
         session: &Session,
         registry: &Registry,
-        prices: &Prices,
+        prices: &Prices<'_>,
     ) -> Option<Vec<f64>> {
         let known = |event: &EventId| session.events.get(event.0 as usize);
         let usable = |event: &EventId| known(event).is_some_and(|e| e.missing.is_none());

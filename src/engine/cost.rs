@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::decode::{Costs, Counts};
+use crate::decode::{Costs, Counts, EventId};
 
 /// A sample without a stack costs this share of one with (about 0.9 us).
 pub const LIGHT_SAMPLE: f64 = 0.2;
@@ -19,30 +19,40 @@ pub const BY_PROCESS_NS: f64 = 60.0;
 
 /// What a hit and a sample cost here, ns.
 #[derive(Debug, Clone, Copy)]
-pub struct Prices {
+pub struct Prices<'a> {
     pub costs: Costs,
+    /// Breakpoints, each of whose hits is an exception.
+    pub probes: &'a [EventId],
     /// There is a PID filter.
     pub pids: bool,
 }
 
-impl Prices {
+impl Prices<'_> {
+    /// Counted once.
+    fn once(&self, event: EventId, gate: bool) -> f64 {
+        if self.probes.contains(&event) {
+            return f64::from(self.costs.probe_ns);
+        }
+        self.costs.hit_ns(gate)
+    }
+
     /// Of an event that is counted on every CPU, and for the processes of the filter.
-    pub fn hit(&self, gate: bool) -> f64 {
+    pub fn hit(&self, event: EventId, gate: bool) -> f64 {
         let times = match (self.pids, gate) {
             (false, _) => 1.0,
             (true, true) => GATE_PIDS,
             (true, false) => PERF_PIDS,
         };
-        times * self.costs.hit_ns(gate)
+        times * self.once(event, gate)
     }
 
     /// Between the windows of an event that is counted a part of the time: the gate is taken from
     /// its tracepoint, a perf event that is disabled stays there.
-    pub fn idle(&self, gate: bool) -> f64 {
+    pub fn idle(&self, event: EventId, gate: bool) -> f64 {
         if gate {
             0.0
         } else {
-            DISABLED * self.hit(false)
+            DISABLED * self.hit(event, false)
         }
     }
 
@@ -53,7 +63,7 @@ impl Prices {
 
 /// What an interval is priced by.
 pub struct Spent<'a> {
-    pub prices: Prices,
+    pub prices: Prices<'a>,
     pub counts: &'a [Counts],
     /// Samples per second of each CPU, in units of one with a stack.
     pub samples_per_s: &'a FxHashMap<u32, f64>,
@@ -92,13 +102,14 @@ impl Cost {
             let more = if spent.by_process { BY_PROCESS_NS } else { 0.0 };
             match (count.cpu, count.gate) {
                 (Some(cpu), true) => {
-                    *ns.entry(cpu).or_default() += rate * (spent.prices.hit(true) + more);
+                    *ns.entry(cpu).or_default() +=
+                        rate * (spent.prices.hit(count.event, true) + more);
                 }
                 (Some(cpu), false) => {
-                    *ns.entry(cpu).or_default() += rate * spent.prices.costs.hit_ns(false)
-                        + between * spent.prices.idle(false);
+                    *ns.entry(cpu).or_default() += rate * spent.prices.once(count.event, false)
+                        + between * spent.prices.idle(count.event, false);
                 }
-                (None, false) => anywhere += rate * spent.prices.costs.hit_ns(false),
+                (None, false) => anywhere += rate * spent.prices.once(count.event, false),
                 // Part of the hits of the CPUs.
                 (None, true) => {}
             }

@@ -146,7 +146,9 @@ impl Governor {
         let mut reasons = vec![None; registry.rows.len()];
         let wanted = self.wanted(want, registry, session, free, &mut reasons);
         let missing = reasons.iter().flatten().count();
+        let probes = session.probes();
         let prices = Prices {
+            probes: &probes,
             costs: session.costs,
             pids: !want.pids.is_empty(),
         };

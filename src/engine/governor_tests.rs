@@ -59,6 +59,7 @@ pub fn spent<'a>(
 ) -> Spent<'a> {
     Spent {
         prices: Prices {
+            probes: &[],
             costs: Costs::default(),
             pids: false,
         },

@@ -29,8 +29,10 @@ impl Engine {
             .map(|(cpu, n)| (cpu, n / seconds))
             .collect();
         let session = self.source.session();
+        let probes = session.probes();
         let spent = Spent {
             prices: Prices {
+                probes: &probes,
                 costs: session.costs,
                 pids: !self.want.pids.is_empty(),
             },

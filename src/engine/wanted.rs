@@ -7,7 +7,7 @@ use super::cost::Prices;
 use super::governor::{Counting, FreeNow, Governor};
 use super::ladder::Rung;
 use super::registry::{Observer, Registry};
-use crate::decode::{EventId, Session};
+use crate::decode::{EventId, Place, Session};
 use crate::model::Want;
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
@@ -74,7 +74,7 @@ impl Governor {
         wanted: &Wanted,
         registry: &Registry,
         session: &Session,
-        prices: &Prices,
+        prices: &Prices<'_>,
     ) -> Rung {
         let cpus = || session.host.cpus.iter();
         let sum = |of: &dyn Fn(EventId, bool, u32) -> f64| {
@@ -91,8 +91,10 @@ impl Governor {
             row: wanted.row,
             asked: wanted.asked,
             priority: registry.rows[wanted.row].probe.priority(),
-            hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(gate)),
-            idle: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.idle(gate)),
+            hits: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.hit(event, gate)),
+            idle: sum(&|event, gate, cpu| {
+                self.forecast.rate(event, cpu) * prices.idle(event, gate)
+            }),
             switching: wanted.events.iter().filter(|(_, gate)| *gate).count() as f64 * SWITCHING_NS,
             stacks: sum(&|event, _, cpu| {
                 self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()
@@ -134,6 +136,11 @@ impl Governor {
             let gate = may_gate && known.gate;
             match &known.missing {
                 Some(reason) => missing = Some(reason.clone()),
+                // What inherits a breakpoint reads its file's name from its own memory: starting a
+                // thread fails there (seen on 6.18: EFAULT).
+                None if !gate && !want.pids.is_empty() && known.spec.place != Place::Tracepoint => {
+                    return Err("perf events cannot follow one process through a breakpoint, BPF programs can: --counting auto, without --children".to_owned());
+                }
                 None if needs_gate && !gate => {
                     let why = if may_gate {
                         "no BPF program counts it here"

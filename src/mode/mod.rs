@@ -4,6 +4,7 @@ mod batch;
 mod completions;
 mod doctor;
 mod export;
+mod list;
 mod live;
 mod man;
 mod names;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Export(typed)) => export::run(typed),
+        Some(Command::List(typed)) => list::run(typed.pattern.as_deref(), &typed.pids),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }

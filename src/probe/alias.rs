@@ -158,6 +158,12 @@ pub fn resolve(said: &str) -> Resolved {
     }
 }
 
+/// What else a function of netop may be called.
+pub fn also_called(function: &str) -> Vec<&'static str> {
+    let aliases = ALIASES.iter().filter(|alias| alias.function == function);
+    aliases.flat_map(|alias| alias.said).copied().collect()
+}
+
 /// The names of `known` that are most like `said`, best first, at most `count`.
 pub fn nearest<'a>(
     said: &str,

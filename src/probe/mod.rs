@@ -3,6 +3,8 @@
 //! Knows no source and no screen.
 
 mod alias;
+mod breakpoint;
+mod filter;
 mod gro;
 mod napi;
 mod rx;
@@ -14,10 +16,12 @@ mod tcp;
 mod tracepoint;
 mod tx;
 
-use crate::decode::{Batch, EventSpec, Sample};
+use crate::decode::{Batch, EventSpec, Place, Sample};
 use crate::model::Direction;
 
-pub use alias::{Resolved, nearest, resolve};
+pub use alias::{Resolved, also_called, nearest, resolve};
+pub use breakpoint::{Kind, Spot, Typed, typed};
+pub use filter::filter;
 pub use since::since;
 pub use softirq::softirq_times;
 pub use tracepoint::Added;
@@ -158,6 +162,7 @@ fn event(group: &str, name: &str, fields: &[&str], device_field: Option<&str>) -
     EventSpec {
         group: group.to_owned(),
         name: name.to_owned(),
+        place: Place::Tracepoint,
         filter: None,
         fields: fields.iter().map(|&f| f.to_owned()).collect(),
         device_field: device_field.map(str::to_owned),

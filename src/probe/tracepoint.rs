@@ -1,7 +1,8 @@
-//! Any tracepoint of this kernel as a row of its own: `-e group:name`.
+//! What `-e` adds as a row of its own: any tracepoint of this kernel, behind a filter or not, and
+//! breakpoints.
 
 use super::{Fields, Probe, What, event};
-use crate::decode::{EventSpec, Format};
+use crate::decode::{EventSpec, Format, Place};
 
 /// An added event; its fields are chosen from its format: a device's name and a length.
 pub struct Added {
@@ -26,6 +27,35 @@ impl Added {
             spec: event(group, name, &fields, device),
             device: device.map(|_| 0),
             length: length.then(|| fields.len() - 1),
+        }
+    }
+}
+
+impl Added {
+    /// Only hits behind a filter: `typed` as the row is named, `kernel` as the kernel takes it.
+    #[must_use]
+    pub fn behind(mut self, typed: &str, kernel: String) -> Self {
+        self.name = format!("{}:{typed}", self.name);
+        self.doc = format!(
+            "One hit of the tracepoint {} where {kernel}.",
+            self.spec.full_name()
+        );
+        self.spec.filter = Some(kernel);
+        self
+    }
+
+    /// A breakpoint of one's own; `name` as it was typed.
+    pub fn breakpoint(name: &str, place: Place, doc: String) -> Self {
+        let (group, rest) = name.split_once(':').unwrap_or(("uprobe", name));
+        Added {
+            name: name.to_owned(),
+            doc,
+            spec: EventSpec {
+                place,
+                ..event(group, rest, &[], None)
+            },
+            device: None,
+            length: None,
         }
     }
 }

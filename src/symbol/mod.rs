@@ -4,11 +4,13 @@
 mod debug_file;
 mod elf;
 mod elf_thread;
+mod entry;
 mod files;
 mod fuel;
 mod function_table;
 mod kallsyms;
 mod kernel;
+mod library;
 mod mapped_file;
 mod maps;
 mod perf_map;
@@ -30,6 +32,8 @@ use kernel::KernelNames;
 use user::UserNames;
 
 pub use elf_thread::NAME as ELF_THREAD;
+pub use entry::{names as functions_of, of_address, of_function};
+pub use library::find as find_library;
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.

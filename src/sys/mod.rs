@@ -18,6 +18,7 @@ mod signal;
 mod tracefs;
 mod tty;
 mod wake;
+mod wanted;
 
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
@@ -27,7 +28,7 @@ pub use linger::{exit_now, linger};
 pub use netns::in_netns;
 pub use own::{Own, give_back_memory, own_tid};
 pub use perf::{
-    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Wanted, readings_count_loss,
+    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss,
     settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
@@ -35,3 +36,4 @@ pub use signal::{Signals, stop_self};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};
 pub use wake::{WakeFd, wait_readable};
+pub use wanted::{Wanted, What};

@@ -16,6 +16,7 @@ use perf_event::events::{Hardware, Software, Tracepoint};
 use perf_event::{Builder, Clock, Counter, ReadFormat, SampleFlag, Sampler};
 use perf_event_open_sys::ioctls;
 
+use super::wanted::Wanted;
 use crate::decode::{ClockKind, Reading, decode_group};
 
 /// A period no hit count reaches: the event counts and never samples.
@@ -139,13 +140,7 @@ impl Ring {
 
     /// A second handle on the leader, for whoever reads the counts.
     pub fn reader(&self) -> io::Result<GroupReader> {
-        // SAFETY: the leader's descriptor is open as long as `self` is borrowed.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.leader.as_raw_fd()) };
-        Ok(GroupReader {
-            leader: File::from(fd.try_clone_to_owned()?),
-            buffer: vec![0; 1024],
-            with_lost: LOST_FORMAT.load(Ordering::Relaxed),
-        })
+        GroupReader::of(self.leader.as_raw_fd())
     }
 
     /// Hands every record of the ring, (type, body without header), to `take`.
@@ -170,6 +165,16 @@ pub struct GroupReader {
 }
 
 impl GroupReader {
+    fn of(leader: RawFd) -> io::Result<GroupReader> {
+        // SAFETY: the caller has borrowed the event that the descriptor belongs to.
+        let fd = unsafe { BorrowedFd::borrow_raw(leader) };
+        Ok(GroupReader {
+            leader: File::from(fd.try_clone_to_owned()?),
+            buffer: vec![0; 1024],
+            with_lost: LOST_FORMAT.load(Ordering::Relaxed),
+        })
+    }
+
     pub fn read(&mut self, out: &mut Vec<Reading>) -> io::Result<()> {
         loop {
             match self.leader.read(&mut self.buffer) {
@@ -189,14 +194,6 @@ impl GroupReader {
             }
         }
     }
-}
-
-/// The tracepoint to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The tracepoint's id in tracefs.
-    pub tracepoint: u64,
-    pub filter: Option<String>,
 }
 
 /// Where to count it.
@@ -219,9 +216,11 @@ pub fn events_were_opened() -> bool {
     OPENED.load(Ordering::Relaxed)
 }
 
-/// An open tracepoint.
+/// An open event.
 pub struct PerfEvent {
     counter: Counter,
+    /// It leads a group of its own, which nobody else reads.
+    alone: bool,
 }
 
 impl PerfEvent {
@@ -239,7 +238,8 @@ impl PerfEvent {
 
     /// Opens and starts it.
     pub fn open(wanted: &Wanted, target: Target<'_>) -> io::Result<PerfEvent> {
-        let mut builder = Builder::new(Tracepoint::with_id(wanted.tracepoint));
+        let mut builder = wanted.what.builder()?;
+        let alone = !wanted.what.joins_group();
         let (mut counter, output) = match target {
             Target::Cpu {
                 ring,
@@ -251,10 +251,18 @@ impl PerfEvent {
                     .exclude_callchain_kernel(!stacks)
                     .exclude_callchain_user(!stacks);
                 let output = ring.leader.as_raw_fd();
-                let counter = builder
-                    .sample_period(period)
-                    .build_with_group(ring.leader.as_counter_mut())?;
+                builder.sample_period(period);
+                let counter = if alone {
+                    builder.build()?
+                } else {
+                    builder.build_with_group(ring.leader.as_counter_mut())?
+                };
                 (counter, Some(output))
+            }
+            // perf_uprobe_init() reads the file's name from the memory of whoever inherits the event:
+            // fork and clone fail there with EFAULT.
+            Target::Thread { .. } if alone => {
+                return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
             }
             Target::Thread { tid, children } => {
                 builder
@@ -278,7 +286,13 @@ impl PerfEvent {
             check(unsafe { ioctls::SET_FILTER(fd, filter.as_ptr().cast_mut()) })?;
         }
         counter.enable()?;
-        Ok(PerfEvent { counter })
+        Ok(PerfEvent { counter, alone })
+    }
+
+    /// Reads the count of an event that is in nobody's group; `None`: its ring's reader does.
+    pub fn reader(&self) -> Option<io::Result<GroupReader>> {
+        self.alone
+            .then(|| GroupReader::of(self.counter.as_raw_fd()))
     }
 
     /// Samples CPU time into the ring, `hz` times a second: cycles, or else the timer. In a group
@@ -302,7 +316,8 @@ impl PerfEvent {
         };
         write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
         counter.enable()?;
-        Ok((PerfEvent { counter }, kind))
+        let alone = true;
+        Ok((PerfEvent { counter, alone }, kind))
     }
 
     /// The event that BPF programs on the ring's CPU write their samples to. In a group of its own
@@ -313,7 +328,8 @@ impl PerfEvent {
         let mut counter = builder.sample_period(1).build()?;
         write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
         counter.enable()?;
-        Ok(PerfEvent { counter })
+        let alone = true;
+        Ok(PerfEvent { counter, alone })
     }
 
     /// The id that this event's samples and group readings carry.

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
 use netop::decode::Format;
-use netop::sys::{Gate, PerfEvent, Program, Switches, Target, Tracefs, Wanted, own_tid};
+use netop::sys::{Gate, PerfEvent, Program, Switches, Target, Tracefs, Wanted, What, own_tid};
 
 static OBJECT: &[u8] = include_bytes!("../../assets/bpf/gate.bpf.o");
 
@@ -75,7 +75,7 @@ fn row(
     ];
     let format = tracefs.format(group, name).expect("an event");
     let wanted = Wanted {
-        tracepoint: Format::parse(&format).expect("a format").id,
+        what: What::Tracepoint(Format::parse(&format).expect("a format").id),
         filter: None,
     };
     let target = || Target::Thread {

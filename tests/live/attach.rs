@@ -6,10 +6,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use ::netop::decode::{Attach, Demand, EventId, EventSpec, Format};
+use ::netop::decode::{Attach, Demand, EventId, EventSpec, Format, Place};
 use ::netop::source::live::{Live, Options};
 use ::netop::source::{Source, Step};
-use ::netop::sys::{Leader, PerfEvent, Ring, Target, Tracefs, Wanted, settle_read_format};
+use ::netop::sys::{Leader, PerfEvent, Ring, Target, Tracefs, Wanted, What, settle_read_format};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::net::{B, Net, Traffic, may_run};
@@ -35,7 +35,7 @@ fn one_read_gives_the_counts_of_all_events_of_a_cpu() {
         .map(|(group, name)| {
             let text = tracefs.format(group, name).expect("a format");
             let wanted = Wanted {
-                tracepoint: Format::parse(&text).expect("parses").id,
+                what: What::Tracepoint(Format::parse(&text).expect("parses").id),
                 filter: None,
             };
             PerfEvent::open(
@@ -85,6 +85,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
     let spec = EventSpec {
         group: "net".into(),
         name: "net_dev_queue".into(),
+        place: Place::Tracepoint,
         filter: None,
         fields: vec!["name".into(), "len".into()],
         device_field: Some("name".into()),

@@ -2,6 +2,7 @@
 //! why when it skips, and fails instead when NETOP_REQUIRE_LIVE is set.
 
 mod attach;
+mod breakpoints;
 #[path = "../net/buffer.rs"]
 mod buffer;
 mod counts;

@@ -8,7 +8,7 @@ use crate::decode::Format;
 use crate::probe::{Free, PROBES, Probe, since};
 use crate::source::live::RING_BYTES;
 use crate::sys::{
-    Leader, NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, settle_read_format,
+    Leader, NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, What, settle_read_format,
 };
 
 /// The rows of the path with what this kernel has of their events.
@@ -55,7 +55,7 @@ pub fn rings(tracefs: &Tracefs, cpus: &[u32]) -> Option<Rings> {
     let leader = tracefs.quiet().ok()?;
     let text = tracefs.format("irq", "softirq_entry").ok()?;
     let wanted = Wanted {
-        tracepoint: Format::parse(&text).ok()?.id,
+        what: What::Tracepoint(Format::parse(&text).ok()?.id),
         filter: Some("vec == 3".to_owned()),
     };
     settle_read_format();

@@ -2,6 +2,7 @@
 
 use super::load::Flow;
 use super::*;
+use crate::decode::Place;
 
 mod clock;
 mod samples;
@@ -32,6 +33,7 @@ fn specs() -> Vec<EventSpec> {
         EventSpec {
             group: group.to_owned(),
             name: name.to_owned(),
+            place: Place::Tracepoint,
             filter: (!filter.is_empty()).then(|| filter.to_owned()),
             fields: fields.iter().map(|&f| f.to_owned()).collect(),
             device_field: device.map(|&f| f.to_owned()),

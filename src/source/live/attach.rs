@@ -161,7 +161,13 @@ impl Live {
 
     pub(super) fn take_answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Attached { cpu, event, id, at } => {
+            Answer::Attached {
+                cpu,
+                event,
+                id,
+                at,
+                reader,
+            } => {
                 self.pending = self.pending.saturating_sub(1);
                 let wanted = self
                     .demand
@@ -171,7 +177,7 @@ impl Live {
                 if let (true, Some(station)) =
                     (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu))
                 {
-                    station.attached(event, id, at);
+                    station.attached(event, id, at, reader);
                 }
             }
             Answer::Refused { cpu, event, error } => {

@@ -4,13 +4,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::decode::{Event, EventId, EventSpec, Format, Layout};
-use crate::sys::{Tracefs, Wanted};
+use crate::decode::{Event, EventId, EventSpec, Format, Layout, Place};
+use crate::sys::{Tracefs, Wanted, What};
 
 /// What is needed to open an event.
 #[derive(Debug, Clone)]
 struct Bound {
-    tracepoint: u64,
+    what: What,
     layout: Layout,
 }
 
@@ -27,12 +27,15 @@ impl Catalog {
             bound: Vec::new(),
         };
         for spec in specs {
-            let found = tracefs
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|tracefs| bind(tracefs, &spec));
+            let found = match probed(&spec.place) {
+                Some(what) => Ok((what, Vec::new(), None)),
+                None => tracefs
+                    .as_ref()
+                    .map_err(Clone::clone)
+                    .and_then(|tracefs| bind(tracefs, &spec)),
+            };
             let (bound, missing, symbols, format) = match found {
-                Ok((bound, symbols, format)) => (Some(bound), None, symbols, Some(format)),
+                Ok((bound, symbols, format)) => (Some(bound), None, symbols, format),
                 Err(reason) => (None, Some(reason), Vec::new(), None),
             };
             catalog.bound.push(bound);
@@ -59,7 +62,7 @@ impl Catalog {
         };
         Some((
             Wanted {
-                tracepoint: bound.tracepoint,
+                what: bound.what.clone(),
                 filter,
             },
             bound.layout,
@@ -102,18 +105,47 @@ impl Catalog {
 
 type Symbols = Vec<(String, u64, String)>;
 
-fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<(Bound, Symbols, Arc<str>), String> {
+/// A breakpoint of one's own needs no looking up; its samples have no fields.
+fn probed(place: &Place) -> Option<Bound> {
+    let what = match place.clone() {
+        Place::Tracepoint => return None,
+        Place::User {
+            file,
+            offset,
+            returns,
+        } => What::User {
+            file,
+            offset,
+            returns,
+        },
+        Place::Kernel {
+            function,
+            offset,
+            returns,
+        } => What::Kernel {
+            function,
+            offset,
+            returns,
+        },
+    };
+    let layout = Layout::default();
+    Some(Bound { what, layout })
+}
+
+type Found = (Bound, Symbols, Option<Arc<str>>);
+
+fn bind(tracefs: &Tracefs, spec: &EventSpec) -> Result<Found, String> {
     let text = tracefs.format(&spec.group, &spec.name)?;
     let format = Format::parse(&text).map_err(|why| format!("{}: {why}", spec.full_name()))?;
     // A field this kernel lacks reads as nothing; the count stays exact without it.
     let (layout, _missing) = format.bind(&spec.fields);
     Ok((
         Bound {
-            tracepoint: format.id,
+            what: What::Tracepoint(format.id),
             layout,
         },
         format.symbols,
-        text.into(),
+        Some(text.into()),
     ))
 }
 
@@ -136,6 +168,7 @@ mod tests {
         EventSpec {
             group: "net".into(),
             name: "x".into(),
+            place: Place::Tracepoint,
             filter: own.map(str::to_owned),
             fields: Vec::new(),
             device_field: device_field.map(str::to_owned),

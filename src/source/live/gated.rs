@@ -5,7 +5,9 @@ use rustc_hash::FxHashMap;
 
 use super::programs::{OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
 use super::windows::{Duty, Windows};
-use crate::decode::{Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Spread};
+use crate::decode::{
+    Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, Spread,
+};
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
 
 /// Ticks after which a process that causes no hits any more makes room for another.
@@ -65,11 +67,19 @@ pub struct Brought {
 impl Gated {
     /// `Err`: one sentence why this host counts without.
     pub fn load(specs: &[EventSpec]) -> Result<Gated, String> {
-        let gate = Gate::load(OBJECT, &PROGRAMS)?;
-        let programs = specs
-            .iter()
-            .map(|spec| observing(spec).filter(|&program| gate.refused[program].is_none()))
-            .collect();
+        let mut gate = Gate::load(OBJECT, &PROGRAMS)?;
+        let mut programs = Vec::new();
+        for spec in specs {
+            programs.push(match &spec.place {
+                Place::Tracepoint => observing(spec).filter(|&p| gate.refused[p].is_none()),
+                Place::User {
+                    file,
+                    offset,
+                    returns,
+                } => gate.add_breakpoint(file, *offset, *returns).ok(),
+                Place::Kernel { .. } => None,
+            });
+        }
         Ok(Gated {
             gate,
             programs,

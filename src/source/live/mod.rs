@@ -10,6 +10,7 @@ mod gating;
 mod outbox;
 mod period;
 mod programs;
+mod replaced;
 mod sampler;
 mod slot;
 mod slow;
@@ -26,9 +27,10 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
+use self::replaced::Replaced;
 use self::sampler::{Answer, Order};
 use self::slow::Slow;
-use self::station::{Lines, Station};
+use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
 use self::windows::{Duty, Windows};
 use super::{Source, Step};
@@ -39,8 +41,7 @@ use crate::decode::{
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Leader, Own, PerfEvent, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format,
-    wall_ns,
+    Leader, Own, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
@@ -88,6 +89,7 @@ pub struct Live {
     slow: Slow,
     own: Own,
     ready: VecDeque<Step>,
+    replaced: Replaced,
     notes: Vec<String>,
     /// Attach orders whose answer is still to come.
     pending: usize,
@@ -128,6 +130,7 @@ impl Live {
         let loading = options
             .gate
             .then(|| std::thread::spawn(move || Gated::load(&specs)));
+        let replaced = Replaced::watch(&options.specs);
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
         let host = identity(&proc);
         let mut live = Live {
@@ -161,6 +164,7 @@ impl Live {
             proc,
             own: Own::new(),
             ready: VecDeque::new(),
+            replaced,
             notes: Vec::new(),
             pending: 0,
             round: 0,
@@ -228,6 +232,8 @@ impl Live {
         } else {
             Vec::new()
         };
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(self.replaced.look(at));
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
@@ -245,7 +251,7 @@ impl Live {
             loss,
             ended,
             children,
-            notes: std::mem::take(&mut self.notes),
+            notes,
         })));
         self.started = Some(at);
         // From due to due, so that lateness does not add up; what was slept through is left out.
@@ -385,14 +391,4 @@ impl Source for Live {
         // A full pool has batches enough.
         let _pool_full = self.recycled.try_send(batch);
     }
-}
-
-/// Events are closed by a thread of their own: each last close waits 31–43 ms for RCU.
-fn start_closer() -> Result<Sender<PerfEvent>, Error> {
-    let (closer, closing) = crossbeam_channel::unbounded::<PerfEvent>();
-    std::thread::Builder::new()
-        .name("closer".to_owned())
-        .spawn(move || closing.into_iter().for_each(drop))
-        .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
-    Ok(closer)
 }

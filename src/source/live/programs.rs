@@ -121,7 +121,10 @@ pub const RECEIVES: usize = 10;
 
 /// The layout of the program's samples.
 pub fn format(program: usize) -> String {
-    let observes = &OBSERVES[program];
+    let Some(observes) = OBSERVES.get(program) else {
+        // A breakpoint's say nothing.
+        return format!("ID: {program}\n");
+    };
     let fields = [
         ("u32", "ifindex", 8, 4, 0),
         ("u32", "netns", 12, 4, 0),

@@ -74,6 +74,8 @@ pub enum Answer {
         event: EventId,
         id: u64,
         at: u64,
+        /// Of an event that is not in the CPU's group.
+        reader: Option<GroupReader>,
     },
     Refused {
         cpu: u32,
@@ -171,8 +173,12 @@ impl Sampler {
                     period: first_period(every, stacks_per_s),
                     stacks: !every,
                 };
-                match PerfEvent::open(&wanted, target) {
-                    Ok(perf) => {
+                let opened = PerfEvent::open(&wanted, target).and_then(|perf| {
+                    let reader = perf.reader().transpose()?;
+                    Ok((perf, reader))
+                });
+                match opened {
+                    Ok((perf, reader)) => {
                         let (id, at) = (perf.id(), monotonic_ns());
                         slots.push(Slot::perf(event, perf, layout, every, stacks_per_s));
                         self.answer(Answer::Attached {
@@ -180,6 +186,7 @@ impl Sampler {
                             event,
                             id,
                             at,
+                            reader,
                         });
                     }
                     Err(error) => self.answer(Answer::Refused {

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::outbox::Outbox;
 use super::sampler::{Answer, Order, Sampler};
 use crate::decode::{Batch, Counts, EventId, Reading};
+use crate::error::Error;
 use crate::sys::{GroupReader, Leader, PerfEvent, Ring, WakeFd};
 
 /// The channels that all samplers share.
@@ -20,9 +21,21 @@ pub struct Lines {
     pub closer: Sender<PerfEvent>,
 }
 
+/// Events are closed by a thread of their own: each last close waits 31–43 ms for RCU.
+pub fn start_closer() -> Result<Sender<PerfEvent>, Error> {
+    let (closer, closing) = crossbeam_channel::unbounded::<PerfEvent>();
+    std::thread::Builder::new()
+        .name("closer".to_owned())
+        .spawn(move || closing.into_iter().for_each(drop))
+        .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
+    Ok(closer)
+}
+
 struct Attached {
     event: EventId,
     id: u64,
+    /// Of an event that is in no group.
+    reader: Option<GroupReader>,
     hits: u64,
     lost: u64,
     since: u64,
@@ -94,11 +107,12 @@ impl Station {
         self.wake.wake();
     }
 
-    pub fn attached(&mut self, event: EventId, id: u64, at: u64) {
+    pub fn attached(&mut self, event: EventId, id: u64, at: u64, reader: Option<GroupReader>) {
         self.attached.retain(|a| a.event != event);
         self.attached.push(Attached {
             event,
             id,
+            reader,
             hits: 0,
             lost: 0,
             since: at,
@@ -116,7 +130,8 @@ impl Station {
         self.order(Order::Detach(event));
     }
 
-    /// One system call: the hits of every event of this CPU since the last call. Returns the
+    /// One system call, and one for each event that is in no group: the hits of every event of
+    /// this CPU since the last call. Returns the
     /// samples that the kernel says it lost in that time.
     pub fn read(&mut self, now: u64, interval_started: u64, out: &mut Vec<Counts>) -> u64 {
         let first = out.len();
@@ -130,6 +145,11 @@ impl Station {
         }
         let mut lost = std::mem::take(&mut self.lost);
         for attached in &mut self.attached {
+            if let Some(reader) = &mut attached.reader {
+                let mut alone = Vec::new();
+                let _cpu_gone = reader.read(&mut alone);
+                self.readings.append(&mut alone);
+            }
             let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else {
                 // The CPU went offline and came back: the kernel has broken up the group.
                 self.dead = true;

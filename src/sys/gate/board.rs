@@ -10,8 +10,8 @@ use super::call;
 use super::memory::Shared;
 use crate::sys::PerfEvent;
 
-/// Programs of the object, at most.
-pub const SLOTS: usize = 16;
+/// Programs of the object and breakpoints, at most (`EVENTS` of gate.bpf.c).
+pub const SLOTS: usize = 32;
 
 /// Of these the first are counted per device, in tables of so many cells.
 const BY_DEVICE: usize = 8;

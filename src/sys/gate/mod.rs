@@ -4,6 +4,7 @@
 mod board;
 mod call;
 mod memory;
+mod struck;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,6 +17,7 @@ use aya::util::nr_cpus;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use self::memory::Shared;
+use self::struck::Struck;
 
 pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
 
@@ -34,6 +36,7 @@ pub struct Gate {
     /// Of the loaded programs, in the order they were asked for.
     names: Vec<&'static str>,
     links: Vec<Option<BtfTracePointLinkId>>,
+    struck: Vec<Struck>,
     /// Why a program could not be loaded.
     pub refused: Vec<Option<String>>,
     pub board: Switchboard,
@@ -83,6 +86,7 @@ impl Gate {
         };
         Ok(Gate {
             ebpf,
+            struck: Vec::new(),
             links: programs.iter().map(|_| None).collect(),
             names,
             refused,
@@ -99,6 +103,9 @@ impl Gate {
     }
 
     pub fn attach(&mut self, program: usize) -> io::Result<()> {
+        if program >= struck::FIRST {
+            return self.attach_breakpoint(program);
+        }
         if self.links[program].is_none() {
             let link = self.program(program)?.attach().map_err(into_io)?;
             self.links[program] = Some(link);
@@ -108,6 +115,9 @@ impl Gate {
 
     /// From here on it is not run any more; what it counted stays.
     pub fn detach(&mut self, program: usize) {
+        if program >= struck::FIRST {
+            return self.detach_breakpoint(program);
+        }
         if let Some(link) = self.links[program].take() {
             // Only a link that is not there cannot be detached.
             let _detached = self.program(program).map(|p| p.detach(link));
@@ -117,6 +127,9 @@ impl Gate {
     /// Runs that the kernel left out because the program was running on that CPU already: they
     /// came in an interrupt. Since Linux 5.12; 0 before.
     pub fn misses(&mut self, program: usize) -> u64 {
+        if program >= struck::FIRST {
+            return 0;
+        }
         let info = self.program(program).ok().and_then(|p| {
             let fd = p.fd().ok()?;
             call::program_info(fd.as_fd()).ok()

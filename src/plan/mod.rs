@@ -1,14 +1,16 @@
 //! What was typed → what is possible here: events resolved by name, permissions, processes.
 
+mod events;
+
 use std::path::Path;
 use std::time::Duration;
 
+use self::events::{Asked, Kernel};
 use crate::cli;
-use crate::decode::Format;
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
-use crate::probe::{Added, PROBES, Resolved, nearest, resolve};
+use crate::probe::{Added, Probe};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
 
 pub struct Plan {
@@ -40,11 +42,13 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
             ));
         }
     }
-    let (want, added, notes) = want(
-        typed,
-        |group, name| tracefs.as_ref().map_err(Clone::clone)?.format(group, name),
-        || tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
-    )?;
+    let kernel = Kernel {
+        format: &|group, name| tracefs.as_ref().map_err(Clone::clone)?.format(group, name),
+        all: &|| tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
+        root: Some(Path::new("/")),
+        pids: &typed.what.pids,
+    };
+    let (want, added, notes) = want(typed, &kernel)?;
     let banner = match &tracefs {
         Err(reason) if counting != Counting::Proc => {
             // Sampling CPU time needs no tracefs.
@@ -76,7 +80,13 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
         cli::Counting::Perf => Counting::Perf,
         cli::Counting::Auto | cli::Counting::Bpf => Counting::Auto,
     };
-    let (want, added, notes) = want(typed, |_, _| Ok("ID: 0\n".to_owned()), Vec::new)?;
+    let kernel = Kernel {
+        format: &|_, _| Ok("ID: 0\n".to_owned()),
+        all: &Vec::new,
+        root: None,
+        pids: &[],
+    };
+    let (want, added, notes) = want(typed, &kernel)?;
     // Nothing costs anything on a machine that is not there.
     let settings = Settings {
         max_overhead_pct: 100.0,
@@ -150,12 +160,8 @@ fn demand_events(tracefs: &Result<Tracefs, String>, why: &str) -> Result<(), Err
 
 type Wanted = (Want, Vec<Added>, Vec<String>);
 
-/// Resolves `-e` names; `format` gives a tracepoint's format text or why there is none.
-fn want(
-    typed: &cli::Live,
-    format: impl Fn(&str, &str) -> Result<String, String>,
-    all: impl Fn() -> Vec<String>,
-) -> Result<Wanted, Error> {
+/// Resolves `-e` names.
+fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
     let mut want = Want {
         interval: typed.interval,
         pids: typed.what.pids.clone(),
@@ -174,20 +180,17 @@ fn want(
     }
     let (mut added, mut notes) = (Vec::new(), Vec::new());
     for said in &typed.what.events {
-        match resolve(said) {
-            Resolved::Function { name, note } => {
+        match events::asked(said, kernel)? {
+            Asked::Function { name, note } => {
                 want.exact.insert(name.to_owned());
                 notes.extend(note.map(str::to_owned));
             }
-            Resolved::Tracepoint { group, name } => {
-                let text = format(&group, &name).map_err(|why| unknown(said, &why, &all()))?;
-                let format = Format::parse(&text)
-                    .map_err(|why| Error::failed(format!("{said}: {why}"), "netop doctor"))?;
-                if want.exact.insert(format!("{group}:{name}")) {
-                    added.push(Added::new(&group, &name, &format));
+            Asked::Added { event, note } => {
+                if want.exact.insert(event.function().to_owned()) {
+                    added.push(*event);
+                    notes.extend(note);
                 }
             }
-            Resolved::Nothing(why) => return Err(unknown(said, &why, &all())),
         }
     }
     Ok((want, added, notes))
@@ -196,17 +199,6 @@ fn want(
 /// JSON has every table, text and CSV have the one that was asked for.
 fn prints_processes(batch: &cli::Batch) -> bool {
     batch.format == "json" || batch.table == "processes"
-}
-
-fn unknown(said: &str, why: &str, all: &[String]) -> Error {
-    let functions = PROBES.iter().map(|probe| probe.function());
-    let close = nearest(said, functions.chain(all.iter().map(String::as_str)), 3);
-    let hint = if close.is_empty() {
-        "netop -e netif_receive_skb".to_owned()
-    } else {
-        format!("netop -e {}", close.join(" or -e "))
-    };
-    Error::unavailable(why, hint)
 }
 
 #[cfg(test)]
@@ -220,14 +212,16 @@ mod tests {
     }
 
     fn resolved(words: &[&str]) -> Result<Wanted, Error> {
-        want(
-            &typed(words),
-            |group, name| match (group, name) {
+        let kernel = Kernel {
+            format: &|group, name| match (group, name) {
                 ("net", "net_dev_xmit") => Ok("ID: 9\n".to_owned()),
                 _ => Err(format!("this kernel has no tracepoint {group}:{name}")),
             },
-            || vec!["net:net_dev_xmit".to_owned(), "net:netif_rx".to_owned()],
-        )
+            all: &|| vec!["net:net_dev_xmit".to_owned(), "net:netif_rx".to_owned()],
+            root: Some(Path::new("/")),
+            pids: &[],
+        };
+        want(&typed(words), &kernel)
     }
 
     #[test]

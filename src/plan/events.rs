@@ -1,0 +1,215 @@
+//! What `-e` names → rows: functions that netop knows, tracepoints with or without a filter,
+//! breakpoints in programs, libraries and the kernel.
+
+use std::path::Path;
+
+use crate::decode::{Format, Place};
+use crate::error::Error;
+use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
+use crate::symbol::{find_library, of_address, of_function};
+
+/// What is known of the kernel and the files of the host.
+pub struct Kernel<'a> {
+    /// A tracepoint's format text, or why there is none.
+    pub format: &'a dyn Fn(&str, &str) -> Result<String, String>,
+    /// All tracepoints, `group:name`.
+    pub all: &'a dyn Fn() -> Vec<String>,
+    /// Where files are; `None`: there is no host.
+    pub root: Option<&'a Path>,
+    /// Whose libraries are meant.
+    pub pids: &'a [u32],
+}
+
+/// What a name stands for.
+pub enum Asked {
+    Function {
+        name: &'static str,
+        note: Option<&'static str>,
+    },
+    Added {
+        event: Box<Added>,
+        note: Option<String>,
+    },
+}
+
+pub fn asked(said: &str, kernel: &Kernel<'_>) -> Result<Asked, Error> {
+    if let Some(breakpoint) = typed(said) {
+        let breakpoint = breakpoint.map_err(|why| Error::usage(why, "netop list"))?;
+        return breakpoint_of(said, &breakpoint, kernel);
+    }
+    if let Some((group, name, condition)) = filtered(said) {
+        return Ok(Asked::Added {
+            event: Box::new(tracepoint(said, (group, name), Some(condition), kernel)?),
+            note: None,
+        });
+    }
+    match resolve(said) {
+        Resolved::Function { name, note } => Ok(Asked::Function { name, note }),
+        Resolved::Tracepoint { group, name } => Ok(Asked::Added {
+            event: Box::new(tracepoint(said, (&group, &name), None, kernel)?),
+            note: None,
+        }),
+        Resolved::Nothing(why) => Err(unknown(said, &why, &(kernel.all)())),
+    }
+}
+
+/// `group:name:filter`
+fn filtered(said: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = said.splitn(3, ':');
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}
+
+fn tracepoint(
+    said: &str,
+    (group, name): (&str, &str),
+    condition: Option<&str>,
+    kernel: &Kernel<'_>,
+) -> Result<Added, Error> {
+    let text = (kernel.format)(group, name).map_err(|why| unknown(said, &why, &(kernel.all)()))?;
+    let format = Format::parse(&text)
+        .map_err(|why| Error::failed(format!("{said}: {why}"), "netop doctor"))?;
+    let event = Added::new(group, name, &format);
+    let Some(condition) = condition else {
+        return Ok(event);
+    };
+    match filter(condition, &format) {
+        Ok(filter) => Ok(event.behind(condition, filter)),
+        Err((at, why)) => {
+            let before = said.len() - condition.len() + at;
+            let column = said[..before].chars().count();
+            // Under the name as the error's line has it.
+            let mark = format!("{}^ {why}", " ".repeat(column));
+            Err(Error::usage(
+                format!("{said}: the filter is wrong here\n  {said}\n  {mark}"),
+                format!("netop list {group}:{name}"),
+            ))
+        }
+    }
+}
+
+fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Asked, Error> {
+    let Some(root) = kernel.root else {
+        return Err(Error::unavailable(
+            "the made-up machine has no programs to put a breakpoint into",
+            "sudo netop",
+        ));
+    };
+    let device = match at.kind {
+        Kind::User => "uprobe",
+        Kind::Kernel => "kprobe",
+    };
+    if !root
+        .join("sys/bus/event_source/devices")
+        .join(device)
+        .exists()
+    {
+        return Err(missing(said, at));
+    }
+    let what = if at.returns { "return from" } else { "call of" };
+    let (place, doc) = match at.kind {
+        Kind::User => user(said, at, root, kernel.pids, what)?,
+        Kind::Kernel => {
+            let Spot::Function(function) = at.spot else {
+                return Err(Error::usage(
+                    format!("{said} names no function"),
+                    "netop list",
+                ));
+            };
+            // The kernel's own way to name a module's function.
+            let function = match at.file {
+                Some(module) => format!("{module}:{function}"),
+                None => function.to_owned(),
+            };
+            let doc = format!("One {what} the kernel's {function}.");
+            let place = Place::Kernel {
+                function,
+                offset: at.offset,
+                returns: at.returns,
+            };
+            (place, doc)
+        }
+    };
+    Ok(Asked::Added {
+        event: Box::new(Added::breakpoint(said, place, doc)),
+        note: Some(format!(
+            "{said}: a breakpoint; each hit costs whoever makes it 1 to 2 µs, whether it is sampled or not"
+        )),
+    })
+}
+
+fn user(
+    said: &str,
+    at: &Typed<'_>,
+    root: &Path,
+    pids: &[u32],
+    what: &str,
+) -> Result<(Place, String), Error> {
+    let name = at.file.unwrap_or_default();
+    let file = find_library(root, name, pids)
+        .map_err(|why| Error::unavailable(format!("{said}: {why}"), "netop list"))?;
+    let (offset, spot) = match at.spot {
+        Spot::Address(address) => {
+            let address = address.saturating_add(at.offset);
+            let offset = of_address(&file, address)
+                .map_err(|why| Error::unavailable(why, format!("netop list uprobe:{name}:")))?;
+            (offset, format!("the code at {address:#x}"))
+        }
+        Spot::Function(function) => {
+            let offset = of_function(&file, function, at.offset).map_err(|(why, names)| {
+                let near = nearest(function, names.iter().map(String::as_str), 3);
+                let hint = match near.as_slice() {
+                    [] => format!("netop list uprobe:{name}:"),
+                    [first, ..] => format!("netop -e uprobe:{name}:{first}"),
+                };
+                Error::unavailable(why, hint)
+            })?;
+            (offset, function.to_owned())
+        }
+    };
+    let doc = format!("One {what} {spot} in {}.", file.display());
+    let place = Place::User {
+        file: file.to_string_lossy().into_owned(),
+        offset,
+        returns: at.returns,
+    };
+    Ok((place, doc))
+}
+
+/// The kernel was built without: what comes nearest.
+fn missing(said: &str, at: &Typed<'_>) -> Error {
+    let Spot::Function(function) = at.spot else {
+        return Error::unavailable(
+            format!("{said}: this kernel has no breakpoints of that kind"),
+            "netop doctor",
+        );
+    };
+    match (at.kind, resolve(function)) {
+        (Kind::Kernel, Resolved::Function { name, .. }) => Error::unavailable(
+            format!(
+                "{said}: this kernel has no kprobes (CONFIG_KPROBE_EVENTS); a tracepoint stands nearby"
+            ),
+            format!("netop -e {name}"),
+        ),
+        (Kind::Kernel, _) => Error::unavailable(
+            format!(
+                "{said}: this kernel has no kprobes (CONFIG_KPROBE_EVENTS), so calls of {function} cannot be counted; the CPU samples show what it costs"
+            ),
+            format!("netop export --to folded | grep {function}"),
+        ),
+        (Kind::User, _) => Error::unavailable(
+            format!("{said}: this kernel has no uprobes (CONFIG_UPROBE_EVENTS)"),
+            "netop doctor",
+        ),
+    }
+}
+
+fn unknown(said: &str, why: &str, all: &[String]) -> Error {
+    let functions = PROBES.iter().map(|probe| probe.function());
+    let close = nearest(said, functions.chain(all.iter().map(String::as_str)), 3);
+    let hint = if close.is_empty() {
+        "netop -e netif_receive_skb".to_owned()
+    } else {
+        format!("netop -e {}", close.join(" or -e "))
+    };
+    Error::unavailable(why, hint)
+}

@@ -1,0 +1,225 @@
+//! Breakpoints in a library that the test compiles (`cc`, which linking netop needs too): exact,
+//! per process, over threads that start later, recursion and other mounts.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::net::{A, B, Net, Traffic, may_run};
+use crate::netop::Netop;
+
+const LIBRARY: &str = "
+__attribute__((noinline)) int answer(int deep)
+{
+    __asm__ volatile(\"\" ::: \"memory\");
+    return deep ? 1 + answer(deep - 1) : 0;
+}
+";
+
+/// Says `ready`; for each line `N` it reads, four threads call `answer(4)` N times each (five
+/// calls a time), and it says `done`.
+const PROGRAM: &str = "
+#include <pthread.h>
+#include <stdio.h>
+int answer(int);
+static int times;
+static void *run(void *unused)
+{
+    for (int i = 0; i < times; i++)
+        answer(4);
+    return unused;
+}
+int main(void)
+{
+    puts(\"ready\");
+    fflush(stdout);
+    while (scanf(\"%d\", &times) == 1) {
+        pthread_t threads[4];
+        int failed = 0;
+        for (int i = 0; i < 4; i++)
+            failed += pthread_create(&threads[i], 0, run, 0) != 0;
+        for (int i = 0; i < 4 - failed; i++)
+            pthread_join(threads[i], 0);
+        puts(failed ? \"failed\" : \"done\");
+        fflush(stdout);
+    }
+    return 0;
+}
+";
+
+const CALLS_A_TIME: u64 = 4 * 5;
+
+fn compiled(dir: &Path) -> (PathBuf, PathBuf) {
+    let (library, program) = (dir.join("libanswer.so.1"), dir.join("asker"));
+    std::fs::write(dir.join("answer.c"), LIBRARY).expect("a file");
+    std::fs::write(dir.join("asker.c"), PROGRAM).expect("a file");
+    let cc = |words: &[&str]| {
+        let mut command = Command::new("cc");
+        command
+            .current_dir(dir)
+            .args(["-O1", "-fno-optimize-sibling-calls"]);
+        let status = command.args(words).status().expect("cc, the C compiler");
+        assert!(status.success(), "cc {words:?}");
+    };
+    cc(&["-shared", "-fPIC", "-o", "libanswer.so.1", "answer.c"]);
+    cc(&["-o", "asker", "asker.c", "./libanswer.so.1", "-lpthread"]);
+    (library, program)
+}
+
+struct Asker {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Asker {
+    fn start(mut command: Command) -> Asker {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut asker = Asker {
+            orders: child.stdin.take().expect("piped"),
+            answers: BufReader::new(child.stdout.take().expect("piped")),
+            child,
+        };
+        assert_eq!(asker.line(), "ready");
+        asker
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("text");
+        line.trim().to_owned()
+    }
+
+    fn ask(&mut self, times: u32) -> String {
+        writeln!(self.orders, "{times}").expect("it reads");
+        self.line()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn asker(dir: &Path, program: &Path) -> Asker {
+    let mut command = Command::new(program);
+    command.current_dir(dir);
+    Asker::start(command)
+}
+
+#[test]
+fn calls_of_a_library_are_exact_over_processes_threads_and_recursion() {
+    let Some(_one) = may_run() else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let (library, program) = compiled(dir.path());
+    let (mut first, mut second) = (asker(dir.path(), &program), asker(dir.path(), &program));
+    let file = library.display();
+    let (call, leave) = (
+        format!("uprobe:{file}:answer"),
+        format!("uretprobe:{file}:answer"),
+    );
+    let mut netop = Netop::watch(&["-e", &format!("{call},{leave}")]);
+    let before = [netop.settle(&call), netop.settle(&leave)];
+    assert_eq!(before, [0, 0]);
+    assert_eq!([first.ask(500), second.ask(300)], ["done", "done"]);
+    let expected = (500 + 300) * CALLS_A_TIME;
+    assert_eq!([netop.settle(&call), netop.settle(&leave)], [expected; 2]);
+}
+
+#[test]
+fn calls_of_one_process_are_its_own_and_it_can_start_threads() {
+    let Some(_one) = may_run() else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, program) = compiled(dir.path());
+    let (mut chosen, mut other) = (asker(dir.path(), &program), asker(dir.path(), &program));
+    let pid = chosen.pid().to_string();
+    // By its name alone, as that process has it.
+    let event = "uprobe:libanswer:answer";
+    for counting in ["auto", "perf"] {
+        let mut netop = Netop::watch(&["-e", event, "-p", &pid, "--counting", counting]);
+        if counting == "perf" {
+            let reason = netop.field(event, "reason").as_str().expect("a reason");
+            assert!(
+                reason.contains("perf events cannot follow one process"),
+                "{reason}"
+            );
+            assert_eq!(chosen.ask(10), "done", "threads start all the same");
+            continue;
+        }
+        if netop.field(event, "source") != "bpf" {
+            eprintln!(
+                "skipped: BPF does not load here: {}",
+                netop.last["health"]["notes"]
+            );
+            return;
+        }
+        let before = netop.settle(event);
+        assert_eq!([chosen.ask(400), other.ask(700)], ["done", "done"]);
+        assert_eq!(netop.settle(event) - before, 400 * CALLS_A_TIME);
+    }
+}
+
+#[test]
+fn a_library_in_another_mount_namespace_is_found_through_its_process() {
+    let Some(_one) = may_run() else { return };
+    let unshare = Command::new("unshare").arg("--version").output();
+    if unshare.is_err() {
+        eprintln!("skipped: unshare (util-linux) is missing");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let hidden = tempfile::tempdir().expect("a directory");
+    compiled(dir.path());
+    // Over there the directory stands in another one's place, which is empty here.
+    let script = format!(
+        "mount --bind {} {} && cd {} && exec ./asker",
+        dir.path().display(),
+        hidden.path().display(),
+        hidden.path().display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+    let mut asker = Asker::start(command);
+    let pid = asker.pid().to_string();
+    let path = hidden.path().join("libanswer.so.1");
+    assert!(!path.exists());
+    let event = format!("uprobe:{}:answer", path.display());
+    let mut netop = Netop::watch(&["-e", &event, "-p", &pid]);
+    if netop.field(&event, "source") != "bpf" {
+        eprintln!("skipped: BPF does not load here");
+        return;
+    }
+    let before = netop.settle(&event);
+    assert_eq!(asker.ask(123), "done");
+    assert_eq!(netop.settle(&event) - before, 123 * CALLS_A_TIME);
+}
+
+#[test]
+fn filters_count_what_they_say_and_the_kernel_refuses_none_that_was_accepted() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let (short, long) = (
+        format!("net:net_dev_queue:len<1000 && name=={}", net.va),
+        format!("net:net_dev_queue:len>=1000 and name == {}", net.va),
+    );
+    let mut netop = Netop::watch(&["-e", &short, "-e", &long]);
+    let before = [netop.settle(&short), netop.settle(&long)];
+    for (datagrams, bytes) in [(300, 64), (200, 1200)] {
+        let order = format!("udp-send {A}:0 {B}:9000 1 {datagrams} {bytes}");
+        let mut traffic = Traffic::start(&net.a, &order);
+        traffic.go();
+        traffic.finish();
+    }
+    let after = [netop.settle(&short), netop.settle(&long)];
+    assert_eq!([after[0] - before[0], after[1] - before[1]], [300, 200]);
+}
