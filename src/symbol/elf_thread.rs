@@ -211,7 +211,7 @@ fn serve<R: Read + Seek, T>(
         }
         let said = gave_up.filter(|_| !said_before).map(Reply::GaveUp);
         said_before |= said.is_some();
-        for answer in answers.into_iter().chain(said) {
+        for answer in said.into_iter().chain(answers) {
             if reply(answer).is_none() {
                 return;
             }

@@ -323,13 +323,13 @@ mod tests {
         let files = files_in(&dir);
         let note = [4_u32, 2, 3].map(u32::to_ne_bytes).concat();
         fs::write(&files.notes, [&note[..], b"GNU\0\x01\x02\0\0"].concat()).expect("file");
-        let text = "1000 T _text\n1100 T f\n9000 t g\t[m]\n";
+        let text = "1000 T _text\n1100 T f\nf0009000 t g\t[m]\n";
         fs::write(&files.kallsyms, text).expect("file");
         let cache = KernelCache::at(dir.path().join("cache")).expect("a user");
         let mut names = KernelNames::start(files.clone(), Some(cache.clone()));
-        assert_eq!(&*settled(&mut names, 0x9000).text, "g [m]");
+        assert_eq!(&*settled(&mut names, 0xf000_9000).text, "g [m]");
         // The same kernel, moved by another boot.
-        let text = "5000 T _text\n5100 T other\nd000 t g\t[m]\n";
+        let text = "5000 T _text\n5100 T other\nf000d000 t g\t[m]\n";
         fs::write(&files.kallsyms, text).expect("file");
         let (found, readings) = bounded(2);
         read_through(&files, &cache, &found);
@@ -338,7 +338,7 @@ mod tests {
             panic!("nothing was kept");
         };
         assert_eq!(table.name(0x5100).as_deref(), Some("f"));
-        assert_eq!(table.name(0xd000), None);
+        assert_eq!(table.name(0xf000_d000), None);
         assert!(matches!(readings.recv(), Ok(Reading::Whole(Ok(_)))));
     }
 
