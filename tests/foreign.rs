@@ -179,7 +179,7 @@ fn compare(names: &mut ForeignNames, places: &Places, samples: &str, kept: bool)
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut longest = Duration::ZERO;
     for line in samples.lines() {
-        if !line.starts_with(|c: char| c == '\t') {
+        if !line.starts_with('\t') {
             pid = line.trim().parse().unwrap_or(pid);
             continue;
         }

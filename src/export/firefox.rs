@@ -107,9 +107,10 @@ impl File {
         let begin = Timestamp::from_nanos_since_reference(0);
         let process = self.profile.add_process(&name, pid, begin);
         let handle = self.profile.add_thread(process, pid, begin, true);
-        let weights = match self.is_time {
-            true => WeightType::TracingMs,
-            false => WeightType::Samples,
+        let weights = if self.is_time {
+            WeightType::TracingMs
+        } else {
+            WeightType::Samples
         };
         self.profile.set_thread_name(handle, &name);
         self.profile.set_thread_samples_weight_type(handle, weights);

@@ -68,6 +68,7 @@ struct Label {
     number: i64,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the format has them")]
 #[derive(Clone, PartialEq, Message)]
 struct Mapping {
     #[prost(uint64, tag = "1")]
@@ -129,9 +130,10 @@ fn message(profile: &Profile) -> Proto {
     let mut tables = Tables::default();
     // The first string is empty: 0 is no string.
     tables.text("");
-    let (kind, unit) = match profile.is_time() {
-        true => ("cpu", "nanoseconds"),
-        false => ("hits", "count"),
+    let (kind, unit) = if profile.is_time() {
+        ("cpu", "nanoseconds")
+    } else {
+        ("hits", "count")
     };
     let sample_type = [("samples", "count"), (kind, unit)].map(|(kind, unit)| ValueType {
         kind: tables.text(kind),
@@ -143,7 +145,7 @@ fn message(profile: &Profile) -> Proto {
     Proto {
         sample_type: sample_type.to_vec(),
         sample,
-        time_nanos: profile.at.saturating_sub((profile.seconds * 1e9) as u64) as i64,
+        time_nanos: signed(profile.at.saturating_sub((profile.seconds * 1e9) as u64)),
         duration_nanos: (profile.seconds * 1e9) as i64,
         comment: comment.to_vec(),
         default_sample_type: tables.text(kind),
@@ -152,6 +154,10 @@ fn message(profile: &Profile) -> Proto {
         function: tables.functions.rows,
         string_table: tables.texts.rows,
     }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Rows that are there once, found by what they are.
@@ -192,7 +198,7 @@ struct Tables {
 impl Tables {
     fn text(&mut self, text: &str) -> i64 {
         let text = clean(text).into_owned();
-        self.texts.place(text.clone(), || text) as i64
+        signed(self.texts.place(text.clone(), || text) as u64)
     }
 
     fn sample(&mut self, profile: &Profile, stack: &Stack) -> Sample {
@@ -220,7 +226,7 @@ impl Tables {
         }
         Sample {
             location_id,
-            value: vec![stack.samples as i64, stack.weight.round() as i64],
+            value: vec![signed(stack.samples), stack.weight.round() as i64],
             label,
         }
     }

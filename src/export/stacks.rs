@@ -74,13 +74,23 @@ pub fn parts(frame: &str) -> (&str, Object<'_>) {
     if let Some((function, file)) = named(" (", ')') {
         return (function, Object::File(file));
     }
+    if let Some(address) = frame.strip_prefix("0x") {
+        // The upper half of the address space is the kernel's.
+        let kernel = u64::from_str_radix(address, 16).is_ok_and(|address| address > u64::MAX / 2);
+        let object = if kernel {
+            Object::Kernel
+        } else {
+            Object::File("[unknown]")
+        };
+        return (frame, object);
+    }
     match named(" [", ']') {
         Some((function, module)) if module != "jit" => (function, Object::Module(module)),
         _ => match frame.rsplit_once("+0x") {
             // Code of a file that nobody has a name for.
             Some((file, _)) if !file.is_empty() => (frame, Object::File(file)),
             _ if frame.starts_with('[') || frame.ends_with(" [jit]") => {
-                (frame, Object::File("anon"))
+                (frame, Object::File("[anon]"))
             }
             _ => (frame, Object::Kernel),
         },

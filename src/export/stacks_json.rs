@@ -12,7 +12,7 @@ use crate::model::{Stack, format_time};
 const SCHEMA: &str = "netop.stacks/1";
 
 #[derive(Serialize)]
-struct Stacks<'a> {
+struct Page<'a> {
     schema: &'static str,
     title: &'a str,
     subtitle: &'a str,
@@ -26,7 +26,7 @@ struct Stacks<'a> {
 
 /// `None`: there is nothing in it.
 pub fn text(profile: &Profile) -> Option<String> {
-    let stacks = Stacks {
+    let page = Page {
         schema: SCHEMA,
         title: &profile.title,
         subtitle: &profile.subtitle,
@@ -35,5 +35,5 @@ pub fn text(profile: &Profile) -> Option<String> {
         stacks: profile.stacks,
         lines: profile.lines,
     };
-    (!profile.stacks.is_empty()).then(|| json::finish(serde_json::to_string_pretty(&stacks)))
+    (!profile.stacks.is_empty()).then(|| json::finish(serde_json::to_string_pretty(&page)))
 }

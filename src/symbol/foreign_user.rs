@@ -163,16 +163,12 @@ impl ForeignUser {
                 self.take(message);
             }
         }
-        match self.known.get(&key) {
-            Some(State::Named(frames)) => {
-                names.extend(frames.iter().cloned());
-                true
-            }
-            _ => {
-                names.push(hex(address));
-                false
-            }
-        }
+        let Some(State::Named(frames)) = self.known.get(&key) else {
+            names.push(hex(address));
+            return false;
+        };
+        names.extend(frames.iter().cloned());
+        true
     }
 
     fn is_named(&self, key: (u32, u64)) -> bool {
