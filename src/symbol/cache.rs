@@ -24,20 +24,24 @@ pub struct KernelCache {
 }
 
 impl KernelCache {
-    /// `$XDG_CACHE_HOME/netop`, else `~/.cache/netop`. Under sudo it is root's own, whatever the
-    /// environment says. `None`: there is no such place.
+    /// `$XDG_CACHE_HOME/netop`, else `~/.cache/netop`, where these are the user's own: under sudo
+    /// they may be another's, and root's home is taken. `None`: there is no such place.
     pub fn of_user() -> Option<KernelCache> {
         let uid = effective_uid(&fs::read_to_string("/proc/self/status").ok()?)?;
-        let set = |name| std::env::var_os(name).map(PathBuf::from);
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let cache = if uid == 0 && set("SUDO_UID").is_some() {
-            roots_home(&fs::read_to_string("/etc/passwd").ok()?)?.join(".cache")
-        } else {
-            let home = || Some(set("HOME").filter(absolute)?.join(".cache"));
-            set("XDG_CACHE_HOME").filter(absolute).or_else(home)?
+        let own = |name| {
+            let path = std::env::var_os(name).map(PathBuf::from)?;
+            let own = path.is_absolute() && fs::metadata(&path).is_ok_and(|dir| dir.uid() == uid);
+            own.then_some(path)
         };
+        let of_root = || {
+            let passwd = fs::read_to_string("/etc/passwd")
+                .ok()
+                .filter(|_| uid == 0)?;
+            roots_home(&passwd)
+        };
+        let in_home = || Some(own("HOME").or_else(of_root)?.join(".cache"));
         Some(KernelCache {
-            dir: cache.join("netop"),
+            dir: own("XDG_CACHE_HOME").or_else(in_home)?.join("netop"),
             uid,
         })
     }

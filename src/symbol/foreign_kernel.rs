@@ -88,6 +88,7 @@ impl ForeignKernel {
     }
 
     pub fn mapped(&mut self, mapped: &Mapped<'_>) {
+        self.known.clear();
         if let Some(symbol) = mapped.path.strip_prefix(KERNEL) {
             if self.begin.is_none() && symbol == "_text" {
                 self.begin = Some(mapped.offset);
@@ -210,12 +211,9 @@ impl ForeignKernel {
             }
         } else if !is_kept {
             match self.in_perfs_cache() {
+                // Not for netop's cache: whose home it is, is not known.
                 Some(path) => self.read_in_thread(move || {
                     let symbols = kernel::read(&path)?;
-                    if let Some((cache, id)) = cache {
-                        // A folder that cannot be written is no reason to have no names.
-                        let _not_kept = cache.write(&id, &symbols);
-                    }
                     let modules = FxHashMap::default();
                     Ok(Table { symbols, modules })
                 }),

@@ -163,7 +163,7 @@ fn the_beginning_may_be_told_late_and_without_it_there_is_a_reason() {
     let host = Host::new();
     let mut names = host.names(Some(&ID), None);
     let mut none = Patience::new(Duration::ZERO);
-    names.name(THERE, &mut none);
+    names.name(THERE + 0x120, &mut none);
     assert!(names.missing().is_some_and(|why| why.contains("began")));
     begins_at(&mut names, THERE);
     assert_eq!(name(&mut names, THERE + 0x120), "ksys_read");
