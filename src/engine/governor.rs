@@ -334,7 +334,7 @@ impl Governor {
             if share == 0 {
                 continue;
             }
-            let stacks = target(wanted.drilled) * f64::from(self.kept.stacks) / 100.0;
+            let stacks = target(wanted.sampled_much) * f64::from(self.kept.stacks) / 100.0;
             attached.extend(wanted.events.iter().map(|&(event, gate)| Attach {
                 event,
                 stacks_per_s: stacks as u32,

@@ -22,7 +22,8 @@ const SWITCHING_NS: f64 = 20.0 * 400_000.0;
 pub struct Wanted {
     pub row: usize,
     pub asked: bool,
-    pub drilled: bool,
+    /// It is being looked at, or each of its hits counts.
+    pub sampled_much: bool,
     /// Each with whether the gate counts it.
     pub events: Vec<(EventId, bool)>,
 }
@@ -60,7 +61,7 @@ impl Governor {
                 Ok(events) => all.push(Wanted {
                     row,
                     asked,
-                    drilled,
+                    sampled_much: drilled || known.probe.each_counts(),
                     events,
                 }),
                 Err(reason) => reasons[row] = (!served).then(|| reason.into()),
@@ -95,7 +96,10 @@ impl Governor {
             idle: sum(&|event, gate, cpu| self.forecast.rate(event, cpu) * prices.idle(gate)),
             switching: wanted.events.iter().filter(|(_, gate)| *gate).count() as f64 * SWITCHING_NS,
             stacks: sum(&|event, _, cpu| {
-                self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()
+                self.forecast
+                    .rate(event, cpu)
+                    .min(target(wanted.sampled_much))
+                    * prices.sample()
             }),
         }
     }
@@ -152,7 +156,8 @@ impl Governor {
     }
 }
 
-/// Wanted samples per second of an event on a CPU; `drill`: its row is being looked at.
-pub fn target(drill: bool) -> f64 {
-    f64::from(if drill { DRILL_STACKS } else { STACKS })
+/// Wanted samples per second of an event on a CPU; `many`: its row is being looked at, or each of
+/// its hits counts.
+pub fn target(many: bool) -> f64 {
+    f64::from(if many { DRILL_STACKS } else { STACKS })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Part,
-    Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
+    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health,
+    HostInfo, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
 };
 
 /// Nothing was seen.
@@ -33,6 +33,7 @@ pub fn empty() -> Snapshot {
         processes: Vec::new(),
         tcp: Vec::new(),
         drops: Vec::new(),
+        losses: Losses::default(),
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
@@ -114,14 +115,14 @@ pub fn busy() -> Snapshot {
             ..Process::default()
         }],
         drops: vec![Drop {
-            place: "socket buffer (UDP)".to_owned(),
-            reason: None,
-            class: "trouble",
-            location: None,
-            device: None,
-            pid: None,
             count: 1840,
             total: 3312,
+            ..Drop::at(
+                "socket buffer (UDP)".to_owned(),
+                Class::Trouble,
+                Layer::Socket,
+                "datagrams",
+            )
         }],
         stacks: vec![Stack {
             function: Arc::from("dev_queue_xmit"),
