@@ -319,7 +319,7 @@ impl Ledger {
     /// Packets lost per second for lack of room or time; `None` before two readings.
     pub fn rate(&self) -> Option<f64> {
         let rates = self.trouble().filter_map(|row| row.rate);
-        self.judged.then(|| rates.sum())
+        self.judged.then(|| rates.fold(0.0, |sum, rate| sum + rate))
     }
 
     /// Where most of them are lost.

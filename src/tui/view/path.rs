@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
 use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
-use crate::model::{Function, HISTORY, Snapshot};
+use crate::model::{Class, ClassRate, Function, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
@@ -198,18 +198,60 @@ pub fn label(function: &Function) -> String {
 }
 
 fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    let trouble = trouble(scene, f);
+    let losing = trouble.map_or_else(
+        || &*f.name == "kfree_skb" && f.calls > Some(0),
+        |trouble| trouble.rate > 0.0,
+    );
     let style = if f.calls.is_none() {
         scene.theme.dim
-    } else if &*f.name == "kfree_skb" && f.calls > Some(0) {
+    } else if losing {
         scene.theme.bad
     } else {
         scene.theme.strong
     };
-    Line::styled(label(f), style)
+    let label = match trouble {
+        Some(_) => "kfree_skb trouble".to_owned(),
+        None => label(f),
+    };
+    Line::styled(label, style)
+}
+
+/// Drops that are part of normal work would hide those that matter: where their reasons are known
+/// the row shows these.
+fn trouble(scene: &Scene<'_>, f: &Function) -> Option<ClassRate> {
+    let known = f.rate.is_some() && &*f.name == "kfree_skb";
+    let losses = &scene.snapshot.losses;
+    known.then(|| losses.skb_rate(Class::Trouble)).flatten()
+}
+
+/// `+31 expected`, or how many are neither that nor trouble; as much as there is room for.
+fn beside_trouble(scene: &Scene<'_>, width: u16) -> Option<String> {
+    let rates = &scene.snapshot.losses.skb_rates;
+    let of = |class: Class| rates.iter().filter(move |r| r.class == class);
+    let sum = |class| of(class).map(|r| r.rate).sum::<f64>();
+    let (expected, other) = (sum(Class::Expected), sum(Class::Look) + sum(Class::Policy));
+    let (rate, words) = if other > 0.0 {
+        (other, ["to look at", "look"])
+    } else if expected > 0.0 {
+        (expected, ["expected", "exp."])
+    } else {
+        return None;
+    };
+    let rate = figure::rate(Some(rate));
+    let texts = words.map(|word| format!("+{rate} {word}"));
+    let fits = |text: &String| text.chars().count() <= usize::from(width);
+    texts.into_iter().find(fits)
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    scene.figure(figure::estimate(f.rate, f.estimated))
+    match trouble(scene, f) {
+        Some(trouble) => scene.figure(figure::estimate(
+            Some(trouble.rate),
+            trouble.estimated || f.estimated,
+        )),
+        None => scene.figure(figure::estimate(f.rate, f.estimated)),
+    }
 }
 
 fn history(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
@@ -260,7 +302,11 @@ fn packets_text(packets: f64) -> String {
     }
 }
 
-fn source(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+fn source(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
+    let beside = trouble(scene, f).and_then(|_| beside_trouble(scene, width));
+    if let Some(beside) = beside {
+        return Line::styled(beside, scene.theme.dim);
+    }
     let text = match (f.calls, f.label.is_empty()) {
         (None, _) => figure::NONE.to_owned(),
         (_, false) => clean(&f.label).into_owned(),
