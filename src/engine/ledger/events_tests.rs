@@ -81,8 +81,8 @@ fn where_every_hit_is_a_sample_the_reasons_are_exact() {
 #[test]
 fn thinned_samples_are_scaled_to_the_count_and_say_so() {
     let mut events = Events::default();
-    (0..3).for_each(|_| hit(&mut events, 6, 97));
-    hit(&mut events, 3, 97);
+    (0..3).for_each(|_| hit(&mut events, 6, 50));
+    hit(&mut events, 3, 50);
     let (seen, _) = finish(&mut events, 400);
     let all: Vec<_> = seen.iter().map(|s| (s.reason, s.hits, s.exact)).collect();
     assert_eq!(all, [(3, 100.0, false), (6, 300.0, false)]);
