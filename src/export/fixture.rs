@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{
     Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health,
     HostInfo, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
+    Witness,
 };
 
 /// Nothing was seen.
@@ -117,6 +118,12 @@ pub fn busy() -> Snapshot {
         drops: vec![Drop {
             count: 1840,
             total: 3312,
+            witnesses: vec![Witness {
+                name: "Udp.RcvbufErrors".to_owned(),
+                count: 3312,
+                includes_others: false,
+                estimated: false,
+            }],
             ..Drop::at(
                 "socket buffer (UDP)".to_owned(),
                 Class::Trouble,

@@ -49,15 +49,26 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// As in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Layer::Nic => "NIC",
-            Layer::Xdp => "XDP",
+            Layer::Nic => "nic",
+            Layer::Xdp => "xdp",
             Layer::Backlog => "backlog",
             Layer::Qdisc => "qdisc",
             Layer::Stack => "stack",
             Layer::Socket => "socket",
+            Layer::Tcp => "tcp",
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Layer::Nic => "NIC",
+            Layer::Xdp => "XDP",
             Layer::Tcp => "retransmits",
+            other => other.name(),
         }
     }
 }

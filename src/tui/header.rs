@@ -150,7 +150,7 @@ pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
     let look: f64 = look.filter_map(|drop| drop.rate).sum();
     if look > 0.0 {
         let text = format!("· +{}/s to look at", figure::rate(Some(look)));
-        parts.push(styled(3, text, theme.dim));
+        parts.push(styled(10, text, theme.dim));
     }
     fit(parts, " ", width)
 }

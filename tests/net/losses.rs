@@ -26,7 +26,10 @@ pub fn knock(to: &str, count: usize) {
     let to: SocketAddr = to.parse().expect("an address");
     let knock = move || TcpStream::connect_timeout(&to, Duration::from_millis(1600));
     let waiting: Vec<_> = (0..count).map(|_| std::thread::spawn(knock)).collect();
-    let _opened: Vec<_> = waiting.into_iter().map(std::thread::JoinHandle::join).collect();
+    let _opened: Vec<_> = waiting
+        .into_iter()
+        .map(std::thread::JoinHandle::join)
+        .collect();
 }
 
 pub fn frames(device: &str, count: usize) {

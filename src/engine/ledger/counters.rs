@@ -170,6 +170,7 @@ fn of_link(link: &LinkCounters) -> Vec<(String, u64, Head)> {
     if let Some(drops) = link.qdisc_drops {
         let head = Head {
             layer: Layer::Qdisc,
+            reason: Some("QDISC_DROP".to_owned()),
             unit: "skbs",
             ..nic(format!("qdisc {name}"), QDISC)
         };

@@ -192,13 +192,13 @@ impl Ledger {
             }
             (_, Some(device)) => (
                 format!("{reason} {device}"),
-                format!("{} {device}", layer.name()),
+                format!("{} {device}", layer.title()),
             ),
             (_, None) => {
                 let part = location.and_then(kinds::part_of);
                 let place = part.map_or_else(
-                    || layer.name().to_owned(),
-                    |part| format!("{} ({part})", layer.name()),
+                    || layer.title().to_owned(),
+                    |part| format!("{} ({part})", layer.title()),
                 );
                 (format!("{reason} {}", location.unwrap_or("")), place)
             }

@@ -99,6 +99,7 @@ impl Row {
             self.namespaces.insert(netns);
         }
         self.witness(name, netns, by, includes_others);
+        self.head.reason.get_or_insert_with(|| name.to_owned());
     }
 
     /// A counter that holds this loss and others has grown, or one that is taken off it.
@@ -134,9 +135,7 @@ impl Row {
             .or_default();
         witness.0 += hits;
         witness.2 |= !exact;
-        if self.head.reason.is_none() {
-            self.head.reason = Some(reason.to_owned());
-        }
+        self.head.reason.get_or_insert_with(|| reason.to_owned());
     }
 
     /// Something that these packets had in common.

@@ -82,7 +82,7 @@ static COLUMNS: &[Column<Drop>] = &[
     .grow(Grow::To(24)),
     Column::new(
         "LOCATION",
-        20,
+        21,
         3,
         Some(|d: &Drop| Key::Text(d.location.clone().unwrap_or_default())),
         |s, d, _| text(s, d.location.as_deref()),

@@ -101,7 +101,7 @@ fn sums_text(scene: &Scene<'_>) -> String {
     let layers = scene.snapshot.losses.layers.iter().map(|sum| {
         format!(
             "{} {} {}",
-            sum.layer.name(),
+            sum.layer.title(),
             figure::count(Some(sum.total)),
             sum.unit
         )
