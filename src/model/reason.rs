@@ -151,7 +151,7 @@ mod tests {
     fn of_this_kernel() -> Vec<String> {
         let file = "/sys/kernel/tracing/events/skb/kfree_skb/format";
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        let names = text.split("\"").skip(3).step_by(2);
+        let names = text.split('"').skip(3).step_by(2);
         names
             .filter(|name| *name != "MAX")
             .map(str::to_owned)

@@ -124,8 +124,8 @@ fn every_loss_is_one_row_at_its_place_and_its_witnesses_say_what_the_kernel_says
     );
     netop.next();
     let devices = netop.last["losses"]["devices"].as_array().expect("a table");
-    let of_vb = |device: &&Value| device["device"] == net.vb.as_str();
-    let device = devices.iter().find(of_vb).expect("it counts them too");
+    let its = |device: &&Value| device["device"] == net.vb.as_str();
+    let device = devices.iter().find(its).expect("it counts them too");
     assert_eq!(
         (&device["rx_dropped"], &device["unexplained"]),
         (&50.into(), &0.into())

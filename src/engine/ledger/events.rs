@@ -214,10 +214,10 @@ impl Cpu {
             self.debt = 0;
             return UNKNOWN;
         };
-        let owed = self.debt + hits as i64 - periods as i64;
-        let edge = EDGE.max((EDGE_SHARE * hits as f64) as u64) as i64;
+        let owed = self.debt + hits.cast_signed() - periods.cast_signed();
+        let edge = EDGE.max((EDGE_SHARE * hits as f64) as u64).cast_signed();
         if periods > 0 && (thinned || owed.abs() > edge) {
-            let due = (self.debt + hits as i64).max(0);
+            let due = (self.debt + hits.cast_signed()).max(0);
             self.debt = 0;
             return Scale {
                 factor: due as f64 / periods as f64,

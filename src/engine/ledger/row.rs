@@ -211,7 +211,7 @@ impl Row {
     /// `named`: a process's name.
     pub fn drop(&self, named: impl Fn(u32) -> Arc<str>) -> Drop {
         let pid = self.heaviest(OWNER).and_then(|pid| pid.parse().ok());
-        let text = |kind| self.heaviest(kind).map(|name| name.to_string());
+        let text = |kind| self.heaviest(kind).map(ToString::to_string);
         let mut by = Vec::new();
         for kind in [DEVICE, FUNCTION, OWNER] {
             let mut shares: Vec<Share> = (self.by.iter())

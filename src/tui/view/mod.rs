@@ -12,6 +12,7 @@ mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
+mod skb_drops;
 mod stacks;
 mod stacks_detail;
 mod stacks_figure;

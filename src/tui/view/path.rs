@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
+use super::skb_drops::{beside_trouble, trouble};
 use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
-use crate::model::{Class, ClassRate, Function, HISTORY, Snapshot};
+use crate::model::{Function, HISTORY, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
@@ -215,33 +216,6 @@ fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
         None => label(f),
     };
     Line::styled(label, style)
-}
-
-/// Drops that are part of normal work would hide those that matter: where their reasons are known
-/// the row shows these.
-fn trouble(scene: &Scene<'_>, f: &Function) -> Option<ClassRate> {
-    let known = f.rate.is_some() && &*f.name == "kfree_skb";
-    let losses = &scene.snapshot.losses;
-    known.then(|| losses.skb_rate(Class::Trouble)).flatten()
-}
-
-/// `+31 expected`, or how many are neither that nor trouble; as much as there is room for.
-fn beside_trouble(scene: &Scene<'_>, width: u16) -> Option<String> {
-    let rates = &scene.snapshot.losses.skb_rates;
-    let of = |class: Class| rates.iter().filter(move |r| r.class == class);
-    let sum = |class| of(class).map(|r| r.rate).sum::<f64>();
-    let (expected, other) = (sum(Class::Expected), sum(Class::Look) + sum(Class::Policy));
-    let (rate, words) = if other > 0.0 {
-        (other, ["to look at", "look"])
-    } else if expected > 0.0 {
-        (expected, ["expected", "exp."])
-    } else {
-        return None;
-    };
-    let rate = figure::rate(Some(rate));
-    let texts = words.map(|word| format!("+{rate} {word}"));
-    let fits = |text: &String| text.chars().count() <= usize::from(width);
-    texts.into_iter().find(fits)
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
