@@ -41,6 +41,9 @@ frames! {
     view_4_procs: "4";
     view_5_stacks: "5";
     view_5_flame: "5f";
+    view_6_drops: "6";
+    view_6_second_loss_selected: "6j";
+    stacks_of_a_loss: "6<enter>";
     flame_of_a_function: "jj<enter>fjj";
     flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";
     a_difference_in_stacks: "djj<enter>*";

@@ -172,6 +172,12 @@ pub struct LinkCounters {
     pub qdisc_drops: Option<u64>,
     /// Packets queued now (not cumulative).
     pub qdisc_backlog: Option<u64>,
+    /// The driver's name; `None`: it was not asked.
+    #[serde(default)]
+    pub driver: Option<String>,
+    /// The driver's own statistics (`ethtool -S`), as it names them; empty: not asked, or none.
+    #[serde(default)]
+    pub stats: Vec<(String, u64)>,
 }
 
 /// Counters of /proc/net/snmp and netstat of one network namespace, named `Udp.RcvbufErrors`.

@@ -12,7 +12,7 @@ use super::forecast::{Forecast, Load};
 use super::ladder::{Kept, Ladder};
 use super::phrase::Said;
 use super::registry::Registry;
-use super::wanted::{Wanted, target};
+use super::wanted::Wanted;
 use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
 use crate::probe::Free;
@@ -336,7 +336,7 @@ impl Governor {
             if share == 0 {
                 continue;
             }
-            let stacks = target(wanted.drilled) * f64::from(self.kept.stacks) / 100.0;
+            let stacks = f64::from(wanted.stacks) * f64::from(self.kept.stacks) / 100.0;
             attached.extend(wanted.events.iter().map(|&(event, gate)| Attach {
                 event,
                 stacks_per_s: stacks as u32,

@@ -11,7 +11,7 @@ mod forecast;
 mod functions;
 mod governor;
 mod ladder;
-mod losses;
+mod ledger;
 mod owners;
 mod per_hit;
 mod phrase;
@@ -37,7 +37,7 @@ use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
-use self::losses::Losses;
+use self::ledger::Ledger;
 use self::owners::Owners;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
@@ -98,7 +98,7 @@ pub struct Engine {
     softirq_time: SoftirqTime,
     functions: Functions,
     cpus: Cpus,
-    losses: Losses,
+    ledger: Ledger,
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
@@ -149,7 +149,7 @@ impl Engine {
             plan: Plan::default(),
             fold: Fold::default(),
             cpus: Cpus::default(),
-            losses: Losses::default(),
+            ledger: Ledger::default(),
             traffic: Traffic::default(),
             owners: Owners::default(),
             processes: Processes::default(),
@@ -289,6 +289,16 @@ impl Engine {
                 }
                 self.owners.hit(sample.event, sample.owner, sample.period);
             }
+            if let Some(device) = what.dropped_by {
+                self.ledger.hit(&ledger::Hit {
+                    cpu: sample.cpu,
+                    reason: sample.values[0],
+                    chain: sample.chain.of(&batch.frames),
+                    device,
+                    owner: sample.owner,
+                    period: sample.period,
+                });
+            }
             let hit = Hit {
                 event: sample.event.0,
                 cpu: sample.cpu,
@@ -310,8 +320,7 @@ impl Engine {
         }
         self.children.clone_from(&tick.children);
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
-        self.losses
-            .take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);
+        self.ledger.take(tick.interval_ns, &tick.host);
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
@@ -341,6 +350,7 @@ impl Engine {
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
         let cost = self.learn(tick, own_pct);
         let shown = self.warm;
+        self.settle_losses(tick, shown);
         let progress = if shown {
             Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {

@@ -27,6 +27,11 @@ impl Owners {
         self.users.insert(socket, (pid, self.interval));
     }
 
+    /// The process that last called the socket.
+    pub fn user(&self, socket: u64) -> Option<u32> {
+        self.users.get(&socket).map(|(pid, _)| *pid)
+    }
+
     pub fn hit(&mut self, event: EventId, socket: u64, weight: u64) {
         if self.hits.len() < MOST || self.hits.contains_key(&(event, socket)) {
             *self.hits.entry((event, socket)).or_default() += weight as f64;

@@ -89,6 +89,14 @@ impl Registry {
         self.says.get(event.0 as usize).copied().unwrap_or_default()
     }
 
+    /// The event of dropped packets, and the functions that free for others.
+    pub fn drops(&self) -> Option<(EventId, &'static [&'static str])> {
+        let row = &self.rows[self.row_named("kfree_skb")?];
+        row.events
+            .first()
+            .map(|&event| (event, row.probe.symbols()))
+    }
+
     pub fn row_named(&self, function: &str) -> Option<usize> {
         self.rows
             .iter()

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::cost::Cost;
 use super::processes::{self, Charged};
 use super::spreads::estimated;
-use super::{Engine, PROFILE_S, functions};
+use super::{Engine, PROFILE_S, functions, ledger};
 use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
     Cpu, Facts, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED,
@@ -76,12 +76,13 @@ impl Engine {
         let mut cpus = self.cpus(tick, cost, own_pct);
         fill_polls(&mut cpus, &functions);
         let mut summary = Summary {
-            loss_rate: self.losses.rate(),
-            loss_where: self.losses.worst(),
-            loss_since: self.losses.since(),
-            loss_total: self.losses.total(),
+            loss_rate: self.ledger.rate(),
+            loss_where: self.ledger.worst(),
+            loss_since: self.ledger.since(),
+            loss_total: self.ledger.total(),
             ..Summary::default()
         };
+        let drops = self.ledger.drops(|pid| self.processes.name(pid));
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
         let loss = std::mem::take(&mut self.loss);
@@ -103,7 +104,8 @@ impl Engine {
             devices: Vec::new(),
             processes,
             tcp: Vec::new(),
-            drops: self.losses.rows(),
+            losses: self.ledger.losses(&drops),
+            drops,
             latency: Vec::new(),
             stacks,
             lines: BTreeMap::new(),
@@ -117,6 +119,31 @@ impl Engine {
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
         snapshot
+    }
+
+    /// Ends the ledger's interval.
+    pub(super) fn settle_losses(&mut self, tick: &Tick, shown: bool) {
+        let drops = self.registry.drops();
+        let mut counted: FxHashMap<u32, u64> = FxHashMap::default();
+        let of_drops = |c: &&Counts| Some(c.event) == drops.map(|(event, _)| event);
+        for count in tick.counts.iter().filter(of_drops) {
+            if let Some(cpu) = count.cpu {
+                *counted.entry(cpu).or_default() += estimated(count, tick.interval_ns);
+            }
+        }
+        let events = &self.source.session().events;
+        let ending = ledger::Ending {
+            interval_ns: tick.interval_ns,
+            shown,
+            counted: &counted,
+            event: drops.and_then(|(event, _)| events.get(event.0 as usize)),
+            helpers: drops.map_or(&[], |(_, helpers)| helpers),
+            owner: &|socket| self.owners.user(socket),
+        };
+        self.ledger.settle(&ending, self.names.as_mut());
+        if shown {
+            self.ledger.episode(tick.at, tick.wall_ns);
+        }
     }
 
     /// Whose sockets the interval's samples were for, by name.

@@ -14,6 +14,9 @@ use crate::model::Want;
 pub const STACKS: u32 = 49;
 const DRILL_STACKS: u32 = 499;
 
+/// … and of a row of which each hit counts: a burst of three times as many is sampled whole.
+const EACH_STACKS: u32 = 997;
+
 /// The gate is taken from its tracepoint between windows, 0.35 to 0.4 ms to and fro for windows of
 /// 50 ms (src/source/live/windows.rs), ns per second.
 const SWITCHING_NS: f64 = 20.0 * 400_000.0;
@@ -22,7 +25,8 @@ const SWITCHING_NS: f64 = 20.0 * 400_000.0;
 pub struct Wanted {
     pub row: usize,
     pub asked: bool,
-    pub drilled: bool,
+    /// Wanted samples per second and CPU.
+    pub stacks: u32,
     /// Each with whether the gate counts it.
     pub events: Vec<(EventId, bool)>,
 }
@@ -60,7 +64,11 @@ impl Governor {
                 Ok(events) => all.push(Wanted {
                     row,
                     asked,
-                    drilled,
+                    stacks: match (known.probe.each_counts(), drilled) {
+                        (true, _) => EACH_STACKS,
+                        (false, true) => DRILL_STACKS,
+                        (false, false) => STACKS,
+                    },
                     events,
                 }),
                 Err(reason) => reasons[row] = (!served).then(|| reason.into()),
@@ -97,7 +105,7 @@ impl Governor {
             }),
             switching: wanted.events.iter().filter(|(_, gate)| *gate).count() as f64 * SWITCHING_NS,
             stacks: sum(&|event, _, cpu| {
-                self.forecast.rate(event, cpu).min(target(wanted.drilled)) * prices.sample()
+                self.forecast.rate(event, cpu).min(f64::from(wanted.stacks)) * prices.sample()
             }),
         }
     }
@@ -157,9 +165,4 @@ impl Governor {
         }
         Ok(usable)
     }
-}
-
-/// Wanted samples per second of an event on a CPU; `drill`: its row is being looked at.
-pub fn target(drill: bool) -> f64 {
-    f64::from(if drill { DRILL_STACKS } else { STACKS })
 }

@@ -4,7 +4,8 @@
 use std::fmt::Display;
 
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Part, Process, Stack, Stage, Summary, format_time,
+    Backing, Cpu, Device, Drop, Function, Health, Part, Process, Stack, Stage, Summary, Witness,
+    format_time,
 };
 
 use super::table::Unit::{
@@ -151,12 +152,23 @@ pub const STACKS: &[Column<Stack>] = &[
 pub const DROPS: &[Column<Drop>] = &[
     Column::new("where", Bare, |d| (&d.place).into()),
     Column::new("reason", Bare, |d| d.reason.as_ref().into()),
-    Column::new("class", Bare, |d| d.class.into()),
+    Column::new("class", Bare, |d| d.class.name().into()),
+    Column::new("layer", Bare, |d| d.layer.name().into()),
+    Column::new("unit", Bare, |d| d.unit.into()),
     Column::new("location", Bare, |d| d.location.as_ref().into()),
     Column::new("device", Bare, |d| d.device.as_ref().into()),
     Column::new("pid", Bare, |d| d.pid.into()),
+    Column::new("comm", Bare, |d| d.comm.as_ref().into()),
     Column::new("count", Count, |d| d.count.into()),
+    Column::new("rate", PerS, |d| d.rate.into()),
     Column::new("total", Count, |d| d.total.into()),
+    Column::new("estimated", Bare, |d| d.estimated.into()),
+    // `Udp.RcvbufErrors=1994 kfree_skb SOCKET_RCVBUFF=1994`
+    Column::new("witnesses", Bare, |d| {
+        let said = |w: &Witness| format!("{}={}", w.name, w.count);
+        let all: Vec<String> = d.witnesses.iter().map(said).collect();
+        Cell::Text(all.join("; "))
+    }),
 ];
 
 pub const DEVICES: &[Column<Device>] = &[

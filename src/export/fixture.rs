@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Part,
-    Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
+    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health,
+    HostInfo, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
+    Witness,
 };
 
 /// Nothing was seen.
@@ -33,6 +34,7 @@ pub fn empty() -> Snapshot {
         processes: Vec::new(),
         tcp: Vec::new(),
         drops: Vec::new(),
+        losses: Losses::default(),
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
@@ -114,14 +116,20 @@ pub fn busy() -> Snapshot {
             ..Process::default()
         }],
         drops: vec![Drop {
-            place: "socket buffer (UDP)".to_owned(),
-            reason: None,
-            class: "trouble",
-            location: None,
-            device: None,
-            pid: None,
             count: 1840,
             total: 3312,
+            witnesses: vec![Witness {
+                name: "Udp.RcvbufErrors".to_owned(),
+                count: 3312,
+                includes_others: false,
+                estimated: false,
+            }],
+            ..Drop::at(
+                "socket buffer (UDP)".to_owned(),
+                Class::Trouble,
+                Layer::Socket,
+                "datagrams",
+            )
         }],
         stacks: vec![Stack {
             function: Arc::from("dev_queue_xmit"),

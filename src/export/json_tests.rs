@@ -7,7 +7,7 @@ use super::*;
 
 /// Of design.md 6.
 const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages contexts cpus devices \
-    processes tcp drops latency stacks facts findings health";
+    processes tcp drops losses latency stacks facts findings health";
 const HOST: &str = "hostname kernel arch cpus_online clock source";
 const FILTER: &str = "pid comm device cpu cgroup by";
 const SUMMARY: &str = "loss_rate loss_where loss_since hot_cpu hot_softirq_pct hot_cause net_cores \
@@ -24,7 +24,7 @@ const DEVICES: &str = "name netns driver rx_packets rx_bytes tx_packets tx_bytes
 const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes tx_packets rx_packets \
     cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
     retransmits limit";
-const DROPS: &str = "where reason class location device pid count total";
+const DROPS: &str = "where reason class layer unit location device pid comm count rate total estimated witnesses by";
 const STACKS: &str = "function pid comm weight unit samples stage direction context cut frames";
 const HEALTH: &str = "lost throttled channel_dropped undecodable samples cpu_samples own_cpu_pct own_anon_bytes \
     cost_pct budget_pct governor notes";

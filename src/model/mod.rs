@@ -5,9 +5,11 @@ mod chain;
 mod cost;
 mod cpu;
 mod cpu_fold;
+mod drop;
 mod fold;
 mod judged;
 mod names;
+pub mod reason;
 mod series;
 mod snapshot;
 mod stage;
@@ -18,12 +20,13 @@ mod window;
 pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
+pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
+    Backing, CpuCalls, Device, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
     Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
 pub use stage::{

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
+use super::drop::{Drop, Losses};
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -44,7 +45,10 @@ pub struct Snapshot {
     /// Heaviest first.
     pub processes: Vec<Process>,
     pub tcp: Vec<Tcp>,
+    /// Worst class first, then by rate.
     pub drops: Vec<Drop>,
+    /// What `drops` adds up to.
+    pub losses: Losses,
     pub latency: Vec<Latency>,
     /// The heaviest stacks of this interval, heaviest first, at most [`STACKS_EXPORTED`].
     pub stacks: Vec<Stack>,
@@ -100,7 +104,8 @@ pub struct Filter {
 
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
 pub struct Summary {
-    /// Packets lost per second, over all places that count their losses; null: nothing counts.
+    /// Packets lost for lack of room or time (`trouble`) per second, over all places that count
+    /// their losses; null: nothing counts.
     pub loss_rate: Option<f64>,
     /// The place that lost most, e.g. "socket buffer (UDP)".
     pub loss_where: Option<String>,
@@ -309,22 +314,6 @@ pub struct Process {
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Tcp {}
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Drop {
-    /// The place that counts it: "ring eth0", "backlog", "qdisc eth0", "socket buffer (UDP)".
-    #[serde(rename = "where")]
-    pub place: String,
-    pub reason: Option<String>,
-    pub class: &'static str,
-    pub location: Option<String>,
-    pub device: Option<String>,
-    pub pid: Option<u32>,
-    /// In this interval.
-    pub count: u64,
-    /// Since netop started.
-    pub total: u64,
-}
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Latency {}

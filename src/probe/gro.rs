@@ -46,7 +46,7 @@ impl Probe for NapiGroReceive {
             tag: fields.device(0),
             packets: Some(1.0),
             bytes: Some(fields.number(1) as f64),
-            flow: None,
+            ..What::default()
         }
     }
 }

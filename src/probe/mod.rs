@@ -62,6 +62,8 @@ pub struct What<'a> {
     pub bytes: Option<f64>,
     /// A system call of the current process in this direction.
     pub flow: Option<Flow>,
+    /// The hit is a packet that was dropped; the name of its device, empty where it is not told.
+    pub dropped_by: Option<&'a [u8]>,
 }
 
 /// What the hits of a function are split by in its detail pane.
@@ -131,6 +133,11 @@ pub trait Probe: Sync + Send {
 
     /// Its hits are skbs handed to a device, its samples say of how many packets.
     fn sends(&self) -> bool {
+        false
+    }
+
+    /// What each of its hits was about matters: more of them are sampled, all while they are rare.
+    fn each_counts(&self) -> bool {
         false
     }
 

@@ -16,7 +16,7 @@ impl Probe for KfreeSkb {
     }
 
     fn events(&self) -> Vec<EventSpec> {
-        vec![event("skb", "kfree_skb", &["reason"], None)]
+        vec![event("skb", "kfree_skb", &["reason", "name"], None)]
     }
 
     fn symbols(&self) -> &'static [&'static str] {
@@ -33,9 +33,15 @@ impl Probe for KfreeSkb {
         1
     }
 
+    fn each_counts(&self) -> bool {
+        true
+    }
+
     fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
         What {
             tag: Some(Tag::Symbol("reason", fields.number(0) as u64)),
+            // The tracepoint names no device, the gate's samples of it do.
+            dropped_by: Some(fields.text(1)),
             ..What::default()
         }
     }

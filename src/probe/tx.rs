@@ -94,7 +94,7 @@ impl Probe for NetDevStartXmit {
             // gso_segs is 0 on a packet that needs no segmentation.
             packets: Some(fields.number(2).max(1) as f64),
             bytes: Some(fields.number(1) as f64),
-            flow: None,
+            ..What::default()
         }
     }
 }

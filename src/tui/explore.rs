@@ -8,6 +8,9 @@ use super::pane::Row;
 use super::state::UiState;
 use super::view;
 
+/// The function whose hits are dropped packets.
+const DROPS: &str = "kfree_skb";
+
 impl UiState {
     /// Opens view 5 on the stacks of something.
     pub fn look_at(&mut self, focus: Focus) {
@@ -23,11 +26,11 @@ impl UiState {
 
     pub(super) fn explore(&mut self, action: Action) {
         match action {
-            Action::Drill => {
-                if let Some(Row::Function(name)) = self.selected() {
-                    self.look_at(Focus::Function(name.to_string()));
-                }
-            }
+            Action::Drill => match self.selected() {
+                Some(Row::Function(name)) => self.look_at(Focus::Function(name.to_string())),
+                Some(Row::Drop(key)) => self.stacks_of(&key),
+                _ => {}
+            },
             Action::ProcessStacks => {
                 if let Some(Row::Process(pid)) = self.selected() {
                     self.look_at(Focus::Process(pid));
@@ -66,6 +69,27 @@ impl UiState {
             }
             Action::Beside(back) => self.beside(back),
             _ => {}
+        }
+    }
+
+    /// The stacks of dropped packets, searched for the function that dropped these.
+    fn stacks_of(&mut self, key: &str) {
+        let shown = self.shown();
+        let drop = shown.and_then(|shown| shown.drops.iter().find(|drop| *drop.key == *key));
+        let Some(drop) = drop else { return };
+        let by_event = drop.witnesses.iter().any(|w| w.name.starts_with(DROPS));
+        let location = drop.location.clone();
+        if !by_event {
+            self.message(
+                "no stack leads there: only a counter saw it, see what it says below",
+                false,
+            );
+            return;
+        }
+        self.look_at(Focus::Function(DROPS.to_owned()));
+        if let Some(location) = location {
+            let function = location.split(' ').next().unwrap_or_default();
+            self.panes[self.view].text = format!("^{function}");
         }
     }
 

@@ -6,8 +6,8 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 
 use super::fixture_cpu;
 use crate::model::{
-    Backing, Cpu, CpuCalls, Drop, Facts, Filter, Function, HISTORY, Health, HostInfo, Process,
-    SCHEMA, Share, Snapshot, Stack, Summary,
+    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, HISTORY, Health, HostInfo, Layer,
+    Losses, Process, SCHEMA, Share, Snapshot, Stack, Summary,
 };
 
 pub fn empty() -> Snapshot {
@@ -35,6 +35,7 @@ pub fn empty() -> Snapshot {
         processes: Vec::new(),
         tcp: Vec::new(),
         drops: Vec::new(),
+        losses: Losses::default(),
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
@@ -315,13 +316,9 @@ fn process(pid: u32, comm: &str, rate: f64, estimated: bool) -> Process {
 
 fn drop(place: &str, count: u64) -> Drop {
     Drop {
-        place: place.into(),
-        reason: None,
-        class: "trouble",
-        location: None,
-        device: None,
-        pid: None,
         count,
+        rate: Some(count as f64),
         total: count * 40,
+        ..Drop::at(place.into(), Class::Trouble, Layer::Nic, "wire packets")
     }
 }

@@ -9,7 +9,7 @@ use super::text::clean;
 use super::theme::Theme;
 use super::view::VIEWS;
 use super::widget::strip::{Part, fit, spread};
-use crate::model::Snapshot;
+use crate::model::{Class, Layer, Snapshot};
 
 /// Below this share of a CPU nothing is hot.
 const CALM_PCT: f64 = 1.0;
@@ -123,14 +123,13 @@ pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
                 ));
             }
             parts.push(plain(3, format!(" {} in all", figure::count(Some(total)))));
-            let mut others: Vec<_> = snapshot
-                .drops
-                .iter()
-                .filter(|drop| drop.count > 0)
+            let trouble = snapshot.drops.iter();
+            let mut others: Vec<_> = trouble
+                .filter(|drop| drop.class == Class::Trouble && drop.rate > Some(0.0))
                 .collect();
-            others.sort_by_key(|drop| std::cmp::Reverse(drop.count));
+            others.sort_by(|a, b| b.rate.unwrap_or(0.0).total_cmp(&a.rate.unwrap_or(0.0)));
             for (rank, drop) in (4..=9).zip(others.iter().skip(1)) {
-                let per_second = figure::rate(Some(drop.count as f64 / snapshot.interval_s));
+                let per_second = figure::rate(drop.rate);
                 let text = format!("· {} {per_second}/s", clean(&drop.place));
                 parts.push(styled(rank, text, theme.warn));
             }
@@ -145,6 +144,13 @@ pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
                 parts.extend(place.map(|place| plain(2, format!("· last: {place}"))));
             }
         }
+    }
+    let look = (snapshot.drops.iter())
+        .filter(|drop| drop.class == Class::Look && drop.layer != Layer::Tcp);
+    let look: f64 = look.filter_map(|drop| drop.rate).sum();
+    if look > 0.0 {
+        let text = format!("· +{}/s to look at", figure::rate(Some(look)));
+        parts.push(styled(10, text, theme.dim));
     }
     fit(parts, " ", width)
 }
@@ -190,7 +196,9 @@ pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
 /// The open view stands in brackets; on the right where the cursor is and what sorts.
 pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
     let parts = VIEWS.iter().enumerate().map(|(i, view)| {
-        let text = format!("{} {}", view.digit(), view.title());
+        let alarm = ui.shown().is_some_and(|shown| view.alarm(shown));
+        let sign = if alarm { "!" } else { "" };
+        let text = format!("{} {}{sign}", view.digit(), view.title());
         if i == ui.view {
             styled(0, format!("[{text}]"), ui.theme.tab)
         } else {

@@ -15,6 +15,7 @@ pub enum Context {
     Cpus,
     Procs,
     Stacks,
+    Drops,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
     Help,
@@ -33,12 +34,12 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Cpus, Drops, Flame, Help, Path, Procs, Prompt, Stacks};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs];
+const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Drops];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -81,7 +82,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Drops, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -89,6 +90,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
+    bind(&[Drops], &[ENTER], Action::Drill, "stacks", "Show the call stacks that drop packets."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
     bind(&[Flame], &[ENTER, c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
@@ -114,6 +116,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
+    bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
@@ -167,11 +170,12 @@ impl Binding {
         match self.contexts {
             [Path] => "Path",
             [Procs] => "Procs",
+            [Drops] => "Drops",
             [Stacks] => "tree",
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs] => "tables",
+            [Path, Cpus, Procs, Drops] => "tables",
             _ => "",
         }
     }

@@ -11,6 +11,8 @@ pub enum Row {
     Function(Arc<str>),
     Cpu(u32),
     Process(u32),
+    /// By the key of its row in the ledger.
+    Drop(Arc<str>),
     Frame(NodeId),
 }
 

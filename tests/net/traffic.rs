@@ -2,6 +2,7 @@
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
 mod cycle;
+mod losses;
 mod open_loop;
 
 use std::io::{Read, Write};
@@ -25,6 +26,13 @@ pub fn obey() {
         ["udp-blast", from, to, count] => blast(from, to, number(count)),
         ["tcp-receive", address] => tcp_receive(address),
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
+        ["tcp-full", address] => {
+            let _listener = losses::listen(address);
+            say("ready");
+            while told() {}
+        }
+        ["tcp-knock", to, count] => when_told(|| losses::knock(to, number(count))),
+        ["frames", device, count] => when_told(|| losses::frames(device, number(count))),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
         ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),
@@ -49,6 +57,14 @@ fn busy(start: fn(&'static str, &'static str, u16), namespace: &str, address: &s
     start(whole(namespace), whole(address), number(port) as u16);
     say("ready");
     while told() {}
+}
+
+fn when_told(work: impl Fn()) {
+    say("ready");
+    while told() {
+        work();
+        say("done");
+    }
 }
 
 /// False: the test has closed the line.

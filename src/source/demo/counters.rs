@@ -103,14 +103,19 @@ fn links(all: &Load) -> Vec<LinkCounters> {
     let received_bytes = tcp * 1514 + all[Flow::StackUdp] * 300;
     let sent_bytes = (eth0_tx - eth0_skbs) * 1514 + eth0_skbs * 66;
     let eth1_rx = (all[Flow::GroEth1], all[Flow::GroEth1] * 1514);
+    let eth0 = link(
+        "eth0",
+        "mq",
+        (all[Flow::GroEth0], received_bytes),
+        (eth0_tx, sent_bytes),
+    );
     vec![
         link("lo", "noqueue", lo, lo),
-        link(
-            "eth0",
-            "mq",
-            (all[Flow::GroEth0], received_bytes),
-            (eth0_tx, sent_bytes),
-        ),
+        LinkCounters {
+            // The bursts of the drop episode now and then find the ring full.
+            rx_missed: all[Flow::DropRcvbuf] / 40,
+            ..eth0
+        },
         link("eth1", "mq", eth1_rx, (eth1_tx, eth1_tx * 1500)),
     ]
 }

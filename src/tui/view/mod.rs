@@ -5,11 +5,14 @@ mod cost;
 mod cpus;
 mod cpus_detail;
 mod difference;
+mod drops;
+mod drops_detail;
 mod flame;
 mod paragraphs;
 mod path;
 mod path_detail;
 mod procs;
+mod skb_drops;
 mod stacks;
 mod stacks_detail;
 mod stacks_figure;
@@ -37,6 +40,10 @@ pub trait View: Sync {
     /// The key that opens it.
     fn digit(&self) -> char;
     fn context(&self) -> Context;
+    /// Something there needs a look now; its tab says so.
+    fn alarm(&self, _snapshot: &Snapshot) -> bool {
+        false
+    }
     /// Titles of the columns that `<` and `>` go through.
     fn sorts(&self) -> Vec<&'static str>;
     /// What can be selected, in the order on the screen.
@@ -47,7 +54,13 @@ pub trait View: Sync {
 /// In the order of the tabs.
 pub use column::order_sign;
 
-pub static VIEWS: &[&dyn View] = &[&path::Path, &cpus::Cpus, &procs::Procs, &stacks::Stacks];
+pub static VIEWS: &[&dyn View] = &[
+    &path::Path,
+    &cpus::Cpus,
+    &procs::Procs,
+    &stacks::Stacks,
+    &drops::Drops,
+];
 
 pub fn index(context: Context) -> usize {
     VIEWS

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key, SPARK};
+use super::skb_drops::{beside_trouble, trouble};
 use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
 use crate::model::{Function, HISTORY, Snapshot};
 use crate::tui::figure;
@@ -198,18 +199,33 @@ pub fn label(function: &Function) -> String {
 }
 
 fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+    let trouble = trouble(scene, f);
+    let losing = trouble.map_or_else(
+        || &*f.name == "kfree_skb" && f.calls > Some(0),
+        |trouble| trouble.rate > 0.0,
+    );
     let style = if f.calls.is_none() {
         scene.theme.dim
-    } else if &*f.name == "kfree_skb" && f.calls > Some(0) {
+    } else if losing {
         scene.theme.bad
     } else {
         scene.theme.strong
     };
-    Line::styled(label(f), style)
+    let label = match trouble {
+        Some(_) => "kfree_skb trouble".to_owned(),
+        None => label(f),
+    };
+    Line::styled(label, style)
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    scene.figure(figure::estimate(f.rate, f.estimated))
+    match trouble(scene, f) {
+        Some(trouble) => scene.figure(figure::estimate(
+            Some(trouble.rate),
+            trouble.estimated || f.estimated,
+        )),
+        None => scene.figure(figure::estimate(f.rate, f.estimated)),
+    }
 }
 
 fn history(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
@@ -260,7 +276,11 @@ fn packets_text(packets: f64) -> String {
     }
 }
 
-fn source(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+fn source(scene: &Scene<'_>, f: &Function, width: u16) -> Line<'static> {
+    let beside = trouble(scene, f).and_then(|_| beside_trouble(scene, width));
+    if let Some(beside) = beside {
+        return Line::styled(beside, scene.theme.dim);
+    }
     let text = match (f.calls, f.label.is_empty()) {
         (None, _) => figure::NONE.to_owned(),
         (_, false) => clean(&f.label).into_owned(),

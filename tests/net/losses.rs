@@ -1,0 +1,70 @@
+//! Traffic that is lost on purpose: a listener that nobody accepts from, clients that knock at it,
+//! frames of a protocol that nobody speaks.
+#![expect(
+    unsafe_code,
+    reason = "a short backlog and raw frames have no safe wrapper among the test's crates"
+)]
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// For local experiments (include/uapi/linux/if_ether.h has no name for it).
+const ETHERTYPE: u16 = 0x88b5;
+
+/// Listens with a backlog of one: two connections fit in its queue.
+pub fn listen(address: &str) -> TcpListener {
+    let listener = TcpListener::bind(address).expect("the address is ours");
+    // SAFETY: a listening socket may be told to listen again.
+    let result = unsafe { libc::listen(listener.as_raw_fd(), 1) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    listener
+}
+
+/// So many connects at once; each gives up after its first retry, which follows after a second.
+pub fn knock(to: &str, count: usize) {
+    let to: SocketAddr = to.parse().expect("an address");
+    let knock = move || TcpStream::connect_timeout(&to, Duration::from_millis(1600));
+    let waiting: Vec<_> = (0..count).map(|_| std::thread::spawn(knock)).collect();
+    let _opened: Vec<_> = waiting
+        .into_iter()
+        .map(std::thread::JoinHandle::join)
+        .collect();
+}
+
+pub fn frames(device: &str, count: usize) {
+    // SAFETY: a plain system call; its result is checked and owned.
+    let socket = unsafe {
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
+        assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+        OwnedFd::from_raw_fd(fd)
+    };
+    let name = std::ffi::CString::new(device).expect("a name");
+    // SAFETY: all-zero is a valid address; the name ends with NUL.
+    let (mut address, index) = unsafe {
+        (
+            std::mem::zeroed::<libc::sockaddr_ll>(),
+            libc::if_nametoindex(name.as_ptr()),
+        )
+    };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = index.cast_signed();
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 0x0a]);
+    frame.extend(ETHERTYPE.to_be_bytes());
+    frame.resize(74, 7);
+    for _ in 0..count {
+        // SAFETY: frame and address outlive the call and have these sizes.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        };
+        assert_eq!(sent, 74, "{}", std::io::Error::last_os_error());
+    }
+}
