@@ -10,6 +10,7 @@ mod judged;
 mod names;
 mod series;
 mod snapshot;
+mod spent;
 mod stage;
 mod time;
 mod want;
@@ -26,6 +27,7 @@ pub use snapshot::{
     Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
     Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
+pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
