@@ -2,6 +2,7 @@
 //! snapshot. Knows no kernel, no clock, no screen.
 
 mod chain;
+pub mod compare;
 mod cost;
 mod cpu;
 mod cpu_fold;
