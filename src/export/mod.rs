@@ -6,6 +6,7 @@ mod columns;
 mod csv;
 mod folded;
 pub mod json;
+mod measured;
 mod saved;
 mod stacks;
 mod svg;
@@ -17,7 +18,8 @@ mod text_table;
 mod fixture;
 
 pub use clean::clean;
-pub use saved::{Saved, parse};
+pub use measured::{Recorded, Refused};
+pub use saved::{LARGEST, Saved, parse};
 pub use stacks::Profile;
 pub use table::{TABLES, Table, table};
 

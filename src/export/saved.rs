@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::model::{Context, SCHEMA, Stack};
 
 /// Text of one snapshot; a busy host of 512 CPUs has a tenth of it.
-const LARGEST: usize = 16 << 20;
+pub const LARGEST: usize = 16 << 20;
 
 /// A kernel and a user chain have 127 frames each, and some were inlined.
 const DEEPEST: usize = 2000;
@@ -42,7 +42,7 @@ struct HostText {
 }
 
 #[derive(Deserialize)]
-struct StackText {
+pub(super) struct StackText {
     function: String,
     pid: u32,
     comm: String,
@@ -89,7 +89,7 @@ pub fn parse(text: &str) -> Result<Saved, String> {
     })
 }
 
-fn stack(read: StackText) -> Result<Stack, String> {
+pub(super) fn stack(read: StackText) -> Result<Stack, String> {
     let unit = match read.unit.as_deref() {
         None | Some("hits") => "hits",
         Some("ns") => "ns",

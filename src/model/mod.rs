@@ -32,6 +32,6 @@ pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
-pub use time::format_time;
+pub use time::{format_time, parse_time};
 pub use want::Want;
 pub use window::Weighed;
