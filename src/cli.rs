@@ -16,7 +16,9 @@ const EXAMPLES: &str = "\
 Examples:
   sudo netop                            the whole host, live
   sudo netop -p 9127 -e kfree_skb       one process, and drops counted exactly
-  sudo netop -b -n 10 --format json     ten snapshots, one JSON object a line
+  sudo netop -b -n 60 --format json -o before.json
+                                        a minute of snapshots, a line each
+  netop diff before.json after.json     what changed, and whether it is chance
   netop demo                            try it, without privileges
   netop doctor                          what works here, and how to get the rest";
 
@@ -53,6 +55,12 @@ pub enum Command {
     /// Samples this host and writes where its CPUs spent their time, or the stacks of one
     /// function's hits; or reads them from a snapshot. Exit code 1 when there is no such stack.
     Export(Box<Export>),
+    /// Say what changed between two measurements, and whether it is more than chance
+    ///
+    /// A change is called one when it is more than the variance between seconds makes likely. What
+    /// a packet costs is compared only under packet rates that differ by at most 10 %. Exit code 0
+    /// also when nothing differs.
+    Diff(Diff),
     /// Print the completion script of a shell
     Completions {
         #[arg(value_enum)]
@@ -125,6 +133,31 @@ pub struct Export {
 
     #[command(flatten)]
     pub cost: Cost,
+}
+
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Diff {
+    /// Snapshots of `-b --format json` (a minute of them finds a change of 5 %), or one of `w`
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+
+    /// The same after the change
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+
+    /// How to print the answer
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text",
+          conflicts_with = "to")]
+    pub format: String,
+
+    /// svg: a flame graph for a browser, as wide as AFTER, red where a stack takes more CPU time
+    /// than BEFORE, blue where less
+    #[arg(long, value_name = "FORMAT", value_parser = ["svg"])]
+    pub to: Option<String>,
+
+    /// Write to this file
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 impl Export {

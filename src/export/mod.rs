@@ -3,7 +3,9 @@
 
 mod clean;
 mod columns;
+pub mod compared;
 mod csv;
+pub mod difference;
 mod folded;
 pub mod json;
 mod measured;

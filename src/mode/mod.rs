@@ -2,6 +2,7 @@
 
 mod batch;
 mod completions;
+mod diff;
 mod doctor;
 mod export;
 mod live;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Export(typed)) => export::run(typed),
+        Some(Command::Diff(typed)) => diff::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }
