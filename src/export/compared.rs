@@ -11,9 +11,12 @@ use crate::model::compare::{Change, Comparison, Key, Load, RowChange, SideInfo, 
 use crate::model::format_time;
 
 /// Cells of a name, of a figure and of its change.
-const NAME: usize = 24;
+const NAME: usize = 22;
 const FIGURE: usize = 6;
 const CHANGE: usize = 10;
+
+/// Rows of a table; the order is by how far they moved.
+const MOST_ROWS: usize = 12;
 
 /// What stands for a figure that there is none of.
 const NONE: &str = "–";
@@ -24,7 +27,9 @@ pub fn json(comparison: &Comparison) -> String {
 
 pub fn page(comparison: &Comparison) -> String {
     let mut lines = vec![verdict(comparison)];
-    if comparison.shared_s > 0.0 {
+    if comparison.identical {
+        lines.push("Both are one and the same measurement.".to_owned());
+    } else if comparison.shared_s > 0.0 {
         lines.push(format!(
             "The two share {:.0} s of one host: what they share cannot differ.",
             comparison.shared_s
@@ -46,9 +51,15 @@ pub fn page(comparison: &Comparison) -> String {
         if !rows.is_empty() {
             lines.push(String::new());
             lines.push(title(table));
-            for row in rows {
+            for row in rows.iter().take(MOST_ROWS) {
                 lines.push(line(table, row));
                 lines.extend(calls(row));
+            }
+            if rows.len() > MOST_ROWS {
+                let more = rows.len() - MOST_ROWS;
+                lines.push(format!(
+                    "  and {more} more that changed (--format json has all)"
+                ));
             }
         }
     }
@@ -88,13 +99,13 @@ static TABLES: &[Table] = &[
     },
     Table {
         title: "DEVICE",
-        counted: ["device direction", "device directions"],
+        counted: ["device", "devices"],
         holds: |key| matches!(key, Key::Device { .. }),
         figures: [false, false, true],
     },
     Table {
         title: "PROCESS",
-        counted: ["process name", "process names"],
+        counted: ["process", "processes"],
         holds: |key| matches!(key, Key::Process { .. }),
         figures: [true, true, true],
     },
@@ -106,8 +117,8 @@ const FIGURES: [&str; 3] = ["NS/PKT", "CPU%", "RATE/s"];
 fn verdict(comparison: &Comparison) -> String {
     let cost = &comparison.ns_per_packet;
     let [before, after] = [cost.before, cost.after].map(figure);
-    let lengths =
-        [&comparison.before, &comparison.after].map(|side| format!("{:.0} s", side.seconds));
+    let lengths = [&comparison.before, &comparison.after]
+        .map(|side| format!("{:.0} s", side.window_s.unwrap_or(side.seconds)));
     match cost.verdict {
         Verdict::Different => {
             let way = if cost.after < cost.before {
@@ -161,9 +172,10 @@ fn verdict(comparison: &Comparison) -> String {
 
 fn side(name: &str, side: &SideInfo) -> String {
     let host = clip(&clean(&format!("{} {}", side.hostname, side.kernel)), 40);
-    let parts = match side.parts {
-        0 => "no series of CPU time".to_owned(),
-        n => format!("{n} parts"),
+    let parts = match (side.parts, side.window_s) {
+        (_, Some(window)) => format!("bounds of its window of {window:.0} s"),
+        (0, None) => "CPU time not sampled".to_owned(),
+        (n, None) => format!("{n} parts"),
     };
     format!(
         "{name}  {host}  until {}, {:.0} s, {parts}",
@@ -259,7 +271,9 @@ fn rest(comparison: &Comparison) -> Vec<String> {
         lines.push(format!("{none} beyond chance in {}.", same.join(", ")));
     }
     if unjudged > 0 {
-        lines.push(format!("Too little of {unjudged} more to judge."));
+        lines.push(format!(
+            "Too few samples or seconds of {unjudged} more to judge."
+        ));
     }
     lines
 }

@@ -44,9 +44,12 @@ pub struct SideInfo {
     #[serde(serialize_with = "time::rfc3339")]
     pub until: u64,
     pub seconds: f64,
-    /// Parts of about a second that the variance is taken from; 0: one snapshot with the bounds of
-    /// its window.
+    pub snapshots: usize,
+    /// Parts of about a second in which CPU time was sampled: their variance is the measure.
     pub parts: usize,
+    /// There are too few of them: CPU figures are those of the last snapshot's window of so many
+    /// seconds, with its bounds.
+    pub window_s: Option<f64>,
 }
 
 /// Are the packet rates close enough to compare costs?
@@ -80,6 +83,8 @@ pub struct Comparison {
     pub after: SideInfo,
     /// Seconds that both sides are made of: there nothing can differ.
     pub shared_s: f64,
+    /// Both sides are one and the same measurement.
+    pub identical: bool,
     pub load: Load,
     pub wire_pps: Change,
     /// CPU time of the network stack per wire packet: the verdict.

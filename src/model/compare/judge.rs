@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::change::{Change, Comparison, Load, RowChange, SCHEMA, SideInfo, Verdict};
-use super::mean::{Mean, bounded, ratio};
+use super::mean::{FEWEST, Mean, bounded, ratio};
 use super::measured::Measured;
 use super::second::{Cell, Key, Second, Windowed};
 use super::welch::{detectable, half_width, holm, p_value};
@@ -27,19 +27,19 @@ pub fn compare(before: &Measured, after: &Measured) -> Comparison {
     let grains = sides.map(Measured::grain);
     let pps = sides.map(|side| {
         let wire = |part: &Second| Some((part.wire?.all, part.seconds));
-        let series = mean(side, 0.0, wire);
-        series.or(side.window.as_ref().and_then(|w| plain(w.pps?)))
+        let window = side.window.as_ref().and_then(|w| plain(w.pps?));
+        mean(side.parts().iter().filter_map(wire), 0.0, window)
     });
     let load = load(pps.map(|pps| pps.map(|mean| mean.value)));
     let net_cpu = sides.map(|side| {
-        let series = mean(side, side.grain(), |part| {
-            Some((part.net_ns?, part.seconds))
-        });
-        series.or_else(|| windowed(side, |w| w.cpu, None))
+        let spent = |part: &Second| Some((part.net_ns?, part.seconds));
+        let window = windowed(side, |w| w.cpu, None);
+        mean(side.parts().iter().filter_map(spent), side.grain(), window)
     });
     let cost = sides.map(|side| {
         let spent = |part: &Second| Some((part.net_ns?, part.wire?.all));
-        mean(side, side.grain(), spent).or_else(|| windowed(side, |w| w.cost, None))
+        let window = windowed(side, |w| w.cost, None);
+        mean(side.parts().iter().filter_map(spent), side.grain(), window)
     });
     let mut ns_per_packet = figure(cost, 1.0);
     let detectable_pct = match cost {
@@ -77,6 +77,7 @@ pub fn compare(before: &Measured, after: &Measured) -> Comparison {
         before: info(before),
         after: info(after),
         shared_s: shared_s(before, after),
+        identical: before == after,
         load,
         wire_pps,
         ns_per_packet,
@@ -88,13 +89,17 @@ pub fn compare(before: &Measured, after: &Measured) -> Comparison {
 
 fn info(side: &Measured) -> SideInfo {
     let sampled = side.parts().iter().filter(|part| part.net_ns.is_some());
+    let parts = sampled.count();
+    let window = side.window.as_ref().filter(|_| parts < FEWEST);
     SideInfo {
         hostname: side.origin.hostname.clone(),
         kernel: side.origin.kernel.clone(),
         from: side.from,
         until: side.origin.at,
         seconds: side.seconds(),
-        parts: sampled.count(),
+        snapshots: side.snapshots,
+        parts,
+        window_s: window.map(|window| window.seconds),
     }
 }
 
@@ -114,10 +119,17 @@ fn load(pps: [Option<f64>; 2]) -> Load {
     }
 }
 
-/// Amounts and bases of the parts that have both.
-fn mean(side: &Measured, grain: f64, of: impl Fn(&Second) -> Option<(f64, f64)>) -> Option<Mean> {
-    let parts: Vec<(f64, f64)> = side.parts().iter().filter_map(of).collect();
-    ratio(&parts, grain)
+/// Of parts that have an amount and a base: their mean; where they are too few, what the window
+/// says, or what they add up to without bounds.
+fn mean(parts: impl Iterator<Item = (f64, f64)>, grain: f64, window: Option<Mean>) -> Option<Mean> {
+    let parts: Vec<(f64, f64)> = parts.collect();
+    let add_up = || {
+        let (amounts, bases) = parts
+            .iter()
+            .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        (bases > 0.0).then(|| amounts / bases).and_then(plain)
+    };
+    ratio(&parts, grain).or(window).or_else(add_up)
 }
 
 /// What the last snapshot's window says, where the series is too short.
@@ -181,7 +193,11 @@ fn conclude(change: &mut Change, p: Option<f64>) {
     };
 }
 
+/// A cost under another load; where there is no cost there is nothing to refuse.
 fn refuse(change: &mut Change) {
+    if change.before.or(change.after).is_none() {
+        return;
+    }
     change.p = None;
     change.error_pct = None;
     change.verdict = Verdict::NotComparable;
@@ -192,23 +208,31 @@ fn row(key: &Key, sides: [&Measured; 2], grains: [f64; 2], load: Load) -> RowCha
         let parts = side.parts().iter();
         parts.map(|part| (part.row(key), part.seconds)).collect()
     });
-    let of = |at: usize, grain: f64, get: &dyn Fn(&(Cell, f64)) -> Option<(f64, f64)>| {
-        let parts: Vec<(f64, f64)> = cells[at].iter().filter_map(get).collect();
-        ratio(&parts, grain)
-    };
     let rate = [0, 1].map(|at| {
-        let parts = of(at, 0.0, &|(cell, seconds)| Some((cell.calls?, *seconds)));
-        parts.or_else(|| few(&cells[at]))
+        let counted = cells[at].iter();
+        mean(
+            counted.filter_map(|(cell, s)| Some((cell.calls?, *s))),
+            0.0,
+            None,
+        )
     });
     let cpu = [0, 1].map(|at| {
-        let parts = of(at, grains[at], &|(cell, seconds)| {
-            Some((cell.ns?, *seconds))
-        });
-        parts.or_else(|| windowed(sides[at], |w| w.cpu, Some(key)))
+        let spent = cells[at].iter();
+        let window = windowed(sides[at], |w| w.cpu, Some(key));
+        mean(
+            spent.filter_map(|(cell, s)| Some((cell.ns?, *s))),
+            grains[at],
+            window,
+        )
     });
     let cost = [0, 1].map(|at| {
-        let parts = of(at, grains[at], &|(cell, _)| Some((cell.ns?, cell.packets?)));
-        parts.or_else(|| windowed(sides[at], |w| w.cost, Some(key)))
+        let spent = cells[at].iter();
+        let window = windowed(sides[at], |w| w.cost, Some(key));
+        mean(
+            spent.filter_map(|(cell, _)| Some((cell.ns?, cell.packets?))),
+            grains[at],
+            window,
+        )
     });
     let samples: f64 = [0, 1]
         .map(|at| {
@@ -229,26 +253,17 @@ fn row(key: &Key, sides: [&Measured; 2], grains: [f64; 2], load: Load) -> RowCha
         cpu_pct: figure(cpu, TO_PCT),
         ns_per_packet: figure(cost, 1.0),
     };
-    let series = cells.iter().all(|parts| parts.len() >= super::mean::FEWEST);
+    let series = cells.iter().all(|parts| parts.len() >= FEWEST);
     if series && samples < FEWEST_SAMPLES {
         for of_samples in [&mut row.cpu_pct, &mut row.ns_per_packet] {
             of_samples.p = None;
             of_samples.error_pct = None;
         }
     }
-    let costs = row.ns_per_packet.before.or(row.ns_per_packet.after);
-    if costs.is_some() && load != Load::Comparable {
+    if load != Load::Comparable {
         refuse(&mut row.ns_per_packet);
     }
     row
-}
-
-/// The rate of an interval or few says nothing of its bounds.
-fn few(cells: &[(Cell, f64)]) -> Option<Mean> {
-    let counted = cells.iter().filter_map(|(cell, s)| Some((cell.calls?, *s)));
-    let (calls, seconds) = counted.fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-    (seconds > 0.0).then_some(())?;
-    plain(calls / seconds)
 }
 
 /// `None`: it was not counted in every part.
