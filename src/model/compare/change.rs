@@ -93,6 +93,8 @@ pub struct Comparison {
     pub detectable_pct: Option<f64>,
     /// CPU time of the network stack, percent of one CPU.
     pub net_cpu_pct: Change,
+    /// How many times more the CPU time of both sides varies than its samples alone would make it.
+    pub scatter: Option<f64>,
     /// By kind, heaviest first.
     pub rows: Vec<RowChange>,
 }

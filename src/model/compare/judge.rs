@@ -41,6 +41,7 @@ pub fn compare(before: &Measured, after: &Measured) -> Comparison {
         let window = windowed(side, |w| w.cost, None);
         mean(side.parts().iter().filter_map(spent), side.grain(), window)
     });
+    let scatter = scatter(sides, net_cpu);
     let mut ns_per_packet = figure(cost, 1.0);
     let detectable_pct = match cost {
         [Some(a), Some(b)] if a.value > 0.0 && load == Load::Comparable && certain(a, b) => {
@@ -83,6 +84,7 @@ pub fn compare(before: &Measured, after: &Measured) -> Comparison {
         ns_per_packet,
         detectable_pct,
         net_cpu_pct,
+        scatter,
         rows,
     }
 }
@@ -109,6 +111,17 @@ fn shared_s(a: &Measured, b: &Measured) -> f64 {
     }
     let until = a.origin.at.min(b.origin.at);
     until.saturating_sub(a.from.max(b.from)) as f64 / 1e9
+}
+
+/// Standard deviations of the measured means over those of as many independent samples.
+fn scatter(sides: [&Measured; 2], means: [Option<Mean>; 2]) -> Option<f64> {
+    let (mut seen, mut alone) = (0.0, 0.0);
+    for (side, mean) in sides.into_iter().zip(means) {
+        let mean = mean.filter(|mean| mean.variance.is_finite())?;
+        seen += mean.variance;
+        alone += mean.value * side.grain() / side.seconds();
+    }
+    (alone > 0.0).then(|| (seen / alone).sqrt().max(1.0))
 }
 
 fn load(pps: [Option<f64>; 2]) -> Load {
