@@ -310,7 +310,7 @@ fn percent(change: &Change) -> String {
     if pct >= 999.5 {
         return format!("×{}{sign}", figure(Some(1.0 + pct / 100.0)));
     }
-    let digits = |value: f64| if value.abs() >= 99.95 { 0 } else { 1 };
+    let digits = |value: f64| usize::from(value.abs() < 99.95);
     let error = match change.error_pct {
         Some(error) if error < 999.5 => format!("±{error:.*}", digits(error)),
         _ => "%".to_owned(),

@@ -18,13 +18,16 @@ const MOST_STACKS: usize = 20_000;
 const LONGEST_S: f64 = 3e7;
 const GREATEST: f64 = 1e18;
 
+type Frames = Arc<[Arc<str>]>;
+
 /// One side of a comparison and what its flame graph is drawn from.
 #[derive(Debug, Default)]
 pub struct Recorded {
     pub measured: Measured,
     /// CPU time of the heaviest stacks of each snapshot, added up, ns.
     pub stacks: Vec<Stack>,
-    known: HashMap<(u32, Arc<[Arc<str>]>), usize>,
+    /// Process and frames → index in `stacks`.
+    known: HashMap<(u32, Frames), usize>,
 }
 
 #[derive(Deserialize)]

@@ -173,7 +173,7 @@ fn certain(a: Mean, b: Mean) -> bool {
     a.variance.is_finite() && b.variance.is_finite()
 }
 
-fn window_keys<'a>(sides: [&'a Measured; 2]) -> impl Iterator<Item = &'a Key> {
+fn window_keys(sides: [&Measured; 2]) -> impl Iterator<Item = &Key> {
     let windows = sides.into_iter().filter_map(|side| side.window.as_ref());
     windows.flat_map(|window| window.rows.keys())
 }
@@ -188,9 +188,9 @@ fn figure(means: [Option<Mean>; 2], scale: f64) -> Change {
     };
     if let [Some(a), Some(b)] = means {
         let to_pct = 100.0 / a.value;
-        change.change_pct = (a.value > 0.0).then(|| (b.value - a.value) * to_pct);
+        change.change_pct = (a.value > 0.0).then_some((b.value - a.value) * to_pct);
         if certain(a, b) {
-            change.error_pct = (a.value > 0.0).then(|| half_width(a, b) * to_pct);
+            change.error_pct = (a.value > 0.0).then_some(half_width(a, b) * to_pct);
             change.p = p_value(a, b);
         }
     }
@@ -281,8 +281,8 @@ fn row(key: &Key, sides: [&Measured; 2], grains: [f64; 2], load: Load) -> RowCha
 
 /// `None`: it was not counted in every part.
 fn total(cells: &[(Cell, f64)]) -> Option<f64> {
-    let calls: Option<f64> = cells.iter().map(|(cell, _)| cell.calls).sum();
-    calls.filter(|_| !cells.is_empty())
+    let sum: Option<f64> = cells.iter().map(|(cell, _)| cell.calls).sum();
+    sum.filter(|_| !cells.is_empty())
 }
 
 fn correct(rows: &mut [RowChange]) {

@@ -1,6 +1,6 @@
 //! One side of a comparison: a series of seconds, bounded however long the file was.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::second::{Cell, Key, Origin, Second, Window};
 
@@ -28,7 +28,7 @@ pub struct Measured {
     pub window: Option<Window>,
     parts: Vec<Second>,
     /// Every row of any part.
-    known: BTreeMap<Key, ()>,
+    known: BTreeSet<Key>,
 }
 
 impl Measured {
@@ -46,15 +46,15 @@ impl Measured {
         self.origin = origin;
         self.window = window.or(self.window.take());
         for key in second.rows.keys() {
-            if !self.known.contains_key(key) {
-                self.known.insert(key.clone(), ());
+            if !self.known.contains(key) {
+                self.known.insert(key.clone());
             }
         }
         if self.known.len() > MOST_ROWS {
             return Err(TooMany);
         }
         match self.parts.last_mut() {
-            Some(last) if last.seconds < PART_S => last.merge(second),
+            Some(last) if last.seconds < PART_S => last.merge(&second),
             _ => self.parts.push(second),
         }
         if self.parts.len() > MOST_PARTS {
@@ -67,7 +67,7 @@ impl Measured {
         let mut parts = std::mem::take(&mut self.parts).into_iter();
         while let Some(mut first) = parts.next() {
             if let Some(second) = parts.next() {
-                first.merge(second);
+                first.merge(&second);
             }
             self.parts.push(first);
         }
@@ -78,7 +78,7 @@ impl Measured {
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.known.keys()
+        self.known.iter()
     }
 
     pub fn seconds(&self) -> f64 {
@@ -113,7 +113,7 @@ impl Second {
         cell
     }
 
-    fn merge(&mut self, later: Second) {
+    fn merge(&mut self, later: &Second) {
         let mut keys: Vec<Key> = later.rows.keys().cloned().collect();
         keys.extend(self.rows.keys().cloned());
         keys.sort_unstable();

@@ -38,9 +38,9 @@ pub fn of(change: &Change) -> Difference {
     let significant = change.differs();
     match (change.before, change.after, change.change_pct) {
         (None, None, _) => Difference::Unknown,
+        (Some(before), Some(after), _) if before <= 0.0 && after <= 0.0 => Difference::Unknown,
         _ if change.verdict == Verdict::NotComparable => Difference::NotComparable,
         (_, _, Some(pct)) => Difference::Percent { pct, significant },
-        (Some(before), Some(after), None) if before <= 0.0 && after <= 0.0 => Difference::Unknown,
         (Some(_), Some(_), None) => Difference::New { significant },
         _ => Difference::NotComparable,
     }
