@@ -1,6 +1,8 @@
 //! What was typed: the one definition of commands and flags, from which help, completions and the
 //! manual come. No I/O, and nothing here knows what is possible on this host.
 
+mod diff;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::export;
+
+pub use self::diff::Diff;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -133,31 +137,6 @@ pub struct Export {
 
     #[command(flatten)]
     pub cost: Cost,
-}
-
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct Diff {
-    /// Snapshots of `-b --format json` (a minute of them finds a change of 5 %), or one of `w`
-    #[arg(value_name = "BEFORE")]
-    pub before: PathBuf,
-
-    /// The same after the change
-    #[arg(value_name = "AFTER")]
-    pub after: PathBuf,
-
-    /// How to print the answer
-    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text",
-          conflicts_with = "to")]
-    pub format: String,
-
-    /// svg: a flame graph for a browser, as wide as AFTER, red where a stack takes more CPU time
-    /// than BEFORE, blue where less
-    #[arg(long, value_name = "FORMAT", value_parser = ["svg"])]
-    pub to: Option<String>,
-
-    /// Write to this file
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub output: Option<PathBuf>,
 }
 
 impl Export {

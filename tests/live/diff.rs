@@ -10,7 +10,10 @@ use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
 
 /// The series of each side. A change of tens of percent needs no minute.
-const SECONDS: usize = 15;
+const SECONDS: usize = 20;
+
+/// Snapshots before the stream has found its rate.
+const SETTLING: usize = 4;
 
 /// Writes a series of a TCP stream that the sender's queue holds to one rate: costs are compared
 /// only under equal loads.
@@ -19,6 +22,9 @@ fn series(net: &Net, port: u16, file: &Path) {
     let mut sender = Traffic::start(&net.a, &format!("tcp-send {B}:{port} 1000000000000"));
     sender.go();
     let mut netop = Netop::watch_every("1", &["--max-overhead", "100"]);
+    for _ in 0..SETTLING {
+        netop.next();
+    }
     let mut lines = String::new();
     for _ in 0..SECONDS {
         let _ = writeln!(lines, "{}", netop.next());
@@ -50,7 +56,7 @@ fn gro_makes_a_packet_significantly_cheaper_and_nothing_makes_it_neither() {
     let held = Command::new("tc")
         .args(["-n", &net.a])
         .args(queue)
-        .args(["rate", "1500mbit", "burst", "1mb", "latency", "20ms"])
+        .args(["rate", "800mbit", "burst", "512kb", "latency", "20ms"])
         .status();
     if !held.is_ok_and(|status| status.success()) {
         eprintln!("skipped: tc cannot hold the stream to one rate (sch_tbf)");
