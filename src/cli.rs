@@ -100,7 +100,9 @@ pub struct Export {
     pub file: Option<PathBuf>,
 
     /// folded: `frame;frame;… weight` a line, for flamegraph.pl, inferno, speedscope (weights in
-    /// µs of CPU time, or hits); svg: a flame graph for a browser
+    /// µs of CPU time, or hits); svg: a flame graph for a browser; firefox: for
+    /// profiler.firefox.com; pprof: for `go tool pprof`, Pyroscope, Parca (gzipped); json: the
+    /// stacks as a snapshot has them
     #[arg(long, value_name = "FORMAT",
           value_parser = PossibleValuesParser::new(export::STACK_FORMATS.iter().map(|f| f.name)))]
     pub to: String,

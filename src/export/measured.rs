@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::saved::{LARGEST, StackText, stack};
+use super::saved::{LARGEST, StackText, Stages, stack};
 use crate::model::compare::{Key, Measured, Origin, Second, Window, Windowed};
 use crate::model::{SCHEMA, Stack, WirePackets, parse_time};
 
@@ -26,6 +26,7 @@ pub struct Recorded {
     pub measured: Measured,
     /// CPU time of the heaviest stacks of each snapshot, added up, ns.
     pub stacks: Vec<Stack>,
+    stages: Stages,
     /// Process and frames → index in `stacks`.
     known: HashMap<(u32, Frames), usize>,
 }
@@ -191,7 +192,8 @@ impl Recorded {
             .push(origin, second, window)
             .map_err(|_| at("it names more functions and processes than a host has".to_owned()))?;
         for text in read.stacks {
-            self.add_stack(stack(text).map_err(at)?);
+            let stack = stack(text, &mut self.stages).map_err(at)?;
+            self.add_stack(stack);
         }
         Ok(())
     }

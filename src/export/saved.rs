@@ -1,17 +1,20 @@
 //! A snapshot that was written as JSON, read again: the stacks and where they come from. The file
 //! may come from anywhere: what is no snapshot is refused with the reason.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::model::{Context, SCHEMA, Stack};
+use crate::model::{Context, Direction, SCHEMA, Stack, StageId};
 
 /// Text of one snapshot; a busy host of 512 CPUs has a tenth of it.
 pub const LARGEST: usize = 16 << 20;
 
 /// A kernel and a user chain have 127 frames each, and some were inlined.
 const DEEPEST: usize = 2000;
+
+const LONGEST_STAGE: usize = 32;
 
 /// Sums of weights stay exact below this.
 const HEAVIEST: f64 = (1_u64 << 53) as f64;
@@ -24,6 +27,8 @@ pub struct Saved {
     pub at: String,
     pub interval_s: f64,
     pub stacks: Vec<Stack>,
+    /// `file:line` by frame.
+    pub lines: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +38,8 @@ struct SnapshotText {
     interval_s: f64,
     host: HostText,
     stacks: Vec<StackText>,
+    #[serde(default)]
+    lines: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +58,10 @@ pub(super) struct StackText {
     unit: Option<String>,
     #[serde(default)]
     samples: u64,
+    #[serde(default)]
+    stage: Option<String>,
+    #[serde(default)]
+    direction: Option<String>,
     #[serde(default)]
     context: Option<String>,
     #[serde(default)]
@@ -74,7 +85,9 @@ pub fn parse(text: &str) -> Result<Saved, String> {
     if read.schema != SCHEMA {
         return Err(format!("its schema is {:?}, not {SCHEMA}", read.schema));
     }
-    let stacks: Result<Vec<Stack>, String> = read.stacks.into_iter().map(stack).collect();
+    let mut stages = Stages::default();
+    let stacks = read.stacks.into_iter().map(|read| stack(read, &mut stages));
+    let stacks: Result<Vec<Stack>, String> = stacks.collect();
     let stacks = stacks?;
     let weight: f64 = stacks.iter().map(|stack| stack.weight).sum();
     if weight >= HEAVIEST {
@@ -86,10 +99,31 @@ pub fn parse(text: &str) -> Result<Saved, String> {
         at: read.at,
         interval_s: read.interval_s,
         stacks,
+        lines: read.lines,
     })
 }
 
-pub(super) fn stack(read: StackText) -> Result<Stack, String> {
+/// Names of stages live as long as the program, as those of its own table do: few are kept.
+#[derive(Debug, Default)]
+pub(super) struct Stages(Vec<&'static str>);
+
+impl Stages {
+    fn keep(&mut self, name: &str) -> Option<&'static str> {
+        if let Some(known) = self.0.iter().find(|known| **known == name) {
+            return Some(known);
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let is_one = (1..=LONGEST_STAGE).contains(&name.len()) && name.bytes().all(plain);
+        if !is_one || self.0.len() >= StageId::MOST {
+            return None;
+        }
+        let kept: &'static str = Box::leak(name.into());
+        self.0.push(kept);
+        Some(kept)
+    }
+}
+
+pub(super) fn stack(read: StackText, stages: &mut Stages) -> Result<Stack, String> {
     let unit = match read.unit.as_deref() {
         None | Some("hits") => "hits",
         Some("ns") => "ns",
@@ -110,8 +144,9 @@ pub(super) fn stack(read: StackText) -> Result<Stack, String> {
         weight: read.weight,
         unit,
         samples: read.samples,
-        stage: None,
-        direction: None,
+        stage: read.stage.and_then(|name| stages.keep(&name)),
+        direction: (Direction::ALL.into_iter().map(Direction::name))
+            .find(|known| Some(*known) == read.direction.as_deref()),
         context: Context::ALL
             .iter()
             .map(|known| known.name())

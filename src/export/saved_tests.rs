@@ -14,6 +14,8 @@ fn snapshot() -> Snapshot {
         unit: "ns",
         weight: 5_025_125.5,
         context: Some("softirq"),
+        stage: Some("tcp"),
+        direction: Some("rx"),
         cut: 1,
         ..hit
     });
@@ -90,4 +92,18 @@ proptest! {
         let good = json::line(&snapshot());
         let _read_or_refused = parse(good.get(..cut).unwrap_or(&good));
     }
+}
+
+#[test]
+fn of_stages_only_few_short_names_are_kept() {
+    let mut stages = Stages::default();
+    assert_eq!(stages.keep("tcp"), Some("tcp"));
+    for name in ["", "a b", "\u{1b}", &"n".repeat(LONGEST_STAGE + 1)] {
+        assert_eq!(stages.keep(name), None, "{name}");
+    }
+    for n in 0..2 * StageId::MOST {
+        stages.keep(&format!("s{n}"));
+    }
+    assert_eq!(stages.0.len(), StageId::MOST);
+    assert_eq!(stages.keep("tcp"), Some("tcp"));
 }

@@ -35,11 +35,15 @@ fn profile(stacks: &[Stack]) -> Profile<'_> {
         title: "edge-12: CPU time".to_owned(),
         subtitle: "6.8.0".to_owned(),
         stacks,
+        lines: const { &BTreeMap::new() },
+        at: 0,
+        seconds: 1.0,
     }
 }
 
 fn written(name: &str, stacks: &[Stack]) -> Option<String> {
-    (stack_format(name).expect("a format").write)(&profile(stacks))
+    let bytes = (stack_format(name).expect("a format").write)(&profile(stacks))?;
+    Some(String::from_utf8(bytes).expect("text"))
 }
 
 #[test]
@@ -130,4 +134,44 @@ fn a_picture_of_deep_and_of_many_stacks_is_made() {
     stacks.extend(names.iter().map(|name| hits("many", 1e3, &[name, "g"])));
     let svg = written("svg", &stacks).expect("there is something");
     assert!(svg.contains("f1999 (1,000,000 hits, 20.00%)"));
+}
+
+#[test]
+fn a_frame_is_a_function_and_where_its_code_is() {
+    for (frame, function, object) in [
+        ("tcp_ack", "tcp_ack", Object::Kernel),
+        ("veth_poll [veth]", "veth_poll", Object::Module("veth")),
+        ("f<(a, b)> (a b.so)", "f<(a, b)>", Object::File("a b.so")),
+        ("f (int) (prog)", "f (int)", Object::File("prog")),
+        ("prog+0x10", "prog+0x10", Object::File("prog")),
+        ("veth+0x10 [veth]", "veth+0x10", Object::Module("veth")),
+        ("0xffffffff81000000", "0xffffffff81000000", Object::Kernel),
+        (
+            "0x7f0000000000",
+            "0x7f0000000000",
+            Object::File("[unknown]"),
+        ),
+        ("[unknown]", "[unknown]", Object::File("[anon]")),
+        ("fast_path [jit]", "fast_path [jit]", Object::File("[anon]")),
+        ("", "", Object::Kernel),
+    ] {
+        assert_eq!(parts(frame), (function, object), "{frame}");
+    }
+    assert_eq!(line("/a:b/c.c:17-23"), Some(("/a:b/c.c", 17)));
+    assert_eq!(line("c.c"), None);
+    assert_eq!(line("c.c:x"), None);
+}
+
+#[test]
+fn stacks_as_json_have_everything_a_snapshot_has_of_them() {
+    let stacks = [stack("kaf\u{9b}ka", Some("softirq"), &["tcp_ack"], 1)];
+    let text = written("json", &stacks).expect("there is something");
+    assert!(!text.contains('\u{9b}'));
+    let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(read["schema"], "netop.stacks/1");
+    assert_eq!(read["at"], serde_json::Value::Null);
+    let first = &read["stacks"][0];
+    assert_eq!(first["comm"], "kaf\u{9b}ka");
+    assert_eq!(first["frames"][0], "tcp_ack");
+    assert_eq!(first["weight"], 5_025_125.6);
 }

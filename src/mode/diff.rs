@@ -1,5 +1,6 @@
 //! `netop diff BEFORE AFTER`: two measurements from files, compared.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,9 +9,9 @@ use std::path::Path;
 use super::{printed, save};
 use crate::cli;
 use crate::error::Error;
-use crate::export::{self, LARGEST, Profile, Recorded, compared, difference};
+use crate::export::{self, LARGEST, Profile, Recorded, compared, svg};
 use crate::model::compare::compare;
-use crate::model::{Stack, format_time};
+use crate::model::format_time;
 
 /// How perf.data begins, in a file and through a pipe.
 const PERF_MAGIC: &[u8] = b"PERFILE2";
@@ -35,39 +36,30 @@ pub fn run(typed: &cli::Diff) -> Result<(), Error> {
     }
 }
 
-/// The differential flame graph: CPU time in a second of each side.
+/// The differential flame graph, of the heaviest stacks of each snapshot.
 fn picture(typed: &cli::Diff, before: &Recorded, after: &Recorded) -> Result<String, Error> {
-    let [then, now] = [before, after].map(per_second);
-    let host = &after.measured.origin;
-    let profile = |stacks| Profile {
-        title: format!(
-            "{}: CPU time by call stack, µs in a second, against before",
-            host.hostname
-        ),
-        subtitle: format!(
-            "{} · red: more than until {} · blue: less · the heaviest stacks of each snapshot",
-            host.kernel,
-            format_time(before.measured.origin.at)
-        ),
-        stacks,
+    let nothing = |path| {
+        let what = format!("{} has no stacks of CPU time", shown(path));
+        Error::nothing(what, MAKE)
     };
-    difference::picture(&profile(&then), &profile(&now)).ok_or_else(|| {
-        let empty = if then.is_empty() {
-            &typed.before
-        } else {
-            &typed.after
-        };
-        Error::nothing(format!("{} has no stacks of CPU time", shown(empty)), MAKE)
-    })
-}
-
-fn per_second(side: &Recorded) -> Vec<Stack> {
-    let seconds = side.measured.seconds();
-    let mut stacks = side.stacks.clone();
-    for stack in &mut stacks {
-        stack.weight /= seconds;
+    for (side, path) in [(before, &typed.before), (after, &typed.after)] {
+        if side.stacks.is_empty() {
+            return Err(nothing(path));
+        }
     }
-    stacks
+    let no_lines = BTreeMap::new();
+    let [then, now] = [before, after].map(|side| {
+        let origin = &side.measured.origin;
+        Profile {
+            title: format!("{}, {:.0} s", origin.hostname, side.measured.seconds()),
+            subtitle: format!("{} until {}", origin.kernel, format_time(origin.at)),
+            stacks: &side.stacks,
+            lines: &no_lines,
+            at: side.measured.origin.at,
+            seconds: side.measured.seconds(),
+        }
+    });
+    svg::difference(&then, &now).ok_or_else(|| nothing(&typed.after))
 }
 
 fn read(path: &Path) -> Result<Recorded, Error> {

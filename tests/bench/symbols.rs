@@ -1,6 +1,7 @@
 //! How long the names of 10 000 frames of a large program with DWARF take in the background, from
 //! the first question to the last answer, and how much CPU time: of this program, or of the ELF
 //! files named. Seconds count only while nothing else runs.
+//! And how long the first kernel name takes, with the kernel's symbols kept and without.
 //! `cargo bench --bench symbols [-- FILE …]`
 
 use std::fs;
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netop::model::Names;
-use netop::symbol::HostNames;
+use netop::symbol::{HostNames, KernelCache};
 use object::{Object, ObjectSection, ReadCache};
 
 const FRAMES: u64 = 10_000;
@@ -28,6 +29,39 @@ fn main() {
     }
     for file in files {
         measure(Path::new(&file));
+    }
+    measure_kernel();
+}
+
+/// From the start to the name of a function of the kernel itself.
+fn measure_kernel() {
+    let kallsyms = fs::read_to_string("/proc/kallsyms").expect("kallsyms");
+    let line = kallsyms
+        .lines()
+        .find(|line| line.ends_with(" T net_rx_action"));
+    let line = line.or(kallsyms.lines().find(|line| line.contains(" T vfs_read")));
+    let address = line.and_then(|line| u64::from_str_radix(line.split(' ').next()?, 16).ok());
+    let Some(address) = address.filter(|address| *address != 0) else {
+        println!("kernel names: kallsyms hides its addresses, run as root");
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let cache = KernelCache::at(dir.path().join("netop"));
+    for how in ["from kallsyms, kept for the next", "kept", "kept"] {
+        let began = Instant::now();
+        let mut names = HostNames::cached(rustc_hash::FxHashSet::default(), cache.clone());
+        while !names.kernel(address).settled {
+            thread::park_timeout(Duration::from_micros(200));
+        }
+        let first = began.elapsed();
+        // Until a miss is final everything has been read, and kept.
+        while how.starts_with("from") && !names.kernel(1).settled {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        println!(
+            "first kernel name, {how}: {:.1} ms",
+            first.as_secs_f64() * 1e3
+        );
     }
 }
 

@@ -31,6 +31,29 @@ fn the_made_up_machine_gives_folded_lines_whose_weights_are_its_busy_time() {
 }
 
 #[test]
+fn every_format_is_written_and_holds_the_functions() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (format, begin, said) in [
+        ("folded", &b""[..], "net_rx_action;"),
+        ("svg", b"<?xml", "net_rx_action ("),
+        ("firefox", b"{", "\"net_rx_action\""),
+        ("json", b"{", "\"net_rx_action\""),
+        ("pprof", b"\x1f\x8b", ""),
+    ] {
+        let path = dir.path().join(format);
+        let ended = run(&format!(
+            "export --demo --duration 1 --to {format} -o {}",
+            path.display()
+        ));
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{format}");
+        let bytes = fs::read(&path).expect("a file");
+        assert!(bytes.starts_with(begin), "{format}");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains(said), "{format}");
+    }
+}
+
+#[test]
 fn a_functions_hits_have_the_stacks_that_lead_to_it() {
     let ended = run("export --demo --duration 2 --function dev_queue_xmit --to folded");
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
@@ -100,7 +123,7 @@ fn what_is_no_snapshot_or_cannot_be_together_ends_with_the_next_command() {
         (
             "export --to png".to_owned(),
             2,
-            "[possible values: folded, svg]",
+            "[possible values: folded, svg, firefox, pprof, json]",
         ),
         (
             "export --to svg --duration 31".to_owned(),

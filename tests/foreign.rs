@@ -1,0 +1,232 @@
+//! Names for a recording of perf, against those perf itself gives it: `perf script` is the reader
+//! of the file here, netop's names are the subject.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netop::model::{Mapped, Names};
+use netop::symbol::{Foreign, ForeignNames, KernelCache};
+
+const PROGRAM: &str = r#"
+#include <unistd.h>
+#include <fcntl.h>
+static char bytes[1 << 16];
+__attribute__((noinline)) long read_zeros(int fd) { return read(fd, bytes, sizeof bytes); }
+__attribute__((noinline)) long spin(void) { long sum = 0; for (int i = 0; i < 200000; i++) sum += bytes[i & 0xffff] ^ i; return sum; }
+int main(void) {
+    int fd = open("/dev/zero", O_RDONLY);
+    long sum = 0;
+    for (int i = 0; i < 1500; i++) sum += read_zeros(fd) + spin();
+    return sum == 42;
+}
+"#;
+
+fn run(program: &str, arguments: &[&str], home: &Path) -> Output {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("HOME", home)
+        .output();
+    output.unwrap_or_else(|error| panic!("{program}: {error}"))
+}
+
+fn text(output: Output) -> String {
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("\nUid:\t0\t"))
+}
+
+/// A recording of the program, or `None` and the reason said.
+fn recorded(dir: &Path) -> Option<()> {
+    let missing = ["perf", "cc"]
+        .into_iter()
+        .find(|tool| Command::new(tool).arg("--version").output().is_err());
+    if let Some(tool) = missing {
+        println!("skipped: no {tool} here");
+        return None;
+    }
+    if !is_root() {
+        println!("skipped: only root sees kernel addresses");
+        return None;
+    }
+    fs::write(dir.join("prog.c"), PROGRAM).expect("file");
+    let at = |name: &str| dir.join(name).to_str().expect("UTF-8").to_owned();
+    let flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-o"];
+    let built = run(
+        "cc",
+        &[&flags[..], &[&at("prog"), &at("prog.c")]].concat(),
+        dir,
+    );
+    assert!(built.status.success(), "{built:?}");
+    let ended = run(
+        "perf",
+        &[
+            "record",
+            "-o",
+            &at("perf.data"),
+            "-g",
+            "-F",
+            "1999",
+            &at("prog"),
+        ],
+        dir,
+    );
+    assert!(
+        at("perf.data").len() > 9 && dir.join("perf.data").exists(),
+        "{ended:?}"
+    );
+    Some(())
+}
+
+/// Where perf says that code was: pid and path → start less offset in the file.
+type Places = BTreeMap<(u32, String), u64>;
+
+/// `pid/tid: [0xSTART(0xLEN) @ 0xOFFSET …]: r-xp PATH` behind the record's name.
+fn told(names: &mut ForeignNames, places: &mut Places, line: &str) -> Option<()> {
+    let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
+    let (_, rest) = line.split_once("PERF_RECORD_MMAP")?;
+    let rest = rest.trim_start_matches('2').trim_start();
+    let (who, rest) = rest.split_once(": [")?;
+    let (pid, _) = who.split_once('/')?;
+    let (range, path) = rest.split_once("]: ")?;
+    let (place, offset) = range.split_once(" @ ")?;
+    let (start, len) = place.trim_end_matches(')').split_once('(')?;
+    let (_, path) = path.split_once(' ')?;
+    let mapped = Mapped {
+        pid: pid.parse().ok(),
+        start: hex(start)?,
+        len: hex(len)?,
+        offset: hex(offset.split_whitespace().next()?)?,
+        path,
+        build_id: None,
+    };
+    names.mapped(&mapped);
+    if let Some(pid) = mapped.pid {
+        let begin = mapped.start.wrapping_sub(mapped.offset);
+        places.insert((pid, path.to_owned()), begin);
+    }
+    Some(())
+}
+
+fn foreign(dir: &Path) -> Foreign {
+    let file = dir.join("perf.data");
+    let file = file.to_str().expect("UTF-8");
+    let list = text(run("perf", &["buildid-list", "-i", file], dir));
+    let bytes = |hex: &str| -> Vec<u8> {
+        let digits: Vec<u8> = hex
+            .chars()
+            .filter_map(|c| c.to_digit(16))
+            .map(|d| d as u8)
+            .collect();
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
+    };
+    let lines = list.lines().filter_map(|line| line.split_once(' '));
+    Foreign {
+        build_ids: lines
+            .map(|(id, path)| (path.to_owned(), bytes(id)))
+            .collect(),
+        ..Foreign::default()
+    }
+}
+
+#[test]
+fn a_recording_of_perf_has_the_names_that_perf_gives_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    if recorded(dir.path()).is_none() {
+        return;
+    }
+    let file = dir.path().join("perf.data");
+    let file = file.to_str().expect("UTF-8");
+    let cache = KernelCache::at(dir.path().join("cache"));
+    let script = |extra: &[&str]| {
+        text(run(
+            "perf",
+            &[&["script", "-i", file][..], extra].concat(),
+            dir.path(),
+        ))
+    };
+    let mappings = script(&["--show-mmap-events"]);
+    let samples = script(&["-F", "pid,ip,sym,dso"]);
+    // With what the first one keeps, the second has kernel names at once.
+    for kept in [false, true] {
+        let mut names =
+            ForeignNames::new(foreign(dir.path()), cache.clone(), Duration::from_secs(20));
+        let maps = mappings
+            .lines()
+            .filter(|line| line.contains("PERF_RECORD_MMAP"));
+        let mut places = Places::new();
+        assert!(
+            maps.filter_map(|line| told(&mut names, &mut places, line))
+                .count()
+                > 3
+        );
+        compare(&mut names, &places, &samples, kept);
+    }
+}
+
+fn compare(names: &mut ForeignNames, places: &Places, samples: &str, kept: bool) {
+    let mut pid = 0;
+    let (mut same, mut all) = (0, 0);
+    let mut others: BTreeMap<String, u32> = BTreeMap::new();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut longest = Duration::ZERO;
+    for line in samples.lines() {
+        if !line.starts_with('\t') {
+            pid = line.trim().parse().unwrap_or(pid);
+            continue;
+        }
+        let Some((address, rest)) = line.trim().split_once(' ') else {
+            continue;
+        };
+        let (symbol, file) = rest.rsplit_once(" (").expect("a file");
+        let address = u64::from_str_radix(address, 16).expect("an address");
+        let is_kernel = address > u64::MAX / 2;
+        if symbol == "[unknown]" {
+            continue;
+        }
+        let name = if is_kernel {
+            let began = Instant::now();
+            let name = names.kernel(address);
+            longest = longest.max(began.elapsed());
+            assert!(name.settled, "{line}");
+            name.text.to_string()
+        } else {
+            let mut frames: Vec<Arc<str>> = Vec::new();
+            // perf prints offsets in the file.
+            let file = (pid, file.trim_end_matches(')').to_owned());
+            let address = address.wrapping_add(places[&file]);
+            assert!(names.user(pid, address, &mut frames), "{line}");
+            let name = frames.pop().expect("a frame");
+            name.split(" (").next().unwrap_or(&name).to_owned()
+        };
+        all += 1;
+        if name == symbol {
+            same += 1;
+            *seen.entry(name).or_default() += 1;
+        } else {
+            *others.entry(format!("{symbol} ≠ {name}")).or_default() += 1;
+        }
+    }
+    println!("{same} of {all} frames have perf's name; longest wait for a kernel name {longest:?}");
+    println!("others: {others:?}");
+    assert_eq!(names.kernel_missing(), None);
+    assert!(
+        all > 500 && same * 100 >= all * 95,
+        "{same} of {all}: {others:?}"
+    );
+    for function in ["spin", "main", "vfs_read", "do_syscall_64"] {
+        assert!(seen.contains_key(function), "{function} of {seen:?}");
+    }
+    if kept {
+        // 20 ms is the budget of an optimised build; reading kallsyms takes ten times as long.
+        assert!(longest < Duration::from_millis(150), "{longest:?}");
+    }
+}
