@@ -20,6 +20,7 @@ mod registry;
 mod report;
 mod side_band;
 mod softirq_time;
+mod spent;
 mod spreads;
 mod steering;
 mod tap;

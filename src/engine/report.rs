@@ -98,6 +98,7 @@ impl Engine {
             health: self.health(loss, tick, cost, own_pct, &functions),
             functions,
             stages: Vec::new(),
+            spent: None,
             contexts: Vec::new(),
             cpu_profile: Arc::from([]),
             cpus,

@@ -28,6 +28,7 @@ pub fn empty() -> Snapshot {
         summary: Summary::default(),
         functions: Vec::new(),
         stages: Vec::new(),
+        spent: None,
         contexts: Vec::new(),
         cpus: Vec::new(),
         devices: Vec::new(),

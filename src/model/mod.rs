@@ -2,6 +2,7 @@
 //! snapshot. Knows no kernel, no clock, no screen.
 
 mod chain;
+pub mod compare;
 mod cost;
 mod cpu;
 mod cpu_fold;
@@ -12,6 +13,7 @@ mod names;
 pub mod reason;
 mod series;
 mod snapshot;
+mod spent;
 mod stage;
 mod time;
 mod want;
@@ -29,6 +31,7 @@ pub use snapshot::{
     Backing, CpuCalls, Device, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
     Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
+pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
 use super::drop::{Drop, Losses};
+use super::spent::Spent;
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub functions: Vec<Function>,
     /// Heaviest first.
     pub stages: Vec<Stage>,
+    /// CPU time of this interval alone; null: it was not sampled, or no names are known yet.
+    pub spent: Option<Spent>,
     /// What all CPUs did, by context: percent of one CPU, idle included.
     pub contexts: Vec<Part>,
     pub cpus: Vec<Cpu>,
