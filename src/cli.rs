@@ -2,6 +2,7 @@
 //! manual come. No I/O, and nothing here knows what is possible on this host.
 
 mod diff;
+mod list;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use crate::export;
 
 pub use self::diff::Diff;
+pub use self::list::List;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,18 +87,6 @@ pub struct Doctor {
     /// How to print the answer
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
     pub format: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct List {
-    /// Part of a name, or with * and ? the whole of it
-    #[arg(value_name = "PATTERN", value_parser = word)]
-    pub pattern: Option<String>,
-
-    /// The files that these processes see
-    #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub pids: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Args)]
