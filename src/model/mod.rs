@@ -7,6 +7,7 @@ mod cost;
 mod cpu;
 mod cpu_fold;
 mod drop;
+mod finding;
 mod fold;
 mod judged;
 mod names;
@@ -23,13 +24,14 @@ pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
+pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
-    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Latency, Process,
+    Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
 pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{

@@ -40,6 +40,7 @@ pub fn empty() -> Snapshot {
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
+        protocol_rates: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
         health: Health {
