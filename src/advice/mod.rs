@@ -29,6 +29,29 @@ pub enum Signal {
     Counters,
 }
 
+impl Signal {
+    /// Why it cannot be had; `None`: it is here.
+    fn missing(self, snapshot: &Snapshot) -> Option<&'static str> {
+        let rows = &snapshot.functions;
+        match self {
+            Signal::CpuTime if snapshot.summary.net_cores.is_none() => {
+                Some("CPU time is not sampled")
+            }
+            Signal::Reasons
+                if rows
+                    .iter()
+                    .any(|f| &*f.name == "kfree_skb" && f.rate.is_none()) =>
+            {
+                Some("kfree_skb is not counted")
+            }
+            Signal::Counters if snapshot.cpus.is_empty() => {
+                Some("the counters of /proc cannot be read")
+            }
+            Signal::CpuTime | Signal::Reasons | Signal::Counters => None,
+        }
+    }
+}
+
 pub struct Rule {
     pub id: &'static str,
     /// What is checked, for the list of what is fine.
@@ -201,8 +224,9 @@ impl Adviser {
         }
     }
 
-    /// The findings as of this snapshot: gravest first, then by rule.
-    pub fn take(&mut self, snapshot: &Snapshot) -> Vec<Finding> {
+    /// Fills in what is to be said of this snapshot: findings, gravest first, then by rule; what was
+    /// looked at and is fine; what could not be judged.
+    pub fn take(&mut self, snapshot: &mut Snapshot) {
         self.past.push(snapshot);
         let due = self
             .looked
@@ -225,14 +249,21 @@ impl Adviser {
             .map(|held| held.finding.clone())
             .collect();
         findings.sort_by(|a, b| {
-            (!a.confirmed, a.severity, a.rule, &a.subject).cmp(&(
-                !b.confirmed,
-                b.severity,
-                b.rule,
-                &b.subject,
-            ))
+            let key = |f: &Finding| (!f.confirmed, f.severity, f.rule, f.subject.clone());
+            key(a).cmp(&key(b))
         });
-        findings
+        for rule in RULES.iter().filter(|_| self.looked.is_some()) {
+            match rule.needs.missing(snapshot) {
+                Some(why) => snapshot
+                    .unjudged
+                    .push(format!("{} ({}): {why}", rule.id, rule.checks)),
+                None if findings.iter().all(|f| f.rule != rule.id) => {
+                    snapshot.checked.push(rule.checks);
+                }
+                None => {}
+            }
+        }
+        snapshot.findings = findings;
     }
 
     fn hold(&mut self, found: Vec<Finding>, at: u64) {

@@ -113,6 +113,8 @@ impl Engine {
             protocol_rates: self.protocols.rates.clone(),
             facts: self.facts.clone(),
             findings: Vec::new(),
+            checked: Vec::new(),
+            unjudged: Vec::new(),
             profile: profile.into(),
             profile_s: self.fold.window_seconds(),
             candidates: Arc::clone(&self.processes.candidates),
@@ -120,7 +122,7 @@ impl Engine {
         };
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
-        snapshot.findings = self.adviser.take(&snapshot);
+        self.adviser.take(&mut snapshot);
         snapshot
     }
 

@@ -42,6 +42,8 @@ pub fn empty() -> Snapshot {
         protocol_rates: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
+        checked: Vec::new(),
+        unjudged: Vec::new(),
         health: Health {
             counting: "perf",
             ..Health::default()

@@ -208,6 +208,7 @@ impl Session {
             }
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
+            Effect::Copy(text) => terminal::copy(&text),
             Effect::Suspend => {
                 // Nobody drains the rings while we are stopped: nothing may stay attached.
                 let want = ui.want().clone();

@@ -40,7 +40,7 @@ pub fn run(
                 Effect::Quit => break 'keys,
                 Effect::Want(want) => engine.want(want),
                 Effect::SaveSnapshot => save_shown(&mut ui, dir),
-                Effect::Redraw | Effect::Suspend => {}
+                Effect::Redraw | Effect::Suspend | Effect::Copy(_) => {}
             }
         }
         next(&mut engine, &mut ui)?;

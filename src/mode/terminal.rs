@@ -4,6 +4,7 @@
 use std::io::{self, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -38,6 +39,14 @@ pub fn end_on_panic() {
         }
         exit_now(crate::error::EXIT_FAILED);
     }));
+}
+
+/// To the clipboard of whoever sits there (OSC 52); the text is netop's own and device names that
+/// were made printable.
+pub fn copy(text: &str) {
+    let printable: String = text.chars().filter(|c| !c.is_control()).collect();
+    // A terminal that does not take it ignores it; the screen shows the text anyway.
+    let _ignored = execute!(io::stdout(), CopyToClipboard::to_clipboard_from(printable));
 }
 
 pub fn take() -> Result<Screen, Error> {

@@ -63,6 +63,10 @@ pub struct Snapshot {
     pub protocol_rates: BTreeMap<Arc<str>, f64>,
     pub facts: Facts,
     pub findings: Vec<Finding>,
+    /// What the rules that did not fire looked at, in words.
+    pub checked: Vec<&'static str>,
+    /// Rules that could not be judged here, and why.
+    pub unjudged: Vec<String>,
     pub health: Health,
 
     /// CPU samples of the last `cpu_profile_s` seconds, heaviest first: the network's and the

@@ -53,6 +53,10 @@ pub enum Action {
     Beside(bool),
     /// The CPU samples of the selected process.
     ProcessStacks,
+    /// The command of the selected finding.
+    Copy,
+    /// No more findings of the selected one's rule.
+    HideRule,
     /// Those of the next stage; true: of the one before.
     StageStacks(bool),
     Accept,
@@ -79,4 +83,6 @@ pub enum Effect {
     Want(Want),
     /// Write `UiState::shown` to a file and say so with `UiState::message`.
     SaveSnapshot,
+    /// To the clipboard of the terminal.
+    Copy(String),
 }

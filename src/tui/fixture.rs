@@ -43,6 +43,8 @@ pub fn empty() -> Snapshot {
         protocol_rates: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
+        checked: Vec::new(),
+        unjudged: Vec::new(),
         health: Health {
             budget_pct: 5.0,
             counting: "proc",

@@ -196,8 +196,8 @@ pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
 /// The open view stands in brackets; on the right where the cursor is and what sorts.
 pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
     let parts = VIEWS.iter().enumerate().map(|(i, view)| {
-        let alarm = ui.shown().is_some_and(|shown| view.alarm(shown));
-        let sign = if alarm { "!" } else { "" };
+        let sign = ui.shown().map(|shown| view.alarm(ui, shown));
+        let sign = sign.unwrap_or_default();
         let text = format!("{} {}{sign}", view.digit(), view.title());
         if i == ui.view {
             styled(0, format!("[{text}]"), ui.theme.tab)

@@ -16,6 +16,7 @@ pub enum Context {
     Procs,
     Stacks,
     Drops,
+    Advice,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
     Help,
@@ -34,12 +35,14 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Drops, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Advice, Cpus, Drops, Flame, Help, Path, Procs, Prompt, Stacks};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs, Drops];
+const ANYWHERE: &[Context] = &[
+    Path, Cpus, Procs, Stacks, Drops, Advice, Flame, Help, Prompt,
+];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Advice, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Advice, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Advice];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -82,7 +85,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Drops, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Drops, Advice, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -91,6 +94,8 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
     bind(&[Drops], &[ENTER], Action::Drill, "stacks", "Show the call stacks that drop packets."),
+    bind(&[Advice], &[c('y'), ENTER], Action::Copy, "copy", "Copy the command of this finding to the terminal's clipboard, and say it."),
+    bind(&[Advice], &[c('x')], Action::HideRule, "hide", "Hide this rule until netop ends."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
     bind(&[Flame], &[ENTER, c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
@@ -117,6 +122,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
+    bind(VIEWS, &[c('8')], Action::View('8'), "", "Advice: what should be changed, and why."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
@@ -171,11 +177,12 @@ impl Binding {
             [Path] => "Path",
             [Procs] => "Procs",
             [Drops] => "Drops",
+            [Advice] => "Advice",
             [Stacks] => "tree",
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs, Drops] => "tables",
+            [Path, Cpus, Procs, Drops, Advice] => "tables",
             _ => "",
         }
     }

@@ -1,6 +1,7 @@
 //! What the screen knows beside the snapshots: view, cursors, prompts, pause, what is wanted.
 //! Keys change it in `update`; drawing only reads it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub struct UiState {
     pub(super) help: Option<usize>,
     pub(super) message: Option<Message>,
     pub(super) size: (u16, u16),
+    /// Rules whose findings are not shown any more.
+    pub(super) hidden_rules: BTreeSet<&'static str>,
     /// What differences are shown against.
     pub mark: Option<Arc<Snapshot>>,
     /// What the mark's seconds say against the shown ones.
@@ -93,6 +96,7 @@ impl UiState {
             help: None,
             message: None,
             size: (80, 24),
+            hidden_rules: BTreeSet::new(),
             mark: None,
             against: Against::default(),
         }

@@ -92,6 +92,8 @@ impl UiState {
                 self.prompt = Some(Prompt::new(Kind::Pids, ""));
                 self.want.list_tasks = true;
             }
+            Action::Copy => return self.copy(),
+            Action::HideRule => self.hide_rule(),
             Action::Back => self.back(),
             Action::Accept => self.accept(),
             Action::Complete => self.complete(),

@@ -104,8 +104,9 @@ impl View for Drops {
         Context::Drops
     }
 
-    fn alarm(&self, snapshot: &Snapshot) -> bool {
-        snapshot.summary.loss_rate > Some(0.0)
+    fn alarm(&self, _: &UiState, snapshot: &Snapshot) -> String {
+        let lossy = snapshot.summary.loss_rate > Some(0.0);
+        if lossy { "!" } else { "" }.to_owned()
     }
 
     fn sorts(&self) -> Vec<&'static str> {

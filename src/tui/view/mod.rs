@@ -1,5 +1,6 @@
 //! The views: one file each, and this list. A view is a pure function of the scene.
 
+mod advice;
 mod column;
 mod cost;
 mod cpus;
@@ -41,9 +42,9 @@ pub trait View: Sync {
     /// The key that opens it.
     fn digit(&self) -> char;
     fn context(&self) -> Context;
-    /// Something there needs a look now; its tab says so.
-    fn alarm(&self, _snapshot: &Snapshot) -> bool {
-        false
+    /// What its tab says where something there needs a look now: `!`, `!2`.
+    fn alarm(&self, _ui: &UiState, _snapshot: &Snapshot) -> String {
+        String::new()
     }
     /// Titles of the columns that `<` and `>` go through.
     fn sorts(&self) -> Vec<&'static str>;
@@ -61,6 +62,7 @@ pub static VIEWS: &[&dyn View] = &[
     &procs::Procs,
     &stacks::Stacks,
     &drops::Drops,
+    &advice::Advice,
 ];
 
 pub fn index(context: Context) -> usize {
