@@ -1,8 +1,10 @@
 //! What was typed: the one definition of commands and flags, from which help, completions and the
 //! manual come. No I/O, and nothing here knows what is possible on this host.
 
+mod advise;
 mod diff;
 mod list;
+mod quiet;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use clap_complete::Shell;
 
 use crate::export;
 
+pub use self::advise::{Advise, Why};
 pub use self::diff::Diff;
 pub use self::list::List;
 
@@ -67,6 +70,16 @@ pub enum Command {
     /// `uprobe:FILE:PATTERN` the functions of a program or library. A pattern that leaves one
     /// tracepoint shows its fields. Exit code 1 when nothing matches.
     List(List),
+    /// Say what should be changed on this host, with the evidence and the commands
+    ///
+    /// Looks for half a minute and prints every finding: what was seen, what was ruled out, the
+    /// command to try and the one that undoes it. netop changes nothing by itself.
+    Advise(Advise),
+    /// Say on one page what is wrong here, in the order of loss
+    ///
+    /// To be pasted into a ticket: losses, cost, advice, what was checked and is fine, what could
+    /// not be seen. Exit code 1 when something is wrong.
+    Why(Why),
     /// Say what changed between two measurements, and whether it is more than chance
     ///
     /// A change is called one when it is more than the variance between seconds makes likely. What
@@ -149,45 +162,6 @@ pub struct Export {
     pub cost: Cost,
 }
 
-impl Export {
-    /// What the same run in batch would have been asked for.
-    pub fn live(&self) -> Live {
-        Live {
-            interval: Duration::from_secs(1),
-            count: None,
-            what: What {
-                pids: self.pids.clone(),
-                children: self.children,
-                by: By::Context,
-                device: None,
-                events: self.function.iter().cloned().collect(),
-                // Hits have stacks of their own.
-                frequency: if self.function.is_some() {
-                    0
-                } else {
-                    self.frequency
-                },
-            },
-            batch: Batch {
-                batch: true,
-                format: "text".to_owned(),
-                table: "functions".to_owned(),
-                output: None,
-            },
-            cost: self.cost.clone(),
-            screen: Screen {
-                sort: None,
-                snapshot_dir: None,
-                color: Color::Never,
-                ascii: false,
-                theme: None,
-                keys: None,
-                size: None,
-            },
-        }
-    }
-}
-
 /// Everything that shows snapshots of a host takes these.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Live {
@@ -210,6 +184,10 @@ pub struct Live {
 
     #[command(flatten)]
     pub screen: Screen,
+
+    /// What the advice compares with: a TOML file of lines like "A27.drops" = 5
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Args)]

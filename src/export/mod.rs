@@ -1,6 +1,7 @@
 //! Formats of a snapshot or of its stacks: one file each, a pure function to text or bytes. Who opens files
 //! and when to flush is not known here.
 
+pub mod advice;
 mod clean;
 mod columns;
 pub mod compared;

@@ -1,5 +1,6 @@
 //! Wiring only: who drives the engine and where output goes. One file per command.
 
+mod advise;
 mod batch;
 mod completions;
 mod diff;
@@ -38,6 +39,8 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Export(typed)) => export::run(typed),
         Some(Command::List(typed)) => list::run(typed.pattern.as_deref(), &typed.pids),
+        Some(Command::Advise(typed)) => advise::advise(typed),
+        Some(Command::Why(typed)) => advise::why(typed),
         Some(Command::Diff(typed)) => diff::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))

@@ -2,6 +2,7 @@
 
 mod events;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
     Ok(Plan {
         registry: Registry::new(added),
         want,
-        settings: settings(typed, counting, banner, notes),
+        settings: settings(typed, counting, banner, notes)?,
         tracefs,
     })
 }
@@ -91,7 +92,7 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
     // Nothing costs anything on a machine that is not there.
     let settings = Settings {
         max_overhead_pct: 100.0,
-        ..settings(typed, counting, None, notes)
+        ..settings(typed, counting, None, notes)?
     };
     Ok(Plan {
         registry: Registry::new(added),
@@ -109,15 +110,32 @@ fn settings(
     counting: Counting,
     banner: Option<String>,
     notes: Vec<String>,
-) -> Settings {
-    Settings {
+) -> Result<Settings, Error> {
+    Ok(Settings {
         max_overhead_pct: typed.cost.max_overhead,
         counting,
         first_interval: (!typed.batch.batch).then_some(FIRST_INTERVAL),
         banner,
         notes,
-        limits: Limits::default(),
-    }
+        limits: limits(typed.rules.as_deref())?,
+    })
+}
+
+/// What the advice compares with, as the user wants it.
+fn limits(rules: Option<&Path>) -> Result<Limits, Error> {
+    let Some(path) = rules else {
+        return Ok(Limits::default());
+    };
+    let failed = |why: String| {
+        Error::usage(
+            format!("{}: {why}", path.display()),
+            "netop man | grep -A3 rules",
+        )
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+    let changed: BTreeMap<String, f64> =
+        toml::from_str(&text).map_err(|e| failed(e.to_string()))?;
+    Limits::with(changed).map_err(failed)
 }
 
 /// tracefs, or why no event can be opened here.

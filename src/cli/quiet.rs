@@ -1,0 +1,65 @@
+//! A run without a screen, for commands that print something else than snapshots.
+
+use std::time::Duration;
+
+use super::{Batch, By, Color, Cost, Counting, Export, Live, Screen, What};
+
+impl Live {
+    /// A batch of seconds with what is counted by default.
+    pub fn quiet(pids: Vec<u32>) -> Live {
+        Live {
+            interval: Duration::from_secs(1),
+            count: None,
+            what: What {
+                pids,
+                children: false,
+                by: By::Context,
+                device: None,
+                events: Vec::new(),
+                frequency: 199,
+            },
+            batch: Batch {
+                batch: true,
+                format: "text".to_owned(),
+                table: "functions".to_owned(),
+                output: None,
+            },
+            cost: Cost {
+                max_overhead: 5.0,
+                counting: Counting::Auto,
+            },
+            screen: Screen {
+                sort: None,
+                snapshot_dir: None,
+                color: Color::Never,
+                ascii: false,
+                theme: None,
+                keys: None,
+                size: None,
+            },
+            rules: None,
+        }
+    }
+}
+
+impl Export {
+    /// What the same run in batch would have been asked for.
+    pub fn live(&self) -> Live {
+        let quiet = Live::quiet(self.pids.clone());
+        Live {
+            what: What {
+                children: self.children,
+                events: self.function.iter().cloned().collect(),
+                // Hits have stacks of their own.
+                frequency: if self.function.is_some() {
+                    0
+                } else {
+                    self.frequency
+                },
+                ..quiet.what
+            },
+            cost: self.cost.clone(),
+            ..quiet
+        }
+    }
+}
