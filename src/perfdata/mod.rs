@@ -3,5 +3,7 @@
 //! Knows no probe, no engine, no screen.
 
 mod trailer;
+mod write;
 
 pub use trailer::{BEGIN, END, Line, Run, Symbols, VERSION};
+pub use write::{Begin, BuildId, ClockPair, Ending, Writer};
