@@ -1,3 +1,5 @@
+//! Records, byte by byte.
+
 use super::*;
 use crate::decode::{CONTEXT_KERNEL, EventId, Span};
 

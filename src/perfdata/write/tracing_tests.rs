@@ -1,3 +1,5 @@
+//! Formats in the tracing-data section, and formats that are made up.
+
 use super::*;
 use crate::decode::{EventSpec, Format, Span};
 

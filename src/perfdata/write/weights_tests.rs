@@ -1,3 +1,5 @@
+//! Exact hits, shared out over an interval's samples.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Whole files of the made-up machine.
+
 use std::fs::{self, File, OpenOptions};
 use std::time::Duration;
 
