@@ -86,6 +86,8 @@ pub enum ClockKind {
 pub enum SourceKind {
     Live,
     Replay,
+    /// A recording that is not netop's (or was not ended): counts are sums of weights.
+    File,
     Demo,
 }
 

@@ -232,7 +232,7 @@ impl Engine {
             }),
             source: match session.source {
                 SourceKind::Live => "live",
-                SourceKind::Replay => "replay",
+                SourceKind::Replay | SourceKind::File => "replay",
                 SourceKind::Demo => "demo",
             },
         }

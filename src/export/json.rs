@@ -18,8 +18,8 @@ pub fn file(snapshot: &Snapshot) -> String {
 
 /// JSON need not escape DEL, C1 controls and direction marks, but a terminal obeys them. They
 /// stand inside strings only, so an escape in their place is the same value.
-fn finish(text: serde_json::Result<String>) -> String {
-    let text = text.expect("a snapshot has string keys and plain values only");
+pub(super) fn finish(text: serde_json::Result<String>) -> String {
+    let text = text.expect("what is written has string keys and plain values only");
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if steers(c) && c != '\n' {

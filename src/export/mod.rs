@@ -1,14 +1,17 @@
-//! Formats of a snapshot or of its stacks: one file each, a pure function to text. Who opens files
+//! Formats of a snapshot or of its stacks: one file each, a pure function to text or bytes. Who opens files
 //! and when to flush is not known here.
 
 mod clean;
 mod columns;
 mod csv;
+mod firefox;
 mod folded;
 pub mod json;
+mod pprof;
 mod saved;
 mod stacks;
-mod svg;
+mod stacks_json;
+pub mod svg;
 mod table;
 mod text;
 mod text_table;
@@ -62,19 +65,38 @@ pub fn format(name: &str) -> Option<&'static Format> {
 pub struct StackFormat {
     /// As typed after `--to`.
     pub name: &'static str,
+    /// No text: nothing for a terminal.
+    pub binary: bool,
     /// `None`: there is nothing to write.
-    pub write: fn(&Profile) -> Option<String>,
+    pub write: fn(&Profile) -> Option<Vec<u8>>,
 }
 
 /// In the order of the help.
 pub static STACK_FORMATS: &[StackFormat] = &[
     StackFormat {
         name: "folded",
-        write: folded::text,
+        binary: false,
+        write: |profile| Some(folded::text(profile)?.into_bytes()),
     },
     StackFormat {
         name: "svg",
-        write: svg::picture,
+        binary: false,
+        write: |profile| Some(svg::picture(profile)?.into_bytes()),
+    },
+    StackFormat {
+        name: "firefox",
+        binary: false,
+        write: |profile| Some(firefox::profile(profile)?.into_bytes()),
+    },
+    StackFormat {
+        name: "pprof",
+        binary: true,
+        write: pprof::profile,
+    },
+    StackFormat {
+        name: "json",
+        binary: false,
+        write: |profile| Some(stacks_json::text(profile)?.into_bytes()),
     },
 ];
 

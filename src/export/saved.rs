@@ -1,6 +1,7 @@
 //! A snapshot that was written as JSON, read again: the stacks and where they come from. The file
 //! may come from anywhere: what is no snapshot is refused with the reason.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -24,6 +25,8 @@ pub struct Saved {
     pub at: String,
     pub interval_s: f64,
     pub stacks: Vec<Stack>,
+    /// `file:line` by frame.
+    pub lines: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +36,8 @@ struct SnapshotText {
     interval_s: f64,
     host: HostText,
     stacks: Vec<StackText>,
+    #[serde(default)]
+    lines: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +91,7 @@ pub fn parse(text: &str) -> Result<Saved, String> {
         at: read.at,
         interval_s: read.interval_s,
         stacks,
+        lines: read.lines,
     })
 }
 

@@ -35,11 +35,15 @@ fn profile(stacks: &[Stack]) -> Profile<'_> {
         title: "edge-12: CPU time".to_owned(),
         subtitle: "6.8.0".to_owned(),
         stacks,
+        lines: const { &BTreeMap::new() },
+        at: 0,
+        seconds: 1.0,
     }
 }
 
 fn written(name: &str, stacks: &[Stack]) -> Option<String> {
-    (stack_format(name).expect("a format").write)(&profile(stacks))
+    let bytes = (stack_format(name).expect("a format").write)(&profile(stacks))?;
+    Some(String::from_utf8(bytes).expect("text"))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `netop export`: call stacks for other programs, of this host now or of a snapshot from before.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{Origin, batch, printed, save};
 use crate::cli;
 use crate::error::Error;
 use crate::export::{self, Profile, Saved};
-use crate::model::{STACKS_EXPORTED, Snapshot, Stack, format_time};
+use crate::model::{STACKS_EXPORTED, Snapshot, Stack, format_time, parse_time};
 use crate::plan;
 use crate::source::demo::Pace;
 
@@ -26,13 +26,19 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
         // Before ten seconds are spent on what cannot be kept.
         save::may_write(path).map_err(|error| not_written(path, &error))?;
     }
-    let (text, note) = match &typed.file {
+    if format.binary && typed.output.is_none() && io::stdout().is_terminal() {
+        return Err(Error::usage(
+            format!("{} is no text for a terminal", typed.to),
+            format!("netop export --to {} -o stacks.pb.gz", typed.to),
+        ));
+    }
+    let (bytes, note) = match &typed.file {
         Some(path) => of_file(path, typed, format)?,
         None => (of_now(typed, format)?, None),
     };
     match &typed.output {
-        Some(path) => save::whole(path, text.as_bytes()).map_err(|e| not_written(path, &e))?,
-        None => printed(io::stdout().write_all(text.as_bytes()))?,
+        Some(path) => save::whole(path, &bytes).map_err(|e| not_written(path, &e))?,
+        None => printed(io::stdout().write_all(&bytes))?,
     }
     if let Some(note) = note {
         // A closed standard error has no reader to tell.
@@ -42,7 +48,7 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
 }
 
 /// Samples a host for `typed.duration`.
-fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<String, Error> {
+fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, Error> {
     let mut live = typed.live();
     let intervals = typed.duration.as_secs_f64().ceil().max(1.0);
     live.interval = Duration::from_secs_f64(typed.duration.as_secs_f64() / intervals);
@@ -83,6 +89,9 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<String, E
             snapshot.host.clock.filter(|_| function.is_none()),
         ),
         stacks: &stacks,
+        lines: &snapshot.lines,
+        at: snapshot.at,
+        seconds,
     };
     (format.write)(&profile).ok_or_else(|| nothing_sampled(&snapshot, function.as_deref()))
 }
@@ -115,7 +124,7 @@ fn of_file(
     path: &Path,
     typed: &cli::Export,
     format: &export::StackFormat,
-) -> Result<(String, Option<String>), Error> {
+) -> Result<(Vec<u8>, Option<String>), Error> {
     let saved = read(path)?;
     let function = typed.function.as_deref();
     let stacks = match function {
@@ -134,9 +143,12 @@ fn of_file(
         title: title(&saved.hostname, function, saved.interval_s),
         subtitle: format!("{} · {few}", subtitle(&saved.kernel, &saved.at, None)),
         stacks: &stacks,
+        lines: &saved.lines,
+        at: parse_time(&saved.at).unwrap_or(0),
+        seconds: saved.interval_s,
     };
     match (format.write)(&profile) {
-        Some(text) => Ok((text, Some(few))),
+        Some(bytes) => Ok((bytes, Some(few))),
         None => Err(not_in_file(path, &saved, typed)),
     }
 }

@@ -24,7 +24,7 @@ use crate::plan::{self, Plan};
 use crate::source::Source;
 use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
-use crate::symbol::HostNames;
+use crate::symbol::{HostNames, KernelCache};
 
 pub use self::names::DemoNames;
 
@@ -79,7 +79,7 @@ impl Origin {
                     interval: plan.want.interval,
                     gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
                 })?;
-                let names = HostNames::start(drivers(&Proc::host()));
+                let names = HostNames::cached(drivers(&Proc::host()), KernelCache::of_user());
                 (Box::new(source), Box::new(names))
             }
             Origin::MadeUp(seed, pace) => (

@@ -29,6 +29,6 @@ pub use snapshot::{
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
-pub use time::format_time;
+pub use time::{format_time, parse_time};
 pub use want::Want;
 pub use window::Weighed;

@@ -10,6 +10,12 @@ pub fn format_time(at_ns: u64) -> String {
         .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}"))
 }
 
+/// ns since 1970 of such a text.
+pub fn parse_time(text: &str) -> Option<u64> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(at.as_nanosecond()).ok()
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde's serialize_with passes the field by reference"

@@ -2,11 +2,11 @@
 //! the name and checksum in .gnu_debuglink ("Debugging Information in Separate Files", gdb's
 //! manual), in the root of the process first and then in the host's.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::build_id;
 use super::elf::Marks;
 use super::mapped_file::MappedFile;
 
@@ -18,8 +18,8 @@ const DEBUG: &str = "usr/lib/debug";
 /// Where a mapped file is.
 #[derive(Debug, Clone)]
 pub struct Whereabouts {
-    /// The process's root and the host's.
-    pub roots: [PathBuf; 2],
+    /// The process's root, if it is here, and the host's.
+    pub roots: Vec<PathBuf>,
     /// Folder of the file below a root.
     pub folder: PathBuf,
 }
@@ -29,7 +29,7 @@ impl Whereabouts {
     pub fn of(proc: &Path, pid: u32, path: &str) -> Whereabouts {
         let folder = Path::new(path.trim_start_matches('/')).parent();
         Whereabouts {
-            roots: [
+            roots: vec![
                 proc.join(pid.to_string()).join("root"),
                 proc.parent().unwrap_or(proc).to_owned(),
             ],
@@ -37,15 +37,20 @@ impl Whereabouts {
         }
     }
 
+    /// `path` is that of a mapping of a process which may have been on another host.
+    pub fn recorded(path: &str) -> Whereabouts {
+        let folder = Path::new(path.trim_start_matches('/')).parent();
+        Whereabouts {
+            roots: vec![PathBuf::from("/")],
+            folder: folder.unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+
     /// Files that may be it, the likeliest first, and whether the name is a build id's.
     fn candidates(&self, marks: &Marks) -> Vec<(PathBuf, bool)> {
         let id = marks.build_id.as_deref().and_then(|id| {
-            let (first, rest) = id.split_first().filter(|(_, rest)| !rest.is_empty())?;
-            let mut path = format!("{DEBUG}/.build-id/{first:02x}/");
-            for byte in rest {
-                let _ = write!(path, "{byte:02x}");
-            }
-            Some(path + ".debug")
+            let id = build_id::in_folders(id)?;
+            Some(format!("{DEBUG}/.build-id/{id}.debug"))
         });
         let link = marks.link.as_ref().map(|(name, _)| name);
         let link = link.filter(|name| !name.contains('/') && *name != "..");

@@ -3,12 +3,14 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::build_id::same;
 use super::debug_file::Whereabouts;
 use super::elf::{self, Dwarf, Elf, Found};
 use super::fuel::Fuel;
@@ -66,6 +68,36 @@ pub enum Source {
     File(MappedFile),
     /// The vDSO.
     Image(Vec<u8>),
+    Recorded(Recorded),
+}
+
+/// A file as a recording knows it.
+pub struct Recorded {
+    /// Where it may be, the likeliest first.
+    pub paths: Vec<PathBuf>,
+    /// `None`: whatever is there is taken for it.
+    pub build_id: Option<Vec<u8>>,
+}
+
+impl Recorded {
+    /// `Err`: why it is not here.
+    fn open(self) -> Result<MappedFile, &'static str> {
+        let mut why = "is not here: its functions have no names";
+        for path in self.paths {
+            let Some(file) = MappedFile::regular(&path) else {
+                continue;
+            };
+            let Some(wanted) = &self.build_id else {
+                return Ok(file);
+            };
+            let found = File::open(file.path()).ok().and_then(build_id);
+            if found.is_some_and(|found| same(&found, wanted)) {
+                return Ok(file);
+            }
+            why = "is another build here than in the recording: its functions have no names";
+        }
+        Err(why)
+    }
 }
 
 /// A question; `T` finds its way back with the answer.
@@ -77,7 +109,7 @@ pub struct Asked<T> {
 pub enum Reply<T> {
     /// Innermost first; none: nobody knows.
     Functions(T, Vec<Found>),
-    /// What is not known of the functions of this file and why, once.
+    /// What is not known of the functions of this file and why, once; behind the file's name.
     GaveUp(&'static str),
 }
 
@@ -109,18 +141,29 @@ pub fn run<T>(
     questions: &Receiver<Asked<T>>,
     reply: impl Fn(Reply<T>) -> Option<()>,
 ) {
-    match source {
-        Source::Image(image) => serve(Cursor::new(image), None, shared, questions, reply),
-        Source::File(file) => match File::open(file.path()) {
-            Ok(opened) => serve(opened, Some(places), shared, questions, reply),
-            Err(_) => serve(Cursor::new(Vec::new()), None, shared, questions, reply),
+    let places = Some(places);
+    let nothing = || Cursor::new(Vec::new());
+    let (file, why) = match source {
+        Source::Image(image) => {
+            return serve(Cursor::new(image), None, None, shared, questions, reply);
+        }
+        Source::File(file) => (Some(file), None),
+        Source::Recorded(recorded) => match recorded.open() {
+            Ok(file) => (Some(file), None),
+            Err(why) => (None, Some(why)),
         },
+    };
+    match file.and_then(|file| File::open(file.path()).ok()) {
+        Some(opened) => serve(opened, places, why, shared, questions, reply),
+        None => serve(nothing(), None, why, shared, questions, reply),
     }
 }
 
+/// `missing`: what is known to be missing before it is read.
 fn serve<R: Read + Seek, T>(
     read: R,
     places: Option<&Whereabouts>,
+    missing: Option<&'static str>,
     shared: &Shared,
     questions: &Receiver<Asked<T>>,
     reply: impl Fn(Reply<T>) -> Option<()>,
@@ -141,9 +184,9 @@ fn serve<R: Read + Seek, T>(
         (None, None) => Ok(Dwarf::default()),
     };
     let mut said_before = false;
-    let mut gave_up = dwarf
-        .is_err()
-        .then_some("more debug information than netop reads (384 MB)");
+    let too_large = dwarf.is_err();
+    let mut gave_up =
+        missing.or(too_large.then_some("has more debug information than netop reads (384 MB)"));
     let dwarf = dwarf.unwrap_or_default();
     let fuel = Fuel::for_bytes(dwarf.bytes());
     let elf = mapped
@@ -164,11 +207,11 @@ fn serve<R: Read + Seek, T>(
             .collect();
         drop(turn);
         if fuel.is_empty() {
-            gave_up.get_or_insert("debug information that takes too long to read");
+            gave_up.get_or_insert("has debug information that takes too long to read");
         }
         let said = gave_up.filter(|_| !said_before).map(Reply::GaveUp);
         said_before |= said.is_some();
-        for answer in answers.into_iter().chain(said) {
+        for answer in said.into_iter().chain(answers) {
             if reply(answer).is_none() {
                 return;
             }

@@ -153,7 +153,7 @@ pub fn unnamed(object: &str, offset: u64) -> String {
 
 fn message(reply: Reply<Tag>, object: &str) -> Message {
     match reply {
-        Reply::GaveUp(why) => Message::GaveUp(format!("{object} has {why}")),
+        Reply::GaveUp(why) => Message::GaveUp(format!("{object} {why}")),
         Reply::Functions(tag, functions) => {
             let named = |found: Found| Named {
                 text: format!("{} ({})", found.function, tag.object),

@@ -11,6 +11,10 @@ const LONGEST_IN_MODULE: u64 = 64 << 10;
 /// The linker's marks behind the kernel's code; what follows is data.
 const ENDS: [&str; 2] = ["_etext", "_einittext"];
 
+/// The linker's mark at the beginning of the kernel; everything in it keeps its distance from there
+/// wherever a boot puts it.
+const BEGIN: &str = "_text";
+
 /// Bytes put before a function for patching; part of no call chain.
 const PADDING: [&str; 2] = ["__pfx_", "__cfi_"];
 
@@ -18,23 +22,25 @@ const PADDING: [&str; 2] = ["__pfx_", "__cfi_"];
 /// include/asm-generic/vmlinux.lds.h); the function beside one may be local and lose to it.
 const MARKS: [&str; 2] = ["_text_start", "_text_end"];
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Kallsyms {
     /// Ascending, without repeats.
-    addresses: Vec<u64>,
+    pub(super) addresses: Vec<u64>,
     /// One per address.
-    names: Vec<Span>,
-    text: String,
-    modules: Vec<String>,
+    pub(super) names: Vec<Span>,
+    pub(super) text: String,
+    pub(super) modules: Vec<String>,
+    /// Address of `_text`, where the kernel's code begins; 0: not known.
+    pub(super) begin: u64,
 }
 
 /// A name in [`Kallsyms::text`]; an empty one marks an end.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: u32,
-    len: u16,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) len: u16,
     /// 0: the kernel itself, else one more than the index into `modules`.
-    module: u16,
+    pub(super) module: u16,
 }
 
 impl Kallsyms {
@@ -56,6 +62,9 @@ impl Kallsyms {
             match u64::from_str_radix(address, 16) {
                 Ok(0) => hidden += 1,
                 Ok(address) => {
+                    if name == BEGIN {
+                        table.begin = address;
+                    }
                     let span = table.keep(name, words.next());
                     found.push((address, rank, span));
                 }
@@ -76,6 +85,16 @@ impl Kallsyms {
         table.names = found.iter().map(|(_, _, span)| *span).collect();
         table.text.shrink_to_fit();
         Ok(table)
+    }
+
+    /// Where a kernel begins by the first lines of its kallsyms; `None`: not among them, or hidden.
+    pub fn begin_in(head: &str) -> Option<u64> {
+        let line = head.lines().find(|line| {
+            let mut words = line.split_ascii_whitespace().skip(1);
+            words.next().is_some_and(|kind| kind == "T") && words.next() == Some(BEGIN)
+        })?;
+        let address = u64::from_str_radix(line.split_ascii_whitespace().next()?, 16);
+        address.ok().filter(|address| *address != 0)
     }
 
     pub fn has_names(&self) -> bool {

@@ -1,16 +1,18 @@
 //! Names of kernel addresses. /proc/kallsyms takes 100–160 ms to read, so a thread does; until
-//! it is there an answer is not settled.
+//! it is there, or what an earlier run kept of it, an answer is not settled.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use rustc_hash::FxHashMap;
 
+use super::build_id;
+use super::cache::KernelCache;
 use super::kallsyms::Kallsyms;
 use crate::model::Name;
 
@@ -27,13 +29,44 @@ const MOST_NAMES: usize = 1 << 16;
 /// kallsyms of a kernel with all modules is about 15 MB.
 const LONGEST: u64 = 128 << 20;
 
+/// The beginning of the kernel is among its first symbols, behind those of per-CPU data.
+const HEAD: u64 = 64 << 10;
+
+/// Notes of a kernel are a few hundred bytes.
+const LONGEST_NOTES: u64 = 64 << 10;
+
+/// Where the running kernel's symbols are read.
+#[derive(Debug, Clone)]
+pub struct KernelFiles {
+    /// /proc/kallsyms.
+    pub kallsyms: PathBuf,
+    /// /sys/kernel/notes.
+    pub notes: PathBuf,
+    /// /proc/modules.
+    pub modules: PathBuf,
+    /// /proc/sys/kernel/osrelease.
+    pub release: PathBuf,
+}
+
+impl KernelFiles {
+    /// The host whose /proc is `root`/proc.
+    pub fn below(root: &Path) -> KernelFiles {
+        KernelFiles {
+            kallsyms: root.join("proc/kallsyms"),
+            notes: root.join("sys/kernel/notes"),
+            modules: root.join("proc/modules"),
+            release: root.join("proc/sys/kernel/osrelease"),
+        }
+    }
+}
+
 pub struct KernelNames {
     path: PathBuf,
     table: Kallsyms,
     /// How many times kallsyms has been read.
     readings: u32,
     read_at: Instant,
-    reading: Option<Receiver<Result<Kallsyms, String>>>,
+    reading: Option<Receiver<Reading>>,
     /// Why there are no names.
     missing: Option<String>,
     known: FxHashMap<u64, Arc<str>>,
@@ -41,10 +74,21 @@ pub struct KernelNames {
     unknown: FxHashMap<u64, u32>,
 }
 
+enum Reading {
+    /// The kernel's own symbols, kept by an earlier run; the rest is still being read.
+    Kept(Kallsyms),
+    Whole(Result<Kallsyms, String>),
+}
+
 impl KernelNames {
-    pub fn start(path: PathBuf) -> KernelNames {
+    pub fn start(files: KernelFiles, cache: Option<KernelCache>) -> KernelNames {
+        let path = files.kallsyms.clone();
+        let read_first = move |found: &Sender<Reading>| match cache {
+            Some(cache) => read_through(&files, &cache, found),
+            None => drop(found.send(Reading::Whole(read(&files.kallsyms)))),
+        };
         KernelNames {
-            reading: read_in_thread(&path),
+            reading: in_thread(read_first),
             path,
             table: Kallsyms::default(),
             readings: 0,
@@ -100,7 +144,9 @@ impl KernelNames {
         let doublings = self.readings.saturating_sub(1).min(6);
         let patience = REREAD_AFTER.min(FIRST_REREAD_AFTER * (1 << doublings));
         if self.reading.is_none() && self.read_at.elapsed() >= patience {
-            self.reading = read_in_thread(&self.path);
+            let path = self.path.clone();
+            // Nobody may be waiting any more.
+            self.reading = in_thread(move |found| drop(found.send(Reading::Whole(read(&path)))));
         }
         false
     }
@@ -110,7 +156,11 @@ impl KernelNames {
             return;
         };
         let answer = match reading.try_recv() {
-            Ok(answer) => answer,
+            Ok(Reading::Kept(table)) => {
+                self.table = table;
+                return;
+            }
+            Ok(Reading::Whole(answer)) => answer,
             Err(TryRecvError::Empty) => return,
             Err(TryRecvError::Disconnected) => Err("reading kallsyms failed".to_owned()),
         };
@@ -136,25 +186,56 @@ pub fn hex(address: u64) -> Arc<str> {
 }
 
 /// `None` when no thread could be started.
-fn read_in_thread(path: &Path) -> Option<Receiver<Result<Kallsyms, String>>> {
-    let (done, loaded) = bounded(1);
-    let path = path.to_owned();
+fn in_thread(read: impl FnOnce(&Sender<Reading>) + Send + 'static) -> Option<Receiver<Reading>> {
+    let (found, reading) = bounded(2);
     thread::Builder::new()
         .name("kallsyms".to_owned())
-        .spawn(move || {
-            // Nobody may be waiting any more.
-            let _ = done.send(read(&path));
-        })
+        .spawn(move || read(&found))
         .ok()?;
-    Some(loaded)
+    Some(reading)
 }
 
-fn read(path: &Path) -> Result<Kallsyms, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+/// What is kept first, then everything, which is kept unless it was.
+fn read_through(files: &KernelFiles, cache: &KernelCache, found: &Sender<Reading>) {
+    let id = running_build_id(files);
+    let begin = begin(files);
+    let kept = id
+        .as_ref()
+        .zip(begin)
+        .and_then(|(id, begin)| cache.read(id, begin));
+    let is_kept = kept.is_some();
+    if let Some(kept) = kept {
+        // Nobody may be waiting any more.
+        let _ = found.send(Reading::Kept(kept));
+    }
+    let whole = read(&files.kallsyms);
+    if let (false, Some(id), Ok(table)) = (is_kept, id, &whole) {
+        // A folder that cannot be written is no reason to have no names.
+        let _not_kept = cache.write(&id, table);
+    }
+    let _ = found.send(Reading::Whole(whole));
+}
+
+pub fn running_build_id(files: &KernelFiles) -> Option<Vec<u8>> {
+    build_id::in_notes(&bytes(&files.notes, LONGEST_NOTES).ok()?)
+}
+
+/// Where the running kernel begins.
+pub fn begin(files: &KernelFiles) -> Option<u64> {
+    let head = bytes(&files.kallsyms, HEAD).ok()?;
+    Kallsyms::begin_in(&String::from_utf8_lossy(&head))
+}
+
+pub fn read(path: &Path) -> Result<Kallsyms, String> {
+    let bytes =
+        bytes(path, LONGEST).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Kallsyms::parse(&String::from_utf8_lossy(&bytes))
+}
+
+fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -174,11 +255,20 @@ mod tests {
         panic!("no answer for {address:#x}");
     }
 
+    fn files_in(dir: &tempfile::TempDir) -> KernelFiles {
+        let files = KernelFiles::below(dir.path());
+        for file in [&files.kallsyms, &files.notes] {
+            let folder = file.parent().expect("a folder");
+            fs::create_dir_all(folder).expect("folders");
+        }
+        files
+    }
+
     fn names_of(text: &str) -> (tempfile::TempDir, KernelNames) {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("kallsyms");
-        fs::write(&path, text).expect("file");
-        let names = KernelNames::start(path);
+        let files = files_in(&dir);
+        fs::write(&files.kallsyms, text).expect("file");
+        let names = KernelNames::start(files, None);
         (dir, names)
     }
 
@@ -207,7 +297,7 @@ mod tests {
         let (dir, mut names) = names_of("ffffffff81000000 T _stext\n");
         settled(&mut names, 0xffff_ffff_8100_0000);
         let new = "ffffffff81000000 T _stext\nffffffffc0000000 t late\t[new]\n";
-        fs::write(dir.path().join("kallsyms"), new).expect("file");
+        fs::write(dir.path().join("proc/kallsyms"), new).expect("file");
         assert!(!names.name(0xffff_ffff_c000_0004).settled);
         assert!(names.reading.is_none(), "read again too soon");
         names.read_at -= REREAD_AFTER;
@@ -225,5 +315,45 @@ mod tests {
                 .missing()
                 .is_some_and(|why| why.contains("kptr_restrict"))
         );
+    }
+
+    #[test]
+    fn what_an_earlier_run_kept_is_known_before_everything_is_read() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let files = files_in(&dir);
+        let note = [4_u32, 2, 3].map(u32::to_ne_bytes).concat();
+        fs::write(&files.notes, [&note[..], b"GNU\0\x01\x02\0\0"].concat()).expect("file");
+        let text = "1000 T _text\n1100 T f\nf0009000 t g\t[m]\n";
+        fs::write(&files.kallsyms, text).expect("file");
+        let cache = KernelCache::at(dir.path().join("cache")).expect("a user");
+        let mut names = KernelNames::start(files.clone(), Some(cache.clone()));
+        assert_eq!(&*settled(&mut names, 0xf000_9000).text, "g [m]");
+        // The same kernel, moved by another boot.
+        let text = "5000 T _text\n5100 T other\nf000d000 t g\t[m]\n";
+        fs::write(&files.kallsyms, text).expect("file");
+        let (found, readings) = bounded(2);
+        read_through(&files, &cache, &found);
+        let kept = readings.recv().expect("a reading");
+        let Reading::Kept(table) = kept else {
+            panic!("nothing was kept");
+        };
+        assert_eq!(table.name(0x5100).as_deref(), Some("f"));
+        assert_eq!(table.name(0xf000_d000), None);
+        assert!(matches!(readings.recv(), Ok(Reading::Whole(Ok(_)))));
+    }
+
+    #[test]
+    fn a_name_that_was_kept_is_settled_and_a_miss_waits_for_the_rest() {
+        let (_dir, mut names) = names_of("1000 T _text\n");
+        let (found, reading) = bounded(2);
+        names.reading = Some(reading);
+        let kept = Kallsyms::parse("1000 T _text\n1100 T f\n").expect("symbols");
+        found.send(Reading::Kept(kept)).expect("room");
+        let name = names.name(0x1100);
+        assert_eq!((&*name.text, name.settled), ("f", true));
+        assert!(!names.name(0xfff_9000).settled && names.readings == 0);
+        let whole = Kallsyms::parse("1000 T _text\nfff9000 t g\t[m]\n");
+        found.send(Reading::Whole(whole)).expect("room");
+        assert_eq!(&*names.name(0xfff_9000).text, "g [m]");
     }
 }

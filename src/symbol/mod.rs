@@ -1,22 +1,31 @@
-//! Address → function name, for the running host: the kernel's from kallsyms, user frames from
-//! the mapped files; and kernel name → stage. Never waits; knows no event and no screen.
+//! Address → function name; and kernel name → stage. For the running host: the kernel's from
+//! kallsyms, user frames from the mapped files, and nobody waits. For recordings: what they carry
+//! ([`KeptNames`]), or what this host has of the same builds ([`ForeignNames`]).
 
+mod build_id;
+mod cache;
 mod debug_file;
 mod elf;
 mod elf_thread;
 mod files;
+mod foreign;
+mod foreign_kernel;
+mod foreign_user;
 mod fuel;
 mod function_table;
 mod kallsyms;
+mod kept;
 mod kernel;
 mod mapped_file;
-mod maps;
+mod packed;
+mod patience;
 mod perf_map;
 mod pieces;
 mod places;
 mod process;
 mod readable;
 mod resolve;
+mod spaces;
 mod stage;
 mod user;
 
@@ -25,11 +34,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use crate::decode::maps;
 use crate::model::{KernelFunction, Name, Names, StageId};
-use kernel::KernelNames;
+use kernel::{KernelFiles, KernelNames};
 use user::UserNames;
 
+pub use cache::KernelCache;
 pub use elf_thread::NAME as ELF_THREAD;
+pub use foreign::{Foreign, ForeignNames};
+pub use kept::{Kept, KeptNames};
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.
@@ -48,12 +61,20 @@ impl HostNames {
         HostNames::at(Path::new("/"), drivers)
     }
 
+    /// Kernel names are there at once when an earlier run kept them.
+    pub fn cached(drivers: FxHashSet<String>, cache: Option<KernelCache>) -> HostNames {
+        HostNames::with(Path::new("/"), drivers, cache)
+    }
+
     /// The host whose /proc is `root`/proc.
     pub fn at(root: &Path, drivers: FxHashSet<String>) -> HostNames {
-        let proc = root.join("proc");
+        HostNames::with(root, drivers, None)
+    }
+
+    fn with(root: &Path, drivers: FxHashSet<String>, cache: Option<KernelCache>) -> HostNames {
         HostNames {
-            kernel: KernelNames::start(proc.join("kallsyms")),
-            user: UserNames::start(proc),
+            kernel: KernelNames::start(KernelFiles::below(root), cache),
+            user: UserNames::start(root.join("proc")),
             stages: StageTable::builtin(),
             drivers,
         }

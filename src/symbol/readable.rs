@@ -13,7 +13,15 @@ const LONGEST_MANGLED: usize = 4096;
 
 /// Printable and at most [`LONGEST`] characters.
 pub fn readable(text: &str) -> String {
-    let mut line = Line::default();
+    printable(text, LONGEST)
+}
+
+/// The same with another limit, in characters.
+pub fn printable(text: &str, longest: usize) -> String {
+    let mut line = Line {
+        text: String::new(),
+        room: longest,
+    };
     // Full is the only error, and then the line has what fits.
     let _ = line.write_str(text);
     line.text

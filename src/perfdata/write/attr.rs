@@ -2,18 +2,21 @@
 
 use super::bytes::{u16, u32, u64};
 use crate::decode::ClockKind;
+use crate::perfdata::attr::{HARDWARE, SOFTWARE, TRACEPOINT, part};
 
 /// PERF_ATTR_SIZE_VER7.
 pub const SIZE: usize = 128;
 
-const TYPE_HARDWARE: u32 = 0;
-const TYPE_SOFTWARE: u32 = 1;
-const TYPE_TRACEPOINT: u32 = 2;
-
-/// PERF_SAMPLE_IP, TID, TIME, READ, CALLCHAIN, CPU, PERIOD, RAW, IDENTIFIER; what
-/// [`super::records::sample`] writes.
-const SAMPLE_TYPE: u64 =
-    1 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 16;
+/// What [`super::records::sample`] writes.
+const SAMPLE_TYPE: u64 = part::IDENTIFIER
+    | part::IP
+    | part::TID
+    | part::TIME
+    | part::CPU
+    | part::PERIOD
+    | part::READ
+    | part::CALLCHAIN
+    | part::RAW;
 
 /// PERF_FORMAT_ID alone: the count and whose it is.
 const READ_FORMAT: u64 = 1 << 2;
@@ -41,9 +44,9 @@ pub enum What {
 /// `first`: the side band belongs to this event.
 pub fn encode(what: What, first: bool, out: &mut Vec<u8>) {
     let (kind, config, period) = match what {
-        What::Tracepoint(id) => (TYPE_TRACEPOINT, id, 1),
-        What::Clock(ClockKind::Cycles, hz) => (TYPE_HARDWARE, 0, u64::from(hz)),
-        What::Clock(ClockKind::CpuClock, hz) => (TYPE_SOFTWARE, 0, u64::from(hz)),
+        What::Tracepoint(id) => (TRACEPOINT, id, 1),
+        What::Clock(ClockKind::Cycles, hz) => (HARDWARE, 0, u64::from(hz)),
+        What::Clock(ClockKind::CpuClock, hz) => (SOFTWARE, 0, u64::from(hz)),
     };
     let mut flags = SAMPLE_ID_ALL | EXCLUDE_GUEST | USE_CLOCKID;
     if first {

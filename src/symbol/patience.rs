@@ -1,0 +1,38 @@
+//! How long names are waited for: a replay loses nothing by waiting, but no file of a stranger may
+//! hold it up for long.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+/// Spent by every wait.
+#[derive(Debug)]
+pub struct Patience {
+    left: Duration,
+}
+
+impl Patience {
+    pub fn new(left: Duration) -> Patience {
+        Patience { left }
+    }
+
+    /// Rests a moment, before something is tried again.
+    pub fn rest(&mut self) {
+        let began = Instant::now();
+        thread::park_timeout(self.left.min(Duration::from_millis(1)));
+        self.left = self.left.saturating_sub(began.elapsed());
+    }
+
+    pub fn is_spent(&self) -> bool {
+        self.left.is_zero()
+    }
+
+    /// Takes what is there, or waits for it while patience lasts.
+    pub fn receive<T>(&mut self, from: &Receiver<T>) -> Result<T, RecvTimeoutError> {
+        let began = Instant::now();
+        let received = from.recv_timeout(self.left);
+        self.left = self.left.saturating_sub(began.elapsed());
+        received
+    }
+}
