@@ -12,6 +12,10 @@ use clap_complete::Shell;
 
 use crate::export;
 
+mod record;
+
+pub use record::Record;
+
 const EXAMPLES: &str = "\
 Examples:
   sudo netop                            the whole host, live
@@ -53,6 +57,11 @@ pub enum Command {
     /// Samples this host and writes where its CPUs spent their time, or the stacks of one
     /// function's hits; or reads them from a snapshot. Exit code 1 when there is no such stack.
     Export(Box<Export>),
+    /// Record samples and counts into a perf.data file, for netop, perf and other viewers
+    ///
+    /// Samples with call stacks of this host's network functions and of its CPU time, and the exact
+    /// counts beside them, until Ctrl-C. perf report and perf script read the file too.
+    Record(Box<Record>),
     /// Print the completion script of a shell
     Completions {
         #[arg(value_enum)]

@@ -7,6 +7,7 @@ mod export;
 mod live;
 mod man;
 mod names;
+mod record;
 mod save;
 mod screen;
 mod script;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Export(typed)) => export::run(typed),
+        Some(Command::Record(typed)) => record::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }

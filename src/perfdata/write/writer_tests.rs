@@ -17,6 +17,7 @@ fn run() -> Run {
         max_overhead_pct: 100.0,
         counting: "perf".to_owned(),
         exact: Vec::new(),
+        only: false,
         added: Vec::new(),
         pids: Vec::new(),
         children: false,
