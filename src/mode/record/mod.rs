@@ -63,6 +63,10 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
     };
     let ended = recording.drive(typed);
     let code = recording.end_command();
+    if let Err(error @ Error::Nothing { .. }) = ended {
+        recording.tape.discard();
+        return Err(error);
+    }
     let (kept, cut) = recording.tape.finish(recording.engine.names());
     let kept = kept.map_err(|error| {
         let what = format!("cannot complete {}: {error}", path.display());

@@ -111,6 +111,11 @@ impl Tape {
         })
     }
 
+    /// There was nothing to record.
+    pub fn discard(&self) {
+        self.output.discard();
+    }
+
     /// Completes the file. The second value: why it ended before it should.
     pub fn finish(mut self, names: &mut dyn Names) -> (io::Result<Recorded>, Option<io::Error>) {
         let began = Instant::now();
