@@ -196,6 +196,8 @@ fn begin(typed: &cli::Record, plan: &Plan) -> Begin {
             notes: settings.notes.clone(),
         },
         events: recorded_events(want, registry),
+        // Softirqs' beginnings and ends, each hit for its time; NET_RX and NET_TX are events too.
+        silent: registry.softirq.to_vec(),
         cpus,
         cmdline: std::env::args_os()
             .map(|word| word.to_string_lossy().into_owned())

@@ -63,6 +63,7 @@ fn recorded(end: impl FnOnce(Writer)) -> Vec<u8> {
     let begin = Begin {
         run: run(),
         events: vec![EventId(0)],
+        silent: Vec::new(),
         cpus: (0..64).collect(),
         cmdline: vec!["netop".to_owned(), "record".to_owned()],
         clocks: ClockPair {
