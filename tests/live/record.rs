@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -22,6 +22,7 @@ struct Record {
 impl Record {
     /// Returns when events are attached: the first round is in the file.
     fn start(path: &Path, flags: &[&str]) -> Record {
+        let before = fs::metadata(path).map(|found| found.ino()).ok();
         let child = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(["record", "-o"])
             .arg(path)
@@ -34,7 +35,12 @@ impl Record {
             path: path.to_owned(),
         };
         let began = Instant::now();
-        let len = || fs::metadata(path).map_or(0, |found| found.len());
+        let new = || {
+            fs::metadata(path)
+                .ok()
+                .filter(|found| Some(found.ino()) != before)
+        };
+        let len = || new().map_or(0, |found| found.len());
         // The head alone is shorter than the state at the start.
         while len() < 50_000 {
             assert!(
@@ -322,8 +328,8 @@ fn a_full_disk_leaves_a_valid_file_with_what_was_seen() {
     let _receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9312"));
     let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9312 20"));
     let path = disk.0.join("x.perf.data");
-    let record = Record::start(&path, &["--max-overhead", "100", "-F", "999"]);
     sender.go();
+    let record = Record::start(&path, &["--max-overhead", "100", "-F", "999"]);
     let output = record.child.wait_with_output().expect("it ends");
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(4), "{said}");

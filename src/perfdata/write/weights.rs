@@ -61,20 +61,20 @@ impl Weights {
         records: &mut [u8],
         file_at: u64,
         waiting: &mut [Waiting],
-        counts: &[Counts],
+        exact: &[Counts],
         (interval_ns, children): (u64, &[u32]),
     ) {
-        let mut hits = self.hits(counts, interval_ns);
+        let mut hits = self.hits(exact, interval_ns);
         waiting.sort_by_key(|sample| (sample.event, sample.cpu, sample.time));
         let mut weights = vec![0; waiting.len()];
         let mut groups: FxHashMap<Group, Vec<usize>> = FxHashMap::default();
         let counted =
             |pid| self.pids.is_empty() || self.pids.contains(&pid) || children.contains(&pid);
         for (index, sample) in waiting.iter().enumerate() {
-            let weighs = counted(sample.pid) && !self.silent.contains(&sample.event);
+            let counts = watched(sample.pid) && !self.silent.contains(&sample.event);
             if sample.event == EventId::CLOCK {
-                weights[index] = if weighs { sample.period } else { 0 };
-            } else if weighs {
+                weights[index] = if counts { sample.period } else { 0 };
+            } else if counts {
                 let group = self.group(sample.event, sample.cpu);
                 groups.entry(group).or_default().push(index);
             }
