@@ -7,6 +7,7 @@ mod export;
 mod live;
 mod man;
 mod names;
+mod report;
 mod save;
 mod screen;
 mod script;
@@ -34,6 +35,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
+        Some(Command::Report(typed)) => report::run(typed),
         Some(Command::Export(typed)) => export::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))

@@ -39,11 +39,16 @@ pub struct Read<'a> {
 impl Read<'_> {
     /// (value, id) of each counter; an id of 0: the sample's own.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        let each = 8 * (1 + usize::from(self.format & ID != 0) + usize::from(self.format & LOST != 0));
+        let each =
+            8 * (1 + usize::from(self.format & ID != 0) + usize::from(self.format & LOST != 0));
         self.values.chunks_exact(each).map(|counter| {
             let mut cursor = Cursor::new(counter);
             let value = cursor.u64().unwrap_or(0);
-            let id = if self.format & ID == 0 { None } else { cursor.u64() };
+            let id = if self.format & ID == 0 {
+                None
+            } else {
+                cursor.u64()
+            };
             (value, id.unwrap_or(0))
         })
     }
@@ -113,7 +118,10 @@ fn read<'a>(format: u64, cursor: &mut Cursor<'a>) -> Option<Read<'a>> {
     // One counter's times stand between its value and its id: only the value and the id are kept.
     let whole = cursor.rest();
     cursor.u64()?;
-    let timed = [TIME_ENABLED, TIME_RUNNING].iter().filter(|bit| format & **bit != 0).count();
+    let timed = [TIME_ENABLED, TIME_RUNNING]
+        .iter()
+        .filter(|bit| format & **bit != 0)
+        .count();
     times(cursor)?;
     let rest = cursor.bytes(8 * extra)?;
     let values = if timed == 0 {

@@ -80,7 +80,10 @@ impl Recording {
             ));
         }
         if start[..8] != MAGIC {
-            return Err(Fault::new(0, "a perf.data file begins with PERFILE2, this one does not"));
+            return Err(Fault::new(
+                0,
+                "a perf.data file begins with PERFILE2, this one does not",
+            ));
         }
         let header = Cursor::new(&start[8..]).u64().unwrap_or(0);
         let mut recording = match (header, size) {
@@ -98,7 +101,9 @@ impl Recording {
             }
             (FILE_HEADER.., Some(size)) => Recording::of_file(file, size)?,
             (size, _) => {
-                let what = format!("a header of {FILE_HEADER} or {PIPE_HEADER} bytes is expected, it says {size}");
+                let what = format!(
+                    "a header of {FILE_HEADER} or {PIPE_HEADER} bytes is expected, it says {size}"
+                );
                 return Err(Fault::new(8, what));
             }
         };
@@ -120,7 +125,9 @@ impl Recording {
         let mut header = [0; FILE_HEADER as usize];
         file.read_exact_at(&mut header, 0)
             .map_err(|_| Fault::new(0, format!("a header of {FILE_HEADER} bytes is expected")))?;
-        let mut words = header.chunks_exact(8).map(|c| Cursor::new(c).u64().unwrap_or(0));
+        let mut words = header
+            .chunks_exact(8)
+            .map(|c| Cursor::new(c).u64().unwrap_or(0));
         let mut word = || words.next().unwrap_or(0);
         let (_magic, _size, attr_size) = (word(), word(), word());
         let (attrs, data) = ((word(), word()), (word(), word()));
@@ -140,7 +147,10 @@ impl Recording {
             _ => {
                 notes.push(match length {
                     0 => "recording was interrupted: what had been written is shown".to_owned(),
-                    _ => format!("data is cut short: the file ends after {} of {length} bytes", size - at),
+                    _ => format!(
+                        "data is cut short: the file ends after {} of {length} bytes",
+                        size - at
+                    ),
                 });
                 size
             }
@@ -263,7 +273,9 @@ fn read_attrs(
         let mut cursor = Cursor::new(ids);
         let place = (cursor.u64().unwrap_or(0), cursor.u64().unwrap_or(0));
         let ids = section(file, size, place, "event ids")?;
-        let Some(attr) = Attr::parse(attr) else { continue };
+        let Some(attr) = Attr::parse(attr) else {
+            continue;
+        };
         described.add_attr(Attr {
             ids: words(&ids),
             ..attr
@@ -286,17 +298,23 @@ fn read_features(
         if !features::KNOWN.contains(&feature) {
             continue;
         }
-        let read = section(file, size, (table.saturating_add(16 * place), 16), "feature table")
-            .and_then(|entry| {
-                let mut cursor = Cursor::new(&entry);
-                let place = (cursor.u64().unwrap_or(0), cursor.u64().unwrap_or(0));
-                let bytes = section(file, size, place, "a feature")?;
-                features::take(feature, &bytes, described).ok_or_else(|| {
-                    Fault::new(place.0, format!("feature {feature} is expected whole"))
-                })
-            });
+        let read = section(
+            file,
+            size,
+            (table.saturating_add(16 * place), 16),
+            "feature table",
+        )
+        .and_then(|entry| {
+            let mut cursor = Cursor::new(&entry);
+            let place = (cursor.u64().unwrap_or(0), cursor.u64().unwrap_or(0));
+            let bytes = section(file, size, place, "a feature")?;
+            features::take(feature, &bytes, described)
+                .ok_or_else(|| Fault::new(place.0, format!("feature {feature} is expected whole")))
+        });
         if let Err(fault) = read {
-            notes.push(format!("part of the file's description is missing: {fault}"));
+            notes.push(format!(
+                "part of the file's description is missing: {fault}"
+            ));
         }
     }
 }

@@ -194,9 +194,8 @@ impl Records {
 
     fn take_compressed(&mut self, kind: u32, length: usize) -> Result<(), Fault> {
         let offset = self.stream.offset();
-        let failed = |error: std::io::Error| {
-            Fault::new(offset, format!("zstd data is expected: {error}"))
-        };
+        let failed =
+            |error: std::io::Error| Fault::new(offset, format!("zstd data is expected: {error}"));
         let unpack = match &mut self.unpack {
             Some(unpack) => unpack,
             none => none.insert(Unpack {
@@ -277,7 +276,10 @@ fn sized(body: &[u8], offset: u64) -> Result<&[u8], Fault> {
     let mut cursor = Cursor::new(body);
     let size = cursor.u64().and_then(|size| usize::try_from(size).ok());
     size.and_then(|size| cursor.bytes(size)).ok_or_else(|| {
-        let what = format!("a compressed record's size is expected within {}", body.len());
+        let what = format!(
+            "a compressed record's size is expected within {}",
+            body.len()
+        );
         Fault::new(offset, what)
     })
 }

@@ -63,7 +63,12 @@ fn a_record_without_length_ends_the_reading_instead_of_turning_for_ever() {
     bytes.extend([0; 64]);
     let (seen, fault) = all(records(bytes));
     assert_eq!(seen.len(), 1);
-    assert!(fault.unwrap().to_string().starts_with("at byte 120: a record of at least 8"));
+    assert!(
+        fault
+            .unwrap()
+            .to_string()
+            .starts_with("at byte 120: a record of at least 8")
+    );
 }
 
 #[test]

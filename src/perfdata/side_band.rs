@@ -126,7 +126,10 @@ mod tests {
         let Happened::Mapped(mapping) = side.what else {
             panic!("{side:?}")
         };
-        assert_eq!((mapping.start, mapping.len, mapping.offset), (0x1000, 0x2000, 0x3000));
+        assert_eq!(
+            (mapping.start, mapping.len, mapping.offset),
+            (0x1000, 0x2000, 0x3000)
+        );
         assert_eq!(mapping.file, MappedFile::BuildId(vec![0xaa, 0xbb, 0xcc]));
         assert_eq!((mapping.path.as_str(), mapping.kernel), ("/bin/x", false));
         assert_eq!(told(MMAP2, 2, &mmap2(1)), None, "data is of no interest");
@@ -134,7 +137,10 @@ mod tests {
 
     #[test]
     fn tasks_are_named_started_and_ended() {
-        let ids: Vec<u8> = [20u32, 10, 21, 11].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let ids: Vec<u8> = [20u32, 10, 21, 11]
+            .iter()
+            .flat_map(|n| n.to_le_bytes())
+            .collect();
         let fork = told(FORK, 0, &ids).expect("a fork");
         assert_eq!((fork.pid, fork.tid), (20, 21));
         let parent = Happened::Forked {
@@ -148,7 +154,10 @@ mod tests {
             comm: "nginx".to_owned(),
             exec,
         };
-        assert_eq!(told(COMM, COMM_EXEC, &comm).expect("a name").what, named(true));
+        assert_eq!(
+            told(COMM, COMM_EXEC, &comm).expect("a name").what,
+            named(true)
+        );
         assert_eq!(told(COMM, 0, &comm).expect("a name").what, named(false));
     }
 

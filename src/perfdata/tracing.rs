@@ -75,7 +75,10 @@ mod tests {
         out.extend(1u32.to_le_bytes());
         sized(&mut out, b"function");
         out.extend(2u32.to_le_bytes());
-        for (group, events) in [("net", &[&b"ID: 1"[..], b"ID: 2"][..]), ("skb", &[b"ID: 3"])] {
+        for (group, events) in [
+            ("net", &[&b"ID: 1"[..], b"ID: 2"][..]),
+            ("skb", &[b"ID: 3"]),
+        ] {
             out.extend(group.bytes());
             out.push(0);
             out.extend((events.len() as u32).to_le_bytes());

@@ -52,7 +52,9 @@ impl TrailerReader {
         let at = begin.checked_add(HEAD).filter(|at| *at <= end)?;
         let mut head = [0; HEAD as usize];
         file.read_exact_at(&mut head, begin).ok()?;
-        let version = Cursor::new(&head[8..]).u32().filter(|_| head[..8] == BEGIN)?;
+        let version = Cursor::new(&head[8..])
+            .u32()
+            .filter(|_| head[..8] == BEGIN)?;
         Some(TrailerReader {
             file: file.try_clone().ok()?,
             version,
@@ -99,7 +101,10 @@ impl TrailerReader {
     fn line(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         let at = self.at;
         let failed = |error: std::io::Error| {
-            Fault::new(at, format!("compressed lines of netop are expected: {error}"))
+            Fault::new(
+                at,
+                format!("compressed lines of netop are expected: {error}"),
+            )
         };
         let lines = match &mut self.lines {
             Some(lines) => lines,
@@ -113,7 +118,10 @@ impl TrailerReader {
             }
         };
         let mut line = Vec::new();
-        let read = lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let read = lines
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line);
         if read.map_err(failed)? == 0 {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::counts::Weights;
 use super::events::{Route, routes, session_events};
 use super::interval::{Intervals, Place};
-use super::opened::{FileEvent, Opened};
+use super::opened::{Opened, clock_kind};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
 use super::{Cut, Options};
@@ -47,7 +47,10 @@ struct Decoder {
     /// Counters' last values, for samples that carry them.
     read: FxHashMap<u64, u64>,
     intervals: Intervals,
-    clocks: Clocks,
+    /// `None`: not known yet.
+    clocks: Option<Clocks>,
+    /// When the file was last written, ns since 1970.
+    written: u64,
     weights: Weights,
     now: Batch,
     later: Batch,
@@ -84,13 +87,12 @@ impl Reader {
             .collect();
         let mut notes = opened.notes();
         if clocks.is_none() {
-            notes.push("the file does not say when it was recorded: times are of its last change".to_owned());
+            notes.push(
+                "the file does not say when it was recorded: times are of its last change"
+                    .to_owned(),
+            );
         }
-        // Times of the day are then about right.
-        let known = clocks.unwrap_or(Clocks {
-            sample_ns: first.map_or(0, |(first, _)| first),
-            wall_ns: opened.written().unwrap_or(0),
-        });
+        let known = clocks.unwrap_or_default();
         let part = options.part;
         let decoder = Decoder {
             session,
@@ -101,7 +103,8 @@ impl Reader {
             last: (u64::MAX, 0),
             read: FxHashMap::default(),
             intervals: Intervals::new(part, known, length, first.map(|(first, _)| first)),
-            clocks: known,
+            clocks,
+            written: opened.written(),
             weights: Weights::new(options.pids),
             now: Batch::default(),
             later: Batch::default(),
@@ -159,10 +162,7 @@ impl Reader {
 
 fn session(opened: &Opened, events: Vec<Event>) -> Session {
     let described = opened.described();
-    let clock = opened.events.iter().flatten().find_map(|event| match event {
-        FileEvent::Clock(clock, _) => Some(*clock),
-        _ => None,
-    });
+    let clock = opened.events.iter().flatten().find_map(clock_kind);
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     Session {
         host: Host {
@@ -186,7 +186,8 @@ impl Decoder {
                 if self.sample(record.body).is_none() {
                     self.now.loss.undecodable += 1;
                 }
-                if self.later.samples.len() >= HELD_SAMPLES || self.later.frames.len() >= HELD_FRAMES
+                if self.later.samples.len() >= HELD_SAMPLES
+                    || self.later.frames.len() >= HELD_FRAMES
                 {
                     self.intervals.settle_all();
                     self.tick_what_is_over()?;
@@ -271,14 +272,21 @@ impl Decoder {
             Place::Later => &mut self.later,
             Place::Outside => return,
         };
-        for route in self.routes[attr].iter().filter(|route| route.accepts(body.raw)) {
+        for route in self.routes[attr]
+            .iter()
+            .filter(|route| route.accepts(body.raw))
+        {
             let raw = Span {
                 start: into.raw.len() as u32,
                 len: body.raw.len() as u32,
             };
             let values = route.layout.read(body.raw, raw.start);
             into.raw.extend_from_slice(body.raw);
-            let slot = self.device_slot.get(route.event.0 as usize).copied().flatten();
+            let slot = self
+                .device_slot
+                .get(route.event.0 as usize)
+                .copied()
+                .flatten();
             if let (Some(device), Some(slot)) = (&self.device, slot)
                 && into.text(values[slot]) != device.as_bytes()
             {
@@ -308,7 +316,8 @@ impl Decoder {
             };
             into.samples.push(sample);
             if place == Place::Now {
-                self.weights.add(sample.event, sample.cpu, sample.pid, period);
+                self.weights
+                    .add(sample.event, sample.cpu, sample.pid, period);
             }
         }
     }
@@ -406,9 +415,13 @@ impl Decoder {
         let present = present.filter(|(_, event)| event.missing.is_none());
         let events = present.map(|(index, _)| EventId(index));
         let counts = self.weights.take(events, &self.session.host.cpus, span);
+        let clocks = self.clocks.get_or_insert(Clocks {
+            sample_ns: end,
+            wall_ns: self.written,
+        });
         self.outlet.tick(Tick {
             at: end,
-            wall_ns: self.clocks.wall(end),
+            wall_ns: clocks.wall(end),
             interval_ns: span,
             counts,
             notes: std::mem::take(&mut self.notes),

@@ -160,7 +160,11 @@ mod tests {
     fn an_interval_ends_when_a_round_says_that_nothing_of_it_comes_any_more() {
         let mut intervals = every(100);
         for time in [1_050, 1_000, 1_120] {
-            assert_eq!(intervals.place(time), Place::Later, "the first is not known");
+            assert_eq!(
+                intervals.place(time),
+                Place::Later,
+                "the first is not known"
+            );
         }
         intervals.end_round(0);
         assert_eq!((intervals.begin, intervals.end), (1_000, 1_100));

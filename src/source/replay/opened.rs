@@ -12,6 +12,7 @@ use crate::perfdata::{
     Attr, Described, Fault, HARDWARE, Kept, Recording, Run, SOFTWARE, Symbols, TRACEPOINT,
     TrailerReader, part,
 };
+use crate::sys;
 
 pub struct Opened {
     pub(super) recording: Recording,
@@ -19,8 +20,8 @@ pub struct Opened {
     kept: Kept,
     /// By attr; `None`: it takes no samples.
     pub(super) events: Vec<Option<FileEvent>>,
-    /// When the file was last written, ns since 1970.
-    written: Option<u64>,
+    /// When the file was last written, ns since 1970; a pipe is written now.
+    written: u64,
 }
 
 /// What an event of a file is.
@@ -54,7 +55,9 @@ impl Opened {
                 Ok(read) if read.run.is_some() && read.session.is_some() => kept = read,
                 Ok(_) => trailer = None,
                 Err(fault) => {
-                    let why = format!("netop's own part cannot be read, the samples alone are shown: {fault}");
+                    let why = format!(
+                        "netop's own part cannot be read, the samples alone are shown: {fault}"
+                    );
                     recording.notes.push(why);
                     trailer = None;
                 }
@@ -64,7 +67,7 @@ impl Opened {
             .ok()
             .filter(fs::Metadata::is_file)
             .and_then(|meta| meta.modified().ok()?.duration_since(UNIX_EPOCH).ok())
-            .map(|since| since.as_nanos() as u64);
+            .map_or_else(sys::wall_ns, |since| since.as_nanos() as u64);
         let events = events(&recording.described);
         Ok(Opened {
             recording,
@@ -126,12 +129,12 @@ impl Opened {
         let (_, last) = described.sample_time?;
         Some(Clocks {
             sample_ns: last,
-            wall_ns: self.written?,
+            wall_ns: self.written,
         })
     }
 
     /// About when it was recorded, where nothing else is known.
-    pub(super) fn written(&self) -> Option<u64> {
+    pub(super) fn written(&self) -> u64 {
         self.written
     }
 
@@ -140,7 +143,8 @@ impl Opened {
         let mut notes = self.recording.notes.clone();
         let attrs = &self.recording.described.attrs;
         if attrs.iter().any(|attr| attr.has(part::STACK_USER)) {
-            let note = "stack dumps (--call-graph dwarf) are passed over: callers in programs are missing";
+            let note =
+                "stack dumps (--call-graph dwarf) are passed over: callers in programs are missing";
             notes.push(note.to_owned());
         }
         if attrs.iter().all(|attr| !attr.has(part::CALLCHAIN)) {
@@ -182,7 +186,24 @@ fn events(described: &Described) -> Vec<Option<FileEvent>> {
             }),
         })
     };
-    described.attrs.iter().map(of).collect()
+    let mut events: Vec<Option<FileEvent>> = described.attrs.iter().map(of).collect();
+    let clock = events.iter().flatten().find_map(clock_kind);
+    // CPU time is not counted twice: another clock is a counter like others.
+    for (event, attr) in events.iter_mut().zip(&described.attrs) {
+        let kind = event.as_ref().and_then(clock_kind);
+        if kind.is_some() && kind != clock {
+            let name = attr.name.as_deref().map_or("another clock", plain);
+            *event = Some(FileEvent::Other(name.to_owned()));
+        }
+    }
+    events
+}
+
+pub(super) fn clock_kind(event: &FileEvent) -> Option<ClockKind> {
+    match event {
+        FileEvent::Clock(clock, _) => Some(*clock),
+        _ => None,
+    }
 }
 
 /// Samples per second of a clock.

@@ -53,10 +53,7 @@ impl Part {
             Moment::After(ns) => first.saturating_add(ns),
             Moment::Wall(wall) => clocks.sample(wall),
         };
-        (
-            self.start.map_or(0, time),
-            self.stop.map_or(u64::MAX, time),
-        )
+        (self.start.map_or(0, time), self.stop.map_or(u64::MAX, time))
     }
 }
 

@@ -12,9 +12,7 @@ use crate::decode::{
     Batch, EventId, EventSpec, Format, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
     RECORD_THROTTLE, Sample, Session, Span, Tick, decode_lost,
 };
-use crate::perfdata::{
-    Attr, Line, Record, Recording, SampleBody, Tail, TrailerReader, side_band,
-};
+use crate::perfdata::{Attr, Line, Record, Recording, SampleBody, Tail, TrailerReader, side_band};
 
 /// A batch goes to the engine with so many samples.
 const SAMPLES: usize = 8192;
@@ -87,7 +85,9 @@ impl Reader {
             let here = ids.here(EventId(u16::try_from(index).ok()?))?;
             let spec = options.specs.get(here.0 as usize);
             let format = formats.iter().find(|format| format.id == attr.config);
-            let layout = spec.zip(format).map(|(spec, format)| format.bind(&spec.fields).0);
+            let layout = spec
+                .zip(format)
+                .map(|(spec, format)| format.bind(&spec.fields).0);
             Some((here, layout.unwrap_or_default()))
         };
         let decoder = Decoder {
@@ -218,14 +218,20 @@ impl Decoder {
             return Ok(Some(()));
         };
         let cpu = body.cpu.unwrap_or(0);
-        let others = self.batch.samples.first().is_some_and(|first| first.cpu != cpu);
+        let others = self
+            .batch
+            .samples
+            .first()
+            .is_some_and(|first| first.cpu != cpu);
         if others || self.batch.samples.len() >= SAMPLES {
             self.send()?;
         }
         let batch = &mut self.batch;
         let (frames, raw) = (batch.frames.len() as u32, batch.raw.len() as u32);
         let words = body.chain.as_chunks::<8>().0.iter();
-        batch.frames.extend(words.map(|word| u64::from_le_bytes(*word)));
+        batch
+            .frames
+            .extend(words.map(|word| u64::from_le_bytes(*word)));
         batch.raw.extend_from_slice(body.raw);
         batch.samples.push(Sample {
             event,

@@ -38,7 +38,9 @@ impl Ids {
         let event = |(index, spec): (usize, &EventSpec)| {
             let here = Some(EventId(index as u16));
             let recorded = recorded.events.iter().zip(&self.here);
-            let known = recorded.filter(|(_, id)| **id == here).map(|(event, _)| event);
+            let known = recorded
+                .filter(|(_, id)| **id == here)
+                .map(|(event, _)| event);
             match known.clone().next() {
                 Some(event) => Event {
                     spec: spec.clone(),
@@ -62,8 +64,10 @@ impl Ids {
 
     pub fn translate(&self, tick: &mut Tick) {
         tick.counts.retain_mut(|count| self.moved(&mut count.event));
-        tick.devices.retain_mut(|device| self.moved(&mut device.event));
-        tick.carried.retain_mut(|carried| self.moved(&mut carried.event));
+        tick.devices
+            .retain_mut(|device| self.moved(&mut device.event));
+        tick.carried
+            .retain_mut(|carried| self.moved(&mut carried.event));
     }
 
     fn moved(&self, event: &mut EventId) -> bool {
@@ -82,9 +86,15 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     so_far.at = next.at;
     so_far.wall_ns = next.wall_ns;
     so_far.interval_ns = so_far.interval_ns.saturating_add(next.interval_ns);
-    next.counts.into_iter().for_each(|count| add_count(&mut so_far.counts, count));
-    next.devices.into_iter().for_each(|device| add_device(&mut so_far.devices, device));
-    next.carried.into_iter().for_each(|carried| add_carried(&mut so_far.carried, carried));
+    next.counts
+        .into_iter()
+        .for_each(|count| add_count(&mut so_far.counts, count));
+    next.devices
+        .into_iter()
+        .for_each(|device| add_device(&mut so_far.devices, device));
+    next.carried
+        .into_iter()
+        .for_each(|carried| add_carried(&mut so_far.carried, carried));
     so_far.overflow = so_far.overflow.saturating_add(next.overflow);
     if !next.host.cpus.is_empty() {
         so_far.host.cpus = next.host.cpus;
@@ -93,7 +103,11 @@ pub fn join(so_far: &mut Tick, next: Tick) {
         (Some(before), Some(now)) => Some(Arc::new(with_tasks_of(&before, &now))),
         (before, now) => now.or(before),
     };
-    so_far.own.cpu_ns = so_far.own.cpu_ns.zip(next.own.cpu_ns).map(|(a, b)| a.saturating_add(b));
+    so_far.own.cpu_ns = so_far
+        .own
+        .cpu_ns
+        .zip(next.own.cpu_ns)
+        .map(|(a, b)| a.saturating_add(b));
     so_far.own.anon_bytes = next.own.anon_bytes;
     so_far.loss.add(next.loss);
     so_far.ended.extend(next.ended);
