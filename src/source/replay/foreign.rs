@@ -67,7 +67,7 @@ impl Reader {
         let described = opened.described();
         let events = session_events(&options.specs, &routes, &opened.events);
         let session = session(&opened, events);
-        let first = described.sample_time.filter(|(a, b)| 0 < *a && a <= b);
+        let first = described.sample_time;
         let length = match options.cut {
             Cut::Whole => None,
             Cut::Every(ns) => Some(ns.max(1)),

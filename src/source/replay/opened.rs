@@ -150,6 +150,13 @@ impl Opened {
         if attrs.iter().all(|attr| !attr.has(part::CALLCHAIN)) {
             notes.push("the file has no call chains: record with -g".to_owned());
         }
+        let cpuless = |attr: &&Attr| !attr.is_dummy() && !attr.has(part::CPU);
+        if let Some(attr) = attrs.iter().find(cpuless) {
+            let name = attr.name.as_deref().unwrap_or("an event");
+            notes.push(format!(
+                "{name}: its samples do not say on which CPU: shown as CPU 0"
+            ));
+        }
         notes
     }
 }
