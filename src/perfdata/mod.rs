@@ -14,6 +14,7 @@ mod stream;
 mod tracing;
 mod trailer;
 mod trailer_reader;
+mod write;
 
 pub use attr::{Attr, HARDWARE, SOFTWARE, TRACEPOINT, part};
 pub use body::{IdPlace, Read, SampleBody, Tail};
@@ -24,3 +25,4 @@ pub use records::Record;
 pub use side_band::side_band;
 pub use trailer::{BEGIN, END, Line, Run, Symbols, VERSION};
 pub use trailer_reader::{Kept, TrailerReader};
+pub use write::{Begin, BuildId, ClockPair, Ending, Writer};

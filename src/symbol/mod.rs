@@ -17,7 +17,6 @@ mod kallsyms;
 mod kept;
 mod kernel;
 mod mapped_file;
-mod maps;
 mod packed;
 mod patience;
 mod perf_map;
@@ -35,6 +34,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use crate::decode::maps;
 use crate::model::{KernelFunction, Name, Names, StageId};
 use kernel::{KernelFiles, KernelNames};
 use user::UserNames;

@@ -148,10 +148,10 @@ impl Ring {
         })
     }
 
-    /// Hands every record of the ring, (type, body without header), to `take`.
-    pub fn drain(&mut self, mut take: impl FnMut(u32, &[u8])) {
+    /// Hands every record of the ring, (type, misc, body without header), to `take`.
+    pub fn drain(&mut self, mut take: impl FnMut(u32, u16, &[u8])) {
         while let Some(record) = self.leader.next_record() {
-            take(record.ty(), &record.to_contiguous());
+            take(record.ty(), record.misc(), &record.to_contiguous());
         }
     }
 }
@@ -311,6 +311,21 @@ impl PerfEvent {
         let mut builder = Builder::new(Software::BPF_OUTPUT);
         in_ring(&mut builder, ring.cpu, ring.watermark, false);
         let mut counter = builder.sample_period(1).build()?;
+        write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
+        counter.enable()?;
+        Ok(PerfEvent { counter })
+    }
+
+    /// What happens to processes on the ring's CPU. In a group of its own like the clock.
+    pub fn open_side_band(ring: &mut Ring) -> io::Result<PerfEvent> {
+        let open = |build_id| {
+            let mut builder = Builder::new(Software::DUMMY);
+            in_ring(&mut builder, ring.cpu, ring.watermark, false);
+            builder.mmap(true).mmap2(true).build_id(build_id);
+            builder.comm(true).comm_exec(true).task(true).build()
+        };
+        // Build ids instead of inodes came with Linux 5.12.
+        let mut counter = open(true).or_else(|_| open(false))?;
         write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
         counter.enable()?;
         Ok(PerfEvent { counter })

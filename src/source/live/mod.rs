@@ -11,6 +11,7 @@ mod outbox;
 mod period;
 mod programs;
 mod sampler;
+mod side_band;
 mod slot;
 mod slow;
 mod station;
@@ -368,6 +369,7 @@ impl Source for Live {
         if old.clock_hz != demand.clock_hz {
             self.reconcile_clock();
         }
+        self.reconcile_side_band(&old);
         let tasks = |d: &Demand| {
             (
                 d.attached.clone(),

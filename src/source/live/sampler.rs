@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::outbox::Outbox;
 use super::period::Draw;
+use super::side_band::happened;
 use super::slot::{Slot, Way, first_period};
 use super::windows::Windows;
 use crate::decode::{
@@ -60,6 +61,8 @@ pub enum Order {
     Clock {
         hz: u32,
     },
+    /// Tell what happens to processes from now on, or no longer.
+    SideBand(bool),
     /// The interval is over: drain, answer, and adapt to the rates (hits/s) it had.
     Round {
         number: u64,
@@ -84,6 +87,11 @@ pub enum Answer {
     Clock {
         cpu: u32,
         result: io::Result<ClockKind>,
+    },
+    /// What happens to processes cannot be told.
+    NoSideBand {
+        cpu: u32,
+        error: io::Error,
     },
     /// What an event had in its windows.
     Windows {
@@ -110,6 +118,8 @@ pub struct Sampler {
     pub clock: Option<PerfEvent>,
     /// Where the gate's samples of this CPU are written.
     pub output: Option<PerfEvent>,
+    /// What tells what happens to processes.
+    pub side_band: Option<PerfEvent>,
     /// Reads the counts at the edges of windows.
     pub reader: GroupReader,
     /// Ids of events that were closed lately.
@@ -136,6 +146,7 @@ impl Sampler {
                             self.close_slot(slot);
                         }
                         self.stop_clock();
+                        self.tell_processes(false);
                         return;
                     }
                     Order::Round { number, rates } => {
@@ -221,6 +232,7 @@ impl Sampler {
                 }
             }
             Order::Clock { hz } => self.start_clock(hz),
+            Order::SideBand(on) => self.tell_processes(on),
             Order::Aim {
                 event,
                 stacks_per_s,
@@ -247,6 +259,21 @@ impl Sampler {
             cpu: self.cpu,
             result,
         });
+    }
+
+    fn tell_processes(&mut self, on: bool) {
+        if let Some(open) = self.side_band.take() {
+            self.close(open);
+        }
+        if on {
+            match PerfEvent::open_side_band(&mut self.ring) {
+                Ok(open) => self.side_band = Some(open),
+                Err(error) => {
+                    let cpu = self.cpu;
+                    self.answer(Answer::NoSideBand { cpu, error });
+                }
+            }
+        }
     }
 
     /// The gate's samples of this CPU come into its ring from now on.
@@ -282,7 +309,8 @@ impl Sampler {
         let closed = &self.closed;
         let clock = self.clock.as_ref().map(PerfEvent::id);
         let output = self.output.as_ref().map(PerfEvent::id);
-        self.ring.drain(|kind, body| {
+        let side_band = self.side_band.as_ref().map(PerfEvent::id);
+        self.ring.drain(|kind, misc, body| {
             match kind {
                 RECORD_SAMPLE if output.is_some() && Cursor::new(body).u64() == output => {
                     let mut late = false;
@@ -326,15 +354,16 @@ impl Sampler {
                     }
                 }
                 // The counts that are read say how many samples of theirs were lost; nobody
-                // reads the clock, nor where the gate writes to.
+                // reads the clock, nor where the gate writes to, nor the side band.
                 RECORD_LOST | RECORD_LOST_SAMPLES
                     if !readings_count_loss()
                         || lost_event(kind, body)
-                            .is_some_and(|id| [clock, output].contains(&Some(id))) =>
+                            .is_some_and(|id| [clock, output, side_band].contains(&Some(id))) =>
                 {
                     batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
                 }
                 RECORD_THROTTLE => batch.loss.throttled += 1,
+                _ if side_band.is_some() => batch.side.extend(happened(kind, misc, body)),
                 _ => {}
             }
             if batch.samples.len() >= BATCH {

@@ -68,6 +68,7 @@ impl Station {
             interval_s,
             clock: None,
             output: None,
+            side_band: None,
             reader: ring_reader,
             closed: Vec::new(),
         };
