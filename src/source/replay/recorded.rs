@@ -10,7 +10,7 @@ use super::ticks::{Ids, join};
 use super::{Cut, Options};
 use crate::decode::{
     Batch, EventId, EventSpec, Format, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, Sample, Session, Span, Tick, decode_lost,
+    RECORD_THROTTLE, Sample, Session, Span, Tick,
 };
 use crate::perfdata::{Attr, Line, Record, Recording, SampleBody, Tail, TrailerReader, side_band};
 
@@ -191,10 +191,8 @@ impl Decoder {
                     self.batch.loss.undecodable += 1;
                 }
             }
-            RECORD_LOST | RECORD_LOST_SAMPLES if self.shown => {
-                self.batch.loss.lost += decode_lost(record.kind, record.body).unwrap_or(0);
-            }
-            RECORD_THROTTLE if self.shown => self.batch.loss.throttled += 1,
+            // The ticks have what was lost.
+            RECORD_LOST | RECORD_LOST_SAMPLES | RECORD_THROTTLE => {}
             _ => {
                 let attr = self.attrs.first();
                 let tail = attr.map_or(Tail::default(), |attr| Tail::parse(attr, record.body));
