@@ -1,14 +1,15 @@
 //! What was typed → what is possible here: events resolved by name, permissions, processes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli;
-use crate::decode::Format;
+use crate::decode::{EventSpec, Format};
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
-use crate::probe::{Added, PROBES, Resolved, nearest, resolve};
+use crate::probe::{Added, PROBES, Resolved, nearest, resolve, softirq_times};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
 
 pub struct Plan {
@@ -107,6 +108,51 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
     })
 }
 
+/// What a recording holds, as far as a plan must know it.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// Group, name and format text of its tracepoints.
+    pub tracepoints: Vec<(String, String, Option<Arc<str>>)>,
+    /// Other counters, as perf calls them.
+    pub others: Vec<String>,
+    /// CPU samples per second and CPU; 0: none.
+    pub clock_hz: u32,
+}
+
+/// A recording that is not netop's: nothing was governed, what is in it is shown.
+pub fn foreign(typed: &cli::Live, recorded: &Recorded) -> Plan {
+    let known: Vec<EventSpec> = PROBES.iter().flat_map(|probe| probe.events()).collect();
+    let is_row = |group: &str, name: &str| {
+        let same = |spec: &EventSpec| spec.group == group && spec.name == name;
+        known.iter().any(same) || softirq_times().iter().any(same)
+    };
+    let tracepoints = recorded.tracepoints.iter();
+    let tracepoints = tracepoints.filter(|(group, name, _)| !is_row(group, name));
+    let mut added: Vec<Added> = tracepoints
+        .map(|(group, name, format)| {
+            let format = format.as_deref().and_then(|text| Format::parse(text).ok());
+            Added::new(group, name, &format.unwrap_or_default())
+        })
+        .collect();
+    added.extend(recorded.others.iter().map(|name| Added::counter(name)));
+    let want = Want {
+        interval: typed.interval,
+        pids: typed.what.pids.clone(),
+        device: typed.what.device.clone(),
+        clock_hz: recorded.clock_hz,
+        ..Want::default()
+    };
+    Plan {
+        registry: Registry::new(added),
+        want,
+        settings: Settings {
+            recorded: true,
+            ..settings(typed, Counting::Perf, None, Vec::new())
+        },
+        tracefs: Err("a recording has no tracefs".to_owned()),
+    }
+}
+
 /// The first snapshot of the screen comes after this, so that numbers are there at once.
 const FIRST_INTERVAL: Duration = Duration::from_millis(150);
 
@@ -122,6 +168,7 @@ fn settings(
         first_interval: (!typed.batch.batch).then_some(FIRST_INTERVAL),
         banner,
         notes,
+        recorded: false,
     }
 }
 

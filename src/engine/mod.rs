@@ -75,6 +75,8 @@ pub struct Settings {
     pub banner: Option<String>,
     /// Sentences for `health.notes` from the start on.
     pub notes: Vec<String>,
+    /// Nothing is attached any more: the first interval is as good as any.
+    pub recorded: bool,
 }
 
 /// What a step led to.
@@ -169,6 +171,10 @@ impl Engine {
             by_process: false,
         };
         engine.replan();
+        if engine.settings.recorded {
+            engine.warm = true;
+            engine.cpu_time.begun();
+        }
         engine
     }
 

@@ -8,6 +8,7 @@ mod live;
 mod man;
 mod names;
 mod record;
+mod report;
 mod save;
 mod screen;
 mod script;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
+        Some(Command::Report(typed)) => report::run(typed),
         Some(Command::Export(typed)) => export::run(typed),
         Some(Command::Record(typed)) => record::run(typed),
         Some(Command::Completions { shell }) => {

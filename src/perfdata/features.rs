@@ -55,7 +55,11 @@ pub fn take(feature: u32, section: &[u8], into: &mut Described) -> Option<()> {
             }
         }
         EVENT_DESC => event_desc(&mut cursor, into)?,
-        SAMPLE_TIME => into.sample_time = Some((cursor.u64()?, cursor.u64()?)),
+        SAMPLE_TIME => {
+            let times = (cursor.u64()?, cursor.u64()?);
+            // perf writes zeros where it did not look (-z, --no-buildid).
+            into.sample_time = Some(times).filter(|(first, last)| 0 < *first && first <= last);
+        }
         CLOCK_DATA => {
             let (_version, _clock) = (cursor.u32()?, cursor.u32()?);
             into.clock = Some(ClockData {

@@ -119,7 +119,7 @@ mod tests {
     fn everything_comes_once_and_in_order_however_it_arrives() {
         let bytes: Vec<u8> = (0..3000u32).flat_map(u32::to_le_bytes).collect();
         let mut stream = Stream::new(Box::new(Dribble(bytes.clone(), 0)), 16);
-        let mut seen = Vec::new();
+        let mut seen: Vec<u8> = Vec::new();
         loop {
             let here = stream.peek(13).expect("no fault");
             let step = here.len().min(13);

@@ -68,7 +68,7 @@ impl Weights {
         waiting.sort_by_key(|sample| (sample.event, sample.cpu, sample.time));
         let mut weights = vec![0; waiting.len()];
         let mut groups: FxHashMap<Group, Vec<usize>> = FxHashMap::default();
-        let counted =
+        let watched =
             |pid| self.pids.is_empty() || self.pids.contains(&pid) || children.contains(&pid);
         for (index, sample) in waiting.iter().enumerate() {
             let counts = watched(sample.pid) && !self.silent.contains(&sample.event);

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::counts::Weights;
 use super::events::{Route, routes, session_events};
 use super::interval::{Intervals, Place};
-use super::opened::{FileEvent, Opened};
+use super::opened::{Opened, clock_kind};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
 use super::{Cut, Options};
@@ -47,7 +47,10 @@ struct Decoder {
     /// Counters' last values, for samples that carry them.
     read: FxHashMap<u64, u64>,
     intervals: Intervals,
-    clocks: Clocks,
+    /// `None`: not known yet.
+    clocks: Option<Clocks>,
+    /// When the file was last written, ns since 1970.
+    written: u64,
     weights: Weights,
     now: Batch,
     later: Batch,
@@ -64,7 +67,7 @@ impl Reader {
         let described = opened.described();
         let events = session_events(&options.specs, &routes, &opened.events);
         let session = session(&opened, events);
-        let first = described.sample_time.filter(|(a, b)| 0 < *a && a <= b);
+        let first = described.sample_time;
         let length = match options.cut {
             Cut::Whole => None,
             Cut::Every(ns) => Some(ns.max(1)),
@@ -89,11 +92,7 @@ impl Reader {
                     .to_owned(),
             );
         }
-        // Times of the day are then about right.
-        let known = clocks.unwrap_or(Clocks {
-            sample_ns: first.map_or(0, |(first, _)| first),
-            wall_ns: opened.written().unwrap_or(0),
-        });
+        let known = clocks.unwrap_or_default();
         let part = options.part;
         let decoder = Decoder {
             session,
@@ -104,7 +103,8 @@ impl Reader {
             last: (u64::MAX, 0),
             read: FxHashMap::default(),
             intervals: Intervals::new(part, known, length, first.map(|(first, _)| first)),
-            clocks: known,
+            clocks,
+            written: opened.written(),
             weights: Weights::new(options.pids),
             now: Batch::default(),
             later: Batch::default(),
@@ -162,14 +162,7 @@ impl Reader {
 
 fn session(opened: &Opened, events: Vec<Event>) -> Session {
     let described = opened.described();
-    let clock = opened
-        .events
-        .iter()
-        .flatten()
-        .find_map(|event| match event {
-            FileEvent::Clock(clock, _) => Some(*clock),
-            _ => None,
-        });
+    let clock = opened.events.iter().flatten().find_map(clock_kind);
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     Session {
         host: Host {
@@ -422,9 +415,13 @@ impl Decoder {
         let present = present.filter(|(_, event)| event.missing.is_none());
         let events = present.map(|(index, _)| EventId(index));
         let counts = self.weights.take(events, &self.session.host.cpus, span);
+        let clocks = self.clocks.get_or_insert(Clocks {
+            sample_ns: end,
+            wall_ns: self.written,
+        });
         self.outlet.tick(Tick {
             at: end,
-            wall_ns: self.clocks.wall(end),
+            wall_ns: clocks.wall(end),
             interval_ns: span,
             counts,
             notes: std::mem::take(&mut self.notes),

@@ -12,7 +12,7 @@ mod part;
 mod recorded;
 mod ticks;
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -56,6 +56,8 @@ pub struct Replay {
     session: Session,
     messages: Receiver<Message>,
     empty: Sender<Batch>,
+    /// `None`: its end was told.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Replay {
@@ -74,7 +76,7 @@ impl Replay {
                 (reader.session(), Box::new(|| reader.run()))
             }
         };
-        thread::Builder::new()
+        let reader = thread::Builder::new()
             .name("replay".to_owned())
             .spawn(run)
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
@@ -82,7 +84,21 @@ impl Replay {
             session,
             messages,
             empty,
+            reader: Some(reader),
         })
+    }
+}
+
+impl Replay {
+    /// The reader has ended: well, or by a fault of its own.
+    fn end(&mut self) -> Result<Step, Error> {
+        match self.reader.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(Error::failed(
+                "reading the recording ended by a fault of netop",
+                "perf report, and tell us of the file",
+            )),
+            _ => Ok(Step::End),
+        }
     }
 }
 
@@ -97,7 +113,7 @@ impl Source for Replay {
                 Ok(Message::Step(step)) => return Ok(*step),
                 Ok(Message::Session(session)) => self.session = *session,
                 Err(RecvTimeoutError::Timeout) => return Ok(Step::Idle),
-                Err(RecvTimeoutError::Disconnected) => return Ok(Step::End),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::perfdata::{
     Attr, Described, Fault, HARDWARE, Kept, Recording, Run, SOFTWARE, Symbols, TRACEPOINT,
     TrailerReader, part,
 };
+use crate::sys;
 
 pub struct Opened {
     pub(super) recording: Recording,
@@ -19,8 +20,8 @@ pub struct Opened {
     kept: Kept,
     /// By attr; `None`: it takes no samples.
     pub(super) events: Vec<Option<FileEvent>>,
-    /// When the file was last written, ns since 1970.
-    written: Option<u64>,
+    /// When the file was last written, ns since 1970; a pipe is written now.
+    written: u64,
 }
 
 /// What an event of a file is.
@@ -66,7 +67,7 @@ impl Opened {
             .ok()
             .filter(fs::Metadata::is_file)
             .and_then(|meta| meta.modified().ok()?.duration_since(UNIX_EPOCH).ok())
-            .map(|since| since.as_nanos() as u64);
+            .map_or_else(sys::wall_ns, |since| since.as_nanos() as u64);
         let events = events(&recording.described);
         Ok(Opened {
             recording,
@@ -128,12 +129,12 @@ impl Opened {
         let (_, last) = described.sample_time?;
         Some(Clocks {
             sample_ns: last,
-            wall_ns: self.written?,
+            wall_ns: self.written,
         })
     }
 
     /// About when it was recorded, where nothing else is known.
-    pub(super) fn written(&self) -> Option<u64> {
+    pub(super) fn written(&self) -> u64 {
         self.written
     }
 
@@ -148,6 +149,13 @@ impl Opened {
         }
         if attrs.iter().all(|attr| !attr.has(part::CALLCHAIN)) {
             notes.push("the file has no call chains: record with -g".to_owned());
+        }
+        let cpuless = |attr: &&Attr| !attr.is_dummy() && !attr.has(part::CPU);
+        if let Some(attr) = attrs.iter().find(cpuless) {
+            let name = attr.name.as_deref().unwrap_or("an event");
+            notes.push(format!(
+                "{name}: its samples do not say on which CPU: shown as CPU 0"
+            ));
         }
         notes
     }
@@ -185,7 +193,24 @@ fn events(described: &Described) -> Vec<Option<FileEvent>> {
             }),
         })
     };
-    described.attrs.iter().map(of).collect()
+    let mut events: Vec<Option<FileEvent>> = described.attrs.iter().map(of).collect();
+    let clock = events.iter().flatten().find_map(clock_kind);
+    // CPU time is not counted twice: another clock is a counter like others.
+    for (event, attr) in events.iter_mut().zip(&described.attrs) {
+        let kind = event.as_ref().and_then(clock_kind);
+        if kind.is_some() && kind != clock {
+            let name = attr.name.as_deref().map_or("another clock", plain);
+            *event = Some(FileEvent::Other(name.to_owned()));
+        }
+    }
+    events
+}
+
+pub(super) fn clock_kind(event: &FileEvent) -> Option<ClockKind> {
+    match event {
+        FileEvent::Clock(clock, _) => Some(*clock),
+        _ => None,
+    }
 }
 
 /// Samples per second of a clock.

@@ -10,7 +10,7 @@ use super::ticks::{Ids, join};
 use super::{Cut, Options};
 use crate::decode::{
     Batch, EventId, EventSpec, Format, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, Sample, Session, Span, Tick, decode_lost,
+    RECORD_THROTTLE, Sample, Session, Span, Tick,
 };
 use crate::perfdata::{Attr, Line, Record, Recording, SampleBody, Tail, TrailerReader, side_band};
 
@@ -80,9 +80,7 @@ impl Reader {
             .collect();
         let attrs = described.attrs.clone();
         let event = |attr: &Attr| {
-            // netop's ids: the event's index plus one, above the CPU's.
-            let index = (attr.ids.first()? >> 32).checked_sub(1)?;
-            let here = ids.here(EventId(u16::try_from(index).ok()?))?;
+            let here = ids.here(recorded_id(*attr.ids.first()?)?)?;
             let spec = options.specs.get(here.0 as usize);
             let format = formats.iter().find(|format| format.id == attr.config);
             let layout = spec
@@ -193,10 +191,8 @@ impl Decoder {
                     self.batch.loss.undecodable += 1;
                 }
             }
-            RECORD_LOST | RECORD_LOST_SAMPLES if self.shown => {
-                self.batch.loss.lost += decode_lost(record.kind, record.body).unwrap_or(0);
-            }
-            RECORD_THROTTLE if self.shown => self.batch.loss.throttled += 1,
+            // The ticks have what was lost.
+            RECORD_LOST | RECORD_LOST_SAMPLES | RECORD_THROTTLE => {}
             _ => {
                 let attr = self.attrs.first();
                 let tail = attr.map_or(Tail::default(), |attr| Tail::parse(attr, record.body));
@@ -330,6 +326,15 @@ impl Progress {
         tick.notes.append(&mut self.notes);
         outlet.tick(tick)
     }
+}
+
+/// netop's ids: the event's index plus one stands above the CPU's; the clock has the largest index.
+fn recorded_id(id: u64) -> Option<EventId> {
+    let index = u16::try_from(id >> 32).ok()?;
+    if index == EventId::CLOCK.0 {
+        return Some(EventId::CLOCK);
+    }
+    index.checked_sub(1).map(EventId)
 }
 
 /// The first reading of every counter, before what is shown.
