@@ -153,13 +153,11 @@ impl Recording {
     /// Its exit code, if there is one; it is asked to end if it has not.
     fn end_command(&mut self) -> Option<u8> {
         let mut child = self.command.take()?;
-        match child.try_wait().ok()? {
-            Some(status) => Some(status.code().map_or(SIGNALLED, |code| code as u8)),
-            None => {
-                terminate(child.id());
-                None
-            }
+        if let Some(status) = child.try_wait().ok()? {
+            return Some(status.code().map_or(SIGNALLED, |code| code as u8));
         }
+        terminate(child.id());
+        None
     }
 }
 
