@@ -91,7 +91,7 @@ impl Gathered {
         self.unnamed_kernel.is_empty() && self.unnamed_user.is_empty()
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.kernel.len() + self.user.len()
     }
 

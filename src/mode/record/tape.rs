@@ -70,7 +70,7 @@ impl Tape {
             elapsed_ns: self.elapsed_ns,
             samples: of(Writer::samples),
             lost: of(Writer::lost),
-            bytes: of(Writer::len),
+            bytes: of(Writer::bytes),
         }
     }
 
@@ -211,8 +211,8 @@ impl Tap for Tape {
                 return Ok(());
             };
             writer.tick(session, tick, shown)?;
-            let trailer = writer.trailer_len()?;
-            let names = NAME_BYTES * tape.gathered.len() as u64;
+            let trailer = writer.trailer_bytes()?;
+            let names = NAME_BYTES * tape.gathered.count() as u64;
             tape.output.keep_free(trailer + names)
         })
     }

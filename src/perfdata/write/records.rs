@@ -46,16 +46,12 @@ fn record(out: &mut Vec<u8>, kind: u32, misc: u16, body: impl FnOnce(&mut Vec<u8
     u16(out, misc);
     u16(out, 0);
     body(out);
-    match <u16>::try_from(out.len() - start) {
-        Ok(size) => {
-            out[start + 6..start + 8].copy_from_slice(&size.to_le_bytes());
-            true
-        }
-        Err(_) => {
-            out.truncate(start);
-            false
-        }
-    }
+    let Ok(size) = <u16>::try_from(out.len() - start) else {
+        out.truncate(start);
+        return false;
+    };
+    out[start + 6..start + 8].copy_from_slice(&size.to_le_bytes());
+    true
 }
 
 fn stamped(

@@ -57,7 +57,7 @@ fn a_sample_from_user_space_says_so_and_one_too_long_is_refused() {
     assert!(sample(&mut out, 1, &taken(), &[CONTEXT_USER, 5], b""));
     assert_eq!(header(&out).1, MISC_USER);
     let before = out.clone();
-    assert!(!sample(&mut out, 1, &taken(), &[], &[0; 70_000]));
+    assert!(!sample(&mut out, 1, &taken(), &[], &vec![0; 70_000]));
     assert_eq!(out, before);
 }
 

@@ -49,7 +49,7 @@ impl Trailer {
 
     /// Bytes that are in the other file by now; what is being packed is about as much as zstd's
     /// window at the most.
-    pub fn len(&self) -> io::Result<u64> {
+    pub fn bytes(&self) -> io::Result<u64> {
         Ok(self.lines.get_ref().metadata()?.len())
     }
 

@@ -242,13 +242,13 @@ impl Writer {
     }
 
     /// Bytes of the file so far.
-    pub fn len(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.end
     }
 
     /// Bytes of netop's trailer so far; the file grows by them in the end.
-    pub fn trailer_len(&self) -> io::Result<u64> {
-        self.trailer.len()
+    pub fn trailer_bytes(&self) -> io::Result<u64> {
+        self.trailer.bytes()
     }
 
     /// Completes the file. Returns its size.
