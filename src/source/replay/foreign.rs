@@ -131,7 +131,7 @@ impl Reader {
     fn read(&mut self) -> Result<(), Closed> {
         let mut newest_before = 0;
         loop {
-            match self.recording.next() {
+            match self.recording.record() {
                 Ok(Some(record)) if record.ends_round() => {
                     self.decoder.intervals.end_round(newest_before);
                     newest_before = self.decoder.intervals.newest();
@@ -394,8 +394,8 @@ impl Decoder {
                 .next()
                 .map_or(sample.values, |route| route.layout.read(bytes, raw.start));
             into.samples.push(Sample {
-                raw,
                 chain,
+                raw,
                 values,
                 ..*sample
             });
