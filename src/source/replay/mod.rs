@@ -3,6 +3,7 @@
 //! samples' time, and counts are the sums of their weights.
 
 mod counts;
+mod decoder;
 mod events;
 mod foreign;
 mod interval;
