@@ -70,6 +70,23 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
     })
 }
 
+/// A run that is recorded.
+pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
+    let live_typed = typed.live();
+    let mut plan = if typed.demo {
+        demo(&live_typed)?
+    } else {
+        demand_events(
+            &events(Permissions::of_this_process()),
+            "a recording is made of events",
+        )?;
+        live(&live_typed)?
+    };
+    plan.want.only = !typed.events.is_empty();
+    plan.want.side_band = true;
+    Ok(plan)
+}
+
 /// A run on the made-up machine: everything is possible there.
 pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
     let counting = match typed.cost.counting {

@@ -39,6 +39,7 @@ fn recording(dir: &Path) -> Vec<u8> {
             max_overhead_pct: 100.0,
             counting: "perf".to_owned(),
             exact: Vec::new(),
+            only: false,
             added: Vec::new(),
             pids: Vec::new(),
             children: false,
@@ -47,6 +48,7 @@ fn recording(dir: &Path) -> Vec<u8> {
             notes: Vec::new(),
         },
         events: vec![EventId(1)],
+        silent: Vec::new(),
         cpus: demo.session().host.cpus.clone(),
         cmdline: Vec::new(),
         clocks: ClockPair {

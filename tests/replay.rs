@@ -65,6 +65,7 @@ fn tape(dir: &Path, session: &Session) -> Tape {
         max_overhead_pct: 100.0,
         counting: "perf".to_owned(),
         exact: Vec::new(),
+        only: false,
         added: Vec::new(),
         pids: Vec::new(),
         children: false,
@@ -75,6 +76,7 @@ fn tape(dir: &Path, session: &Session) -> Tape {
     let begin = Begin {
         run,
         events: (0..session.events.len() as u16).map(EventId).collect(),
+        silent: Vec::new(),
         cpus: session.host.cpus.clone(),
         cmdline: vec!["netop".to_owned(), "record".to_owned()],
         clocks: ClockPair {

@@ -49,7 +49,7 @@ use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
-pub use self::registry::Registry;
+pub use self::registry::{Observer, Registry};
 pub use self::tap::Tap;
 
 /// The stack tree covers this much of the past, seconds.
@@ -195,6 +195,16 @@ impl Engine {
         }
         self.want = want;
         self.replan();
+    }
+
+    /// Whoever knows the names of addresses.
+    pub fn names(&mut self) -> &mut dyn Names {
+        &mut *self.names
+    }
+
+    /// What can be counted is attached: the next interval is shown.
+    pub fn is_warm(&self) -> bool {
+        self.warm
     }
 
     /// The next batch or tick of the source, waiting at most `patience`.

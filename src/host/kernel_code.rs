@@ -1,9 +1,9 @@
-//! Where the kernel's own code and its modules' lie, and which build it is.
+//! Where the kernel's own code and its modules' lie.
 
 use std::io::{BufRead, BufReader};
 
 use super::proc::Proc;
-use crate::decode::{Cursor, Happened, MappedFile, Mapping, SideBand};
+use crate::decode::{Happened, MappedFile, Mapping, SideBand};
 
 /// perf calls the kernel's code by the symbol that it begins with.
 const KERNEL: &str = "[kernel.kallsyms]_text";
@@ -72,21 +72,6 @@ fn module(line: &str) -> Option<(&str, u64, u64)> {
     Some((name, start, len))
 }
 
-/// The kernel's build id, from its ELF notes.
-pub fn kernel_build_id(proc: &Proc) -> Option<Vec<u8>> {
-    const GNU_BUILD_ID: u32 = 3;
-    let notes = std::fs::read(proc.path("sys/kernel/notes")).ok()?;
-    let mut cursor = Cursor::new(&notes);
-    loop {
-        let (name_len, len, kind) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
-        let name = cursor.bytes(name_len.checked_next_multiple_of(4)? as usize)?;
-        let id = cursor.bytes(len.checked_next_multiple_of(4)? as usize)?;
-        if kind == GNU_BUILD_ID && name == b"GNU\0" {
-            return Some(id.get(..len as usize)?.to_vec());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::proc::tests::root_with;
@@ -125,25 +110,5 @@ hidden 4096 0 - Live 0x0000000000000000
             .replace("ffffffff82", "0000000000");
         let (_dir, proc) = root_with(&[("proc/kallsyms", &hidden)]);
         assert_eq!(kernel_code(&proc), []);
-    }
-
-    #[test]
-    fn the_build_id_is_found_behind_other_notes() {
-        let mut notes = Vec::new();
-        for (kind, name, body) in [(6u32, "Xen\0", &b"abcde"[..]), (3, "GNU\0", &[7; 20])] {
-            notes.extend(
-                [name.len() as u32, body.len() as u32, kind]
-                    .map(u32::to_le_bytes)
-                    .concat(),
-            );
-            notes.extend(name.as_bytes());
-            notes.extend(body);
-            notes.resize(notes.len().next_multiple_of(4), 0);
-        }
-        let (dir, proc) = root_with(&[("sys/kernel/x", "")]);
-        std::fs::write(dir.path().join("sys/kernel/notes"), &notes).unwrap();
-        assert_eq!(kernel_build_id(&proc), Some(vec![7; 20]));
-        std::fs::write(dir.path().join("sys/kernel/notes"), &notes[..40]).unwrap();
-        assert_eq!(kernel_build_id(&proc), None);
     }
 }

@@ -25,7 +25,7 @@ pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;
 pub use identity::{identity, possible_cpus};
-pub use kernel_code::{kernel_build_id, kernel_code};
+pub use kernel_code::kernel_code;
 pub use proc::Proc;
 pub use slow::SlowReader;
 pub use start_state::processes;

@@ -7,6 +7,7 @@ mod export;
 mod live;
 mod man;
 mod names;
+mod record;
 mod report;
 mod save;
 mod screen;
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Report(typed)) => report::run(typed),
         Some(Command::Export(typed)) => export::run(typed),
+        Some(Command::Record(typed)) => record::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }

@@ -103,6 +103,7 @@ fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> 
             .unwrap_or(Duration::from_nanos(run.interval_ns)),
         clock_hz: run.clock_hz,
         exact: run.exact.iter().cloned().collect(),
+        only: run.only,
         pids: if filtered {
             typed.pids.clone()
         } else {

@@ -13,6 +13,7 @@ mod foreign_kernel;
 mod foreign_user;
 mod fuel;
 mod function_table;
+mod hit_files;
 mod kallsyms;
 mod kept;
 mod kernel;
@@ -39,9 +40,11 @@ use crate::model::{KernelFunction, Name, Names, StageId};
 use kernel::{KernelFiles, KernelNames};
 use user::UserNames;
 
+pub use build_id::in_notes as build_id_in_notes;
 pub use cache::KernelCache;
 pub use elf_thread::NAME as ELF_THREAD;
 pub use foreign::{Foreign, ForeignNames};
+pub use hit_files::HitFiles;
 pub use kept::{Kept, KeptNames};
 pub use stage::StageTable;
 

@@ -8,6 +8,7 @@
 mod caps;
 mod clock;
 mod cpu_clock;
+mod file;
 mod gate;
 mod linger;
 mod own;
@@ -21,6 +22,7 @@ mod wake;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
+pub use file::allocate;
 pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
 pub use linger::{exit_now, linger};
 pub use own::{Own, give_back_memory, own_tid};
@@ -29,7 +31,7 @@ pub use perf::{
     settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
-pub use signal::{Signals, stop_self};
+pub use signal::{Signals, stop_self, terminate};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};
 pub use wake::{WakeFd, wait_readable};

@@ -10,6 +10,14 @@ use crate::decode::{Batch, Event, EventId, Sample};
 const VERSION: &str = "0.6";
 const PAGE: u32 = 4096;
 
+/// How pages of ftrace's own ring begin: there are none here, but readers insist.
+const HEADER_PAGE: &str = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;
+\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;
+\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;
+\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;
+";
+const HEADER_EVENT: &str = "# compressed entry header\n";
+
 /// The section with these formats, by group.
 pub fn section<'a>(formats: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -25,9 +33,10 @@ pub fn section<'a>(formats: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec
     // Little-endian, longs of 8 bytes.
     out.extend([0, 8]);
     u32(&mut out, PAGE);
-    for header in ["header_page", "header_event"] {
-        terminated(&mut out, header);
-        u64(&mut out, 0);
+    for (name, header) in [("header_page", HEADER_PAGE), ("header_event", HEADER_EVENT)] {
+        terminated(&mut out, name);
+        u64(&mut out, header.len() as u64);
+        out.extend(header.as_bytes());
     }
     // Formats of ftrace's own events.
     u32(&mut out, 0);
@@ -47,7 +56,13 @@ pub fn section<'a>(formats: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec
     out
 }
 
-/// `common_type` and its three fellows.
+/// What every event begins with, and its bytes.
+const COMMON_FIELDS: &str = "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
+\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;
+\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
+
+";
 const COMMON: usize = 8;
 
 /// The wanted fields of an event without a format, one after the other behind the common ones:
@@ -65,16 +80,7 @@ impl Synthetic {
         let spec = &known.spec;
         let id = event.0 + 1;
         let mut text = format!("name: {}\nID: {id}\nformat:\n", spec.name);
-        let mut line = |kind: &str, name: &str, offset: usize, size: usize, signed: u8| {
-            let _infallible = writeln!(
-                text,
-                "\tfield:{kind} {name};\toffset:{offset};\tsize:{size};\tsigned:{signed};"
-            );
-        };
-        line("unsigned short", "common_type", 0, 2, 0);
-        line("unsigned char", "common_flags", 2, 1, 0);
-        line("unsigned char", "common_preempt_count", 3, 1, 0);
-        line("int", "common_pid", 4, 4, 1);
+        text.push_str(COMMON_FIELDS);
         let mut fields = Vec::new();
         let (mut print, mut values) = (String::new(), String::new());
         for (index, name) in spec.fields.iter().enumerate() {
@@ -82,11 +88,11 @@ impl Synthetic {
             let offset = COMMON + 8 * index;
             let space = if index > 0 { " " } else { "" };
             if is_text {
-                line("__data_loc char[]", name, offset, 4, 0);
+                field(&mut text, "__data_loc char[]", name, (offset, 4, 0));
                 let _infallible = write!(print, "{space}{name}=%s");
                 let _infallible = write!(values, ", __get_str({name})");
             } else {
-                line("long long", name, offset, 8, 1);
+                field(&mut text, "long long", name, (offset, 8, 1));
                 let _infallible = write!(print, "{space}{name}=%lld");
                 let _infallible = write!(values, ", REC->{name}");
             }
@@ -119,6 +125,15 @@ impl Synthetic {
         }
         raw.extend_from_slice(&texts);
     }
+}
+
+/// `place`: offset, size, whether it is signed.
+fn field(text: &mut String, kind: &str, name: &str, place: (usize, usize, u8)) {
+    let (offset, size, signed) = place;
+    let _infallible = writeln!(
+        text,
+        "\tfield:{kind} {name};\toffset:{offset};\tsize:{size};\tsigned:{signed};"
+    );
 }
 
 #[cfg(test)]

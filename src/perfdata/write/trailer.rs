@@ -13,6 +13,8 @@ const LEVEL: i32 = 3;
 
 pub struct Trailer {
     lines: Encoder<'static, File>,
+    /// What the disk had no room for yet.
+    waiting: Vec<u8>,
 }
 
 impl Trailer {
@@ -20,12 +22,29 @@ impl Trailer {
     pub fn new(spill: File) -> io::Result<Trailer> {
         Ok(Trailer {
             lines: Encoder::new(spill, LEVEL)?,
+            waiting: Vec::new(),
         })
     }
 
+    /// After an error the line is there all the same, and is written with the next one.
     pub fn line(&mut self, line: &Line) -> io::Result<()> {
-        serde_json::to_writer(&mut self.lines, line)?;
-        self.lines.write_all(b"\n")
+        serde_json::to_writer(&mut self.waiting, line)?;
+        self.waiting.push(b'\n');
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        let mut result = Ok(());
+        while written < self.waiting.len() && result.is_ok() {
+            // An error means that nothing of it was taken.
+            match self.lines.write(&self.waiting[written..]) {
+                Ok(taken) => written += taken,
+                Err(error) => result = Err(error),
+            }
+        }
+        self.waiting.drain(..written);
+        result
     }
 
     /// Bytes that are in the other file by now; what is being packed is about as much as zstd's
@@ -35,8 +54,9 @@ impl Trailer {
     }
 
     /// Appends it to `out`, which is at its end.
-    pub fn append_to(self, out: &mut (impl Write + Seek)) -> io::Result<()> {
+    pub fn append_to(mut self, out: &mut (impl Write + Seek)) -> io::Result<()> {
         let begin = out.stream_position()?;
+        self.write()?;
         let mut spill = self.lines.finish()?;
         spill.seek(SeekFrom::Start(0))?;
         out.write_all(&BEGIN)?;

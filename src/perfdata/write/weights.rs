@@ -36,6 +36,8 @@ type Group = (EventId, Option<u32>);
 pub struct Weights {
     /// Only samples of these weigh; empty: all.
     pids: Vec<u32>,
+    /// No samples of these do.
+    silent: Vec<EventId>,
     /// By id: the latest count and time.
     streams: FxHashMap<u64, (u64, u64)>,
     /// Hits without a sample; less than 0: samples without a hit (the counts are read a moment
@@ -45,9 +47,10 @@ pub struct Weights {
 }
 
 impl Weights {
-    pub fn new(pids: Vec<u32>) -> Weights {
+    pub fn new(pids: Vec<u32>, silent: Vec<EventId>) -> Weights {
         Weights {
             pids,
+            silent,
             ..Weights::default()
         }
     }
@@ -58,20 +61,20 @@ impl Weights {
         records: &mut [u8],
         file_at: u64,
         waiting: &mut [Waiting],
-        counts: &[Counts],
+        exact: &[Counts],
         (interval_ns, children): (u64, &[u32]),
     ) {
-        let mut hits = self.hits(counts, interval_ns);
+        let mut hits = self.hits(exact, interval_ns);
         waiting.sort_by_key(|sample| (sample.event, sample.cpu, sample.time));
         let mut weights = vec![0; waiting.len()];
         let mut groups: FxHashMap<Group, Vec<usize>> = FxHashMap::default();
+        let watched =
+            |pid| self.pids.is_empty() || self.pids.contains(&pid) || children.contains(&pid);
         for (index, sample) in waiting.iter().enumerate() {
-            let weighs = self.pids.is_empty()
-                || self.pids.contains(&sample.pid)
-                || children.contains(&sample.pid);
+            let counts = watched(sample.pid) && !self.silent.contains(&sample.event);
             if sample.event == EventId::CLOCK {
-                weights[index] = if weighs { sample.period } else { 0 };
-            } else if weighs {
+                weights[index] = if counts { sample.period } else { 0 };
+            } else if counts {
                 let group = self.group(sample.event, sample.cpu);
                 groups.entry(group).or_default().push(index);
             }
@@ -137,7 +140,7 @@ impl Weights {
         let mut hits = FxHashMap::default();
         for count in counts {
             // Under a filter the counts per CPU are everybody's.
-            if self.pids.is_empty() == count.pid.is_some() {
+            if self.pids.is_empty() == count.pid.is_some() || self.silent.contains(&count.event) {
                 continue;
             }
             // Counted in windows only: the best that is known is the rate.

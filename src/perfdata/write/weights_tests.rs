@@ -93,7 +93,7 @@ fn a_sample_whose_hit_is_counted_later_weighs_one_and_no_hit_twice() {
 
 #[test]
 fn under_a_filter_only_the_processes_samples_weigh() {
-    let mut shared = Weights::new(vec![7]);
+    let mut shared = Weights::new(vec![7], Vec::new());
     let samples = [(0, 7, 10, 5), (0, 8, 11, 5), (1, 9, 12, 5)];
     let (mut records, mut held) = waiting(&samples);
     let of_process = Counts {
@@ -105,6 +105,15 @@ fn under_a_filter_only_the_processes_samples_weigh() {
     shared.share_out(&mut records, 0, &mut held, &exact, (1, &[9]));
     assert_eq!(weights(&records, &held, 0, 0), [5, 0]);
     assert_eq!(weights(&records, &held, 1, 0), [5]);
+}
+
+#[test]
+fn samples_that_only_netop_reads_weigh_nothing() {
+    let mut shared = Weights::new(Vec::new(), vec![EVENT]);
+    let (mut records, mut held) = waiting(&[(0, 1, 10, 5), (0, 1, 11, 5)]);
+    shared.share_out(&mut records, 0, &mut held, &[counts(0, 50)], (1, &[]));
+    assert_eq!(weights(&records, &held, 0, 0), [0, 0]);
+    assert_eq!(shared.rest(), []);
 }
 
 proptest! {

@@ -20,6 +20,8 @@ pub struct Begin {
     pub run: Run,
     /// Those of the session that may have samples; ascending.
     pub events: Vec<EventId>,
+    /// Those of them that only netop makes sense of: other readers do not see their samples.
+    pub silent: Vec<EventId>,
     /// Every CPU that may come online.
     pub cpus: Vec<u32>,
     pub cmdline: Vec<String>,
@@ -115,7 +117,7 @@ impl Writer {
         Ok(Writer {
             out,
             trailer,
-            weights: Weights::new(begin.run.pids.clone()),
+            weights: Weights::new(begin.run.pids.clone(), begin.silent.clone()),
             begin,
             session: session.clone(),
             events,

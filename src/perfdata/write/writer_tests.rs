@@ -17,6 +17,7 @@ fn run() -> Run {
         max_overhead_pct: 100.0,
         counting: "perf".to_owned(),
         exact: Vec::new(),
+        only: false,
         added: Vec::new(),
         pids: Vec::new(),
         children: false,
@@ -62,6 +63,7 @@ fn recorded(end: impl FnOnce(Writer)) -> Vec<u8> {
     let begin = Begin {
         run: run(),
         events: vec![EventId(0)],
+        silent: Vec::new(),
         cpus: (0..64).collect(),
         cmdline: vec!["netop".to_owned(), "record".to_owned()],
         clocks: ClockPair {
