@@ -102,15 +102,19 @@ fn run(command: &str) -> Ran {
         .stderr(Stdio::null())
         .spawn()
         .expect("it is installed");
-    let status = format!("/proc/{}/status", child.id());
+    let file = format!("/proc/{}/status", child.id());
     let mut memory = 0;
-    while child.try_wait().expect("it is our child").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            break status;
+        }
+        let text = fs::read_to_string(&file).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let known = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         memory = memory.max(known.unwrap_or(0));
         sleep(Duration::from_millis(1));
-    }
+    };
+    assert!(status.success(), "{command}: {status}");
     Ran {
         wall: began.elapsed(),
         memory,
@@ -127,7 +131,7 @@ fn write(path: &Path, size: u64) -> io::Result<u64> {
     const DATA: u64 = ATTRS + 2 * 144 + 2 * 8 * CPUS;
     // IP, TID, TIME, CALLCHAIN, CPU, PERIOD, IDENTIFIER.
     const SAMPLE_TYPE: u64 = 1 | 2 | 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 16;
-    let each = 8 * (8 + FRAMES + 1);
+    let each = 8 * (8 + FRAMES);
     let round = CPUS * SAMPLES * each + 8;
     let rounds = size.div_ceil(round);
     let ids = |event: u64| {
