@@ -98,42 +98,21 @@ impl<'a> SampleBody<'a> {
     }
 }
 
+/// A group's times stand before its counters, a single counter's behind its value; its id is the
+/// sample's own.
 fn read<'a>(format: u64, cursor: &mut Cursor<'a>) -> Option<Read<'a>> {
-    let extra = [ID, LOST].iter().filter(|bit| format & **bit != 0).count();
-    let mut counters = 1;
-    let times = |cursor: &mut Cursor<'a>| {
-        for bit in [TIME_ENABLED, TIME_RUNNING] {
-            if format & bit != 0 {
-                cursor.u64()?;
-            }
-        }
-        Some(())
-    };
+    let words = |bits: &[u64]| 8 * bits.iter().filter(|bit| format & **bit != 0).count();
+    let times = words(&[TIME_ENABLED, TIME_RUNNING]);
+    let each = 8 + words(&[ID, LOST]);
     if format & GROUP != 0 {
-        counters = Some(cursor.u64()?).filter(|n| *n <= MOST_READ)?;
-        times(cursor)?;
-        let values = cursor.bytes(8 * (1 + extra) * counters as usize)?;
+        let counters = Some(cursor.u64()?).filter(|counters| *counters <= MOST_READ)?;
+        cursor.bytes(times)?;
+        let values = cursor.bytes(each * counters as usize)?;
         return Some(Read { format, values });
     }
-    // One counter's times stand between its value and its id: only the value and the id are kept.
-    let whole = cursor.rest();
-    cursor.u64()?;
-    let timed = [TIME_ENABLED, TIME_RUNNING]
-        .iter()
-        .filter(|bit| format & **bit != 0)
-        .count();
-    times(cursor)?;
-    let rest = cursor.bytes(8 * extra)?;
-    let values = if timed == 0 {
-        whole.get(..8 * (counters as usize + extra))?
-    } else {
-        let _id_is_the_samples_own = rest;
-        return Some(Read {
-            format: format & !(ID | LOST),
-            values: whole.get(..8)?,
-        });
-    };
-    Some(Read { format, values })
+    let values = cursor.bytes(8)?;
+    cursor.bytes(times + each - 8)?;
+    Some(Read { format: 0, values })
 }
 
 /// Where the id of a record's event stands.

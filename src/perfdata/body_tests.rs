@@ -69,8 +69,8 @@ fn counters_are_read_alone_and_in_groups_with_times_and_without() {
     let times = TIME_ENABLED | TIME_RUNNING;
     for (format, body, expected) in [
         (0, &[42][..], &[(42, 0)][..]),
-        (ID, &[42, 5], &[(42, 5)]),
-        (ID | LOST, &[42, 5, 1], &[(42, 5)]),
+        (ID, &[42, 5], &[(42, 0)]),
+        (ID | LOST, &[42, 5, 1], &[(42, 0)]),
         (times | ID, &[42, 1, 2, 5], &[(42, 0)]),
         (GROUP | ID, &[2, 42, 5, 43, 6], &[(42, 5), (43, 6)]),
         (GROUP | times | ID | LOST, &[1, 8, 9, 42, 5, 0], &[(42, 5)]),

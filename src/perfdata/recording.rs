@@ -179,7 +179,7 @@ impl Recording {
     }
 
     /// The next record that is not the description's; `None`: the end.
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+    pub fn record(&mut self) -> Result<Option<Record<'_>>, Fault> {
         loop {
             let Some(record) = self.records.next()? else {
                 return Ok(None);
@@ -194,7 +194,7 @@ impl Recording {
 
     /// A pipe's description comes as records before all others.
     fn take_leading(&mut self) -> Result<(), Fault> {
-        let fault = self.next().err();
+        let fault = self.record().err();
         self.records.unread();
         match fault {
             // What there is of an interrupted one is shown; that it ends comes again.

@@ -67,7 +67,7 @@ fn opened(bytes: &[u8]) -> Result<Recording, Fault> {
 fn read(mut recording: Recording) -> (Vec<Vec<u8>>, Option<Fault>) {
     let mut bodies = Vec::new();
     loop {
-        match recording.next() {
+        match recording.record() {
             Ok(Some(record)) if record.is_kernels() => bodies.push(record.body.to_vec()),
             Ok(Some(_)) => {}
             Ok(None) => return (bodies, None),

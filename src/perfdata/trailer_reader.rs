@@ -91,7 +91,7 @@ impl TrailerReader {
     }
 
     /// The next line, from the first one on after [`Self::kept`].
-    pub fn next(&mut self) -> Result<Option<Line>, Fault> {
+    pub fn read(&mut self) -> Result<Option<Line>, Fault> {
         match self.line()? {
             Some(line) => self.parsed(&line).map(Some),
             None => Ok(None),

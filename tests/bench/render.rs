@@ -61,6 +61,7 @@ fn main() {
             first_interval: None,
             banner: None,
             notes: Vec::new(),
+            recorded: false,
         },
         Want::default(),
     );

@@ -309,6 +309,7 @@ pub fn engine(load: Load) -> Engine {
             first_interval: None,
             banner: None,
             notes: Vec::new(),
+            recorded: false,
         },
         Want::default(),
     )

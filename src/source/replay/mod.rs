@@ -3,6 +3,7 @@
 //! samples' time, and counts are the sums of their weights.
 
 mod counts;
+mod decoder;
 mod events;
 mod foreign;
 mod interval;
@@ -66,16 +67,14 @@ impl Replay {
         let (sender, messages) = bounded(AHEAD);
         let (empty, emptied) = unbounded();
         let outlet = Outlet::new(sender, emptied);
-        let (session, run): (Session, Box<dyn FnOnce() + Send>) = match opened.take_own() {
-            Some((trailer, recorded)) => {
+        let (session, run): (Session, Box<dyn FnOnce() + Send>) =
+            if let Some((trailer, recorded)) = opened.take_own() {
                 let reader = recorded::Reader::new(opened, &recorded, trailer, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
-            }
-            None => {
+            } else {
                 let reader = foreign::Reader::new(opened, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
-            }
-        };
+            };
         let reader = thread::Builder::new()
             .name("replay".to_owned())
             .spawn(run)

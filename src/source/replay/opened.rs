@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::part::Clocks;
-use crate::decode::{ClockKind, Format, Session};
+use crate::decode::{ClockKind, Costs, Event, Format, Host, Session, SourceKind};
 use crate::error::Error;
 use crate::perfdata::{
     Attr, Described, Fault, HARDWARE, Kept, Recording, Run, SOFTWARE, Symbols, TRACEPOINT,
@@ -68,6 +68,7 @@ impl Opened {
             .filter(fs::Metadata::is_file)
             .and_then(|meta| meta.modified().ok()?.duration_since(UNIX_EPOCH).ok())
             .map_or_else(sys::wall_ns, |since| since.as_nanos() as u64);
+        name_by_this_host(&mut recording);
         let events = events(&recording.described);
         Ok(Opened {
             recording,
@@ -117,6 +118,25 @@ impl Opened {
         self.recording.size
     }
 
+    /// What it is as a source. `cpus`: so many at most.
+    pub(super) fn session(&self, events: Vec<Event>, cpus: u32) -> Session {
+        let described = self.described();
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+        Session {
+            host: Host {
+                hostname: text(&described.hostname),
+                kernel: text(&described.release),
+                arch: text(&described.arch),
+                cpus: (0..described.cpus_online.unwrap_or(0).min(cpus)).collect(),
+                clock: self.events.iter().flatten().find_map(clock_kind),
+            },
+            source: SourceKind::File,
+            events,
+            costs: Costs::default(),
+            no_gate: None,
+        }
+    }
+
     /// Its samples are at times of the day that are known; about, when only the file's own is.
     pub(super) fn clocks(&self) -> Option<Clocks> {
         let described = &self.recording.described;
@@ -159,6 +179,36 @@ impl Opened {
         }
         notes
     }
+}
+
+/// What its events are stands at the end of a file, which an interrupted one has not.
+fn name_by_this_host(recording: &mut Recording) {
+    let described = &mut recording.described;
+    let nameless = |attr: &&Attr| attr.kind == TRACEPOINT && attr.name.is_none();
+    let wanted: Vec<u64> = described
+        .attrs
+        .iter()
+        .filter(nameless)
+        .map(|attr| attr.config)
+        .collect();
+    if wanted.is_empty() || !described.formats.is_empty() || described.release.is_some() {
+        return;
+    }
+    let Ok(tracefs) = sys::Tracefs::find_or_mount() else {
+        return;
+    };
+    for name in tracefs.all() {
+        let Some((group, event)) = name.split_once(':') else {
+            continue;
+        };
+        if let Ok(text) = tracefs.format(group, event)
+            && Format::parse(&text).is_ok_and(|format| wanted.contains(&format.id))
+        {
+            described.formats.push((group.to_owned(), text));
+        }
+    }
+    let note = "the file does not say what its events are: they are taken for those with the same numbers on this host";
+    recording.notes.push(note.to_owned());
 }
 
 fn events(described: &Described) -> Vec<Option<FileEvent>> {
@@ -206,7 +256,7 @@ fn events(described: &Described) -> Vec<Option<FileEvent>> {
     events
 }
 
-pub(super) fn clock_kind(event: &FileEvent) -> Option<ClockKind> {
+fn clock_kind(event: &FileEvent) -> Option<ClockKind> {
     match event {
         FileEvent::Clock(clock, _) => Some(*clock),
         _ => None,

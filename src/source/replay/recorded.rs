@@ -143,7 +143,7 @@ impl Reader {
     /// The samples of an interval; where they cannot be read its counts stand all the same.
     fn round(&mut self) -> Result<(), Closed> {
         loop {
-            match self.recording.next() {
+            match self.recording.record() {
                 Ok(Some(record)) if record.ends_round() => return Ok(()),
                 Ok(Some(record)) if record.is_kernels() => self.decoder.take(&record)?,
                 Ok(Some(_)) => {}
@@ -160,7 +160,7 @@ impl Reader {
     /// The tick that the coming round ends with.
     fn upcoming(&mut self) -> Result<Option<(Tick, Fate)>, Closed> {
         loop {
-            match self.trailer.next() {
+            match self.trailer.read() {
                 Ok(Some(Line::Tick { shown, mut tick })) => {
                     self.progress.ids.translate(&mut tick);
                     let fate = self.progress.fate(&tick, shown);
