@@ -20,38 +20,28 @@ struct Record {
 }
 
 impl Record {
-    /// Returns when events are attached: the first round is in the file.
+    /// Returns when events are attached.
     fn start(path: &Path, flags: &[&str]) -> Record {
         let before = fs::metadata(path).map(|found| found.ino()).ok();
-        let child = Command::new(env!("CARGO_BIN_EXE_netop"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(["record", "-o"])
             .arg(path)
             .args(flags)
             .stderr(Stdio::piped())
             .spawn()
             .expect("netop starts");
-        let record = Record {
-            child,
-            path: path.to_owned(),
-        };
         let began = Instant::now();
-        let new = || {
-            fs::metadata(path)
-                .ok()
-                .filter(|found| Some(found.ino()) != before)
-        };
-        let len = || new().map_or(0, |found| found.len());
-        // The head alone is shorter than the state at the start.
-        while len() < 50_000 {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "nothing is recorded"
-            );
+        let new = || fs::metadata(path).is_ok_and(|found| Some(found.ino()) != before);
+        // The baseline, two short ones for attaching, and one whole interval.
+        while (!new() || rounds(path) < 4) && matches!(child.try_wait(), Ok(None)) {
+            let waited = began.elapsed();
+            assert!(waited < Duration::from_secs(30), "nothing is recorded");
             sleep(Duration::from_millis(20));
         }
-        // The warming up takes 130 ms.
-        sleep(Duration::from_millis(400));
-        record
+        Record {
+            child,
+            path: path.to_owned(),
+        }
     }
 
     fn signal(self, signal: &str) -> (PathBuf, Output) {
@@ -66,6 +56,19 @@ impl Record {
         assert!(output.status.success(), "{said}");
         (path, said)
     }
+}
+
+/// Finished rounds of a recording that goes on.
+fn rounds(path: &Path) -> usize {
+    let file = fs::read(path).unwrap_or_default();
+    let data = file.get(40..48).and_then(|word| word.try_into().ok());
+    let mut at = u64::from_le_bytes(data.unwrap_or_default()) as usize;
+    let mut rounds = 0;
+    while let (true, Some(header)) = (at > 0, file.get(at..at + 8)) {
+        rounds += usize::from(header[..4] == 68u32.to_le_bytes());
+        at += usize::from(u16::from_le_bytes([header[6], header[7]])).max(8);
+    }
+    rounds
 }
 
 /// perf's answer, which has to be without a warning; `None`: it is not installed.
