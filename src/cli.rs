@@ -3,8 +3,11 @@
 
 mod advise;
 mod diff;
+mod export;
 mod list;
 mod quiet;
+mod record;
+mod report;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,7 +18,11 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::export;
+use crate::export as formats;
+
+pub use self::export::Export;
+pub use self::record::Record;
+pub use self::report::Report;
 
 pub use self::advise::{Advise, Why};
 pub use self::diff::Diff;
@@ -59,6 +66,11 @@ pub enum Command {
     Doctor(Doctor),
     /// Show the whole screen on a made-up busy machine; needs no privileges
     Demo(Box<Demo>),
+    /// Show a recording of netop or of perf: the same screen, or with -b its summary
+    ///
+    /// A file of perf has no exact counts and no counters of the host: what cannot be known is
+    /// shown as –, with the reason. Exit code 1 when the part that was asked for is empty.
+    Report(Box<Report>),
     /// Write call stacks for other programs: folded lines or a flame graph
     ///
     /// Samples this host and writes where its CPUs spent their time, or the stacks of one
@@ -86,6 +98,11 @@ pub enum Command {
     /// a packet costs is compared only under packet rates that differ by at most 10 %. Exit code 0
     /// also when nothing differs.
     Diff(Diff),
+    /// Record samples and counts into a perf.data file, for netop, perf and other viewers
+    ///
+    /// Samples with call stacks of this host's network functions and of its CPU time, and the exact
+    /// counts beside them, until Ctrl-C. perf report and perf script read the file too.
+    Record(Box<Record>),
     /// Print the completion script of a shell
     Completions {
         #[arg(value_enum)]
@@ -110,56 +127,6 @@ pub struct Demo {
 
     #[command(flatten)]
     pub live: Live,
-}
-
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct Export {
-    /// A snapshot written by `w` or `-b --format json`; it holds the 50 heaviest stacks of its
-    /// last interval [default: sample this host]
-    #[arg(value_name = "FILE", conflicts_with_all =
-          ["duration", "pids", "children", "frequency", "max_overhead", "counting", "demo"])]
-    pub file: Option<PathBuf>,
-
-    /// folded: `frame;frame;… weight` a line, for flamegraph.pl, inferno, speedscope (weights in
-    /// µs of CPU time, or hits); svg: a flame graph for a browser; firefox: for
-    /// profiler.firefox.com; pprof: for `go tool pprof`, Pyroscope, Parca (gzipped); json: the
-    /// stacks as a snapshot has them
-    #[arg(long, value_name = "FORMAT",
-          value_parser = PossibleValuesParser::new(export::STACK_FORMATS.iter().map(|f| f.name)))]
-    pub to: String,
-
-    /// Write to this file
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// Stacks of this function's hits instead of CPU time, e.g. kfree_skb
-    #[arg(long, value_name = "NAME", value_parser = word)]
-    pub function: Option<String>,
-
-    /// Seconds to sample, 0.05 to 30
-    #[arg(long, value_name = "SECS", value_parser = half_a_minute, default_value = "10")]
-    pub duration: Duration,
-
-    /// Only what ran in these processes
-    #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub pids: Vec<u32>,
-
-    /// Forked children of those processes too
-    #[arg(long, requires = "pids")]
-    pub children: bool,
-
-    /// CPU samples per second and CPU
-    #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = 199,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub frequency: u32,
-
-    /// The made-up machine of `netop demo` instead of this host
-    #[arg(long)]
-    pub demo: bool,
-
-    #[command(flatten)]
-    pub cost: Cost,
 }
 
 /// Everything that shows snapshots of a host takes these.
@@ -232,12 +199,12 @@ pub struct Batch {
 
     /// How to print a snapshot
     #[arg(long, value_name = "FORMAT", requires = "batch", default_value = "text",
-          value_parser = PossibleValuesParser::new(export::FORMATS.iter().map(|f| f.name)))]
+          value_parser = PossibleValuesParser::new(formats::FORMATS.iter().map(|f| f.name)))]
     pub format: String,
 
     /// Which table CSV prints
     #[arg(long, value_name = "NAME", requires = "batch", default_value = "functions",
-          value_parser = PossibleValuesParser::new(export::TABLES.iter().map(|t| t.name)))]
+          value_parser = PossibleValuesParser::new(formats::TABLES.iter().map(|t| t.name)))]
     pub table: String,
 
     /// Print to this file
@@ -322,12 +289,13 @@ impl Cli {
 
     /// What clap's own rules cannot say.
     fn check(&self) -> Result<(), clap::Error> {
-        let live = match &self.command {
-            Some(Command::Demo(demo)) => &demo.live,
+        let batch = match &self.command {
+            Some(Command::Demo(demo)) => &demo.live.batch,
+            Some(Command::Report(report)) => &report.batch,
             Some(_) => return Ok(()),
-            None => &self.live,
+            None => &self.live.batch,
         };
-        if live.batch.table != "functions" && live.batch.format != "csv" {
+        if batch.table != "functions" && batch.format != "csv" {
             return Err(Cli::command().error(
                 ErrorKind::ArgumentConflict,
                 "--table chooses a table of CSV: add --format csv",

@@ -76,6 +76,16 @@ fn commands_are_understood() {
     };
     assert_eq!((demo.seed, demo.live.count), (7, Some(2)));
     assert_eq!(demo.live.what.pids, [9127]);
+    let Some(Command::Record(record)) =
+        command("record -o x -e kfree_skb,net:netif_rx --duration 5 -- iperf3 -c host")
+    else {
+        panic!("no recording");
+    };
+    assert_eq!(record.command, ["iperf3", "-c", "host"]);
+    assert_eq!(record.duration, Some(Duration::from_secs(5)));
+    let as_live = record.live();
+    assert_eq!(as_live.what.events, ["kfree_skb", "net:netif_rx"]);
+    assert_eq!(as_live.cost.counting, Counting::Perf);
 }
 
 #[test]
@@ -108,6 +118,9 @@ fn what_makes_no_sense_is_refused_as_usage() {
         "--size 80x",
         "--size 80x99999",
         "-d 1 doctor",
+        "record ping",
+        "record --duration 0",
+        "record --children",
         "doctor --format csv",
         "completions",
         "completions tcsh",

@@ -33,6 +33,7 @@ fn every_long_flag_that_readme_names_exists() {
         &["demo", "--help"],
         &["doctor", "--help"],
         &["export", "--help"],
+        &["record", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(words)

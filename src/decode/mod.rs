@@ -5,6 +5,7 @@ mod batch;
 mod demand;
 mod format;
 mod group;
+pub mod maps;
 mod sample;
 mod session;
 mod side;

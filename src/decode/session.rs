@@ -90,6 +90,8 @@ pub enum ClockKind {
 pub enum SourceKind {
     Live,
     Replay,
+    /// A recording that is not netop's (or was not ended): counts are sums of weights.
+    File,
     Demo,
 }
 
@@ -148,8 +150,11 @@ pub struct Event {
 }
 
 impl EventSpec {
-    /// `group:name`, as perf and the user write it.
+    /// `group:name`, as perf and the user write it; what is no tracepoint has no group.
     pub fn full_name(&self) -> String {
+        if self.group.is_empty() {
+            return self.name.clone();
+        }
         format!("{}:{}", self.group, self.name)
     }
 }

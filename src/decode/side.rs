@@ -37,7 +37,7 @@ pub struct Mapping {
 }
 
 /// What says which file it was.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum MappedFile {
     #[default]
     Unknown,

@@ -51,6 +51,7 @@ impl Governor {
         if self.nothing_opened(want).is_some()
             || !self.forecast.learnt
             || want.device.is_some()
+            || want.only
             || !registry.softirq.iter().all(usable)
         {
             return None;

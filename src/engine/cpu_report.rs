@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::bucket::Wire;
 use super::cpu_time::Taken;
-use crate::decode::{ClockKind, Tick};
+use crate::decode::{ClockKind, SourceKind, Tick};
 use crate::model::{Function, STACKS_EXPORTED, Sampled, Snapshot, Stack, Weighed};
 
 /// Stacks of the tree and the flame graph.
@@ -89,10 +89,16 @@ impl Engine {
         let counted = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
         let host = &self.source.session().host;
         let rows = &self.cpus.rows;
+        let file = self.source.session().source == SourceKind::File;
+        let distance = 1e9 / f64::from(self.plan.clock_hz);
         let share = |cpu, sampled: Sampled| {
             let row = rows.iter().find(|row| row.cpu == cpu);
             let idle = span * row.and_then(|row| row.idle_pct).unwrap_or(0.0) / 100.0;
             match host.clock {
+                // Nobody read how long it idled: the timer's samples are the time they say, a
+                // counter's so much as their number times their distance.
+                Some(ClockKind::Cycles) if file => span.min(sampled.number as f64 * distance),
+                _ if file => span.min(sampled.all),
                 // A halted CPU counts no cycles: they share the time it was busy.
                 Some(ClockKind::Cycles) => span - idle,
                 // An idle CPU's timer may sleep too: what is missing of the samples it idled, as

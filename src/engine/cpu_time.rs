@@ -86,6 +86,11 @@ impl CpuTime {
         self.fresh = true;
     }
 
+    /// Sampling began before the interval.
+    pub fn begun(&mut self) {
+        self.fresh = false;
+    }
+
     /// Ends an interval in which CPU time was sampled. Returns its stacks, heaviest first.
     pub fn take(&mut self, taken: &Taken<'_>, names: &mut dyn Names) -> Vec<Weighed> {
         let span = (taken.seconds, WINDOW_S);

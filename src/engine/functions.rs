@@ -9,7 +9,7 @@ use super::governor::{FreeNow, Plan};
 use super::registry::Registry;
 use super::spreads::{Spreads, estimated};
 use super::{per_hit, top};
-use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session};
+use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind};
 use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
@@ -131,6 +131,9 @@ impl Functions {
         kept.exact_packets = per_hit.exact && per_hit.packets.is_some();
         let top = top::of(events, interval);
         let label = label(&counted, free);
+        let samples = events.iter().filter_map(|e| interval.samples.get(e)).sum();
+        // In a file every hit is a sample, or its samples stand for several.
+        let weighted = counted.source == Some(Backing::File) && samples != counted.calls;
         let reason = interval.plan.reasons.get(row).cloned().flatten();
         let asked = interval.want.exact.contains(&*kept.name)
             || interval.want.drill.as_deref() == Some(&*kept.name);
@@ -142,7 +145,7 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: counted.part.is_some(),
+            estimated: counted.part.is_some() || weighted,
             error: counted.error,
             packets_per_hit: per_hit.packets,
             bytes_per_hit: per_hit.bytes,
@@ -154,11 +157,14 @@ impl Functions {
             ns_per_call: None,
             ns_error: None,
             per_cpu: counted.per_cpu,
-            samples: events.iter().filter_map(|e| interval.samples.get(e)).sum(),
+            samples,
             top,
             reason: reason.or_else(|| {
                 let attached = "attached within this interval: the rate is right, calls follow";
                 match (known, counted.partial) {
+                    (false, _) if interval.session.source == SourceKind::Replay => {
+                        Some("not counted in this recording".into())
+                    }
                     (false, _) => Some("attaching …".into()),
                     (true, true) => Some(attached.into()),
                     (true, false) => None,
@@ -285,7 +291,11 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
             .filter(|e| usable(e))
             .all(|e| found.iter().filter(|f| *f == e).count() >= wanted);
     if complete {
-        counted.source = Some(if gated { Backing::Bpf } else { Backing::Perf });
+        counted.source = Some(match (interval.session.source, gated) {
+            (SourceKind::File, _) => Backing::File,
+            (_, true) => Backing::Bpf,
+            (_, false) => Backing::Perf,
+        });
         counted
     } else {
         Counted::default()

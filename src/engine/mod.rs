@@ -1,5 +1,6 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
+mod batch;
 mod bucket;
 mod clocks;
 mod cost;
@@ -30,7 +31,6 @@ mod top;
 mod traffic;
 mod wanted;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,14 +47,13 @@ use self::protocols::Protocols;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
-use crate::decode::{Attach, Batch, EventId, Loss, Tick};
+use crate::decode::{Attach, EventId, Loss, Tick};
 use crate::error::Error;
-use crate::model::{Facts, Fold, Hit, Names, Snapshot, Want};
-use crate::probe::{Fields, Tag};
+use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
-pub use self::registry::Registry;
+pub use self::registry::{Observer, Registry};
 pub use self::settings::Settings;
 pub use self::tap::Tap;
 
@@ -170,6 +169,10 @@ impl Engine {
             by_process: false,
         };
         engine.replan();
+        if engine.settings.recorded {
+            engine.warm = true;
+            engine.cpu_time.begun();
+        }
         engine
     }
 
@@ -190,6 +193,16 @@ impl Engine {
         }
         self.want = want;
         self.replan();
+    }
+
+    /// Whoever knows the names of addresses.
+    pub fn names(&mut self) -> &mut dyn Names {
+        &mut *self.names
+    }
+
+    /// What can be counted is attached: the next interval is shown.
+    pub fn is_warm(&self) -> bool {
+        self.warm
     }
 
     /// The next batch or tick of the source, waiting at most `patience`.
@@ -221,96 +234,6 @@ impl Engine {
             Step::Tick(tick) => self.tick(&tick),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
-        }
-    }
-
-    fn batch(&mut self, batch: &Batch) {
-        self.side_band(&batch.side);
-        self.loss.add(batch.loss);
-        // A lost sample has cost its stack walk like any other.
-        let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);
-        let light = light.count() as f64;
-        let heavy = batch.samples.len() as f64 - light + batch.loss.lost as f64;
-        *self.samples.entry(batch.cpu).or_default() += heavy + light * cost::LIGHT_SAMPLE;
-        for sample in &batch.samples {
-            if let Some(place) = self
-                .registry
-                .softirq
-                .iter()
-                .position(|e| *e == sample.event)
-            {
-                self.softirq_time.push(sample.cpu, place == 1, sample.time);
-                continue;
-            }
-            if sample.event == EventId::CLOCK {
-                let chain = sample.chain.of(&batch.frames);
-                self.cpu_time
-                    .fold
-                    .push(sample.cpu, sample.pid, sample.period, chain);
-                continue;
-            }
-            let Some(row) = self.registry.row_of(sample.event) else {
-                continue;
-            };
-            let what = self.registry.rows[row]
-                .probe
-                .decode(Fields { sample, batch });
-            let event = self.source.session().events.get(sample.event.0 as usize);
-            let tag = match what.tag {
-                None => None,
-                Some(Tag::Device(name)) => {
-                    std::str::from_utf8(name).ok().map(|name| ("device", name))
-                }
-                Some(Tag::Symbol(field, value)) => {
-                    let name = event
-                        .and_then(|e| e.symbol(field, value))
-                        .unwrap_or_else(|| {
-                            self.unnamed.clear();
-                            let _infallible = write!(self.unnamed, "{field} {value:#x}");
-                            &self.unnamed
-                        });
-                    Some((field, name))
-                }
-            };
-            // Also of processes outside the filter: the device is everybody's.
-            if let (Some(("device", device)), Some(packets)) = (tag, what.packets)
-                && self.registry.rows[row].probe.sends()
-            {
-                self.traffic.sent(device, packets, sample.period);
-            }
-            let counted = self.want.pids.is_empty()
-                || self.want.pids.contains(&sample.pid)
-                || self.children.contains(&sample.pid);
-            if counted {
-                *self.event_samples.entry(sample.event).or_default() += 1;
-            }
-            if sample.owner != 0 {
-                if what.flow.is_some() {
-                    self.owners.used(sample.owner, sample.pid);
-                }
-                self.owners.hit(sample.event, sample.owner, sample.period);
-            }
-            if let Some(device) = what.dropped_by {
-                self.ledger.hit(&ledger::Hit {
-                    cpu: sample.cpu,
-                    reason: sample.values[0],
-                    chain: sample.chain.of(&batch.frames),
-                    device,
-                    owner: sample.owner,
-                    period: sample.period,
-                });
-            }
-            let hit = Hit {
-                event: sample.event.0,
-                cpu: sample.cpu,
-                pid: sample.pid,
-                period: sample.period,
-                chain: sample.chain.of(&batch.frames),
-                tag,
-                packets: what.packets,
-                bytes: what.bytes,
-            };
-            self.fold.push(&hit, counted);
         }
     }
 

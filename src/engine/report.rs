@@ -18,6 +18,9 @@ use crate::model::{
 /// Stacks of the tree.
 const PROFILE_STACKS: usize = 4000;
 
+/// What the governor's phrase is where there is nothing to govern.
+const FILE: &str = "counts are sums of the file's samples by their weights";
+
 /// The heaviest stacks whose frames have their lines in the snapshot.
 const STACKS_WITH_LINES: usize = 500;
 
@@ -264,7 +267,7 @@ impl Engine {
             }),
             source: match session.source {
                 SourceKind::Live => "live",
-                SourceKind::Replay => "replay",
+                SourceKind::Replay | SourceKind::File => "replay",
                 SourceKind::Demo => "demo",
             },
         }
@@ -305,6 +308,7 @@ impl Engine {
             ));
         }
         let costs = self.source.session().costs;
+        let file = self.source.session().source == SourceKind::File;
         let by = |gate| self.plan.attached.iter().any(|a| a.gate == gate);
         Health {
             lost: loss.lost,
@@ -320,13 +324,21 @@ impl Engine {
             cost_cpu: own_pct.and(cost.busiest_cpu),
             cost_all_pct: own_pct.map(|_| cost.all_pct),
             budget_pct: self.settings.max_overhead_pct,
-            perf_hit_ns: by(false).then_some(costs.perf_ns),
+            perf_hit_ns: (!file && by(false)).then_some(costs.perf_ns),
             bpf_hit_ns: by(true).then_some(costs.gate_ns),
-            sample_ns: (!self.plan.attached.is_empty() || self.plan.clock_hz > 0)
+            sample_ns: (!file && (!self.plan.attached.is_empty() || self.plan.clock_hz > 0))
                 .then_some(costs.sample_ns),
             costs_measured: costs.measured,
-            governor: self.plan.phrase.clone(),
-            counting: counting(&self.plan.attached),
+            governor: if file {
+                FILE.to_owned()
+            } else {
+                self.plan.phrase.clone()
+            },
+            counting: if file {
+                "file"
+            } else {
+                counting(&self.plan.attached)
+            },
             detached: self.want.detached,
             banner: self.settings.banner.clone(),
             notes,

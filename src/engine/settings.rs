@@ -18,6 +18,8 @@ pub struct Settings {
     pub banner: Option<String>,
     /// Sentences for `health.notes` from the start on.
     pub notes: Vec<String>,
+    /// Nothing is attached any more: the first interval is as good as any.
+    pub recorded: bool,
     /// What the advice compares with.
     pub limits: Limits,
 }

@@ -52,6 +52,11 @@ impl Governor {
                 reasons[row] = (!served).then(|| why.into());
                 continue;
             }
+            if want.only && !asked {
+                let why = "not asked for: only what -e names is recorded";
+                reasons[row] = (!served).then(|| why.into());
+                continue;
+            }
             if served && !drilled {
                 continue;
             }

@@ -22,6 +22,13 @@ pub fn identity(proc: &Proc) -> Host {
     }
 }
 
+/// Every CPU that may ever come online; where that is not known, those that are.
+pub fn possible_cpus(proc: &Proc) -> Vec<u32> {
+    let possible = proc.text("sys/devices/system/cpu/possible").ok();
+    let possible = possible.and_then(|list| cpu_list(&list));
+    possible.unwrap_or_else(|| identity(proc).cpus)
+}
+
 /// `0-1,4` → 0, 1, 4.
 fn cpu_list(text: &str) -> Option<Vec<u32>> {
     let mut cpus = Vec::new();

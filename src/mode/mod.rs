@@ -10,6 +10,8 @@ mod list;
 mod live;
 mod man;
 mod names;
+mod record;
+mod report;
 mod save;
 mod screen;
 mod script;
@@ -37,11 +39,13 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => host(&cli.live),
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
+        Some(Command::Report(typed)) => report::run(typed),
         Some(Command::Export(typed)) => export::run(typed),
         Some(Command::List(typed)) => list::run(typed.pattern.as_deref(), &typed.pids),
         Some(Command::Advise(typed)) => advise::advise(typed),
         Some(Command::Why(typed)) => advise::why(typed),
         Some(Command::Diff(typed)) => diff::run(typed),
+        Some(Command::Record(typed)) => record::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }

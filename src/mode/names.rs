@@ -13,11 +13,14 @@ pub struct DemoNames {
     drivers: FxHashSet<String>,
 }
 
+/// Modules that drive its network devices.
+pub const DEMO_DRIVERS: [&str; 2] = ["ice", "mlx4_en"];
+
 impl Default for DemoNames {
     fn default() -> DemoNames {
         DemoNames {
             stages: StageTable::builtin(),
-            drivers: ["ice", "mlx4_en"].map(str::to_owned).into_iter().collect(),
+            drivers: DEMO_DRIVERS.map(str::to_owned).into_iter().collect(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{Snapshot, format_time};
 
 /// `w`: writes `netop-HOST-UTCTIME.json` into `dir` and returns its path.
 pub fn snapshot(snapshot: &Snapshot, dir: &Path) -> io::Result<PathBuf> {
-    let path = dir.join(file_name(snapshot));
+    let path = dir.join(file_name(&snapshot.host.hostname, snapshot.at, "json"));
     whole(&path, json::file(snapshot).as_bytes())?;
     Ok(path)
 }
@@ -53,7 +53,8 @@ pub fn may_write(path: &Path) -> io::Result<()> {
     }
 }
 
-fn file_name(snapshot: &Snapshot) -> String {
+/// `netop-HOST-UTCTIME.ENDING`; `at`: ns since 1970.
+pub fn file_name(host: &str, at: u64, ending: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') {
             c
@@ -61,7 +62,7 @@ fn file_name(snapshot: &Snapshot) -> String {
             '_'
         }
     };
-    let host: String = snapshot.host.hostname.chars().map(plain).take(64).collect();
-    let time = format_time(snapshot.at).replace(['-', ':'], "");
-    format!("netop-{host}-{time}.json")
+    let host: String = host.chars().map(plain).take(64).collect();
+    let time = format_time(at).replace(['-', ':'], "");
+    format!("netop-{host}-{time}.{ending}")
 }

@@ -34,6 +34,8 @@ pub struct Sampled {
     pub all: f64,
     /// Of the idle task.
     pub idle: f64,
+    /// How many they are.
+    pub number: u64,
 }
 
 /// What an interval's CPU samples add up to.
@@ -91,6 +93,7 @@ impl CpuFold {
             let verdict = chain.and_then(|id| self.chains.judged(id, &mut self.frames, names));
             let of = sampled.entry(cpu).or_default();
             of.all += periods as f64;
+            of.number += samples;
             if verdict.is_some_and(|j| j.verdict.context == Context::Idle) {
                 of.idle += periods as f64;
             }

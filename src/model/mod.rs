@@ -20,6 +20,7 @@ mod time;
 mod want;
 mod window;
 
+pub use chain::{Entry, entries};
 pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};

@@ -15,6 +15,8 @@ pub struct Want {
     pub clock_hz: u32,
     /// Functions the user asked to count exactly (`-e`, `e`).
     pub exact: BTreeSet<String>,
+    /// Nothing but `exact` is counted by events.
+    pub only: bool,
     /// The function whose stacks are being looked at.
     pub drill: Option<String>,
     /// PID filter; empty: none.
@@ -39,6 +41,7 @@ impl Default for Want {
             interval: Duration::from_secs(1),
             clock_hz: 199,
             exact: BTreeSet::new(),
+            only: false,
             drill: None,
             pids: Vec::new(),
             children: false,

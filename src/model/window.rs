@@ -8,8 +8,11 @@ use rustc_hash::FxHashMap;
 use super::chain::{ChainId, ChainTable};
 use super::snapshot::STACKS_EXPORTED;
 
-/// Stacks that a second leaves to the window whole (a shorter interval its share).
+/// Stacks that a second leaves to the window whole (another interval its share).
 const STACKS_KEPT: usize = 1000;
+
+/// No interval leaves more than so many seconds do.
+const MOST_SECONDS: f64 = 30.0;
 
 /// How many outermost frames a folded stack keeps: as many as leave few enough stacks.
 const OUTER_FRAMES: [usize; 5] = [16, 8, 4, 2, 1];
@@ -43,7 +46,7 @@ impl StackWindow {
         chains: &mut ChainTable,
     ) -> u64 {
         let most = (STACKS_KEPT as f64
-            * seconds.clamp(STACKS_EXPORTED as f64 / STACKS_KEPT as f64, 1.0))
+            * seconds.clamp(STACKS_EXPORTED as f64 / STACKS_KEPT as f64, MOST_SECONDS))
             as usize;
         let (whole, light) = stacks.split_at(most.min(stacks.len()));
         let mut kept = whole.to_vec();

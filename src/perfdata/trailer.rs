@@ -40,6 +40,9 @@ pub struct Run {
     pub counting: String,
     /// Functions asked for by name.
     pub exact: Vec<String>,
+    /// Nothing but `exact` was counted by events.
+    #[serde(default)]
+    pub only: bool,
     /// Tracepoints that are rows of their own, `group:name`.
     pub added: Vec<String>,
     pub pids: Vec<u32>,

@@ -4,15 +4,17 @@ mod events;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::events::{Asked, Kernel};
 use crate::advice::Limits;
 use crate::cli;
+use crate::decode::{EventSpec, Format};
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
 use crate::model::Want;
-use crate::probe::{Added, Probe};
+use crate::probe::{Added, PROBES, Probe, softirq_times};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
 
 pub struct Plan {
@@ -75,6 +77,23 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
     })
 }
 
+/// A run that is recorded.
+pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
+    let live_typed = typed.live();
+    let mut plan = if typed.demo {
+        demo(&live_typed)?
+    } else {
+        demand_events(
+            &events(Permissions::of_this_process()),
+            "a recording is made of events",
+        )?;
+        live(&live_typed)?
+    };
+    plan.want.only = !typed.events.is_empty();
+    plan.want.side_band = true;
+    Ok(plan)
+}
+
 /// A run on the made-up machine: everything is possible there.
 pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
     let counting = match typed.cost.counting {
@@ -102,6 +121,51 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
     })
 }
 
+/// What a recording holds, as far as a plan must know it.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// Group, name and format text of its tracepoints.
+    pub tracepoints: Vec<(String, String, Option<Arc<str>>)>,
+    /// Other counters, as perf calls them.
+    pub others: Vec<String>,
+    /// CPU samples per second and CPU; 0: none.
+    pub clock_hz: u32,
+}
+
+/// A recording that is not netop's: nothing was governed, what is in it is shown.
+pub fn foreign(typed: &cli::Live, recorded: &Recorded) -> Result<Plan, Error> {
+    let known: Vec<EventSpec> = PROBES.iter().flat_map(|probe| probe.events()).collect();
+    let is_row = |group: &str, name: &str| {
+        let same = |spec: &EventSpec| spec.group == group && spec.name == name;
+        known.iter().any(same) || softirq_times().iter().any(same)
+    };
+    let tracepoints = recorded.tracepoints.iter();
+    let tracepoints = tracepoints.filter(|(group, name, _)| !is_row(group, name));
+    let mut added: Vec<Added> = tracepoints
+        .map(|(group, name, format)| {
+            let format = format.as_deref().and_then(|text| Format::parse(text).ok());
+            Added::new(group, name, &format.unwrap_or_default())
+        })
+        .collect();
+    added.extend(recorded.others.iter().map(|name| Added::counter(name)));
+    let want = Want {
+        interval: typed.interval,
+        pids: typed.what.pids.clone(),
+        device: typed.what.device.clone(),
+        clock_hz: recorded.clock_hz,
+        ..Want::default()
+    };
+    Ok(Plan {
+        registry: Registry::new(added),
+        want,
+        settings: Settings {
+            recorded: true,
+            ..settings(typed, Counting::Perf, None, Vec::new())?
+        },
+        tracefs: Err("a recording has no tracefs".to_owned()),
+    })
+}
+
 /// The first snapshot of the screen comes after this, so that numbers are there at once.
 const FIRST_INTERVAL: Duration = Duration::from_millis(150);
 
@@ -117,6 +181,7 @@ fn settings(
         first_interval: (!typed.batch.batch).then_some(FIRST_INTERVAL),
         banner,
         notes,
+        recorded: false,
         limits: limits(typed.rules.as_deref())?,
     })
 }

@@ -29,6 +29,17 @@ impl Added {
             length: length.then(|| fields.len() - 1),
         }
     }
+
+    /// A counter of a file that is no tracepoint, as perf calls it.
+    pub fn counter(name: &str) -> Self {
+        Added {
+            name: name.to_owned(),
+            doc: format!("One hit of {name}, as perf counted it."),
+            spec: event("", name, &[], None),
+            device: None,
+            length: None,
+        }
+    }
 }
 
 impl Added {

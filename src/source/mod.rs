@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod live;
+pub mod replay;
 
 use std::time::Duration;
 

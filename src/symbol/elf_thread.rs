@@ -238,7 +238,7 @@ impl Drop for Weight<'_> {
     }
 }
 
-fn build_id(file: File) -> Option<Vec<u8>> {
+pub(super) fn build_id(file: File) -> Option<Vec<u8>> {
     let pieces = Pieces::new(file);
     let file = elf::parse(&pieces)?;
     elf::marks(&file).build_id

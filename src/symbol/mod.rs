@@ -14,12 +14,12 @@ mod foreign_kernel;
 mod foreign_user;
 mod fuel;
 mod function_table;
+mod hit_files;
 mod kallsyms;
 mod kept;
 mod kernel;
 mod library;
 mod mapped_file;
-mod maps;
 mod packed;
 mod patience;
 mod perf_map;
@@ -37,14 +37,17 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use crate::decode::maps;
 use crate::model::{KernelFunction, Name, Names, StageId};
 use kernel::{KernelFiles, KernelNames};
 use user::UserNames;
 
+pub use build_id::in_notes as build_id_in_notes;
 pub use cache::KernelCache;
 pub use elf_thread::NAME as ELF_THREAD;
 pub use entry::{names as functions_of, of_address, of_function};
 pub use foreign::{Foreign, ForeignNames};
+pub use hit_files::HitFiles;
 pub use kept::{Kept, KeptNames};
 pub use library::find as find_library;
 pub use stage::StageTable;

@@ -8,7 +8,9 @@
 mod caps;
 mod clock;
 mod cpu_clock;
+mod file;
 mod gate;
+mod group;
 mod linger;
 mod netns;
 mod own;
@@ -23,16 +25,17 @@ mod wanted;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
+pub use file::allocate;
 pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
+pub use group::GroupReader;
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;
 pub use own::{Own, give_back_memory, own_tid};
 pub use perf::{
-    GroupReader, Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss,
-    settle_read_format,
+    Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
-pub use signal::{Signals, stop_self};
+pub use signal::{Signals, stop_self, terminate};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};
 pub use wake::{WakeFd, wait_readable};

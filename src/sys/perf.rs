@@ -6,9 +6,8 @@
 //! joined to a dummy (another software PMU) stay at 0 until the leader is toggled. Seen on 6.18.
 
 use std::ffi::CString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,8 +15,9 @@ use perf_event::events::{Hardware, Software, Tracepoint};
 use perf_event::{Builder, Clock, Counter, ReadFormat, SampleFlag, Sampler};
 use perf_event_open_sys::ioctls;
 
+use super::group::GroupReader;
 use super::wanted::Wanted;
-use crate::decode::{ClockKind, Reading, decode_group};
+use crate::decode::ClockKind;
 
 /// A period no hit count reaches: the event counts and never samples.
 pub const NO_SAMPLES: u64 = 1 << 62;
@@ -143,10 +143,10 @@ impl Ring {
         GroupReader::of(self.leader.as_raw_fd())
     }
 
-    /// Hands every record of the ring, (type, body without header), to `take`.
-    pub fn drain(&mut self, mut take: impl FnMut(u32, &[u8])) {
+    /// Hands every record of the ring, (type, misc, body without header), to `take`.
+    pub fn drain(&mut self, mut take: impl FnMut(u32, u16, &[u8])) {
         while let Some(record) = self.leader.next_record() {
-            take(record.ty(), &record.to_contiguous());
+            take(record.ty(), record.misc(), &record.to_contiguous());
         }
     }
 }
@@ -154,45 +154,6 @@ impl Ring {
 impl AsRawFd for Ring {
     fn as_raw_fd(&self) -> RawFd {
         self.leader.as_raw_fd()
-    }
-}
-
-/// Reads the counts of a CPU's whole group with one system call.
-pub struct GroupReader {
-    leader: File,
-    buffer: Vec<u8>,
-    with_lost: bool,
-}
-
-impl GroupReader {
-    fn of(leader: RawFd) -> io::Result<GroupReader> {
-        // SAFETY: the caller has borrowed the event that the descriptor belongs to.
-        let fd = unsafe { BorrowedFd::borrow_raw(leader) };
-        Ok(GroupReader {
-            leader: File::from(fd.try_clone_to_owned()?),
-            buffer: vec![0; 1024],
-            with_lost: LOST_FORMAT.load(Ordering::Relaxed),
-        })
-    }
-
-    pub fn read(&mut self, out: &mut Vec<Reading>) -> io::Result<()> {
-        loop {
-            match self.leader.read(&mut self.buffer) {
-                Ok(len) => {
-                    decode_group(&self.buffer[..len], self.with_lost, out);
-                    return Ok(());
-                }
-                // The group has grown beyond the buffer.
-                Err(error)
-                    if error.raw_os_error() == Some(libc::ENOSPC)
-                        && self.buffer.len() < 1 << 20 =>
-                {
-                    self.buffer.resize(self.buffer.len() * 2, 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 
@@ -326,6 +287,22 @@ impl PerfEvent {
         let mut builder = Builder::new(Software::BPF_OUTPUT);
         in_ring(&mut builder, ring.cpu, ring.watermark, false);
         let mut counter = builder.sample_period(1).build()?;
+        write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
+        counter.enable()?;
+        let alone = true;
+        Ok(PerfEvent { counter, alone })
+    }
+
+    /// What happens to processes on the ring's CPU. In a group of its own like the clock.
+    pub fn open_side_band(ring: &mut Ring) -> io::Result<PerfEvent> {
+        let open = |build_id| {
+            let mut builder = Builder::new(Software::DUMMY);
+            in_ring(&mut builder, ring.cpu, ring.watermark, false);
+            builder.mmap(true).mmap2(true).build_id(build_id);
+            builder.comm(true).comm_exec(true).task(true).build()
+        };
+        // Build ids instead of inodes came with Linux 5.12.
+        let mut counter = open(true).or_else(|_| open(false))?;
         write_into(counter.as_raw_fd(), ring.leader.as_raw_fd())?;
         counter.enable()?;
         let alone = true;

@@ -62,6 +62,7 @@ fn main() {
             banner: None,
             limits: netop::advice::Limits::default(),
             notes: Vec::new(),
+            recorded: false,
         },
         Want::default(),
     );

@@ -21,6 +21,7 @@ mod netop;
 mod offloads;
 #[path = "../net/programs.rs"]
 mod programs;
+mod record;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 

@@ -310,6 +310,7 @@ pub fn engine(load: Load) -> Engine {
             banner: None,
             limits: netop::advice::Limits::default(),
             notes: Vec::new(),
+            recorded: false,
         },
         Want::default(),
     )

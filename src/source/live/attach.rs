@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gating::counted_differently;
-use super::sampler::{Answer, Order};
+use super::order::{Answer, Order};
 use super::station::Station;
 use super::{Live, RING_BYTES};
 use crate::decode::{Attach, Demand};
@@ -38,6 +38,9 @@ impl Live {
                     }
                     if self.demand.clock_hz > 0 {
                         self.start_clock_on(&station);
+                    }
+                    if self.demand.side_band {
+                        station.order(Order::SideBand(true));
                     }
                     self.stations.push(station);
                 }
@@ -82,6 +85,13 @@ impl Live {
             self.start_clock_on(station);
         }
         self.stations = stations;
+    }
+
+    pub(super) fn reconcile_side_band(&self, old: &Demand) {
+        let wanted = self.demand.side_band;
+        for station in self.stations.iter().filter(|_| wanted != old.side_band) {
+            station.order(Order::SideBand(wanted));
+        }
     }
 
     /// Opens, closes and re-aims the CPU-wide events: `old` → `self.demand`.
@@ -203,6 +213,12 @@ impl Live {
                             .push(format!("cpu {cpu}: its time is not sampled: {why}"));
                     }
                 }
+            }
+            Answer::NoSideBand { cpu, error } => {
+                let why = Refusal::of(&error);
+                self.notes.push(format!(
+                    "cpu {cpu}: processes that begin there are not told: {why}"
+                ));
             }
             Answer::Windows {
                 cpu,

@@ -4,8 +4,8 @@
 use super::Live;
 use super::calibrate;
 use super::gated::{Gated, windowed};
+use super::order::Order;
 use super::programs;
-use super::sampler::Order;
 use super::windows::{Duty, together};
 use crate::decode::{Attach, Counts, Demand, EventId};
 use crate::sys::{give_back_memory, monotonic_ns};

@@ -7,11 +7,13 @@ mod calibrate;
 mod catalog;
 mod gated;
 mod gating;
+mod order;
 mod outbox;
 mod period;
 mod programs;
 mod replaced;
 mod sampler;
+mod side_band;
 mod slot;
 mod slow;
 mod station;
@@ -27,8 +29,8 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
+use self::order::{Answer, Order};
 use self::replaced::Replaced;
-use self::sampler::{Answer, Order};
 use self::slow::Slow;
 use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
@@ -374,6 +376,7 @@ impl Source for Live {
         if old.clock_hz != demand.clock_hz {
             self.reconcile_clock();
         }
+        self.reconcile_side_band(&old);
         let tasks = |d: &Demand| {
             (
                 d.attached.clone(),

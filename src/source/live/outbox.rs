@@ -34,15 +34,18 @@ impl Outbox {
     pub fn send(&mut self, batch: &mut Batch) {
         batch.loss.add(self.unsaid);
         self.unsaid = Loss::default();
-        if batch.samples.is_empty() && batch.loss == Loss::default() {
+        if batch.samples.is_empty() && batch.side.is_empty() && batch.loss == Loss::default() {
             return;
         }
         let full = std::mem::replace(batch, self.empty());
-        if let Err(TrySendError::Full(dropped)) = self.batches.try_send(full) {
+        if let Err(TrySendError::Full(mut dropped)) = self.batches.try_send(full) {
             self.unsaid = dropped.loss;
             self.unsaid.channel_dropped += dropped.samples.len() as u64;
+            // Few, and nobody says them again: they go with the next batch.
+            let side = std::mem::take(&mut dropped.side);
             *batch = dropped;
             batch.clear();
+            batch.side = side;
         }
     }
 }
@@ -50,7 +53,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{EventId, Sample, Span};
+    use crate::decode::{EventId, Happened, Sample, SideBand, Span};
 
     fn batch(samples: usize) -> Batch {
         let sample = Sample {
@@ -83,6 +86,29 @@ mod tests {
         outbox.send(&mut batch(2));
         let next = receive.recv().unwrap();
         assert_eq!((next.samples.len(), next.loss.channel_dropped), (2, 18));
+    }
+
+    #[test]
+    fn what_happened_to_processes_waits_for_room_in_the_channel() {
+        let (send, receive) = crossbeam_channel::bounded(1);
+        let (_back, pool) = crossbeam_channel::bounded(1);
+        let mut outbox = Outbox::new(0, send, pool);
+        outbox.send(&mut batch(1));
+        let mut told = Batch {
+            side: vec![SideBand {
+                time: 0,
+                cpu: 0,
+                pid: 7,
+                tid: 7,
+                what: Happened::Ended,
+            }],
+            ..batch(2)
+        };
+        outbox.send(&mut told);
+        assert_eq!(receive.recv().unwrap().samples.len(), 1);
+        outbox.send(&mut told);
+        let next = receive.recv().unwrap();
+        assert_eq!((next.side.len(), next.loss.channel_dropped), (1, 2));
     }
 
     #[test]

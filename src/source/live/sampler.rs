@@ -12,91 +12,22 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::order::{Answer, Order};
 use super::outbox::Outbox;
 use super::period::Draw;
+use super::side_band::happened;
 use super::slot::{Slot, Way, first_period};
-use super::windows::Windows;
 use crate::decode::{
-    Batch, Binding, ClockKind, Cursor, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES,
-    RECORD_SAMPLE, RECORD_THROTTLE, decode_gated, decode_lost, decode_sample, lost_event,
+    Batch, Binding, Cursor, EventId, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
+    RECORD_THROTTLE, decode_gated, decode_lost, decode_sample, lost_event,
 };
 use crate::sys::{
-    GroupReader, NO_SAMPLES, PerfEvent, Ring, Switchboard, Target, WakeFd, Wanted, monotonic_ns,
+    GroupReader, NO_SAMPLES, PerfEvent, Ring, Switchboard, Target, WakeFd, monotonic_ns,
     readings_count_loss, wait_readable,
 };
 
 /// Samples per batch: small enough to be prompt, large enough that the channel is cheap.
 const BATCH: usize = 1024;
-
-#[derive(Clone)]
-pub enum Order {
-    Attach {
-        event: EventId,
-        wanted: Wanted,
-        layout: Layout,
-        stacks_per_s: u32,
-        every: bool,
-    },
-    /// Take the samples that the gate lets through of one of its programs.
-    Gate {
-        event: EventId,
-        board: Switchboard,
-        program: usize,
-        layout: Layout,
-        stacks_per_s: u32,
-    },
-    /// Count from now on, or pause: an event that is counted a part of the time.
-    Window {
-        event: EventId,
-        on: bool,
-    },
-    Detach(EventId),
-    /// A new target of samples per second.
-    Aim {
-        event: EventId,
-        stacks_per_s: u32,
-    },
-    /// CPU samples per second from now on; 0: none.
-    Clock {
-        hz: u32,
-    },
-    /// The interval is over: drain, answer, and adapt to the rates (hits/s) it had.
-    Round {
-        number: u64,
-        rates: Vec<(EventId, f64)>,
-    },
-    Stop,
-}
-
-pub enum Answer {
-    Attached {
-        cpu: u32,
-        event: EventId,
-        id: u64,
-        at: u64,
-        /// Of an event that is not in the CPU's group.
-        reader: Option<GroupReader>,
-    },
-    Refused {
-        cpu: u32,
-        event: EventId,
-        error: io::Error,
-    },
-    /// CPU time is sampled now, by this; or why not.
-    Clock {
-        cpu: u32,
-        result: io::Result<ClockKind>,
-    },
-    /// What an event had in its windows.
-    Windows {
-        cpu: u32,
-        event: EventId,
-        windows: Windows,
-    },
-    Drained {
-        round: u64,
-    },
-}
 
 pub struct Sampler {
     pub cpu: u32,
@@ -112,6 +43,8 @@ pub struct Sampler {
     pub clock: Option<PerfEvent>,
     /// Where the gate's samples of this CPU are written.
     pub output: Option<PerfEvent>,
+    /// What tells what happens to processes.
+    pub side_band: Option<PerfEvent>,
     /// Reads the counts at the edges of windows.
     pub reader: GroupReader,
     /// Ids of events that were closed lately.
@@ -138,6 +71,7 @@ impl Sampler {
                             self.close_slot(slot);
                         }
                         self.stop_clock();
+                        self.tell_processes(false);
                         return;
                     }
                     Order::Round { number, rates } => {
@@ -228,6 +162,7 @@ impl Sampler {
                 }
             }
             Order::Clock { hz } => self.start_clock(hz),
+            Order::SideBand(on) => self.tell_processes(on),
             Order::Aim {
                 event,
                 stacks_per_s,
@@ -254,6 +189,21 @@ impl Sampler {
             cpu: self.cpu,
             result,
         });
+    }
+
+    fn tell_processes(&mut self, on: bool) {
+        if let Some(open) = self.side_band.take() {
+            self.close(open);
+        }
+        if on {
+            match PerfEvent::open_side_band(&mut self.ring) {
+                Ok(open) => self.side_band = Some(open),
+                Err(error) => {
+                    let cpu = self.cpu;
+                    self.answer(Answer::NoSideBand { cpu, error });
+                }
+            }
+        }
     }
 
     /// The gate's samples of this CPU come into its ring from now on.
@@ -289,7 +239,8 @@ impl Sampler {
         let closed = &self.closed;
         let clock = self.clock.as_ref().map(PerfEvent::id);
         let output = self.output.as_ref().map(PerfEvent::id);
-        self.ring.drain(|kind, body| {
+        let side_band = self.side_band.as_ref().map(PerfEvent::id);
+        self.ring.drain(|kind, misc, body| {
             match kind {
                 RECORD_SAMPLE if output.is_some() && Cursor::new(body).u64() == output => {
                     let mut late = false;
@@ -333,15 +284,16 @@ impl Sampler {
                     }
                 }
                 // The counts that are read say how many samples of theirs were lost; nobody
-                // reads the clock, nor where the gate writes to.
+                // reads the clock, nor where the gate writes to, nor the side band.
                 RECORD_LOST | RECORD_LOST_SAMPLES
                     if !readings_count_loss()
                         || lost_event(kind, body)
-                            .is_some_and(|id| [clock, output].contains(&Some(id))) =>
+                            .is_some_and(|id| [clock, output, side_band].contains(&Some(id))) =>
                 {
                     batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
                 }
                 RECORD_THROTTLE => batch.loss.throttled += 1,
+                _ if side_band.is_some() => batch.side.extend(happened(kind, misc, body)),
                 _ => {}
             }
             if batch.samples.len() >= BATCH {

@@ -6,8 +6,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::order::{Answer, Order};
 use super::outbox::Outbox;
-use super::sampler::{Answer, Order, Sampler};
+use super::sampler::Sampler;
 use crate::decode::{Batch, Counts, EventId, Reading};
 use crate::error::Error;
 use crate::sys::{GroupReader, Leader, PerfEvent, Ring, WakeFd};
@@ -81,6 +82,7 @@ impl Station {
             interval_s,
             clock: None,
             output: None,
+            side_band: None,
             reader: ring_reader,
             closed: Vec::new(),
         };

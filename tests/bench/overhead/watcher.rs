@@ -39,8 +39,39 @@ pub fn all(net: &Net) -> Vec<Watcher> {
         ]
         .map(|(flags, keys)| netop(flags, keys)),
     );
+    all.extend(recordings());
     all.extend(peers(net));
     all
+}
+
+/// The default events within the budget, and what `perf record` below is told without one.
+fn recordings() -> [Watcher; 2] {
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/overhead.perf.data");
+    let record = |name: &str, flags: &[&str], must_attach| Watcher {
+        name: name.to_owned(),
+        command: [env!("CARGO_BIN_EXE_netop"), "record", "-o", file]
+            .iter()
+            .chain(flags)
+            .map(|&word| word.to_owned())
+            .collect(),
+        keys: "",
+        must_attach,
+    };
+    let list = named_events();
+    [
+        record("`netop record`", &[], false),
+        record(
+            "`netop record -e`, the events of perf",
+            &["-e", &list, "-F", "0", "--max-overhead", "100"],
+            true,
+        ),
+    ]
+}
+
+fn named_events() -> String {
+    EVENTS
+        .map(|(system, name)| format!("{system}:{name}"))
+        .join(",")
 }
 
 fn netop(flags: &str, keys: &'static str) -> Watcher {
@@ -58,9 +89,7 @@ fn netop(flags: &str, keys: &'static str) -> Watcher {
 }
 
 fn peers(net: &Net) -> [Watcher; 7] {
-    let list = EVENTS
-        .map(|(system, name)| format!("{system}:{name}"))
-        .join(",");
+    let list = named_events();
     let script: String = EVENTS
         .map(|(system, name)| format!("tracepoint:{system}:{name} {{ @{name} = count(); }} "))
         .concat();

@@ -1,0 +1,71 @@
+//! What was typed after `netop report`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Batch, By, Cost, Counting, Live, Screen, What, seconds, word};
+
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Report {
+    /// A perf.data file; - reads what `perf record -o -` writes
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Seconds between two snapshots, 0.05 to 3600 [default with -b: one of all]
+    #[arg(short = 'd', value_name = "SECS", value_parser = seconds)]
+    pub interval: Option<Duration>,
+
+    /// Stop after this many snapshots
+    #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// From here on: seconds after the first sample, or a time like 2026-11-23T03:11:00Z
+    #[arg(long, value_name = "TIME", value_parser = word, allow_hyphen_values = true)]
+    pub start: Option<String>,
+
+    /// Until here
+    #[arg(long, value_name = "TIME", value_parser = word, allow_hyphen_values = true)]
+    pub stop: Option<String>,
+
+    /// Only these processes, with all their threads
+    #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub pids: Vec<u32>,
+
+    /// Only packets of this network device
+    #[arg(short = 'i', long = "device", value_name = "DEV", value_parser = word)]
+    pub device: Option<String>,
+
+    #[command(flatten)]
+    pub batch: Batch,
+
+    #[command(flatten)]
+    pub screen: Screen,
+}
+
+impl Report {
+    /// What of a live run would show the same.
+    pub fn live(&self) -> Live {
+        Live {
+            interval: self.interval.unwrap_or(Duration::from_secs(1)),
+            count: self.count,
+            what: What {
+                pids: self.pids.clone(),
+                children: false,
+                by: By::Context,
+                device: self.device.clone(),
+                events: Vec::new(),
+                frequency: 0,
+            },
+            batch: self.batch.clone(),
+            cost: Cost {
+                max_overhead: 100.0,
+                counting: Counting::Perf,
+            },
+            screen: self.screen.clone(),
+            rules: None,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `netop record`: the normal engine, with a tape on its tap.
+
+mod output;
+mod progress;
+mod symbols;
+mod tape;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use self::output::Output;
+use self::progress::{Progress, summary};
+use self::tape::Tape;
+use super::{Origin, save};
+use crate::cli;
+use crate::decode::EventId;
+use crate::engine::{self, Engine, Observer, Registry};
+use crate::error::Error;
+use crate::host::{Proc, identity, possible_cpus};
+use crate::model::Want;
+use crate::perfdata::{Begin, ClockPair, Run};
+use crate::plan::{self, Plan};
+use crate::probe::Probe;
+use crate::source::demo::Pace;
+use crate::sys::{Signals, exit_now, linger, monotonic_ns, terminate, wall_ns};
+
+/// How long a signal waits at most.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Steps that the last interval may take: at most about a second.
+const LAST_STEPS: usize = 20;
+
+/// The demo's machine has fewer CPUs.
+const DEMO_CPUS: u32 = 64;
+
+/// Exit code of a command that a signal ended, as shells have it.
+const SIGNALLED: u8 = 128;
+
+/// Records until it is told to stop, and says what it kept.
+pub fn run(typed: &cli::Record) -> Result<(), Error> {
+    let plan = plan::record(typed)?;
+    let begin = begin(typed, &plan);
+    let path = typed.output.clone().unwrap_or_else(default_name);
+    let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
+    let signals = Signals::watch().map_err(failed)?;
+    let (output, out, spill) = Output::create(&path)?;
+    let tape = Tape::new(output, out, spill, begin);
+    let want = plan.want.clone();
+    let origin = if typed.demo {
+        Origin::MadeUp(1, Pace::RealTime)
+    } else {
+        Origin::Host
+    };
+    let engine = origin.engine(plan)?;
+    let mut recording = Recording {
+        engine,
+        tape,
+        want,
+        signals,
+        command: None,
+    };
+    let ended = recording.drive(typed);
+    let code = recording.end_command();
+    if let Err(error @ Error::Nothing { .. }) = ended {
+        recording.tape.discard();
+        return Err(error);
+    }
+    let (kept, cut) = recording.tape.finish(recording.engine.names());
+    let kept = kept.map_err(|error| {
+        let what = format!("cannot complete {}: {error}", path.display());
+        Error::failed(what, "df -h")
+    })?;
+    let said = summary(&kept, &path);
+    if let Some(error) = cut {
+        let what = format!("recording stopped early ({error}): kept {said}");
+        return Err(Error::failed(what, "df -h"));
+    }
+    ended?;
+    // A closed standard error has no reader to tell.
+    let _nobody_reads = writeln!(io::stderr(), "netop: recorded {said}");
+    match code {
+        None | Some(0) => Ok(()),
+        Some(code) => {
+            linger();
+            exit_now(code)
+        }
+    }
+}
+
+struct Recording {
+    engine: Engine,
+    tape: Tape,
+    want: Want,
+    signals: Signals,
+    command: Option<Child>,
+}
+
+impl Recording {
+    /// Until a signal, the end of the time, of the command, or of the disk.
+    fn drive(&mut self, typed: &cli::Record) -> Result<(), Error> {
+        let mut progress = Progress::start();
+        let mut until = None;
+        loop {
+            let over = until.is_some_and(|until| Instant::now() >= until);
+            if over || self.signals.stop_asked() || self.command_ended() {
+                return self.last_interval();
+            }
+            match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
+                engine::Progress::End => return Ok(()),
+                _ if !self.signals.hung_up() => progress.show(self.tape.recorded()),
+                _ => {}
+            }
+            if until.is_none() && self.engine.is_warm() {
+                let most = Duration::from_secs(u64::from(u32::MAX));
+                until = Some(Instant::now() + typed.duration.unwrap_or(most));
+                self.start_command(typed)?;
+            }
+        }
+    }
+
+    fn last_interval(&mut self) -> Result<(), Error> {
+        self.want.interval = Duration::from_millis(1);
+        self.engine.want(self.want.clone());
+        for _ in 0..LAST_STEPS {
+            let step = self.engine.step_past(PATIENCE, Some(&mut self.tape))?;
+            if !matches!(step, engine::Progress::Working) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything is attached: what it does from its first moment on is recorded.
+    fn start_command(&mut self, typed: &cli::Record) -> Result<(), Error> {
+        let Some((program, words)) = typed.command.split_first() else {
+            return Ok(());
+        };
+        let started = Command::new(program).args(words).spawn();
+        self.command = Some(started.map_err(|error| {
+            let program = program.to_string_lossy().replace(char::is_control, "?");
+            Error::nothing(format!("cannot start {program}: {error}"), "type COMMAND")
+        })?);
+        Ok(())
+    }
+
+    fn command_ended(&mut self) -> bool {
+        let command = self.command.as_mut();
+        command.is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Its exit code, if there is one; it is asked to end if it has not.
+    fn end_command(&mut self) -> Option<u8> {
+        let mut child = self.command.take()?;
+        if let Some(status) = child.try_wait().ok()? {
+            return Some(status.code().map_or(SIGNALLED, |code| code as u8));
+        }
+        terminate(child.id());
+        None
+    }
+}
+
+fn default_name() -> PathBuf {
+    let host = identity(&Proc::host()).hostname;
+    save::file_name(&host, wall_ns(), "perf.data").into()
+}
+
+fn begin(typed: &cli::Record, plan: &Plan) -> Begin {
+    let (want, registry, settings) = (&plan.want, &plan.registry, &plan.settings);
+    let added = registry.rows.iter().filter_map(|row| match &row.probe {
+        Observer::Added(added) => Some(added.function().to_owned()),
+        Observer::Listed(_) => None,
+    });
+    let cpus = if typed.demo {
+        (0..DEMO_CPUS).collect()
+    } else {
+        possible_cpus(&Proc::host())
+    };
+    Begin {
+        run: Run {
+            netop: env!("CARGO_PKG_VERSION").to_owned(),
+            interval_ns: want.interval.as_nanos() as u64,
+            clock_hz: want.clock_hz,
+            max_overhead_pct: settings.max_overhead_pct,
+            counting: "perf".to_owned(),
+            exact: want.exact.iter().cloned().collect(),
+            only: want.only,
+            added: added.collect(),
+            pids: want.pids.clone(),
+            children: want.children,
+            device: want.device.clone(),
+            banner: settings.banner.clone(),
+            notes: settings.notes.clone(),
+        },
+        events: recorded_events(want, registry),
+        // Softirqs' beginnings and ends, each hit for its time; NET_RX and NET_TX are events too.
+        silent: registry.softirq.to_vec(),
+        cpus,
+        cmdline: std::env::args_os()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
+        clocks: ClockPair {
+            monotonic_ns: monotonic_ns(),
+            wall_ns: wall_ns(),
+        },
+    }
+}
+
+/// Ascending.
+fn recorded_events(want: &Want, registry: &Registry) -> Vec<EventId> {
+    let rows = registry.rows.iter();
+    let wanted = rows.filter(|row| !want.only || want.exact.contains(row.probe.function()));
+    let timing = registry.softirq.into_iter().filter(|_| !want.only);
+    let mut events: Vec<_> = wanted.flat_map(|row| row.events.iter().copied()).collect();
+    events.extend(timing);
+    events
+}

@@ -1,0 +1,212 @@
+//! `netop report FILE`: a recording in the same views. Of perf's files the counts are sums of
+//! weights; of netop's everything is as it was.
+
+use std::time::Duration;
+
+use super::{batch, live, screen, script};
+use crate::advice::Limits;
+use crate::cli;
+use crate::decode::{Format, Place};
+use crate::engine::{Counting, Engine, Registry, Settings};
+use crate::error::Error;
+use crate::host::{Proc, drivers};
+use crate::model::{Names, Want, parse_time};
+use crate::perfdata::{Run, Symbols};
+use crate::plan::{self, Plan, Recorded};
+use crate::probe::{Added, typed as typed_breakpoint};
+use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
+use crate::symbol::{Foreign, ForeignNames, Kept, KeptNames, KernelCache};
+
+/// How long names are looked for, all together.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// CPU samples per second where the file does not say.
+const CLOCK_HZ: u32 = 199;
+
+pub fn run(typed: &cli::Report) -> Result<(), Error> {
+    let shown = typed.live();
+    screen::check_output(&shown)?;
+    let (engine, want) = open(typed)?;
+    if typed.batch.batch {
+        return batch::run(engine, want, &shown);
+    }
+    let ui = screen::open(&shown, want, &[])?;
+    let dir = screen::snapshot_dir(&shown);
+    match &typed.screen.keys {
+        Some(keys) => script::run(engine, ui, keys, &shown, &dir),
+        None => live::run(engine, ui, dir, typed.count),
+    }
+}
+
+/// The recording as an engine, read from its beginning; and what is wanted of it. Another filter
+/// means reading it again.
+pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
+    let part = Part {
+        start: moment(typed.start.as_deref())?,
+        stop: moment(typed.stop.as_deref())?,
+    };
+    let mut opened = Opened::open(&typed.file)?;
+    let cut = match (typed.interval, typed.batch.batch) {
+        (Some(interval), _) => Cut::Every(interval.as_nanos() as u64),
+        (None, true) => Cut::Whole,
+        (None, false) => Cut::Recorded,
+    };
+    let names: Box<dyn Names> = if opened.is_netops() {
+        Box::new(KeptNames::new(kept(opened.take_symbols())))
+    } else {
+        Box::new(foreign_names(&opened))
+    };
+    let events = recorded(&opened);
+    let plan = match opened.run() {
+        Some(run) => own(
+            typed,
+            run,
+            &events,
+            cut == Cut::Recorded && part == Part::default(),
+        ),
+        None => plan::foreign(&typed.live(), &events)?,
+    };
+    let options = Options {
+        specs: plan.registry.specs(),
+        cut,
+        part,
+        pids: plan.want.pids.clone(),
+        device: plan.want.device.clone(),
+    };
+    let source = Replay::start(opened, options)?;
+    let want = plan.want.clone();
+    let engine = Engine::new(
+        Box::new(source),
+        names,
+        plan.registry,
+        plan.settings,
+        plan.want,
+    );
+    Ok((engine, want))
+}
+
+/// A recording of netop. `as_it_was`: with the same intervals, so that everything is decided as it
+/// was then.
+fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
+    let format = |added: &String| {
+        let same = |(group, name, _): &&(String, String, _)| format!("{group}:{name}") == *added;
+        let text = recorded.tracepoints.iter().find(same)?.2.as_deref()?;
+        Format::parse(text).ok()
+    };
+    let added = |name: &String| {
+        if typed_breakpoint(name).is_some() {
+            let doc = format!("One hit of the breakpoint {name}.");
+            return Some(Added::breakpoint(name, Place::Tracepoint, doc));
+        }
+        let mut parts = name.splitn(3, ':');
+        let (group, event, filter) = (parts.next()?, parts.next()?, parts.next());
+        let row = Added::new(group, event, &format(name).unwrap_or_default());
+        Some(match filter {
+            Some(filter) => row.behind(filter, filter.to_owned()),
+            None => row,
+        })
+    };
+    let filtered = !typed.pids.is_empty() || typed.device.is_some();
+    let want = Want {
+        interval: typed
+            .interval
+            .unwrap_or(Duration::from_nanos(run.interval_ns)),
+        clock_hz: run.clock_hz,
+        exact: run.exact.iter().cloned().collect(),
+        only: run.only,
+        pids: if filtered {
+            typed.pids.clone()
+        } else {
+            run.pids.clone()
+        },
+        children: run.children && !filtered,
+        device: if filtered {
+            typed.device.clone()
+        } else {
+            run.device.clone()
+        },
+        ..Want::default()
+    };
+    Plan {
+        registry: Registry::new(run.added.iter().filter_map(added).collect()),
+        want,
+        settings: Settings {
+            max_overhead_pct: if as_it_was {
+                run.max_overhead_pct
+            } else {
+                100.0
+            },
+            counting: match run.counting.as_str() {
+                "auto" => Counting::Auto,
+                "bpf" => Counting::Bpf,
+                "proc" => Counting::Proc,
+                _ => Counting::Perf,
+            },
+            first_interval: None,
+            banner: run.banner.clone(),
+            notes: run.notes.clone(),
+            recorded: !as_it_was,
+            limits: Limits::default(),
+        },
+        tracefs: Err("a recording has no tracefs".to_owned()),
+    }
+}
+
+fn recorded(opened: &Opened) -> Recorded {
+    let mut recorded = Recorded::default();
+    for event in opened.file_events() {
+        match event {
+            FileEvent::Clock(_, hz) => recorded.clock_hz = hz.unwrap_or(CLOCK_HZ),
+            FileEvent::Tracepoint {
+                group,
+                name,
+                format,
+            } => recorded.tracepoints.push((group, name, format)),
+            FileEvent::Other(name) => recorded.others.push(name),
+        }
+    }
+    recorded
+}
+
+fn foreign_names(opened: &Opened) -> ForeignNames {
+    let described = opened.described();
+    let foreign = Foreign {
+        build_ids: described.build_ids.clone(),
+        release: described.release.clone(),
+        drivers: drivers(&Proc::host()),
+    };
+    ForeignNames::new(foreign, KernelCache::of_user(), PATIENCE)
+}
+
+fn kept(symbols: Symbols) -> Kept {
+    Kept {
+        text: symbols.text,
+        kernel: symbols.kernel,
+        user: symbols.user,
+        lines: symbols.lines,
+        drivers: symbols.drivers,
+        kernel_missing: symbols.kernel_missing,
+        user_missing: symbols.user_missing,
+    }
+}
+
+/// Seconds after the first sample, or a time of the day with its date.
+fn moment(typed: Option<&str>) -> Result<Option<Moment>, Error> {
+    let Some(typed) = typed else { return Ok(None) };
+    let after = typed
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.0..1e9).contains(seconds));
+    if let Some(seconds) = after {
+        return Ok(Some(Moment::After((seconds * 1e9) as u64)));
+    }
+    match parse_time(typed) {
+        Some(wall) => Ok(Some(Moment::Wall(wall))),
+        None => Err(Error::usage(
+            format!(
+                "{typed} is no time: seconds after the first sample, or like 2026-11-23T03:11:00Z"
+            ),
+            "netop report perf.data --start 2.5 --stop 4",
+        )),
+    }
+}

@@ -1,0 +1,384 @@
+//! The records of a file that is not netop's (or was not ended): samples into batches, their
+//! weights into counts, and ticks where intervals are over.
+
+use rustc_hash::FxHashMap;
+
+use super::counts::Weights;
+use super::events::{Route, routes, session_events};
+use super::interval::{Intervals, Place};
+use super::opened::Opened;
+use super::outlet::{Closed, Outlet};
+use super::part::Clocks;
+use super::{Cut, Options};
+use crate::decode::{
+    Batch, EventId, Loss, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE, RECORD_THROTTLE, Sample,
+    Session, Span, Tick, decode_lost,
+};
+use crate::perfdata::{Attr, IdPlace, Record, SampleBody, Tail, side_band};
+
+/// A batch goes to the engine with so many samples, frames or raw bytes.
+const SAMPLES: usize = 4096;
+const FRAMES: usize = 1 << 17;
+const RAW: usize = 1 << 20;
+
+/// Frames held for later intervals: with more a round is taken to have ended.
+const HELD_FRAMES: usize = 16 << 20;
+const HELD_SAMPLES: usize = 1 << 20;
+
+/// Ids of CPUs below this are believed.
+const CPUS: u32 = 8192;
+
+/// Shorter than this, rates say nothing, ns.
+const SHORTEST: u64 = 1_000_000;
+
+pub struct Decoder {
+    pub session: Session,
+    attrs: Vec<Attr>,
+    routes: Vec<Vec<Route>>,
+    by_id: FxHashMap<u64, usize>,
+    place_of_id: IdPlace,
+    /// The event of the last record.
+    last: (u64, usize),
+    /// Counters' last values, for samples that carry them.
+    read: FxHashMap<u64, u64>,
+    pub intervals: Intervals,
+    /// `None`: not known yet.
+    clocks: Option<Clocks>,
+    /// When the file was last written, ns since 1970.
+    written: u64,
+    weights: Weights,
+    pub now: Batch,
+    later: Batch,
+    device: Option<String>,
+    /// By event: where its device's name is among the values.
+    device_slot: Vec<Option<usize>>,
+    pub notes: Vec<String>,
+    outlet: Outlet,
+}
+
+impl Decoder {
+    pub fn new(opened: &Opened, options: Options, outlet: Outlet) -> Decoder {
+        let routes = routes(&opened.events, &options.specs);
+        let described = opened.described();
+        let events = session_events(&options.specs, &routes, &opened.events);
+        let session = opened.session(events, CPUS);
+        let first = described.sample_time;
+        let length = match options.cut {
+            Cut::Whole => None,
+            Cut::Every(ns) => Some(ns.max(1)),
+            Cut::Recorded => Some(1_000_000_000),
+        };
+        let clocks = opened.clocks();
+        let attrs = described.attrs.clone();
+        let ids = attrs.iter().enumerate();
+        let by_id = ids
+            .flat_map(|(at, attr)| attr.ids.iter().map(move |id| (*id, at)))
+            .collect();
+        let device_slot = (options.specs.iter())
+            .map(|spec| {
+                let field = spec.device_field.as_ref()?;
+                spec.fields.iter().position(|name| name == field)
+            })
+            .collect();
+        let mut notes = opened.notes();
+        if clocks.is_none() {
+            notes.push(
+                "the file does not say when it was recorded: times are of its last change"
+                    .to_owned(),
+            );
+        }
+        let known = clocks.unwrap_or_default();
+        let part = options.part;
+        Decoder {
+            session,
+            place_of_id: attrs.first().map_or_else(IdPlace::default, IdPlace::of),
+            attrs,
+            routes,
+            by_id,
+            last: (u64::MAX, 0),
+            read: FxHashMap::default(),
+            intervals: Intervals::new(part, known, length, first.map(|(first, _)| first)),
+            clocks,
+            written: opened.written(),
+            weights: Weights::new(options.pids),
+            now: Batch::default(),
+            later: Batch::default(),
+            device: options.device,
+            device_slot,
+            notes,
+            outlet,
+        }
+    }
+
+    pub fn take(&mut self, record: &Record<'_>) -> Result<(), Closed> {
+        match record.kind {
+            RECORD_SAMPLE => {
+                if self.sample(record.body).is_none() {
+                    self.now.loss.undecodable += 1;
+                }
+                if self.later.samples.len() >= HELD_SAMPLES
+                    || self.later.frames.len() >= HELD_FRAMES
+                {
+                    self.intervals.settle_all();
+                    self.tick_what_is_over()?;
+                }
+                self.send_full()?;
+            }
+            RECORD_LOST | RECORD_LOST_SAMPLES => {
+                self.now.loss.lost += decode_lost(record.kind, record.body).unwrap_or(0);
+            }
+            RECORD_THROTTLE => self.now.loss.throttled += 1,
+            _ => {
+                let tail = match self.attr_of_tail(record.body) {
+                    Some(attr) => Tail::parse(&self.attrs[attr], record.body),
+                    None => Tail::default(),
+                };
+                // Also what was before the part: names are of its time.
+                self.now.side.extend(side_band(record, tail));
+            }
+        }
+        Ok(())
+    }
+
+    fn attr_of_tail(&self, body: &[u8]) -> Option<usize> {
+        if self.attrs.len() == 1 {
+            return Some(0);
+        }
+        let id = self.place_of_id.in_tail(body)?;
+        // What perf itself made up has no id.
+        Some(self.by_id.get(&id).copied().unwrap_or(0))
+    }
+
+    fn attr_of_sample(&mut self, body: &[u8]) -> Option<usize> {
+        if self.attrs.len() == 1 {
+            return Some(0);
+        }
+        let id = self.place_of_id.in_sample(body)?;
+        if self.last.0 != id {
+            self.last = (id, *self.by_id.get(&id)?);
+        }
+        Some(self.last.1)
+    }
+
+    /// `None`: it cannot be decoded.
+    fn sample(&mut self, bytes: &[u8]) -> Option<()> {
+        let at = self.attr_of_sample(bytes)?;
+        let attr = &self.attrs[at];
+        let body = SampleBody::parse(attr, bytes)?;
+        let cpu = body.cpu.unwrap_or(0);
+        if cpu >= CPUS {
+            return None;
+        }
+        let period = match body.period {
+            Some(period) => period,
+            None if attr.freq => 1,
+            None => attr.period.max(1),
+        };
+        let place = self.intervals.place(body.time.unwrap_or(0));
+        let Some(read) = body.read else {
+            self.hits(at, &body, place, period);
+            return Some(());
+        };
+        // The counts since the last sample, of its own counter and of its group's.
+        let own = self.place_of_id.in_sample(bytes).unwrap_or(0);
+        for (value, id) in read.values() {
+            let id = if id == 0 { own } else { id };
+            let before = self.read.insert(id, value).unwrap_or(0);
+            let hits = value.saturating_sub(before);
+            let event = self.by_id.get(&id).copied();
+            match event {
+                Some(event) if hits > 0 => self.hits(event, &body, place, hits),
+                None if id == 0 && hits > 0 => self.hits(at, &body, place, hits),
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// One sample for each event of netop's that it is a hit of.
+    fn hits(&mut self, attr: usize, body: &SampleBody<'_>, place: Place, period: u64) {
+        let into = match place {
+            Place::Now => &mut self.now,
+            Place::Later => &mut self.later,
+            Place::Outside => return,
+        };
+        for route in self.routes[attr]
+            .iter()
+            .filter(|route| route.accepts(body.raw))
+        {
+            let raw = Span {
+                start: into.raw.len() as u32,
+                len: body.raw.len() as u32,
+            };
+            let values = route.layout.read(body.raw, raw.start);
+            into.raw.extend_from_slice(body.raw);
+            let slot = self
+                .device_slot
+                .get(route.event.0 as usize)
+                .copied()
+                .flatten();
+            if let (Some(device), Some(slot)) = (&self.device, slot)
+                && into.text(values[slot]) != device.as_bytes()
+            {
+                into.raw.truncate(raw.start as usize);
+                continue;
+            }
+            let start = into.frames.len();
+            if body.chain.is_empty() {
+                into.frames.extend((body.ip != 0).then_some(body.ip));
+            } else {
+                into.frames.extend(words(body.chain));
+            }
+            let sample = Sample {
+                event: route.event,
+                cpu: body.cpu.unwrap_or(0),
+                pid: body.pid,
+                tid: body.tid,
+                time: body.time.unwrap_or(0),
+                period,
+                chain: Span {
+                    start: start as u32,
+                    len: (into.frames.len() - start) as u32,
+                },
+                raw,
+                owner: 0,
+                values,
+            };
+            into.samples.push(sample);
+            if place == Place::Now {
+                self.weights
+                    .add(sample.event, sample.cpu, sample.pid, period);
+            }
+        }
+    }
+
+    fn send_full(&mut self) -> Result<(), Closed> {
+        let now = &self.now;
+        if now.samples.len() < SAMPLES && now.frames.len() < FRAMES && now.raw.len() < RAW {
+            return Ok(());
+        }
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<(), Closed> {
+        let mut batch = std::mem::replace(&mut self.now, self.outlet.empty());
+        batch.cpu = batch.samples.first().map_or(0, |sample| sample.cpu);
+        self.meet_cpus(&batch)?;
+        self.outlet.batch(batch)
+    }
+
+    /// CPUs that the file did not announce.
+    fn meet_cpus(&mut self, batch: &Batch) -> Result<(), Closed> {
+        let cpus = &mut self.session.host.cpus;
+        let before = cpus.len();
+        for sample in &batch.samples {
+            if let Err(place) = cpus.binary_search(&sample.cpu) {
+                cpus.insert(place, sample.cpu);
+            }
+        }
+        if cpus.len() > before {
+            self.outlet.session(&self.session)?;
+        }
+        Ok(())
+    }
+
+    pub fn tick_what_is_over(&mut self) -> Result<(), Closed> {
+        while self.intervals.is_over() && !self.intervals.is_past() {
+            let (begin, end) = (self.intervals.begin, self.intervals.end);
+            self.tick(begin, end)?;
+            let oldest = self.later.samples.iter().map(|sample| sample.time).min();
+            self.intervals.advance(oldest);
+            self.take_held();
+        }
+        // The first interval may have become known just now.
+        if self.intervals.seen.is_none() {
+            self.take_held();
+        }
+        Ok(())
+    }
+
+    /// What was held for later, as far as its time has come.
+    fn take_held(&mut self) {
+        let held = std::mem::take(&mut self.later);
+        for sample in &held.samples {
+            let place = self.intervals.place(sample.time);
+            let into = match place {
+                Place::Now => &mut self.now,
+                Place::Later => &mut self.later,
+                Place::Outside => continue,
+            };
+            let bytes = sample.raw.of(&held.raw);
+            let raw = Span {
+                start: into.raw.len() as u32,
+                len: sample.raw.len,
+            };
+            let chain = Span {
+                start: into.frames.len() as u32,
+                len: sample.chain.len,
+            };
+            into.raw.extend_from_slice(bytes);
+            into.frames.extend_from_slice(sample.chain.of(&held.frames));
+            let route = self.routes.iter().flatten();
+            let mut route = route.filter(|route| route.event == sample.event);
+            let values = route
+                .next()
+                .map_or(sample.values, |route| route.layout.read(bytes, raw.start));
+            into.samples.push(Sample {
+                chain,
+                raw,
+                values,
+                ..*sample
+            });
+            if place == Place::Now {
+                self.weights
+                    .add(sample.event, sample.cpu, sample.pid, sample.period);
+            }
+        }
+    }
+
+    /// Ends an interval.
+    fn tick(&mut self, begin: u64, end: u64) -> Result<(), Closed> {
+        self.send()?;
+        let length = end.saturating_sub(begin);
+        let span = length.max(SHORTEST);
+        let present = (0u16..).zip(&self.session.events);
+        let present = present.filter(|(_, event)| event.missing.is_none());
+        let events = present.map(|(index, _)| EventId(index));
+        let counts = self.weights.take(events, &self.session.host.cpus, span);
+        let clocks = self.clocks.get_or_insert(Clocks {
+            sample_ns: end,
+            wall_ns: self.written,
+        });
+        self.outlet.tick(Tick {
+            at: end,
+            wall_ns: clocks.wall(end),
+            interval_ns: span,
+            counts,
+            notes: std::mem::take(&mut self.notes),
+            ..Tick::default()
+        })
+    }
+
+    pub fn finish(&mut self) -> Result<(), Closed> {
+        self.intervals.settle_all();
+        self.tick_what_is_over()?;
+        if let Some((begin, end)) = self.intervals.last() {
+            if begin == end && self.intervals.is_one() {
+                self.notes
+                    .push("the samples have no times of their own: rates say nothing".to_owned());
+            }
+            return self.tick(begin, end);
+        }
+        // Nothing was sampled; what was to be said of it is said.
+        let (at, loss) = (self.intervals.newest(), self.now.loss);
+        if !self.notes.is_empty() || loss != Loss::default() {
+            return self.tick(at.saturating_sub(SHORTEST), at);
+        }
+        Ok(())
+    }
+}
+
+fn words(chain: &[u8]) -> impl Iterator<Item = u64> {
+    let words = chain.as_chunks::<8>().0.iter();
+    words.map(|word| u64::from_le_bytes(*word))
+}
