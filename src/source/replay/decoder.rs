@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::counts::Weights;
 use super::events::{Route, routes, session_events};
 use super::interval::{Intervals, Place};
-use super::opened::Opened;
+use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
 use super::{Cut, Options};
@@ -58,7 +58,8 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(opened: &Opened, options: Options, outlet: Outlet) -> Decoder {
-        let routes = routes(&opened.events, &options.specs);
+        let own: Vec<_> = opened.described().attrs.iter().map(recorded_id).collect();
+        let routes = routes(&opened.events, &own, &options.specs);
         let described = opened.described();
         let events = session_events(&options.specs, &routes, &opened.events);
         let session = opened.session(events, CPUS);
