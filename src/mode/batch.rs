@@ -23,12 +23,12 @@ const LAST_STEPS: usize = 20;
 /// Returns how many.
 pub fn run(engine: Engine, want: Want, typed: &cli::Live) -> Result<u64, Error> {
     let mut printer = Printer::new(typed)?;
-    let mut printed = 0;
+    let mut shown = 0;
     drive(engine, want, typed.count, |snapshot| {
-        printed += 1;
+        shown += 1;
         printer.print(snapshot)
     })?;
-    Ok(printed)
+    Ok(shown)
 }
 
 /// Gives `take` snapshots until there were `count`, a signal (after the partial interval), the end
