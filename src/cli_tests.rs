@@ -160,3 +160,21 @@ fn every_help_fits_80_columns_and_explains_every_flag() {
         assert!(argument.get_help().is_some(), "{}", argument.get_id());
     }
 }
+
+#[test]
+fn a_report_takes_the_flags_of_views_and_of_batch() {
+    let line = "report x.data -b --format json -d 2 -p 7,8 -i eth0 --start 2.5 --stop 4";
+    let Some(Command::Report(report)) = typed(line).expect("it is understood").command else {
+        panic!("no report")
+    };
+    assert_eq!(report.file, PathBuf::from("x.data"));
+    assert_eq!(report.interval, Some(Duration::from_secs(2)));
+    assert_eq!(
+        (report.start.as_deref(), report.stop.as_deref()),
+        (Some("2.5"), Some("4"))
+    );
+    assert_eq!(report.live().what.pids, [7, 8]);
+    assert!(typed("report").is_err());
+    assert!(typed("report x.data -b --table cpus").is_err());
+    assert!(typed("report - -e x").is_err());
+}

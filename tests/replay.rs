@@ -1,19 +1,20 @@
 //! A recording of netop shows what the run that made it showed: every snapshot of it again, or all
 //! of it as one. On the made-up machine; `tests/live` does the same with a real kernel.
 
-use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
 
-use netop::decode::{Batch, EventId, Session, Tick};
-use netop::engine::{Counting, Engine, Progress, Registry, Settings, Tap};
-use netop::error::Error;
+use netop::engine::{Counting, Engine, Progress, Registry, Settings};
 use netop::mode::DemoNames;
-use netop::model::{Names, Snapshot, Want, parse_time};
-use netop::perfdata::{Begin, ClockPair, Ending, Run, Writer};
+use netop::model::{Want, parse_time};
 use netop::source::demo::{Demo, Pace};
 use netop::source::replay::{Cut, Moment, Opened, Options, Part, Replay};
 use serde_json::Value;
+
+use tape::{json, tape};
+
+#[path = "tape/mod.rs"]
+mod tape;
 
 const NONE: Duration = Duration::ZERO;
 
@@ -36,64 +37,6 @@ fn settings(recorded: bool) -> Settings {
     }
 }
 
-/// Writes what passes.
-struct Tape(Option<Writer>);
-
-impl Tap for Tape {
-    fn batch(&mut self, _: &Session, batch: &Batch, _: &mut dyn Names) -> Result<(), Error> {
-        self.0.as_mut().expect("not finished").batch(batch);
-        Ok(())
-    }
-
-    fn tick(
-        &mut self,
-        session: &Session,
-        tick: &Tick,
-        shown: bool,
-        _: &mut dyn Names,
-    ) -> Result<(), Error> {
-        let writer = self.0.as_mut().expect("not finished");
-        writer.tick(session, tick, shown).expect("there is room");
-        Ok(())
-    }
-}
-
-fn tape(dir: &Path, session: &Session) -> Tape {
-    let run = Run {
-        netop: "test".to_owned(),
-        interval_ns: 500_000_000,
-        clock_hz: 199,
-        max_overhead_pct: 100.0,
-        counting: "perf".to_owned(),
-        exact: Vec::new(),
-        only: false,
-        added: Vec::new(),
-        pids: Vec::new(),
-        children: false,
-        device: None,
-        banner: None,
-        notes: Vec::new(),
-    };
-    let begin = Begin {
-        run,
-        events: (0..session.events.len() as u16).map(EventId).collect(),
-        silent: Vec::new(),
-        cpus: session.host.cpus.clone(),
-        cmdline: vec!["netop".to_owned(), "record".to_owned()],
-        clocks: ClockPair {
-            monotonic_ns: 1,
-            wall_ns: 2,
-        },
-    };
-    let mut options = OpenOptions::new();
-    let spill = options.read(true).write(true).create_new(true);
-    let spill = spill.open(dir.join("spill")).expect("a file");
-    let out = File::create(dir.join("x.perf.data")).expect("a file");
-    Tape(Some(
-        Writer::begin(out, spill, begin, session).expect("room"),
-    ))
-}
-
 /// Records so many snapshots of the made-up machine, and gives them.
 fn record(dir: &Path, seed: u64, snapshots: usize) -> Vec<Value> {
     let registry = Registry::new(Vec::new());
@@ -110,8 +53,7 @@ fn record(dir: &Path, seed: u64, snapshots: usize) -> Vec<Value> {
             shown.push(json(&snapshot));
         }
     }
-    let writer = tape.0.take().expect("once");
-    writer.finish(Ending::default()).expect("room");
+    tape.finish();
     shown
 }
 
@@ -137,13 +79,6 @@ fn replay(dir: &Path, cut: Cut, part: Part) -> Vec<Value> {
             Progress::End => return shown,
         }
     }
-}
-
-/// What was seen, without who looked.
-fn json(snapshot: &Snapshot) -> Value {
-    let mut value = serde_json::to_value(snapshot).expect("it is plain");
-    value["host"]["source"] = Value::Null;
-    value
 }
 
 fn calls(snapshot: &Value, function: &str) -> u64 {

@@ -186,3 +186,48 @@ fn a_process_or_a_part_of_a_file_has_its_own_counts() {
         calls(whole)
     );
 }
+
+fn words(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// What a pipe carries: an event with PID, time and CPU, and these records.
+fn pipe(records: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    const SAMPLE_TYPE: u64 = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 16;
+    let mut attr = words(&[2 | 128 << 32, 77, 1, SAMPLE_TYPE, 0, 1 << 18]);
+    attr.resize(128, 0);
+    attr.extend(words(&[5]));
+    let mut bytes = [&b"PERFILE2"[..], &words(&[16])].concat();
+    let name = [&words(&[2, 5])[..], b"net:net_dev_queue\0"].concat();
+    for (kind, body) in [(64, attr), (78, name)].iter().chain(records) {
+        bytes.extend(words(&[u64::from(*kind) | (body.len() as u64 + 8) << 48]));
+        bytes.extend(body);
+    }
+    bytes
+}
+
+#[test]
+fn what_happened_to_a_process_is_told_in_its_order_whichever_cpus_ring_comes_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("pipe");
+    let ids = 7 | 7 << 32;
+    let comm = |name: &[u8; 8], time, cpu| {
+        let tail = words(&[ids, time, cpu, 5]);
+        (3, [&words(&[ids])[..], name, &tail].concat())
+    };
+    let sample = |time| (9, words(&[5, ids, time, 0]));
+    let round = || (68, Vec::new());
+    let records = [
+        comm(b"last\0\0\0\0", 30, 0),
+        sample(1_000),
+        round(),
+        comm(b"first\0\0\0", 20, 1),
+        sample(2_000_000_000),
+        round(),
+    ];
+    // Of one round, whatever their rounds say: the second's may be older than the first's.
+    std::fs::write(&path, pipe(&records)).expect("room");
+    let whole = &report(&path, &[])[0];
+    assert_eq!(row(whole, "dev_queue_xmit")["calls"], 2);
+    assert_eq!(whole["processes"][0]["comm"], "last");
+}

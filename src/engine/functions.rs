@@ -33,6 +33,9 @@ pub struct Interval<'a> {
     pub length_ns: u64,
 }
 
+/// Of a row in a recording.
+const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
+
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
@@ -163,7 +166,15 @@ impl Functions {
                 let attached = "attached within this interval: the rate is right, calls follow";
                 match (known, counted.partial) {
                     (false, _) if interval.session.source == SourceKind::Replay => {
-                        Some("not counted in this recording".into())
+                        let some = interval.counts.iter().any(|c| events.contains(&c.event));
+                        Some(
+                            if some {
+                                PARTLY
+                            } else {
+                                "not counted in this recording"
+                            }
+                            .into(),
+                        )
                     }
                     (false, _) => Some("attaching …".into()),
                     (true, true) => Some(attached.into()),

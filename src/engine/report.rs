@@ -21,6 +21,8 @@ const PROFILE_STACKS: usize = 4000;
 /// What the governor's phrase is where there is nothing to govern.
 const FILE: &str = "counts are sums of the file's samples by their weights";
 
+const RECORDED: &str = "as it was recorded";
+
 /// The heaviest stacks whose frames have their lines in the snapshot.
 const STACKS_WITH_LINES: usize = 500;
 
@@ -329,10 +331,10 @@ impl Engine {
             sample_ns: (!file && (!self.plan.attached.is_empty() || self.plan.clock_hz > 0))
                 .then_some(costs.sample_ns),
             costs_measured: costs.measured,
-            governor: if file {
-                FILE.to_owned()
-            } else {
-                self.plan.phrase.clone()
+            governor: match self.source.session().source {
+                SourceKind::File => FILE.to_owned(),
+                SourceKind::Replay if self.settings.recorded => RECORDED.to_owned(),
+                _ => self.plan.phrase.clone(),
             },
             counting: if file {
                 "file"

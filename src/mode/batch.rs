@@ -20,11 +20,15 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const LAST_STEPS: usize = 20;
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
-pub fn run(engine: Engine, want: Want, typed: &cli::Live) -> Result<(), Error> {
+/// Returns how many.
+pub fn run(engine: Engine, want: Want, typed: &cli::Live) -> Result<u64, Error> {
     let mut printer = Printer::new(typed)?;
+    let mut shown = 0;
     drive(engine, want, typed.count, |snapshot| {
+        shown += 1;
         printer.print(snapshot)
-    })
+    })?;
+    Ok(shown)
 }
 
 /// Gives `take` snapshots until there were `count`, a signal (after the partial interval), the end

@@ -113,7 +113,7 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     let (want, notes) = (plan.want.clone(), plan.settings.notes.clone());
     let engine = origin.engine(plan)?;
     if typed.batch.batch {
-        return batch::run(engine, want, typed);
+        return batch::run(engine, want, typed).map(|_| ());
     }
     let ui = screen::open(typed, want, &notes)?;
     let dir = screen::snapshot_dir(typed);

@@ -28,7 +28,13 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     screen::check_output(&shown)?;
     let (engine, want) = open(typed)?;
     if typed.batch.batch {
-        return batch::run(engine, want, &shown);
+        return match batch::run(engine, want, &shown)? {
+            0 => Err(Error::nothing(
+                "there is no sample in this part of the recording",
+                format!("netop report {} -b", typed.file.display()),
+            )),
+            _ => Ok(()),
+        };
     }
     let ui = screen::open(&shown, want, &[])?;
     let dir = screen::snapshot_dir(&shown);
@@ -46,25 +52,30 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         stop: moment(typed.stop.as_deref())?,
     };
     let mut opened = Opened::open(&typed.file)?;
+    opened.name_by_this_host();
     let cut = match (typed.interval, typed.batch.batch) {
         (Some(interval), _) => Cut::Every(interval.as_nanos() as u64),
         (None, true) => Cut::Whole,
         (None, false) => Cut::Recorded,
     };
+    let filtered = !typed.pids.is_empty() || typed.device.is_some();
     let names: Box<dyn Names> = if opened.is_netops() {
         Box::new(KeptNames::new(kept(opened.take_symbols())))
     } else {
         Box::new(foreign_names(&opened))
     };
     let events = recorded(&opened);
+    if filtered {
+        opened.forget_counts();
+    }
     let plan = match opened.run() {
-        Some(run) => own(
+        Some(run) if opened.is_netops() => own(
             typed,
             run,
             &events,
             cut == Cut::Recorded && part == Part::default(),
         ),
-        None => plan::foreign(&typed.live(), &events)?,
+        _ => plan::foreign(&typed.live(), &events)?,
     };
     let options = Options {
         specs: plan.registry.specs(),
@@ -106,7 +117,6 @@ fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> 
             None => row,
         })
     };
-    let filtered = !typed.pids.is_empty() || typed.device.is_some();
     let want = Want {
         interval: typed
             .interval
@@ -114,17 +124,9 @@ fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> 
         clock_hz: run.clock_hz,
         exact: run.exact.iter().cloned().collect(),
         only: run.only,
-        pids: if filtered {
-            typed.pids.clone()
-        } else {
-            run.pids.clone()
-        },
-        children: run.children && !filtered,
-        device: if filtered {
-            typed.device.clone()
-        } else {
-            run.device.clone()
-        },
+        pids: run.pids.clone(),
+        children: run.children,
+        device: run.device.clone(),
         ..Want::default()
     };
     Plan {

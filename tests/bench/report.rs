@@ -122,7 +122,9 @@ fn run(command: &str) -> Ran {
 }
 
 fn put(out: &mut Vec<u8>, words: &[u64]) {
-    words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    for word in words {
+        out.extend(word.to_le_bytes());
+    }
 }
 
 /// Two events (a tracepoint, cpu-clock), every CPU's samples of a round after the other's.
@@ -180,38 +182,16 @@ fn write(path: &Path, size: u64) -> io::Result<u64> {
     put(&mut out, &ids(1));
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     file.write_all(&out)?;
-    let begin = 1_000_000_000;
+    let begin = BEGIN_NS;
     for round in 0..rounds {
         for cpu in 0..CPUS {
             out.clear();
             for sample in 0..SAMPLES {
-                let time = begin + round * ROUND_NS + sample * (ROUND_NS / SAMPLES) + cpu;
-                let event = sample % 2;
-                let stack = (round * 7919 + cpu * 104_729 + sample * 31) % STACKS;
-                let leaf = 0xffff_ffff_8100_0000 + stack * 64;
-                let pid = 1000 + cpu;
-                put(
-                    &mut out,
-                    &[9 | (1 << 32) | each << 48, event * CPUS + cpu + 1, leaf],
-                );
-                put(
-                    &mut out,
-                    &[
-                        pid | pid << 32,
-                        time,
-                        cpu,
-                        1_000_000,
-                        FRAMES,
-                        CONTEXT_KERNEL,
-                    ],
-                );
-                let chain: [u64; FRAMES as usize - 1] =
-                    std::array::from_fn(|depth| leaf + (stack % (depth as u64 + 1)) * 4096);
-                put(&mut out, &chain);
+                sampled(&mut out, (round, cpu, sample));
             }
             file.write_all(&out)?;
         }
-        file.write_all(&(68u64 | 8 << 48).to_le_bytes())?;
+        file.write_all(&(0x44u64 | 0x8 << 48).to_le_bytes())?;
     }
     out.clear();
     let table = DATA + rounds * round;
@@ -234,6 +214,32 @@ fn write(path: &Path, size: u64) -> io::Result<u64> {
     file.write_all(&out)?;
     file.into_inner()?.metadata().map(|meta| meta.len())
 }
+
+/// The n-th sample of a CPU in a round.
+fn sampled(out: &mut Vec<u8>, (round, cpu, sample): (u64, u64, u64)) {
+    let each = 8 * (8 + FRAMES);
+    let time = BEGIN_NS + round * ROUND_NS + sample * (ROUND_NS / SAMPLES) + cpu;
+    let stack = (round * 7919 + cpu * 104_729 + sample * 31) % STACKS;
+    let leaf = 0xffff_ffff_8100_0000 + stack * 64;
+    let (id, pid) = ((sample % 2) * CPUS + cpu + 1, 1000 + cpu);
+    put(out, &[9 | (1 << 32) | each << 48, id, leaf]);
+    put(
+        out,
+        &[
+            pid | pid << 32,
+            time,
+            cpu,
+            1_000_000,
+            FRAMES,
+            CONTEXT_KERNEL,
+        ],
+    );
+    let chain: [u64; FRAMES as usize - 1] =
+        std::array::from_fn(|depth| leaf + (stack % (depth as u64 + 1)) * 4096);
+    put(out, &chain);
+}
+
+const BEGIN_NS: u64 = 1_000_000_000;
 
 /// PERF_CONTEXT_KERNEL.
 const CONTEXT_KERNEL: u64 = (-128i64) as u64;

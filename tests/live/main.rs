@@ -22,6 +22,9 @@ mod offloads;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
+mod replay;
+#[path = "../tape/mod.rs"]
+mod tape;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 

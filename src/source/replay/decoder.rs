@@ -3,16 +3,16 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Options;
 use super::counts::Weights;
 use super::events::{Route, routes, session_events};
 use super::interval::{Intervals, Place};
-use super::opened::Opened;
+use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
-use super::{Cut, Options};
 use crate::decode::{
     Batch, EventId, Loss, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE, RECORD_THROTTLE, Sample,
-    Session, Span, Tick, decode_lost,
+    Session, SideBand, Span, Tick, decode_lost,
 };
 use crate::perfdata::{Attr, IdPlace, Record, SampleBody, Tail, side_band};
 
@@ -24,6 +24,7 @@ const RAW: usize = 1 << 20;
 /// Frames held for later intervals: with more a round is taken to have ended.
 const HELD_FRAMES: usize = 16 << 20;
 const HELD_SAMPLES: usize = 1 << 20;
+const HELD_SIDE: usize = 1 << 16;
 
 /// Ids of CPUs below this are believed.
 const CPUS: u32 = 8192;
@@ -49,8 +50,10 @@ pub struct Decoder {
     weights: Weights,
     pub now: Batch,
     later: Batch,
+    /// What happened to processes, CPU after CPU within a round.
+    side: Vec<SideBand>,
     device: Option<String>,
-    /// By event: where its device's name is among the values.
+    /// By event.
     device_slot: Vec<Option<usize>>,
     pub notes: Vec<String>,
     outlet: Outlet,
@@ -58,16 +61,12 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(opened: &Opened, options: Options, outlet: Outlet) -> Decoder {
-        let routes = routes(&opened.events, &options.specs);
+        let own: Vec<_> = opened.described().attrs.iter().map(recorded_id).collect();
+        let routes = routes(&opened.events, &own, &options.specs);
         let described = opened.described();
         let events = session_events(&options.specs, &routes, &opened.events);
         let session = opened.session(events, CPUS);
         let first = described.sample_time;
-        let length = match options.cut {
-            Cut::Whole => None,
-            Cut::Every(ns) => Some(ns.max(1)),
-            Cut::Recorded => Some(1_000_000_000),
-        };
         let clocks = opened.clocks();
         let attrs = described.attrs.clone();
         let ids = attrs.iter().enumerate();
@@ -88,7 +87,6 @@ impl Decoder {
             );
         }
         let known = clocks.unwrap_or_default();
-        let part = options.part;
         Decoder {
             session,
             place_of_id: attrs.first().map_or_else(IdPlace::default, IdPlace::of),
@@ -97,12 +95,18 @@ impl Decoder {
             by_id,
             last: (u64::MAX, 0),
             read: FxHashMap::default(),
-            intervals: Intervals::new(part, known, length, first.map(|(first, _)| first)),
+            intervals: Intervals::new(
+                options.part,
+                known,
+                options.cut.length(),
+                first.map(|(first, _)| first),
+            ),
             clocks,
             written: opened.written(),
             weights: Weights::new(options.pids),
             now: Batch::default(),
             later: Batch::default(),
+            side: Vec::new(),
             device: options.device,
             device_slot,
             notes,
@@ -134,7 +138,10 @@ impl Decoder {
                     None => Tail::default(),
                 };
                 // Also what was before the part: names are of its time.
-                self.now.side.extend(side_band(record, tail));
+                self.side.extend(side_band(record, tail));
+                if self.side.len() >= HELD_SIDE {
+                    self.tell_side(u64::MAX);
+                }
             }
         }
         Ok(())
@@ -282,7 +289,15 @@ impl Decoder {
         Ok(())
     }
 
+    /// A fork stands before what its child did, whichever CPU's ring was read first.
+    fn tell_side(&mut self, until: u64) {
+        self.side.sort_by_key(|happened| happened.time);
+        let known = self.side.partition_point(|happened| happened.time <= until);
+        self.now.side.extend(self.side.drain(..known));
+    }
+
     pub fn tick_what_is_over(&mut self) -> Result<(), Closed> {
+        self.tell_side(self.intervals.settled());
         while self.intervals.is_over() && !self.intervals.is_past() {
             let (begin, end) = (self.intervals.begin, self.intervals.end);
             self.tick(begin, end)?;
@@ -360,6 +375,7 @@ impl Decoder {
     }
 
     pub fn finish(&mut self) -> Result<(), Closed> {
+        self.tell_side(u64::MAX);
         self.intervals.settle_all();
         self.tick_what_is_over()?;
         if let Some((begin, end)) = self.intervals.last() {
@@ -370,8 +386,8 @@ impl Decoder {
             return self.tick(begin, end);
         }
         // Nothing was sampled; what was to be said of it is said.
-        let (at, loss) = (self.intervals.newest(), self.now.loss);
-        if !self.notes.is_empty() || loss != Loss::default() {
+        let at = self.intervals.newest();
+        if !self.notes.is_empty() || self.now.loss != Loss::default() {
             return self.tick(at.saturating_sub(SHORTEST), at);
         }
         Ok(())

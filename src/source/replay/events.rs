@@ -28,9 +28,14 @@ impl Route {
     }
 }
 
-/// The routes of each event of the file; empty: nothing of netop's is about it.
-pub fn routes(events: &[Option<FileEvent>], specs: &[EventSpec]) -> Vec<Vec<Route>> {
-    let of = |event: &Option<FileEvent>| match event {
+/// The routes of each event of the file; empty: nothing of netop's is about it. `own`: the event
+/// that netop recorded there itself, behind its filter.
+pub fn routes(
+    events: &[Option<FileEvent>],
+    own: &[Option<EventId>],
+    specs: &[EventSpec],
+) -> Vec<Vec<Route>> {
+    let of = |(event, own): (&Option<FileEvent>, &Option<EventId>)| match event {
         None => Vec::new(),
         Some(FileEvent::Clock(..)) => vec![Route {
             event: EventId::CLOCK,
@@ -43,6 +48,16 @@ pub fn routes(events: &[Option<FileEvent>], specs: &[EventSpec]) -> Vec<Vec<Rout
             format,
         }) => {
             let format = format.as_deref().and_then(|text| Format::parse(text).ok());
+            let own =
+                own.filter(|own| matching(specs, group, name).any(|(event, _)| event == *own));
+            if let Some(event) = own {
+                let fields = &specs[event.0 as usize].fields;
+                return vec![Route {
+                    event,
+                    layout: format.map_or(Layout::default(), |format| format.bind(fields).0),
+                    filter: None,
+                }];
+            }
             matching(specs, group, name)
                 .filter_map(|(event, spec)| route(event, spec, format.as_ref()))
                 .collect()
@@ -51,7 +66,7 @@ pub fn routes(events: &[Option<FileEvent>], specs: &[EventSpec]) -> Vec<Vec<Rout
             .filter_map(|(event, spec)| route(event, spec, None))
             .collect(),
     };
-    events.iter().map(of).collect()
+    events.iter().zip(own).map(of).collect()
 }
 
 fn matching<'a>(
@@ -161,7 +176,9 @@ mod tests {
             name: "softirq_entry".to_owned(),
             format: Some(SOFTIRQ.into()),
         })];
-        let routes = routes(&events, &specs);
+        let own = |id: u16| routes(&events, &[Some(EventId(id))], &specs)[0].len();
+        assert_eq!((own(0), own(1)), (1, 2), "netop's own is behind its filter");
+        let routes = routes(&events, &[None], &specs);
         let accepted = |vec| {
             let passes = |route: &&Route| route.accepts(&raw(vec));
             let events = routes[0].iter().filter(passes).map(|route| route.event.0);
@@ -186,7 +203,8 @@ mod tests {
             name: "softirq_entry".to_owned(),
             format: None,
         })];
-        assert!(routes(&events, &[spec("softirq_entry", Some("vec == 3"))])[0].is_empty());
-        assert_eq!(routes(&events, &[spec("softirq_entry", None)])[0].len(), 1);
+        let routes_of = |filter| routes(&events, &[None], &[spec("softirq_entry", filter)]);
+        assert!(routes_of(Some("vec == 3"))[0].is_empty());
+        assert_eq!(routes_of(None)[0].len(), 1);
     }
 }

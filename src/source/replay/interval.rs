@@ -104,6 +104,11 @@ impl Intervals {
         }
     }
 
+    /// Nothing older comes any more.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
     pub fn newest(&self) -> u64 {
         self.newest
     }

@@ -53,6 +53,17 @@ pub enum Cut {
     Recorded,
 }
 
+impl Cut {
+    /// Of an interval where the file has none of its own, ns.
+    fn length(self) -> Option<u64> {
+        match self {
+            Cut::Whole => None,
+            Cut::Every(ns) => Some(ns.max(1)),
+            Cut::Recorded => Some(1_000_000_000),
+        }
+    }
+}
+
 pub struct Replay {
     session: Session,
     messages: Receiver<Message>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::part::Clocks;
-use crate::decode::{ClockKind, Costs, Event, Format, Host, Session, SourceKind};
+use crate::decode::{ClockKind, Costs, Event, EventId, Format, Host, Session, SourceKind};
 use crate::error::Error;
 use crate::perfdata::{
     Attr, Described, Fault, HARDWARE, Kept, Recording, Run, SOFTWARE, Symbols, TRACEPOINT,
@@ -68,7 +68,6 @@ impl Opened {
             .filter(fs::Metadata::is_file)
             .and_then(|meta| meta.modified().ok()?.duration_since(UNIX_EPOCH).ok())
             .map_or_else(sys::wall_ns, |since| since.as_nanos() as u64);
-        name_by_this_host(&mut recording);
         let events = events(&recording.described);
         Ok(Opened {
             recording,
@@ -92,6 +91,34 @@ impl Opened {
         self.trailer.take().zip(self.kept.session.take())
     }
 
+    /// What its events are stands at the end of a file, which an interrupted one has not: asks the
+    /// host that this is.
+    pub fn name_by_this_host(&mut self) {
+        let described = &mut self.recording.described;
+        let nameless = |attr: &&Attr| attr.kind == TRACEPOINT && attr.name.is_none();
+        let nameless = described.attrs.iter().filter(nameless);
+        let wanted: Vec<u64> = nameless.map(|attr| attr.config).collect();
+        if wanted.is_empty() || !described.formats.is_empty() || described.release.is_some() {
+            return;
+        }
+        let Ok(tracefs) = sys::Tracefs::find_or_mount() else {
+            return;
+        };
+        for name in tracefs.all() {
+            let Some((group, event)) = name.split_once(':') else {
+                continue;
+            };
+            if let Ok(text) = tracefs.format(group, event)
+                && Format::parse(&text).is_ok_and(|format| wanted.contains(&format.id))
+            {
+                described.formats.push((group.to_owned(), text));
+            }
+        }
+        let note = "the file does not say what its events are: they are taken for those with the same numbers on this host";
+        self.recording.notes.push(note.to_owned());
+        self.events = events(&self.recording.described);
+    }
+
     /// How netop was run.
     pub fn run(&self) -> Option<&Run> {
         self.kept.run.as_ref()
@@ -100,6 +127,11 @@ impl Opened {
     /// The names that it carries.
     pub fn take_symbols(&mut self) -> Symbols {
         std::mem::take(&mut self.kept.symbols)
+    }
+
+    /// Its samples answer another question than its counts: those are sums of weights then.
+    pub fn forget_counts(&mut self) {
+        self.trailer = None;
     }
 
     /// Each event of the file once.
@@ -181,34 +213,14 @@ impl Opened {
     }
 }
 
-/// What its events are stands at the end of a file, which an interrupted one has not.
-fn name_by_this_host(recording: &mut Recording) {
-    let described = &mut recording.described;
-    let nameless = |attr: &&Attr| attr.kind == TRACEPOINT && attr.name.is_none();
-    let wanted: Vec<u64> = described
-        .attrs
-        .iter()
-        .filter(nameless)
-        .map(|attr| attr.config)
-        .collect();
-    if wanted.is_empty() || !described.formats.is_empty() || described.release.is_some() {
-        return;
+/// netop's own ids: the event's index plus one stands above the CPU's; the clock has the largest
+/// index. The kernel's ids, which perf takes, are small.
+pub(super) fn recorded_id(attr: &Attr) -> Option<EventId> {
+    let index = u16::try_from(attr.ids.first()? >> 32).ok()?;
+    if index == EventId::CLOCK.0 {
+        return Some(EventId::CLOCK);
     }
-    let Ok(tracefs) = sys::Tracefs::find_or_mount() else {
-        return;
-    };
-    for name in tracefs.all() {
-        let Some((group, event)) = name.split_once(':') else {
-            continue;
-        };
-        if let Ok(text) = tracefs.format(group, event)
-            && Format::parse(&text).is_ok_and(|format| wanted.contains(&format.id))
-        {
-            described.formats.push((group.to_owned(), text));
-        }
-    }
-    let note = "the file does not say what its events are: they are taken for those with the same numbers on this host";
-    recording.notes.push(note.to_owned());
+    index.checked_sub(1).map(EventId)
 }
 
 fn events(described: &Described) -> Vec<Option<FileEvent>> {

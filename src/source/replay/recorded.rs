@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::opened::Opened;
+use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::{Clocks, Part};
 use super::ticks::{Ids, join};
@@ -80,7 +80,7 @@ impl Reader {
             .collect();
         let attrs = described.attrs.clone();
         let event = |attr: &Attr| {
-            let here = ids.here(recorded_id(*attr.ids.first()?)?)?;
+            let here = ids.here(recorded_id(attr)?)?;
             let spec = options.specs.get(here.0 as usize);
             let format = formats.iter().find(|format| format.id == attr.config);
             let layout = spec
@@ -326,15 +326,6 @@ impl Progress {
         tick.notes.append(&mut self.notes);
         outlet.tick(tick)
     }
-}
-
-/// netop's ids: the event's index plus one stands above the CPU's; the clock has the largest index.
-fn recorded_id(id: u64) -> Option<EventId> {
-    let index = u16::try_from(id >> 32).ok()?;
-    if index == EventId::CLOCK.0 {
-        return Some(EventId::CLOCK);
-    }
-    index.checked_sub(1).map(EventId)
 }
 
 /// The first reading of every counter, before what is shown.
