@@ -96,7 +96,7 @@ impl Decoder {
             last: (u64::MAX, 0),
             read: FxHashMap::default(),
             intervals: Intervals::new(
-                part,
+                options.part,
                 known,
                 options.cut.length(),
                 first.map(|(first, _)| first),
