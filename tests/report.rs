@@ -25,7 +25,7 @@ const EVENTS: [&str; 6] = [
     "-e",
     "net:net_dev_queue",
     "-e",
-    "cpu-clock",
+    "cpu-clock/freq=99,name=clock/",
 ];
 
 /// How perf is told to record; `-` at the end: through a pipe.
@@ -143,7 +143,7 @@ fn counts_and_samples_are_those_of_perf_script_whatever_the_shape_of_the_file() 
             assert_eq!(row["source"], "file", "{name}");
             assert_eq!(row["estimated"], samples != weight, "{name}: {function}");
         }
-        let clock = perf.get("cpu-clock").map_or(0, |(samples, _)| *samples);
+        let clock = perf.get("clock").map_or(0, |(samples, _)| *samples);
         assert_eq!(whole["health"]["cpu_samples"], clock, "{name}");
         let missing = row(whole, "napi_poll");
         assert!(missing["rate"].is_null(), "{name}");
