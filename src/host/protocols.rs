@@ -148,6 +148,7 @@ mod tests {
             ("Ip.ReasmFails", 3),
             ("Tcp.OutSegs", 40),
             ("Tcp.RetransSegs", 5),
+            ("Udp.InDatagrams", 9),
             ("Udp.NoPorts", 8),
             ("Udp.InErrors", 7),
             ("Udp.RcvbufErrors", 6),

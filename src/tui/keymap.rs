@@ -94,7 +94,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
     bind(&[Drops], &[ENTER], Action::Drill, "stacks", "Show the call stacks that drop packets."),
-    bind(&[Advice], &[c('y'), ENTER], Action::Copy, "copy", "Copy the command of this finding to the terminal's clipboard, and say it."),
+    bind(&[Advice], &[c('y'), ENTER], Action::Copy, "copy", "Copy the command to the terminal's clipboard."),
     bind(&[Advice], &[c('x')], Action::HideRule, "hide", "Hide this rule until netop ends."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
