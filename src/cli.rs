@@ -1,6 +1,9 @@
 //! What was typed: the one definition of commands and flags, from which help, completions and the
 //! manual come. No I/O, and nothing here knows what is possible on this host.
 
+mod diff;
+mod list;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +15,16 @@ use clap_complete::Shell;
 
 use crate::export;
 
+pub use self::diff::Diff;
+pub use self::list::List;
+
 const EXAMPLES: &str = "\
 Examples:
   sudo netop                            the whole host, live
   sudo netop -p 9127 -e kfree_skb       one process, and drops counted exactly
-  sudo netop -b -n 10 --format json     ten snapshots, one JSON object a line
+  sudo netop -b -n 60 --format json -o before.json
+                                        a minute of snapshots, a line each
+  netop diff before.json after.json     what changed, and whether it is chance
   netop demo                            try it, without privileges
   netop doctor                          what works here, and how to get the rest";
 
@@ -59,6 +67,12 @@ pub enum Command {
     /// `uprobe:FILE:PATTERN` the functions of a program or library. A pattern that leaves one
     /// tracepoint shows its fields. Exit code 1 when nothing matches.
     List(List),
+    /// Say what changed between two measurements, and whether it is more than chance
+    ///
+    /// A change is called one when it is more than the variance between seconds makes likely. What
+    /// a packet costs is compared only under packet rates that differ by at most 10 %. Exit code 0
+    /// also when nothing differs.
+    Diff(Diff),
     /// Print the completion script of a shell
     Completions {
         #[arg(value_enum)]
@@ -73,18 +87,6 @@ pub struct Doctor {
     /// How to print the answer
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
     pub format: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct List {
-    /// Part of a name, or with * and ? the whole of it
-    #[arg(value_name = "PATTERN", value_parser = word)]
-    pub pattern: Option<String>,
-
-    /// The files that these processes see
-    #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub pids: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Args)]

@@ -30,6 +30,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("netop reads the Linux kernel's own counters and events: it builds on Linux only");
 
+pub mod advice;
 pub mod cli;
 pub mod decode;
 pub mod engine;

@@ -47,6 +47,9 @@ frames! {
     flame_of_a_function: "jj<enter>fjj";
     flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";
     a_difference_in_stacks: "djj<enter>*";
+    a_difference_in_path: "djjjjjjjjjjjj";
+    a_difference_in_cpus: "2djjjkkkjjjkkk";
+    a_difference_in_procs: "4djjjkkkjjjkkk";
     a_moved_selection: "jjjjj";
     drilled_down_on_dev_queue_xmit: "jj<enter>";
     drilled_down_and_opened: "jj<enter>*jjjjjjjj";

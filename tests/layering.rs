@@ -37,7 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "plan",
         &[
-            "cli", "error", "decode", "model", "sys", "probe", "symbol", "engine",
+            "cli", "error", "decode", "model", "sys", "probe", "symbol", "engine", "advice",
         ],
     ),
     ("error", &[]),

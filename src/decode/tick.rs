@@ -1,5 +1,6 @@
 //! A tick: the end of an interval, with everything that was counted in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,12 @@ pub struct SlowSample {
     /// Why softnet's `processed` is not the number of netif_receive_skb hits here (stacked
     /// devices take another round); `None` where it is.
     pub softnet_inexact: Option<String>,
+    /// Settings of the network stack by their `sysctl` names.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
+    /// AF_PACKET sockets of the own namespace; `None`: not read.
+    #[serde(default)]
+    pub capture_sockets: Option<u64>,
     pub notes: Vec<String>,
 }
 

@@ -37,6 +37,12 @@ impl Engine {
         if self.want.device.is_none() {
             self.cpu_time.functions(&mut snapshot.functions, whole_host);
             snapshot.stages = self.cpu_time.stages(self.names.as_ref(), whole_host);
+            let (pids, children) = (&self.want.pids, &self.children);
+            let listed = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
+            let names = self.names.as_ref();
+            snapshot.spent = self
+                .cpu_time
+                .spent(&snapshot.functions, names, listed, whole_host);
         } else {
             let note = "CPU time cannot be split by device: functions have none here";
             snapshot.health.notes.push(note.to_owned());

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
 use super::processes::Charged;
 use super::registry::Registry;
+use super::spent::Latest;
 use crate::model::{
     Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, Judged, KernelFrames, Leaf,
-    Names, Part, Sampled, Stage, StageId, Summary, Weighed, ratio,
+    Names, Part, Sampled, Spent, Stage, StageId, Summary, Weighed, ratio,
 };
 
 /// The CPU columns cover this much of the past, seconds.
@@ -42,6 +43,8 @@ pub struct Taken<'a> {
 pub struct CpuTime {
     pub fold: CpuFold,
     parts: VecDeque<Bucket>,
+    /// The last interval alone; `None`: it says nothing.
+    latest: Option<Latest>,
     directions: Vec<Direction>,
     /// Samples of the last interval; `None`: CPU time is not sampled.
     pub samples: Option<u64>,
@@ -64,6 +67,7 @@ impl CpuTime {
         CpuTime {
             fold: CpuFold::new(KernelFrames::new(symbols)),
             parts: VecDeque::new(),
+            latest: None,
             directions: registry.rows.iter().map(|r| r.probe.direction()).collect(),
             samples: None,
             folded: 0,
@@ -77,6 +81,7 @@ impl CpuTime {
     pub fn forget(&mut self) {
         self.fold.forget();
         self.parts.clear();
+        self.latest = None;
         self.samples = None;
         self.fresh = true;
     }
@@ -93,6 +98,7 @@ impl CpuTime {
         };
         let folded = self.fold.finish(span, taken.share, keep, names);
         self.folded += folded.samples_folded;
+        self.latest = None;
         if std::mem::take(&mut self.fresh) {
             return folded.stacks;
         }
@@ -120,6 +126,7 @@ impl CpuTime {
             return folded.stacks;
         }
         self.unnamed_s = 0.0;
+        self.latest = Some(Latest::of(&part, self.hz));
         match self.parts.back_mut() {
             Some(last) if last.seconds < PART_S => last.merge(part),
             _ => self.parts.push_back(part),
@@ -219,6 +226,18 @@ impl CpuTime {
             function.ns_per_packet = cost.map(|cost| cost.value);
             function.ns_error = cost.and_then(|cost| cost.error);
         }
+    }
+
+    /// The last interval alone, of the processes `listed`.
+    pub fn spent(
+        &self,
+        functions: &[Function],
+        names: &dyn Names,
+        listed: impl Fn(u32) -> bool,
+        per_packet: bool,
+    ) -> Option<Spent> {
+        let latest = self.latest.as_ref()?;
+        Some(latest.spent(functions, &self.directions, names, listed, per_packet))
     }
 
     /// Wire packets (per second) of a row's direction for each of its hits.

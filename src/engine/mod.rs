@@ -16,10 +16,13 @@ mod owners;
 mod per_hit;
 mod phrase;
 mod processes;
+mod protocols;
 mod registry;
 mod report;
+mod settings;
 mod side_band;
 mod softirq_time;
+mod spent;
 mod spreads;
 mod steering;
 mod tap;
@@ -40,16 +43,19 @@ use self::governor::{Governor, Plan};
 use self::ledger::Ledger;
 use self::owners::Owners;
 use self::processes::Processes;
+use self::protocols::Protocols;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
+use crate::advice::Adviser;
 use crate::decode::{Attach, Batch, EventId, Loss, Tick};
 use crate::error::Error;
-use crate::model::{Fold, Hit, Names, Snapshot, Want};
+use crate::model::{Facts, Fold, Hit, Names, Snapshot, Want};
 use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
 pub use self::registry::Registry;
+pub use self::settings::Settings;
 pub use self::tap::Tap;
 
 /// The stack tree covers this much of the past, seconds.
@@ -64,18 +70,6 @@ const ATTACHING: Duration = Duration::from_millis(30);
 
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
-
-/// How the engine is run.
-pub struct Settings {
-    pub max_overhead_pct: f64,
-    pub counting: Counting,
-    /// The length of the first shown interval, when it shall be shorter than the others.
-    pub first_interval: Option<Duration>,
-    /// What is missing on this host and the command that mends it.
-    pub banner: Option<String>,
-    /// Sentences for `health.notes` from the start on.
-    pub notes: Vec<String>,
-}
 
 /// What a step led to.
 pub enum Progress {
@@ -102,6 +96,9 @@ pub struct Engine {
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
+    protocols: Protocols,
+    facts: Facts,
+    adviser: Adviser,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
@@ -132,9 +129,10 @@ impl Engine {
         source: Box<dyn Source>,
         names: Box<dyn Names>,
         registry: Registry,
-        settings: Settings,
+        mut settings: Settings,
         want: Want,
     ) -> Engine {
+        let adviser = Adviser::new(std::mem::take(&mut settings.limits));
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
@@ -153,6 +151,9 @@ impl Engine {
             traffic: Traffic::default(),
             owners: Owners::default(),
             processes: Processes::default(),
+            protocols: Protocols::default(),
+            facts: Facts::default(),
+            adviser,
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
             unnamed: String::new(),
@@ -323,7 +324,9 @@ impl Engine {
         self.ledger.take(tick.interval_ns, &tick.host);
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
+        self.protocols.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
+            self.take_facts(slow);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device

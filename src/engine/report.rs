@@ -11,8 +11,8 @@ use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
 use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
-    Cpu, Facts, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED,
-    Snapshot, Stack, Summary, Weighed,
+    Cpu, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED, Snapshot,
+    Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -98,6 +98,7 @@ impl Engine {
             health: self.health(loss, tick, cost, own_pct, &functions),
             functions,
             stages: Vec::new(),
+            spent: None,
             contexts: Vec::new(),
             cpu_profile: Arc::from([]),
             cpus,
@@ -109,7 +110,8 @@ impl Engine {
             latency: Vec::new(),
             stacks,
             lines: BTreeMap::new(),
-            facts: Facts::default(),
+            protocol_rates: self.protocols.rates.clone(),
+            facts: self.facts.clone(),
             findings: Vec::new(),
             profile: profile.into(),
             profile_s: self.fold.window_seconds(),
@@ -118,6 +120,7 @@ impl Engine {
         };
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
         snapshot.lines = self.lines(&snapshot);
+        snapshot.findings = self.adviser.take(&snapshot);
         snapshot
     }
 

@@ -28,6 +28,7 @@ pub fn empty() -> Snapshot {
         summary: Summary::default(),
         functions: Vec::new(),
         stages: Vec::new(),
+        spent: None,
         contexts: Vec::new(),
         cpus: Vec::new(),
         devices: Vec::new(),
@@ -38,6 +39,7 @@ pub fn empty() -> Snapshot {
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
+        protocol_rates: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
         health: Health {

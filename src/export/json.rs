@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::model::Snapshot;
 
 use super::clean::steers;
@@ -14,6 +16,11 @@ pub fn line(snapshot: &Snapshot) -> String {
 /// The same object, indented, for a file that people open.
 pub fn file(snapshot: &Snapshot) -> String {
     finish(serde_json::to_string_pretty(snapshot))
+}
+
+/// A comparison, on one line.
+pub fn object<T: Serialize>(value: &T) -> String {
+    finish(serde_json::to_string(value))
 }
 
 /// JSON need not escape DEL, C1 controls and direction marks, but a terminal obeys them. They

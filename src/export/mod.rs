@@ -3,10 +3,12 @@
 
 mod clean;
 mod columns;
+pub mod compared;
 mod csv;
 mod firefox;
 mod folded;
 pub mod json;
+mod measured;
 mod pprof;
 mod saved;
 mod stacks;
@@ -20,7 +22,8 @@ mod text_table;
 mod fixture;
 
 pub use clean::clean;
-pub use saved::{Saved, parse};
+pub use measured::{Recorded, Refused};
+pub use saved::{LARGEST, Saved, parse};
 pub use stacks::Profile;
 pub use table::{TABLES, Table, table};
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::model::{Context, Direction, SCHEMA, Stack, StageId};
 
 /// Text of one snapshot; a busy host of 512 CPUs has a tenth of it.
-const LARGEST: usize = 16 << 20;
+pub const LARGEST: usize = 16 << 20;
 
 /// A kernel and a user chain have 127 frames each, and some were inlined.
 const DEEPEST: usize = 2000;
@@ -49,7 +49,7 @@ struct HostText {
 }
 
 #[derive(Deserialize)]
-struct StackText {
+pub(super) struct StackText {
     function: String,
     pid: u32,
     comm: String,
@@ -104,8 +104,8 @@ pub fn parse(text: &str) -> Result<Saved, String> {
 }
 
 /// Names of stages live as long as the program, as those of its own table do: few are kept.
-#[derive(Default)]
-struct Stages(Vec<&'static str>);
+#[derive(Debug, Default)]
+pub(super) struct Stages(Vec<&'static str>);
 
 impl Stages {
     fn keep(&mut self, name: &str) -> Option<&'static str> {
@@ -123,7 +123,7 @@ impl Stages {
     }
 }
 
-fn stack(read: StackText, stages: &mut Stages) -> Result<Stack, String> {
+pub(super) fn stack(read: StackText, stages: &mut Stages) -> Result<Stack, String> {
     let unit = match read.unit.as_deref() {
         None | Some("hits") => "hits",
         Some("ns") => "ns",

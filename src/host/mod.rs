@@ -17,6 +17,7 @@ mod softirqs;
 mod softnet;
 mod stacked;
 mod stat;
+mod sysctls;
 mod tasks;
 
 pub use drivers::drivers;

@@ -10,9 +10,15 @@ use crate::decode::ProtocolCounters;
 const WANTED: [(&str, &[&str]); 5] = [
     (
         "Ip",
-        &["InDiscards", "OutDiscards", "OutNoRoutes", "ReasmFails"],
+        &[
+            "InDiscards",
+            "OutDiscards",
+            "OutNoRoutes",
+            "ReasmFails",
+            "ForwDatagrams",
+        ],
     ),
-    ("Tcp", &["RetransSegs", "OutSegs", "InErrs"]),
+    ("Tcp", &["RetransSegs", "OutSegs", "InErrs", "PassiveOpens"]),
     ("Udp", UDP),
     ("Udp6", UDP),
     (
@@ -27,11 +33,17 @@ const WANTED: [(&str, &[&str]); 5] = [
             "RcvPruned",
             "OfoPruned",
             "TCPZeroWindowDrop",
+            "TCPToZeroWindowAdv",
+            "TCPReqQFullDoCookies",
+            "TCPMemoryPressures",
+            "TCPDSACKRecv",
+            "IPReversePathFilter",
         ],
     ),
 ];
 
 const UDP: &[&str] = &[
+    "InDatagrams",
     "RcvbufErrors",
     "SndbufErrors",
     "MemErrors",

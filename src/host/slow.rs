@@ -4,7 +4,7 @@
 use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
-use super::{accounting, interrupts, protocols, stacked, tasks};
+use super::{accounting, interrupts, protocols, stacked, sysctls, tasks};
 use crate::decode::SlowSample;
 
 pub struct SlowReader {
@@ -71,6 +71,8 @@ impl SlowReader {
             tasks: tasks::read(proc, everyone.as_deref().unwrap_or(tasks)),
             tasks_complete: everyone.is_some(),
             irqs,
+            sysctls: sysctls::read(proc),
+            capture_sockets: sysctls::capture_sockets(proc),
             notes,
         }
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod completions;
+mod diff;
 mod doctor;
 mod export;
 mod list;
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::Demo(demo)) => made_up(&demo.live, demo.seed),
         Some(Command::Export(typed)) => export::run(typed),
         Some(Command::List(typed)) => list::run(typed.pattern.as_deref(), &typed.pids),
+        Some(Command::Diff(typed)) => diff::run(typed),
         Some(Command::Completions { shell }) => {
             printed(completions::run(*shell, &mut io::stdout()))
         }

@@ -2,16 +2,19 @@
 //! snapshot. Knows no kernel, no clock, no screen.
 
 mod chain;
+pub mod compare;
 mod cost;
 mod cpu;
 mod cpu_fold;
 mod drop;
+mod finding;
 mod fold;
 mod judged;
 mod names;
 pub mod reason;
 mod series;
 mod snapshot;
+mod spent;
 mod stage;
 mod time;
 mod want;
@@ -21,14 +24,16 @@ pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Cpu, CpuPart, Part, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
+pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
-    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Latency, Process,
+    Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
+pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
 use super::drop::{Drop, Losses};
+use super::finding::{Facts, Finding};
+use super::spent::Spent;
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -38,6 +40,8 @@ pub struct Snapshot {
     pub functions: Vec<Function>,
     /// Heaviest first.
     pub stages: Vec<Stage>,
+    /// CPU time of this interval alone; null: it was not sampled, or no names are known yet.
+    pub spent: Option<Spent>,
     /// What all CPUs did, by context: percent of one CPU, idle included.
     pub contexts: Vec<Part>,
     pub cpus: Vec<Cpu>,
@@ -55,6 +59,8 @@ pub struct Snapshot {
     /// Where the user frames of the heaviest stacks are in the source, `file:line` or
     /// `file:first-last` by frame, as far as there is debug information.
     pub lines: BTreeMap<Arc<str>, Arc<str>>,
+    /// Counters of /proc/net/snmp and netstat of all namespaces read, per second, those that moved.
+    pub protocol_rates: BTreeMap<Arc<str>, f64>,
     pub facts: Facts,
     pub findings: Vec<Finding>,
     pub health: Health,
@@ -339,12 +345,6 @@ pub struct Stack {
     /// Leaf first, kernel then user; `name` or `name [module]`, user frames `name (file)`.
     pub frames: Arc<[Arc<str>]>,
 }
-
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
-pub struct Facts {}
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Finding {}
 
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
 pub struct Health {

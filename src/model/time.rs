@@ -10,10 +10,10 @@ pub fn format_time(at_ns: u64) -> String {
         .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}"))
 }
 
-/// ns since 1970 of such a text.
+/// What [`format_time`] wrote; ns since 1970 UTC.
 pub fn parse_time(text: &str) -> Option<u64> {
-    let at: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(at.as_nanosecond()).ok()
+    let time: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(time.as_nanosecond()).ok()
 }
 
 #[expect(
@@ -48,5 +48,9 @@ mod tests {
             format_time(1_795_362_301_123_999_000),
             "2026-11-22T15:45:01.123Z"
         );
+        let read = parse_time("2026-11-22T15:45:01.123Z");
+        assert_eq!(read, Some(1_795_362_301_123_000_000));
+        assert_eq!(parse_time("yesterday"), None);
+        assert_eq!(parse_time("0001-01-01T00:00:00Z"), None);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::events::{Asked, Kernel};
+use crate::advice::Limits;
 use crate::cli;
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
@@ -115,6 +116,7 @@ fn settings(
         first_interval: (!typed.batch.batch).then_some(FIRST_INTERVAL),
         banner,
         notes,
+        limits: Limits::default(),
     }
 }
 

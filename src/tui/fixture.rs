@@ -6,8 +6,8 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 
 use super::fixture_cpu;
 use crate::model::{
-    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, HISTORY, Health, HostInfo, Layer,
-    Losses, Process, SCHEMA, Share, Snapshot, Stack, Summary,
+    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health,
+    HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Spent, Stack, Summary, WirePackets,
 };
 
 pub fn empty() -> Snapshot {
@@ -29,6 +29,7 @@ pub fn empty() -> Snapshot {
         summary: Summary::default(),
         functions: Vec::new(),
         stages: Vec::new(),
+        spent: None,
         contexts: Vec::new(),
         cpus: Vec::new(),
         devices: Vec::new(),
@@ -39,6 +40,7 @@ pub fn empty() -> Snapshot {
         latency: Vec::new(),
         stacks: Vec::new(),
         lines: std::collections::BTreeMap::new(),
+        protocol_rates: std::collections::BTreeMap::new(),
         facts: Facts::default(),
         findings: Vec::new(),
         health: Health {
@@ -52,6 +54,39 @@ pub fn empty() -> Snapshot {
         profile_s: 0.0,
         candidates: Vec::new().into(),
     }
+}
+
+/// A second with so many packets, numbered from the start, in which CPU time was sampled.
+pub fn second(sequence: u64, pps: f64) -> Snapshot {
+    let mut s = empty();
+    s.sequence = sequence;
+    s.at += sequence * 1_000_000_000;
+    s.host.clock = Some("cpu-clock");
+    s.spent = Some(Spent {
+        net_ns: 0.0,
+        sample_ns: 5e6,
+        wire: Some(WirePackets {
+            rx: pps,
+            tx: pps,
+            all: pps,
+        }),
+        functions: Vec::new(),
+        stages: Vec::new(),
+        processes: Vec::new(),
+    });
+    s
+}
+
+/// A function of that second and its CPU time.
+pub fn spend(s: &mut Snapshot, name: &str, ns: f64) {
+    s.functions.push(function(name, Some(1000)));
+    let spent = s.spent.as_mut().expect("CPU time was sampled");
+    spent.net_ns += ns;
+    spent.functions.push(FunctionSpent {
+        name: name.into(),
+        direction: "rx",
+        ns,
+    });
 }
 
 pub fn function(name: &str, calls: Option<u64>) -> Function {

@@ -27,6 +27,11 @@ impl History {
         self.all.back()
     }
 
+    /// Oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.all.iter()
+    }
+
     pub fn shown(&self) -> Option<&Arc<Snapshot>> {
         self.frozen.as_ref().or_else(|| self.latest())
     }

@@ -7,6 +7,7 @@
 //! ```
 
 mod action;
+mod against;
 mod call_tree;
 mod explore;
 mod figure;

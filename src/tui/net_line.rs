@@ -8,6 +8,7 @@ use super::figure;
 use super::header::label;
 use super::state::UiState;
 use super::theme::Theme;
+use super::view::difference;
 use super::widget::strip::{Part, fit};
 use crate::model::{Snapshot, Summary};
 
@@ -36,6 +37,7 @@ pub fn net(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
         parts.push(part(2, text, Style::new()));
         parts.push(part(5, split(summary), theme.dim));
         parts.push(part(1, per_packet(summary), Style::new()));
+        parts.extend(since_mark(ui));
         if let Some(window) = summary.cpu_window_s.filter(|window| window.is_finite()) {
             parts.push(part(8, format!(" ({window:.0}s)"), theme.dim));
         }
@@ -112,6 +114,14 @@ fn split(summary: &Summary) -> String {
     } else {
         format!(" ({})", known.join(" "))
     }
+}
+
+/// ` Δ+12%!`: since the mark, as the cells of the tables say it.
+fn since_mark(ui: &UiState) -> Option<Part> {
+    let change = ui.against.comparison()?.ns_per_packet;
+    let difference = difference::of(&change);
+    let text = format!(" Δ{}", difference.text());
+    Some(part(1, text, difference.style(ui.theme)))
 }
 
 fn per_packet(summary: &Summary) -> String {

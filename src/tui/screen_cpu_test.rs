@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::tests::frame;
 use super::*;
+use crate::model::{FunctionSpent, ProcessSpent, StageSpent};
+use crate::tui::key::parse_keys;
 use crate::tui::state::Options;
 use crate::tui::{figure, fixture};
 
@@ -59,19 +61,51 @@ fn first() -> Snapshot {
     s
 }
 
-fn marked(mark: &Snapshot, now: &Snapshot, (w, h): (u16, u16)) -> String {
+/// Ten seconds, a mark, and ten seconds in which functions cost as much more, under as many
+/// packets times `load`.
+fn marked(keys: &str, load: f64, (w, h): (u16, u16)) -> String {
     let mut ui = UiState::new(Options::default());
     ui.resize(w, h);
-    ui.snapshot(Arc::new(now.clone()));
-    let scene = Scene {
-        ui: &ui,
-        snapshot: now,
-        theme: ui.theme,
-        mark: Some(mark),
+    let second = |n: u64, factors: [f64; 3], load: f64| {
+        let mut s = fixture::busy();
+        s.sequence = n;
+        s.at += n * 1_000_000_000;
+        s.summary.wire_pps = s.summary.wire_pps.map(|pps| pps * load);
+        let swing = load * [1.0, 1.03, 0.97][n as usize % 3];
+        s.spent = fixture::second(n, 7e6 * load).spent;
+        let spent = s.spent.as_mut().expect("CPU time was sampled");
+        let names = s.functions.iter().map(|f| f.name.clone());
+        for (name, factor) in names.zip(factors) {
+            spent.net_ns += 3e8 * swing * factor;
+            spent.functions.push(FunctionSpent {
+                name,
+                direction: "rx",
+                ns: 3e8 * swing * factor,
+            });
+        }
+        for (stage, factor) in s.stages.iter().zip(factors) {
+            spent.stages.push(StageSpent {
+                stage: stage.stage,
+                direction: stage.direction,
+                ns: 1e8 * swing * factor,
+            });
+        }
+        for (process, factor) in s.processes.iter().zip(factors) {
+            spent.processes.push(ProcessSpent {
+                pid: process.pid,
+                ns: 2e8 * swing * factor,
+            });
+        }
+        Arc::new(s)
     };
+    (2..12).for_each(|n| ui.snapshot(second(n, [1.0; 3], 1.0)));
+    for key in parse_keys(&format!("d{keys}")).expect("keys") {
+        ui.key(key);
+    }
+    (12..22).for_each(|n| ui.snapshot(second(n, [1.3, 0.5, 1.01], load)));
     let area = Rect::new(0, 0, w, h);
     let mut buf = Buffer::empty(area);
-    ui.view().render(&scene, area, &mut buf);
+    render(&ui, area, &mut buf);
     frame_text(&buf)
 }
 
@@ -111,18 +145,23 @@ fn processes_that_work_and_processes_that_pay() {
 }
 
 #[test]
-fn functions_against_the_mark() {
-    let mark = fixture::busy();
-    let mut now = fixture::busy();
-    now.at += 90_000_000_000;
-    for (f, factor) in now.functions.iter_mut().zip([1.3, 0.5, 1.02]) {
-        f.ns_per_packet = f.ns_per_packet.map(|ns| ns * factor);
-    }
-    check("path_against_the_mark", |size| marked(&mark, &now, size));
-    now.summary.wire_pps = Some(1e6);
-    let text = marked(&mark, &now, (80, 24));
-    assert!(text.contains("n/c") && text.contains("1.00Mpps"), "{text}");
+fn everything_against_the_mark() {
+    check("path_against_the_mark", |size| marked("", 1.0, size));
+    check("stages_against_the_mark", |size| marked("2", 1.0, size));
+    check("procs_against_the_mark", |size| marked("4", 1.0, size));
+}
+
+#[test]
+fn costs_under_another_load_are_not_compared_and_cpu_time_is() {
+    let text = marked("", 1.3, (80, 24));
+    assert!(
+        text.contains("n/c") && text.contains("7.00Mpps then, 9.10Mpps"),
+        "{text}"
+    );
+    assert!(text.contains("ns/pkt ±5% Δn/c"), "{text}");
     assert!(!text.contains("+30%"), "{text}");
+    let text = marked("4", 1.3, (80, 24));
+    assert!(text.contains("+70%!"), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::against::Against;
 use super::history::History;
 use super::keymap::Context;
 use super::lens::Lens;
@@ -71,6 +72,8 @@ pub struct UiState {
     pub(super) size: (u16, u16),
     /// What differences are shown against.
     pub mark: Option<Arc<Snapshot>>,
+    /// What the mark's seconds say against the shown ones.
+    pub(super) against: Against,
 }
 
 impl UiState {
@@ -91,6 +94,7 @@ impl UiState {
             message: None,
             size: (80, 24),
             mark: None,
+            against: Against::default(),
         }
     }
 
@@ -221,6 +225,9 @@ impl UiState {
     /// Brings what is derived (tree, cursor) in line with what is shown now.
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
+        if let Some(shown) = self.history.shown() {
+            self.against.refresh(&self.history, shown);
+        }
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

@@ -266,8 +266,10 @@ impl UiState {
 
     fn toggle_mark(&mut self) {
         if self.mark.take().is_some() {
+            self.against.forget();
             self.message("the mark is gone", false);
         } else if let Some(shown) = self.shown().cloned() {
+            self.against.mark(&self.history, &shown);
             self.mark = Some(shown);
             self.message("marked; from now on differences are shown", false);
         } else {

@@ -60,6 +60,7 @@ fn main() {
             counting: Counting::Auto,
             first_interval: None,
             banner: None,
+            limits: netop::advice::Limits::default(),
             notes: Vec::new(),
         },
         Want::default(),

@@ -7,6 +7,7 @@ mod breakpoints;
 mod buffer;
 mod counts;
 mod cpu;
+mod diff;
 mod drops;
 mod gate;
 #[path = "../net/installed.rs"]

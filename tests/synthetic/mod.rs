@@ -308,6 +308,7 @@ pub fn engine(load: Load) -> Engine {
             counting: Counting::Perf,
             first_interval: None,
             banner: None,
+            limits: netop::advice::Limits::default(),
             notes: Vec::new(),
         },
         Want::default(),

@@ -41,6 +41,7 @@ fn event() -> Event {
     ];
     Event {
         spec: crate::decode::EventSpec {
+            place: crate::decode::Place::Tracepoint,
             group: "skb".into(),
             name: "kfree_skb".into(),
             filter: None,

@@ -1,5 +1,6 @@
 //! The counters that the machine's kernel keeps anyway, cumulative since its boot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
@@ -41,6 +42,8 @@ impl Counters {
                 tasks_complete: demand.list_tasks,
                 irqs: self.irqs(),
                 softnet_inexact: None,
+                sysctls: sysctls(),
+                capture_sockets: Some(0),
                 notes: Vec::new(),
             })),
         }
@@ -59,6 +62,21 @@ impl Counters {
         };
         (0..CPUS).map(of_queue).collect()
     }
+}
+
+/// A kernel's defaults.
+fn sysctls() -> BTreeMap<String, String> {
+    [
+        ("net.core.netdev_budget", "300"),
+        ("net.core.netdev_budget_usecs", "8000"),
+        ("net.core.netdev_max_backlog", "1000"),
+        ("net.core.rmem_default", "212992"),
+        ("net.core.rmem_max", "212992"),
+        ("net.core.somaxconn", "4096"),
+        ("net.ipv4.tcp_rmem", "4096 131072 6291456"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// Skbs that entered the stack: hits of netif_receive_skb, and what softnet counts.

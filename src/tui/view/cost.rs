@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::Scene;
 use super::difference::{self, Difference};
 use crate::model::Function;
+use crate::model::compare::{Key, Load, Verdict};
 use crate::tui::figure;
 
 pub fn cpu(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
@@ -38,18 +38,7 @@ pub fn error_pct(f: &Function) -> Option<f64> {
 }
 
 pub fn since_mark(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
-    let Some(mark) = scene.mark else {
-        return Line::default();
-    };
-    let difference = difference::of(scene.snapshot, mark, f);
-    let style = match difference {
-        Difference::Percent {
-            significant: true, ..
-        } => scene.theme.strong,
-        Difference::Percent { .. } => Style::new(),
-        _ => scene.theme.dim,
-    };
-    Line::styled(difference.text(), style)
+    difference::cell(scene, &Key::function(&f.name), |row| &row.ns_per_packet)
 }
 
 /// `CPU 310% ±14.2, own 46% · 449 ns/packet ±5% · 14.6 µs/call of 32 packets · a merged packet is
@@ -86,48 +75,62 @@ pub fn sentence(f: &Function) -> Option<String> {
     Some(parts.join(" · "))
 }
 
-/// `the mark 90s ago: 449 ns/packet, now +12%: more than the errors explain (!)`
+/// `the mark 90s ago: 449 ns/packet, now 503: +12% ±3, more than chance (!)`
 pub fn mark_sentence(scene: &Scene<'_>, f: &Function) -> Option<String> {
-    let mark = scene.mark?;
-    let now = scene.snapshot;
+    let (mark, now) = (scene.mark?, scene.snapshot);
     let apart = Duration::from_nanos(now.at.abs_diff(mark.at));
     let side = if mark.at > now.at { "later" } else { "ago" };
     let lead = format!("the mark {} {side}", figure::span(apart));
-    let words = |f: Option<&Function>| match f.and_then(|f| f.ns_per_packet) {
+    let Some(compared) = scene.compared() else {
+        return Some(format!("{lead}: nothing was measured since"));
+    };
+    let change = &compared.row(&Key::function(&f.name))?.ns_per_packet;
+    let words = |ns: Option<f64>| match ns {
         Some(ns) => format!("{}/packet", figure::cost_words(Some(ns))),
         None => "no cost".to_owned(),
     };
-    let then = words(difference::before(mark, f));
-    match difference::of(now, mark, f) {
+    let then = words(change.before);
+    match difference::of(change) {
         Difference::Unknown => None,
-        Difference::NotComparable if !difference::same_load(now, mark) => {
+        Difference::NotComparable if compared.load == Load::Differs => {
             let pps = |pps| format!("{}pps", figure::rate(pps));
             Some(format!(
                 "{lead}: {then}, not comparable (n/c): {} then, {} now, cost depends on load",
-                pps(mark.summary.wire_pps),
-                pps(now.summary.wire_pps),
+                pps(compared.wire_pps.before),
+                pps(compared.wire_pps.after),
             ))
         }
         Difference::NotComparable => Some(format!("{lead}: {then}, not comparable (n/c)")),
-        Difference::Percent { pct, significant } => {
-            let overlap = difference::overlap_s(now, mark);
-            let judged = if significant {
-                "more than the errors explain (!)".to_owned()
-            } else if overlap > 0.0 {
-                format!("the two share {overlap:.0}s yet")
-            } else {
-                "within the errors".to_owned()
+        Difference::New { .. } => Some(format!("{lead}: nothing, now {}", words(change.after))),
+        Difference::Percent { pct, .. } => {
+            let error = change.error_pct.filter(|error| error.is_finite());
+            let error = error.map_or_else(String::new, |error| format!(" ±{error:.0}"));
+            let judged = match change.verdict {
+                Verdict::Different => "more than chance (!)".to_owned(),
+                Verdict::WithinChance => "within chance".to_owned(),
+                Verdict::NotJudged | Verdict::NotComparable => {
+                    format!(
+                        "{:.0}s and its samples are too few to judge",
+                        compared.after.seconds
+                    )
+                }
             };
+            let now = figure::cost_words(change.after);
             let change = figure::change(pct);
-            Some(format!("{lead}: {then}, now {change}: {judged}"))
+            Some(format!(
+                "{lead}: {then}, now {now}: {change}{error}, {judged}"
+            ))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::tui::fixture;
+    use crate::tui::key::parse_keys;
     use crate::tui::state::{Options, UiState};
 
     #[test]
@@ -155,40 +158,54 @@ mod tests {
         );
     }
 
+    /// Ten seconds of a function at one cost, the mark, and as many at another.
+    fn said(factor: f64, pps: f64, after: u64) -> Option<String> {
+        let mut ui = UiState::new(Options::default());
+        let second = |n: u64, ns: f64, pps: f64| {
+            let mut s = fixture::second(n, pps);
+            let swing = [1.0, 1.04, 0.96][n as usize % 3];
+            fixture::spend(&mut s, "f", pps * ns * swing);
+            s
+        };
+        (2..12).for_each(|n| ui.snapshot(Arc::new(second(n, 450.0, 1e6))));
+        for key in parse_keys("d").expect("a key") {
+            ui.key(key);
+        }
+        (12..12 + after).for_each(|n| ui.snapshot(Arc::new(second(n, 450.0 * factor, pps))));
+        let now = ui.shown().expect("pushed").clone();
+        let scene = Scene {
+            ui: &ui,
+            snapshot: &now,
+            theme: ui.theme,
+            mark: ui.mark.as_deref(),
+        };
+        mark_sentence(&scene, &now.functions[0])
+    }
+
     #[test]
     fn the_mark_says_why_it_compares_or_does_not() {
-        let ui = UiState::new(Options::default());
-        let mut mark = fixture::empty();
-        mark.summary.wire_pps = Some(1e6);
-        mark.functions = vec![fixture::function("f", Some(1))];
-        mark.functions[0].ns_per_packet = Some(449.0);
-        mark.functions[0].ns_error = Some(10.0);
-        let mut now = mark.clone();
-        now.at += 90_000_000_000;
-        now.functions[0].ns_per_packet = Some(503.0);
-        let said = |now: &crate::model::Snapshot, mark: Option<&crate::model::Snapshot>| {
-            let scene = Scene {
-                ui: &ui,
-                snapshot: now,
-                theme: ui.theme,
-                mark,
-            };
-            mark_sentence(&scene, &now.functions[0])
-        };
-        assert_eq!(said(&now, None), None);
-        assert_eq!(
-            said(&now, Some(&mark)).as_deref(),
-            Some("the mark 90s ago: 449 ns/packet, now +12%: more than the errors explain (!)")
+        let text = |factor, pps, after| said(factor, pps, after).expect("marked");
+        let more = text(1.25, 1e6, 10);
+        assert!(
+            more.starts_with("the mark 10s ago: 448 ns/packet, now 562 ns: "),
+            "{more}"
         );
-        now.summary.cpu_window_s = Some(100.0);
-        let text = said(&now, Some(&mark)).expect("both have a cost");
-        assert!(text.ends_with("now +12%: the two share 10s yet"), "{text}");
-        now.summary.cpu_window_s = Some(30.0);
-        now.functions[0].ns_error = Some(100.0);
-        let text = said(&now, Some(&mark)).expect("both have a cost");
-        assert!(text.ends_with("+12%: within the errors"), "{text}");
-        now.summary.wire_pps = Some(2e6);
-        let text = said(&now, Some(&mark)).expect("both have a cost");
-        assert!(text.contains("1.00Mpps then, 2.00Mpps now"), "{text}");
+        assert!(
+            more.contains(" ±") && more.ends_with(", more than chance (!)"),
+            "{more}"
+        );
+        let same = text(1.01, 1e6, 10);
+        assert!(same.ends_with(", within chance"), "{same}");
+        let few = text(1.25, 1e6, 2);
+        assert!(
+            few.ends_with("2s and its samples are too few to judge"),
+            "{few}"
+        );
+        let load = text(1.25, 2e6, 10);
+        assert!(load.contains("1.00Mpps then, 2.00Mpps now"), "{load}");
+        assert_eq!(
+            text(1.0, 1e6, 0),
+            "the mark 0ms ago: nothing was measured since"
+        );
     }
 }

@@ -4,7 +4,7 @@ mod column;
 mod cost;
 mod cpus;
 mod cpus_detail;
-mod difference;
+pub mod difference;
 mod drops;
 mod drops_detail;
 mod flame;
@@ -34,6 +34,7 @@ use super::state::UiState;
 use super::text;
 use super::theme::Theme;
 use crate::model::Snapshot;
+use crate::model::compare::Comparison;
 
 pub trait View: Sync {
     fn title(&self) -> &'static str;
@@ -79,6 +80,11 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// The seconds since the mark against the mark's.
+    fn compared(&self) -> Option<&Comparison> {
+        self.ui.against.comparison()
+    }
+
     /// A figure, or the dash of what was not measured.
     fn figure(&self, text: String) -> Line<'static> {
         let none = text == figure::NONE;

@@ -94,7 +94,7 @@ fn legend(scene: &Scene<'_>) -> Vec<&'static str> {
         lines.push("NS/PKT CPU time per wire packet · ±% its 95% error, from the differences between seconds");
     }
     if scene.mark.is_some() {
-        lines.push("ΔNS/PKT against the mark: ! is more than the errors explain · n/c not comparable: packet rates differ by more than 10%");
+        lines.push("ΔNS/PKT since the mark against its seconds: ! is more than the variance between seconds explains · n/c not comparable: packet rates differ by more than 10%");
     }
     lines
 }

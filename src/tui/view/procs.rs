@@ -7,8 +7,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key};
-use super::{Scene, View, cpu_sampled, lines, no_rows, rule, split};
+use super::{Scene, View, cpu_sampled, difference, lines, no_rows, rule, split};
 use crate::model::{Process, Snapshot};
+use crate::tui::against::process_key;
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
@@ -53,6 +54,10 @@ static COLUMNS: &[Column<Process>] = &[
         |s, p: &Process, _| s.figure(figure::share(p.cpu_own_pct)),
     )
     .when(cpu_sampled),
+    Column::new("ΔOWN%", 6, 2, None, |s, p: &Process, _| {
+        difference::cell(s, &process_key(p.pid), |row| &row.cpu_pct)
+    })
+    .when(|scene| cpu_sampled(scene) && scene.mark.is_some()),
     Column::new(
         "STOLEN%",
         figure::SHARE + 2,

@@ -74,16 +74,32 @@ pub fn change(scene: &Scene<'_>, at: usize) -> Change {
         then: share(node.then, tree.then()),
         points: now - then,
         times,
-        significant: beyond_chance(now, then, samples, samples_then),
+        significant: beyond_chance((now, samples), (then, samples_then), scatter(scene)),
     }
 }
 
-/// Is the difference of two shares (percent) more than 95 % of what chance makes of so many
-/// samples? Seconds differ by about 1.7 times what samples alone would (design.md 5).
-fn beyond_chance(now: f64, then: f64, samples: f64, samples_then: f64) -> bool {
-    let mean = f64::midpoint(now, then);
-    let spread = mean * (100.0 - mean) * (1.0 / samples.max(1.0) + 1.0 / samples_then.max(1.0));
-    (now - then).abs() > 1.96 * 1.7 * spread.max(0.0).sqrt()
+/// How many times more than samples alone seconds make figures vary, where it is not known: ten
+/// equal runs (design.md 5).
+const USUAL_SCATTER: f64 = 1.7;
+
+/// Frames are many: of twenty that did not change one is called changed in 5 of 100 graphs.
+const SURE: f64 = 3.0;
+
+/// As the seconds since the mark and those of the mark scatter; hits have no such series.
+fn scatter(scene: &Scene<'_>) -> f64 {
+    let measured = scene.compared().and_then(|compared| compared.scatter);
+    match scene.ui.unfold.source() {
+        Source::Cpu => measured.unwrap_or(USUAL_SCATTER),
+        Source::Hits => USUAL_SCATTER,
+    }
+}
+
+/// Is the difference of two shares (percent, and the samples they are of) more than chance makes?
+fn beyond_chance(now: (f64, f64), then: (f64, f64), scatter: f64) -> bool {
+    let mean = f64::midpoint(now.0, then.0);
+    let samples = 1.0 / now.1.max(1.0) + 1.0 / then.1.max(1.0);
+    let spread = mean * (100.0 - mean) * samples;
+    (now.0 - then.0).abs() > SURE * scatter * spread.max(0.0).sqrt()
 }
 
 impl Change {

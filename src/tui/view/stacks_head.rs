@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::Scene;
 use super::stacks_figure::{cpu_pct, share};
+use crate::model::compare::Load;
 use crate::tui::figure;
 use crate::tui::header::{plain, styled};
 use crate::tui::lens::{Focus, Source};
@@ -106,7 +107,11 @@ fn search(scene: &Scene<'_>) -> Option<Part> {
 fn mark(scene: &Scene<'_>) -> Option<Part> {
     let mark = scene.ui.mark.as_ref()?;
     let at = figure::clock(mark.at, scene.ui.utc_offset_s);
-    let said = if scene.ui.unfold.compares() {
+    // Shares shift with the load as costs do.
+    let load = scene.compared().map(|compared| compared.load);
+    let said = if scene.ui.unfold.compares() && load == Some(Load::Differs) {
+        format!("against {at}, other packet rate: n/c")
+    } else if scene.ui.unfold.compares() {
         format!("against {at}")
     } else {
         format!("the mark of {at} has none of these stacks")

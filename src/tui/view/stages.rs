@@ -8,6 +8,8 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::column::{self, Column};
+use super::difference;
+use crate::model::compare::Key;
 use crate::model::{Part, Stage};
 use crate::tui::figure;
 use crate::tui::text::width;
@@ -57,6 +59,12 @@ static OF_THE_HOST: &[Column<Row>] = &[
     Column::new("±%", figure::ERROR, 4, None, |s, r: &Row, _| {
         Line::styled(figure::error(r.ns_error, r.ns_per_packet), s.theme.dim)
     }),
+    Column::new("ΔNS/PKT", 7, 2, None, |s, r: &Row, _| {
+        difference::cell(s, &Key::stage(r.stage, r.direction), |row| {
+            &row.ns_per_packet
+        })
+    })
+    .when(|scene| scene.mark.is_some()),
     Column::new("OF WHICH", 16, 5, None, leaves)
         .left()
         .grow(Grow::To(60)),

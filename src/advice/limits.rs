@@ -1,0 +1,167 @@
+//! What the rules compare with. One table, which `--rules FILE` (TOML) overrides; where no source
+//! is named the number is netop's own judgement (signals.md 5.0).
+
+use std::collections::BTreeMap;
+
+pub struct Limit {
+    /// `A27.rate`
+    pub key: &'static str,
+    pub value: f64,
+    pub meaning: &'static str,
+}
+
+const fn limit(key: &'static str, value: f64, meaning: &'static str) -> Limit {
+    Limit {
+        key,
+        value,
+        meaning,
+    }
+}
+
+pub static LIMITS: &[Limit] = &[
+    limit(
+        "net_pct",
+        10.0,
+        "% of a CPU that the network must use before its cost is advised on",
+    ),
+    limit(
+        "steal_pct",
+        10.0,
+        "% stolen by the hypervisor above which nothing is advised",
+    ),
+    limit(
+        "lost_pct",
+        1.0,
+        "% of samples lost above which nothing is advised",
+    ),
+    limit(
+        "A01.squeezes",
+        10.0,
+        "time_squeeze per second on one CPU (netdata softnet.conf)",
+    ),
+    limit(
+        "A01.share",
+        5.0,
+        "% of the runs of net_rx_action that were squeezed",
+    ),
+    limit("A02.drops", 1.0, "backlog drops per second"),
+    limit(
+        "A03.share",
+        80.0,
+        "% of the packets that one CPU takes (2 or 3 CPUs)",
+    ),
+    limit("A03.share_many", 70.0, "the same with 4 CPUs and more"),
+    limit("A03.softirq_pct", 60.0, "% softirq of that CPU"),
+    limit("A03.idle_pct", 50.0, "% idle of the median of the others"),
+    limit("A03.packets", 20_000.0, "packets per second"),
+    limit(
+        "A14.share",
+        5.0,
+        "% of the network's CPU time that sums bytes",
+    ),
+    limit("A16.drops", 1.0, "ring drops per second"),
+    limit("A17.events", 0.0, "allowance events per second"),
+    limit("A23.drops", 1.0, "qdisc drops per second"),
+    limit("A27.drops", 1.0, "datagrams lost per second"),
+    limit("A27.share", 0.1, "% of the datagrams"),
+    limit(
+        "A28.prunes",
+        1.0,
+        "prunes and drops for lack of receive memory per second",
+    ),
+    limit(
+        "A28.zero_windows",
+        10.0,
+        "zero windows advertised per second",
+    ),
+    limit("A29.drops", 1.0, "backlog drops per second"),
+    limit(
+        "A30.overflows",
+        1.0,
+        "ListenOverflows per second, over 10 s (netdata tcp_listen.conf)",
+    ),
+    limit(
+        "A31.full",
+        1.0,
+        "full SYN queues per second (netdata tcp_listen.conf)",
+    ),
+    limit("A32.share", 1.0, "% of the segments sent again"),
+    limit("A32.bad", 3.0, "% above which it is a loss"),
+    limit("A32.segments", 1000.0, "segments per second"),
+    limit(
+        "A34.stolen_pct",
+        10.0,
+        "% of a CPU that softirqs take of a process's time",
+    ),
+    limit(
+        "A37.share",
+        15.0,
+        "% of the network's CPU time in netfilter",
+    ),
+    limit("A37.full", 80.0, "% of the connection table"),
+    limit("A39.share", 40.0, "% of the network's CPU time that copies"),
+    limit("A39.bytes", 1e9, "bytes per second of sends and receives"),
+    limit(
+        "A40.share",
+        5.0,
+        "% of the network's CPU time for capture sockets",
+    ),
+    limit("A42.failures", 1.0, "failed address resolutions per second"),
+    limit(
+        "A43.drops",
+        1.0,
+        "packets that rp_filter refused per second",
+    ),
+    limit("A44.drops", 1.0, "frames that nobody wants per second"),
+    limit("A45.observer_pct", 3.0, "% of any CPU for observers"),
+];
+
+#[derive(Debug, Default)]
+pub struct Limits {
+    changed: BTreeMap<String, f64>,
+}
+
+impl Limits {
+    /// `Err`: a sentence with the key that is not known.
+    pub fn with(changed: impl IntoIterator<Item = (String, f64)>) -> Result<Limits, String> {
+        let mut limits = Limits::default();
+        for (key, value) in changed {
+            if LIMITS.iter().all(|limit| limit.key != key) {
+                let near = LIMITS.iter().find(|limit| {
+                    key.split('.')
+                        .next()
+                        .is_some_and(|rule| limit.key.starts_with(rule))
+                });
+                let near = near.map_or("A27.drops", |limit| limit.key);
+                return Err(format!("no rule has the limit {key}; there is {near}"));
+            }
+            limits.changed.insert(key, value);
+        }
+        Ok(limits)
+    }
+
+    pub fn get(&self, key: &str) -> f64 {
+        let known = || LIMITS.iter().find(|limit| limit.key == key);
+        let changed = self.changed.get(key).copied();
+        changed
+            .or_else(|| known().map(|limit| limit.value))
+            .unwrap_or(f64::INFINITY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_a_wrong_one_is_answered_with_a_right_one() {
+        for (i, limit) in LIMITS.iter().enumerate() {
+            assert!(LIMITS[..i].iter().all(|other| other.key != limit.key));
+            assert!(!limit.meaning.is_empty());
+        }
+        let error = Limits::with([("A27.dorps".to_owned(), 1.0)]).expect_err("no such limit");
+        assert!(error.contains("A27.drops"), "{error}");
+        let limits = Limits::with([("A27.drops".to_owned(), 7.0)]).expect("known");
+        assert!(limits.get("A27.drops") > 6.9 && limits.get("A02.drops") < 1.1);
+    }
+}

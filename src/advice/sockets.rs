@@ -1,0 +1,194 @@
+//! Sockets: receive buffers, backlogs, accept and SYN queues (signals.md A27–A31).
+
+use super::card::About;
+use super::limits::Limits;
+use super::window::Window;
+use crate::model::{Drop, Finding, Severity};
+
+fn at(place: &'static str) -> impl Fn(&Drop) -> bool {
+    move |drop| drop.place.starts_with(place)
+}
+
+/// Who it happens to, as far as it is known: `statsd(812)`, else where.
+fn whom(drop: &Drop) -> String {
+    match (&drop.comm, drop.pid) {
+        (Some(comm), Some(pid)) => format!("{comm}({pid})"),
+        _ => drop
+            .place
+            .split_once(" in ")
+            .map(|(_, place)| place.to_owned())
+            .unwrap_or_default(),
+    }
+}
+
+const UDP: About = About {
+    rule: "A27",
+    name: "udp-rcvbuf",
+    source: "Documentation/networking/snmp_counter.rst; admin-guide/sysctl/net.rst (rmem_max)",
+};
+
+pub fn udp_buffer(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let received = window.counter("Udp.InDatagrams");
+    let found = window.losses(at("socket buffer (UDP)")).into_iter().filter_map(|(drop, rate)| {
+        let share = 100.0 * rate / (received + rate).max(1e-9);
+        if rate < limits.get("A27.drops") || share < limits.get("A27.share") {
+            return None;
+        }
+        let whom = whom(drop);
+        let (max, default) = (
+            window.sysctl_number("net.core.rmem_max"),
+            window.sysctl_number("net.core.rmem_default"),
+        );
+        let wanted = 8 << 20;
+        let old = max.unwrap_or(212_992);
+        let of_all = window.counter("Udp.MemErrors");
+        let reader = drop.pid.and_then(|pid| window.now.processes.iter().find(|p| p.pid == pid));
+        let waits = reader.and_then(|p| p.runq_delay_ms);
+        let card = UDP
+            .card(Severity::Drop, drop.place.clone(), format!("{rate:.0} datagrams a second find a receive buffer full{}", if whom.is_empty() { String::new() } else { format!(": {whom}") }))
+            .why("Datagrams came while the socket's receive buffer was full: its reader is too slow, or the buffer too small for the burst. A larger buffer (SO_RCVBUF, bounded by rmem_max) takes bursts; against a reader that is always behind only a faster or a second one helps (recvmmsg, SO_REUSEPORT).")
+            .saw("datagrams lost", rate, "/s")
+            .saw("share of those that came", share, "%")
+            .state("net.core.rmem_max", max.map(|v| v as f64), "bytes")
+            .state("net.core.rmem_default", default.map(|v| v as f64), "bytes")
+            .state("the reader waited for a CPU", waits, "ms")
+            .guard("udp_mem, the limit of all sockets", format!("{of_all:.1} MemErrors/s"), of_all < 0.1 * rate)
+            .check("nstat -az UdpRcvbufErrors UdpMemErrors; ss -uampn");
+        let card = if old < wanted {
+            card.attempt(format!("sysctl -w net.core.rmem_max={wanted}"), format!("sysctl -w net.core.rmem_max={old}"))
+        } else {
+            let default = default.unwrap_or(212_992);
+            card.attempt(
+                format!("sysctl -w net.core.rmem_default={}", 1 << 20),
+                format!("sysctl -w net.core.rmem_default={default}"),
+            )
+        };
+        card.done()
+    });
+    found.collect()
+}
+
+const TCP_BUFFER: About = About {
+    rule: "A28",
+    name: "tcp-rcvbuf-pressure",
+    source: "Documentation/networking/snmp_counter.rst (PruneCalled …); ip-sysctl.rst (tcp_rmem)",
+};
+
+pub fn tcp_buffer(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
+    let sum = |names: &[&str]| -> f64 { names.iter().map(|name| window.counter(name)).sum() };
+    let prunes = sum(&[
+        "TcpExt.PruneCalled",
+        "TcpExt.RcvPruned",
+        "TcpExt.TCPRcvQDrop",
+        "TcpExt.TCPZeroWindowDrop",
+    ]);
+    let zero = window.counter("TcpExt.TCPToZeroWindowAdv");
+    if prunes < limits.get("A28.prunes") && zero < limits.get("A28.zero_windows") {
+        return None;
+    }
+    let pressure = window.counter("TcpExt.TCPMemoryPressures");
+    let old = window
+        .sysctl("net.ipv4.tcp_rmem")
+        .unwrap_or("4096 131072 6291456");
+    let words: Vec<u64> = old
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [least, default, most] = words[..] else {
+        return None;
+    };
+    TCP_BUFFER
+        .card(Severity::Latency, "", "TCP receivers run out of buffer")
+        .why("A receiver closed its window or dropped segments because its buffer was full: the reader is slower than the sender, or tcp_rmem's maximum is small for this bandwidth and delay. Where the reader is slow on purpose this back-pressure is right.")
+        .saw("prunes and drops", prunes, "/s")
+        .saw("zero windows advertised", zero, "/s")
+        .state("tcp_rmem, maximum", Some(most as f64), "bytes")
+        .guard("tcp_mem, the limit of all sockets", format!("{pressure:.1} pressures/s"), pressure < 1.0)
+        .check("nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'; ss -tmi")
+        .attempt(
+            format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {}\"", 2 * most),
+            format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {most}\""),
+        )
+        .done()
+}
+
+const TCP_BACKLOG: About = About {
+    rule: "A29",
+    name: "tcp-backlog-drop",
+    source: "net/ipv4/tcp_ipv4.c tcp_add_backlog",
+};
+
+pub fn tcp_backlog(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
+    let lost = window.losses(at("socket backlog (TCP)"));
+    let rate: f64 = lost.iter().map(|(_, rate)| rate).sum();
+    if rate < limits.get("A29.drops") {
+        return None;
+    }
+    TCP_BACKLOG
+        .card(Severity::Drop, "", format!("{rate:.0} segments a second come while their socket is locked"))
+        .why("Segments came while the program held the socket in a long send or receive call, and the queue beside it overflowed. Shorter calls or larger buffers help.")
+        .saw("segments lost", rate, "/s")
+        .check("nstat -az TcpExtTCPBacklogDrop; ss -tmi")
+        .attempt("", "")
+        .done()
+}
+
+const LISTEN: About = About {
+    rule: "A30",
+    name: "listen-overflow",
+    source: "Documentation/networking/snmp_counter.rst; ip-sysctl.rst (somaxconn)",
+};
+
+pub fn listen(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
+    let lost = window.losses(at("accept queue (TCP)"));
+    let rate: f64 = lost.iter().map(|(_, rate)| rate).sum();
+    if rate < limits.get("A30.overflows") {
+        return None;
+    }
+    let old = window.sysctl_number("net.core.somaxconn").unwrap_or(4096);
+    LISTEN
+        .card(Severity::Drop, "", format!("{rate:.0} connection attempts a second find an accept queue full"))
+        .why("A server does not accept() fast enough: finished handshakes have no place and new SYNs are dropped, without any drop event. The queue is min(backlog of listen(), somaxconn): raise the program's backlog first, then the setting, and restart the server.")
+        .saw("connection attempts lost", rate, "/s")
+        .state("net.core.somaxconn", Some(old as f64), "connections")
+        .check("nstat -az TcpExtListenOverflows TcpExtListenDrops; ss -ltnp")
+        .attempt(
+            format!("sysctl -w net.core.somaxconn={}", 2 * old),
+            format!("sysctl -w net.core.somaxconn={old}"),
+        )
+        .done()
+}
+
+const SYN: About = About {
+    rule: "A31",
+    name: "syn-queue",
+    source: "Documentation/networking/ip-sysctl.rst (tcp_max_syn_backlog, tcp_syncookies)",
+};
+
+pub fn syn_queue(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
+    let dropped = window.counter("TcpExt.TCPReqQFullDrop");
+    let cookies = window.counter("TcpExt.TCPReqQFullDoCookies");
+    if dropped.max(cookies) < limits.get("A31.full") {
+        return None;
+    }
+    let old = window
+        .sysctl_number("net.ipv4.tcp_max_syn_backlog")
+        .unwrap_or(1024);
+    let finished = window.counter("Tcp.PassiveOpens");
+    let severity = if dropped >= limits.get("A31.full") {
+        Severity::Drop
+    } else {
+        Severity::Info
+    };
+    SYN.card(severity, "", "Too many half-open connections for a listening socket")
+        .why("With SYN cookies the kernel still answers, without them SYNs are lost. Many sources of which few finish are a SYN flood: that is no tuning matter.")
+        .saw("SYNs dropped", dropped, "/s")
+        .saw("answered with cookies", cookies, "/s")
+        .saw("connections that were opened", finished, "/s")
+        .check("nstat -az | grep ReqQ; sysctl net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_syncookies")
+        .attempt(
+            format!("sysctl -w net.ipv4.tcp_max_syn_backlog={}", 2 * old),
+            format!("sysctl -w net.ipv4.tcp_max_syn_backlog={old}"),
+        )
+        .done()
+}

@@ -1,0 +1,144 @@
+//! Sending: rings, qdiscs, retransmits (signals.md A16, A17, A23, A32).
+
+use super::card::About;
+use super::limits::Limits;
+use super::window::Window;
+use crate::model::{Class, Finding, Layer, Severity};
+
+const RING: About = About {
+    rule: "A16",
+    name: "rx-ring-drop",
+    source: "include/uapi/linux/if_link.h (rx_missed_errors); netdata net.conf",
+};
+
+pub fn ring(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let lost = window.losses(|d| d.layer == Layer::Nic && d.class == Class::Trouble);
+    let found = lost.into_iter().filter_map(|(drop, rate)| {
+        if rate < limits.get("A16.drops") || drop.reason.as_deref().is_some_and(|r| r.contains("allowance")) {
+            return None;
+        }
+        let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
+        let cpus = window.cpus();
+        let hottest = cpus.iter().filter_map(|cpu| cpu.softirq_pct).fold(0.0, f64::max);
+        RING.card(Severity::Drop, drop.place.clone(), format!("{device} drops {rate:.0} packets a second for want of a receive buffer"))
+            .why("The NIC had no free receive buffer when the packet came. Bursts need a longer ring; constant overload needs CPU: then spread the work first.")
+            .saw("ring drops", rate, "/s")
+            .saw("softirq of the busiest CPU", hottest, "%")
+            .guard("the CPU keeps up", format!("{hottest:.0}% softirq"), hottest < 95.0)
+            .check(format!("ethtool -S {device} | grep -Ei 'miss|drop|no_buf|discard|out_of'; ethtool -g {device}"))
+            .attempt(format!("ethtool -G {device} rx 4096"), format!("ethtool -g {device}  # before: its old value"))
+            .done()
+    });
+    found.collect()
+}
+
+const ALLOWANCE: About = About {
+    rule: "A17",
+    name: "cloud-allowance",
+    source: "drivers/net/ethernet/amazon/ena/ena_ethtool.c",
+};
+
+pub fn allowance(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let lost = window.losses(|d| d.reason.as_deref().is_some_and(|r| r.contains("allowance")));
+    let found = lost
+        .into_iter()
+        .filter(|(_, rate)| *rate > limits.get("A17.events"));
+    let cards = found.filter_map(|(drop, rate)| {
+        let device = drop.device.clone().unwrap_or_default();
+        ALLOWANCE
+            .card(Severity::Drop, drop.place.clone(), format!("{device}: the cloud instance's allowance is used up"))
+            .why("The instance's bandwidth, packet or connection limit shaped or dropped traffic. No setting of this host changes that: a larger instance, fewer small packets, fewer tracked connections.")
+            .saw(drop.reason.as_deref().unwrap_or("allowance"), rate, "/s")
+            .check(format!("ethtool -S {device} | grep allowance"))
+            .done()
+    });
+    cards.collect()
+}
+
+const QDISC: About = About {
+    rule: "A23",
+    name: "qdisc-drop",
+    source: "tc(8); net/core/dropreason-core.h; admin-guide/sysctl/net.rst (default_qdisc)",
+};
+
+/// A queue that drops by policy: shapers and AQM do their job.
+const BY_POLICY: [&str; 10] = [
+    "tbf", "htb", "hfsc", "cbq", "netem", "codel", "fq_codel", "pie", "red", "cake",
+];
+
+pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let lost = window.losses(|d| d.layer == Layer::Qdisc);
+    let found = lost.into_iter().filter_map(|(drop, rate)| {
+        if rate < limits.get("A23.drops") {
+            return None;
+        }
+        let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
+        let kind = window.now.devices.iter().find(|d| d.name == device).and_then(|d| d.qdisc.clone());
+        let policy = kind.as_deref().is_some_and(|kind| BY_POLICY.contains(&kind));
+        let (severity, why) = if policy {
+            (Severity::Info, "This qdisc shapes or manages its queue: dropping is how it does that. Senders that react (TCP) adapt; for others its rate or limit is the setting.")
+        } else {
+            (Severity::Drop, "Packets were offered faster than the device sends, and the queue was full. TCP adapts, UDP loses data. A longer queue takes bursts; pacing in the sender avoids them.")
+        };
+        QDISC
+            .card(severity, drop.place.clone(), format!("the qdisc of {device} drops {rate:.0} packets a second"))
+            .why(why)
+            .saw("qdisc drops", rate, "/s")
+            .guard("kind", kind.clone().unwrap_or_else(|| "–".to_owned()), true)
+            .check(format!("tc -s -d qdisc show dev {device}"))
+            .attempt(
+                match kind.as_deref() {
+                    Some(kind @ ("pfifo" | "bfifo")) => format!("tc qdisc change dev {device} root {kind} limit 2000  # about twice the old"),
+                    _ => format!("ip link set {device} txqueuelen 2000"),
+                },
+                format!("tc -d qdisc show dev {device}  # before: its old limit"),
+            )
+            .done()
+    });
+    found.collect()
+}
+
+const RETRANSMIT: About = About {
+    rule: "A32",
+    name: "tcp-retransmit",
+    source: "Documentation/networking/snmp_counter.rst; ip-sysctl.rst",
+};
+
+pub fn retransmit(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
+    let again = window.counter("Tcp.RetransSegs");
+    let sent = window.counter("Tcp.OutSegs");
+    let share = 100.0 * again / sent.max(1e-9);
+    if sent < limits.get("A32.segments") || share < limits.get("A32.share") {
+        return None;
+    }
+    let dsack = window.counter("TcpExt.TCPDSACKRecv");
+    let spurious = 100.0 * dsack / again.max(1e-9);
+    let own: f64 = window
+        .losses(|d| matches!(d.layer, Layer::Qdisc | Layer::Backlog) || d.layer == Layer::Nic)
+        .iter()
+        .map(|(_, rate)| rate)
+        .sum();
+    let severity = if share >= limits.get("A32.bad") {
+        Severity::Drop
+    } else {
+        Severity::Info
+    };
+    let algorithm = window
+        .sysctl("net.ipv4.tcp_congestion_control")
+        .unwrap_or("cubic")
+        .to_owned();
+    RETRANSMIT
+        .card(severity, "", format!("{share:.1}% of TCP's segments are sent again"))
+        .why("Data was sent again: loss on the path, a full queue at some hop, or reordering taken for loss. Which peers it is tells whether it is one path or all.")
+        .saw("segments sent again", again, "/s")
+        .saw("share", share, "%")
+        .saw("duplicates that came back (DSACK)", spurious, "% of them")
+        .guard("not only reordering", format!("{spurious:.0}% duplicates"), spurious < 50.0)
+        .guard("not lost on this host", format!("{own:.1} drops/s here"), own < 0.5 * again)
+        .check("nstat -az | grep -E 'Retrans|DSACK|Timeouts'; ss -tin")
+        .attempt(
+            "sysctl -w net.ipv4.tcp_congestion_control=bbr  # lossy WAN paths; where the module is there".to_owned(),
+            format!("sysctl -w net.ipv4.tcp_congestion_control={algorithm}"),
+        )
+        .done()
+}

@@ -1,0 +1,85 @@
+//! `netop diff` of the real kernel: the same stream with GRO off and on, and twice the same.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::net::{B, Net, Traffic, may_run};
+use crate::netop::Netop;
+
+/// The series of each side. A change of tens of percent needs no minute.
+const SECONDS: usize = 20;
+
+/// Snapshots before the stream has found its rate.
+const SETTLING: usize = 4;
+
+/// Writes a series of a TCP stream that the sender's queue holds to one rate: costs are compared
+/// only under equal loads.
+fn series(net: &Net, port: u16, file: &Path) {
+    let receiver = Traffic::start(&net.b, &format!("tcp-receive {B}:{port}"));
+    let mut sender = Traffic::start(&net.a, &format!("tcp-send {B}:{port} 1000000000000"));
+    sender.go();
+    let mut netop = Netop::watch_every("1", &["--max-overhead", "100"]);
+    for _ in 0..SETTLING {
+        netop.next();
+    }
+    let mut lines = String::new();
+    for _ in 0..SECONDS {
+        let _ = writeln!(lines, "{}", netop.next());
+    }
+    std::fs::write(file, lines).expect("a file");
+    drop((sender, receiver));
+}
+
+fn diff(before: &Path, after: &Path) -> Value {
+    let mut texts = ["text", "json"].map(|format| {
+        let output = Command::new(env!("CARGO_BIN_EXE_netop"))
+            .arg("diff")
+            .args([before, after])
+            .args(["--format", format])
+            .output()
+            .expect("netop starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    eprintln!("{}", texts[0]);
+    serde_json::from_str(&std::mem::take(&mut texts[1])).expect("JSON")
+}
+
+#[test]
+fn gro_makes_a_packet_significantly_cheaper_and_nothing_makes_it_neither() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let queue = ["qdisc", "add", "dev", &net.va, "root", "tbf"];
+    let held = Command::new("tc")
+        .args(["-n", &net.a])
+        .args(queue)
+        .args(["rate", "500mbit", "burst", "256kb", "latency", "20ms"])
+        .status();
+    if !held.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: tc cannot hold the stream to one rate (sch_tbf)");
+        return;
+    }
+    Traffic::start(&net.a, &format!("offloads {} tso=0 gso=0", net.va)).finish();
+    let dir = tempfile::tempdir().expect("a directory");
+    let [off, again, on] = ["off", "again", "on"].map(|name| dir.path().join(name));
+    series(&net, 9051, &off);
+    series(&net, 9052, &again);
+    Traffic::start(&net.b, &format!("offloads {} gro=1", net.vb)).finish();
+    series(&net, 9053, &on);
+
+    let same = diff(&off, &again);
+    assert_eq!(same["load"], "comparable");
+    let changed = diff(&again, &on);
+    assert_eq!(changed["load"], "comparable");
+    assert_eq!(changed["ns_per_packet"]["verdict"], "different");
+    let pct = changed["ns_per_packet"]["change_pct"].as_f64();
+    assert!(pct < Some(-10.0), "{pct:?}");
+    let rows = changed["rows"].as_array().expect("rows");
+    let row = rows.iter().find(|row| row["name"] == "netif_receive_skb");
+    let rate = &row.expect("it is always counted")["rate"];
+    assert_eq!(rate["verdict"], "different");
+    assert!(rate["change_pct"].as_f64() < Some(-50.0), "{rate}");
+}
