@@ -160,6 +160,7 @@ impl Export {
                 children: self.children,
                 by: By::Context,
                 device: None,
+                latency: false,
                 events: self.function.iter().cloned().collect(),
                 // Hits have stacks of their own.
                 frequency: if self.function.is_some() {
@@ -238,6 +239,11 @@ pub struct What {
     /// (uprobe:libssl.so.3:SSL_write, uretprobe:…, kprobe:…); see netop list. May be given again
     #[arg(short = 'e', long = "event", value_name = "EVENT,…", value_delimiter = ',', value_parser = word)]
     pub events: Vec<String>,
+
+    /// Time packets, softirqs and readers between events from the start on, as view 7 does while
+    /// it is open
+    #[arg(long)]
+    pub latency: bool,
 
     /// CPU samples per second and CPU; 0 takes none
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = 199,
