@@ -46,7 +46,11 @@ struct side {
 	u64 orphans;  // second events without a first
 };
 
+// Programs that need an address as a number, see number_of.
+enum user { RECEIVE, XMIT, DEQUEUE, ENQUEUE, CONSUME, DROP, RX, GRO_RECEIVE, GRO_FRAGS, TX, READY, READ, USERS };
+
 struct cpu {
+	u64 addresses[USERS];
 	u64 hits;
 	u64 gro;      // the skb that napi_gro_receive works on, if it is followed
 	u64 raised[2];
@@ -101,9 +105,9 @@ struct cell {
 	u32 buckets[BUCKETS];
 };
 
-// The first PAIRS cells are those without a device or process.
+// The last cells are those of the pairs without a device or process.
 struct table {
-	struct cell cells[CELLS];
+	struct cell cells[CELLS + PAIRS];
 };
 
 struct {
@@ -121,6 +125,15 @@ INLINE struct cpu *mine(void)
 	if (mine)
 		mine->hits++;
 	return mine;
+}
+
+// The kernel lets nobody calculate with a pointer; one that comes out of a map is a number. Each
+// program has a place of its own, as one may interrupt another.
+INLINE u64 number_of(struct cpu *cpu, enum user user, u64 pointer)
+{
+	volatile u64 *place = &cpu->addresses[user];
+	*place = pointer;
+	return *place;
 }
 
 INLINE u32 bucket_of(u64 ns)
@@ -163,7 +176,7 @@ SELDOM struct cell *cell_of(const struct place *place)
 	u32 wanted = place->pair + 1;
 	u32 hash = (place->pair * 31 + place->netns + place->id) * 0x9e3779b1u >> 16;
 	for (u32 probe = 0; place->id && probe < PROBES; probe++) {
-		struct cell *cell = &table->cells[PAIRS + (hash + probe) % (CELLS - PAIRS)];
+		struct cell *cell = &table->cells[(hash + probe) % CELLS];
 		if (cell->pair == wanted && cell->id == place->id && cell->netns == place->netns)
 			return cell;
 		if (!cell->pair) {
@@ -177,7 +190,7 @@ SELDOM struct cell *cell_of(const struct place *place)
 			return cell;
 		}
 	}
-	struct cell *cell = &table->cells[place->pair];
+	struct cell *cell = &table->cells[CELLS + place->pair];
 	cell->pair = wanted;
 	return cell;
 }
@@ -366,15 +379,17 @@ SEC("tp_btf/netif_rx") int netop_rx(u64 *ctx)
 {
 	struct cpu *cpu = mine();
 	if (cpu)
-		set_out(cpu, ctx[0], BACKLOG);
+		set_out(cpu, number_of(cpu, RX, ctx[0]), BACKLOG);
 	return 0;
 }
 
-INLINE int gro_begins(u64 *ctx)
+INLINE int gro_begins(u64 *ctx, enum user user)
 {
 	struct cpu *cpu = mine();
-	if (cpu)
-		cpu->gro = set_out(cpu, ctx[0], GRO) ? ctx[0] : 0;
+	if (cpu) {
+		u64 skb = number_of(cpu, user, ctx[0]);
+		cpu->gro = set_out(cpu, skb, GRO) ? skb : 0;
+	}
 	return 0;
 }
 
@@ -399,12 +414,12 @@ INLINE int gro_ends(u64 *ctx)
 
 SEC("tp_btf/napi_gro_receive_entry") int netop_gro(u64 *ctx)
 {
-	return gro_begins(ctx);
+	return gro_begins(ctx, GRO_RECEIVE);
 }
 
 SEC("tp_btf/napi_gro_frags_entry") int netop_gro_frags(u64 *ctx)
 {
-	return gro_begins(ctx);
+	return gro_begins(ctx, GRO_FRAGS);
 }
 
 SEC("tp_btf/napi_gro_receive_exit") int netop_gro_end(u64 *ctx)
@@ -421,7 +436,7 @@ SEC("tp_btf/netif_receive_skb") int netop_receive(u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
 	struct cpu *cpu = mine();
-	struct waiting *waiting = cpu ? find(ctx[0]) : 0;
+	struct waiting *waiting = cpu ? find(number_of(cpu, RECEIVE, ctx[0])) : 0;
 	if (!waiting)
 		return 0;
 	struct place place = on_device(BACKLOG, skb->dev);
@@ -436,14 +451,14 @@ SEC("tp_btf/net_dev_queue") int netop_queue(u64 *ctx)
 {
 	struct cpu *cpu = mine();
 	if (cpu)
-		set_out(cpu, ctx[0], QUEUE);
+		set_out(cpu, number_of(cpu, TX, ctx[0]), QUEUE);
 	return 0;
 }
 
 SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
 {
 	struct cpu *cpu = mine();
-	struct waiting *waiting = cpu ? find(ctx[0]) : 0;
+	struct waiting *waiting = cpu ? find(number_of(cpu, XMIT, ctx[0])) : 0;
 	if (!waiting)
 		return 0;
 	struct place place = on_device(QUEUE, (void *)ctx[1]);
@@ -455,7 +470,7 @@ SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
 SEC("tp_btf/qdisc_enqueue") int netop_enqueue(u64 *ctx)
 {
 	struct cpu *cpu = mine();
-	struct waiting *waiting = cpu ? find(ctx[2]) : 0;
+	struct waiting *waiting = cpu ? find(number_of(cpu, ENQUEUE, ctx[2])) : 0;
 	// Those whose way was followed from net_dev_queue on.
 	if (waiting && waiting->at[QUEUE] && !waiting->at[QDISC])
 		from_here(waiting, cpu, QDISC);
@@ -476,7 +491,7 @@ SEC("tp_btf/qdisc_dequeue") int netop_dequeue(u64 *ctx)
 	struct place place = on_device(QDISC, queue->dev);
 #pragma clang loop unroll(disable)
 	for (s32 i = 0; i < BULK && i < packets && skb; i++) {
-		struct waiting *waiting = find((u64)skb);
+		struct waiting *waiting = find(number_of(cpu, DEQUEUE, (u64)skb));
 		if (waiting) {
 			arrive(waiting, cpu, &place);
 			leave(waiting);
@@ -486,10 +501,10 @@ SEC("tp_btf/qdisc_dequeue") int netop_dequeue(u64 *ctx)
 	return 0;
 }
 
-INLINE int ends(u64 *ctx)
+INLINE int ends(u64 *ctx, enum user user)
 {
 	struct cpu *cpu = mine();
-	struct waiting *waiting = cpu ? find(ctx[0]) : 0;
+	struct waiting *waiting = cpu ? find(number_of(cpu, user, ctx[0])) : 0;
 	if (waiting) {
 		start_over(waiting, cpu, 1);
 		waiting->address = 0;
@@ -499,12 +514,12 @@ INLINE int ends(u64 *ctx)
 
 SEC("tp_btf/consume_skb") int netop_consume(u64 *ctx)
 {
-	return ends(ctx);
+	return ends(ctx, CONSUME);
 }
 
 SEC("tp_btf/kfree_skb") int netop_drop(u64 *ctx)
 {
-	return ends(ctx);
+	return ends(ctx, DROP);
 }
 
 // include/linux/socket.h
@@ -515,16 +530,19 @@ SEC("tp_btf/sk_data_ready") int netop_ready(u64 *ctx)
 	struct sock *sk = (void *)ctx[0];
 	struct cpu *cpu = mine();
 	u16 family = sk->__sk_common.skc_family;
-	if (!cpu || (family != AF_INET && family != AF_INET6) || !chosen(ctx[0], 1))
+	if (!cpu || (family != AF_INET && family != AF_INET6))
 		return 0;
-	struct waiting *waiting = find(ctx[0]);
+	u64 address = number_of(cpu, READY, ctx[0]);
+	if (!chosen(address, 1))
+		return 0;
+	struct waiting *waiting = find(address);
 	// The first since it was last read counts.
 	if (waiting && waiting->at[READER] && waiting->socket == (u64)sk->sk_socket)
 		return 0;
 	if (waiting && waiting->at[READER])
 		cpu->sides[READER].replaced++;
 	if (!waiting)
-		waiting = make_room(ctx[0]);
+		waiting = make_room(address);
 	if (waiting) {
 		waiting->socket = (u64)sk->sk_socket;
 		from_here(waiting, cpu, READER);
@@ -541,7 +559,7 @@ SEC("tp_btf/sock_recv_length") int netop_read(u64 *ctx)
 	struct cpu *cpu = mine();
 	if (!cpu || ret <= 0 || flags & MSG_PEEK)
 		return 0;
-	struct waiting *waiting = find(ctx[0]);
+	struct waiting *waiting = find(number_of(cpu, READ, ctx[0]));
 	if (!waiting)
 		return 0;
 	if (waiting->socket == (u64)sk->sk_socket) {

@@ -17,7 +17,7 @@ pub const BY_ADDRESS: usize = 5;
 
 /// Of a histogram: 16 per power of two, up to 2^35 ns.
 pub const BUCKETS: usize = 512;
-const CELLS: usize = 64;
+const CELLS: usize = 64 + PAIRS;
 const WAITING: u32 = 8192;
 
 /// `struct settings`.
@@ -37,6 +37,7 @@ struct Side {
 /// `struct cpu`.
 #[repr(C)]
 struct Cpu {
+    addresses: [AtomicU64; 12],
     hits: AtomicU64,
     gro: AtomicU64,
     raised: [AtomicU64; 2],
