@@ -266,16 +266,14 @@ fn part(pair: Pair, timed: &Timed) -> Option<LatencyPart> {
     })
 }
 
-/// The next power of two for a rate that this one gave.
+/// One in so many, a power of two, for a rate that one in `now` gave; it does not follow small
+/// changes.
 fn one_in(now: u32, rate: f64) -> u32 {
-    if rate > 1.5 * FOLLOWED {
-        let more = (rate / FOLLOWED).ceil().min(1024.0) as u32;
-        (now * more.next_power_of_two()).min(4096)
-    } else if rate < FOLLOWED / 3.0 {
-        (now / 2).max(1)
-    } else {
-        now
+    if (FOLLOWED / 3.0..=1.5 * FOLLOWED).contains(&rate) {
+        return now;
     }
+    let wanted = (f64::from(now) * rate / FOLLOWED).ceil();
+    (wanted.clamp(1.0, 4096.0) as u32).next_power_of_two()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub enum Context {
     Procs,
     Stacks,
     Drops,
+    Latency,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
     Help,
@@ -34,12 +35,14 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Drops, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Cpus, Drops, Flame, Help, Latency, Path, Procs, Prompt, Stacks};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs, Drops];
+const ANYWHERE: &[Context] = &[
+    Path, Cpus, Procs, Stacks, Drops, Latency, Flame, Help, Prompt,
+];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Latency];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -82,7 +85,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Drops, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Drops, Latency, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -117,6 +120,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
+    bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait; timed only while it is open."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
@@ -175,7 +179,7 @@ impl Binding {
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs, Drops] => "tables",
+            [Path, Cpus, Procs, Drops, Latency] => "tables",
             _ => "",
         }
     }

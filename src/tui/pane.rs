@@ -13,6 +13,8 @@ pub enum Row {
     Process(u32),
     /// By the key of its row in the ledger.
     Drop(Arc<str>),
+    /// A pair of events, by its name.
+    Pair(&'static str),
     Frame(NodeId),
 }
 

@@ -51,7 +51,12 @@ const fn program(name: &'static str, tracepoint: &'static str) -> Program {
 pub struct Latency {
     state: State,
     timing: Option<Timing>,
+    ticks: u32,
 }
+
+/// The tick that ends the first interval, in which nothing else is attached yet: what is asked for
+/// from the start on is waited for.
+const FIRST: u32 = 2;
 
 #[derive(Default)]
 enum State {
@@ -112,10 +117,11 @@ impl Latency {
 
     /// What was timed since the last tick; sentences about what cannot be go to `notes`.
     pub fn read(&mut self, cpus: &[u32], notes: &mut Vec<String>) -> Option<LatencySample> {
+        self.ticks = self.ticks.saturating_add(1);
         let timing = self.timing?;
         let mut sample = LatencySample::default();
         match std::mem::take(&mut self.state) {
-            State::Starting(loading) if loading.is_finished() => {
+            State::Starting(loading) if loading.is_finished() || self.ticks == FIRST => {
                 let started = loading.join();
                 match started.unwrap_or_else(|_| Err("loading failed".to_owned())) {
                     Ok(pairs) => {

@@ -8,6 +8,8 @@ pub mod difference;
 mod drops;
 mod drops_detail;
 mod flame;
+mod latency;
+mod latency_detail;
 mod paragraphs;
 mod path;
 mod path_detail;
@@ -61,6 +63,7 @@ pub static VIEWS: &[&dyn View] = &[
     &procs::Procs,
     &stacks::Stacks,
     &drops::Drops,
+    &latency::Latency,
 ];
 
 pub fn index(context: Context) -> usize {
