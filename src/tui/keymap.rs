@@ -120,7 +120,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
-    bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait; timed only while it is open."),
+    bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
