@@ -184,6 +184,11 @@ pub struct What {
     #[arg(short = 'e', long = "event", value_name = "EVENT,…", value_delimiter = ',', value_parser = word)]
     pub events: Vec<String>,
 
+    /// Time packets, softirqs and readers between events from the start on, as view 7 does while
+    /// it is open
+    #[arg(long)]
+    pub latency: bool,
+
     /// CPU samples per second and CPU; 0 takes none
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = 199,
           value_parser = clap::value_parser!(u32).range(0..=10_000))]

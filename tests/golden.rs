@@ -43,6 +43,9 @@ frames! {
     view_5_flame: "5f";
     view_6_drops: "6";
     view_6_second_loss_selected: "6j";
+    view_7_latency: "7++";
+    view_7_reader_selected: "7jjjj++";
+    ascii_latency: "7jjjj++" "--ascii";
     stacks_of_a_loss: "6<enter>";
     flame_of_a_function: "jj<enter>fjj";
     flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";

@@ -1,4 +1,4 @@
-// What the gate reads of the kernel. Only the names count: offsets are relocated at load time
+// What netop's programs read of the kernel. Only the names count: offsets are relocated at load time
 // against the running kernel's BTF (CO-RE).
 #pragma once
 
@@ -22,9 +22,12 @@ enum { MMAPABLE = 1 << 10, NOEXIST = 1 };
 
 static void *(*map_lookup)(void *map, const void *key) = (void *)1;
 static long (*map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static u64 (*monotonic_ns)(void) = (void *)5;
 static u32 (*processor_id)(void) = (void *)8;
 static u64 (*current_pid_tgid)(void) = (void *)14;
+static long (*current_comm)(void *to, u32 size) = (void *)16;
 static long (*perf_event_output)(void *ctx, void *map, u64 flags, void *data, u64 size) = (void *)25;
+static u32 (*numa_node_id)(void) = (void *)42;
 static u64 (*attach_cookie)(void *ctx) = (void *)174;
 static long (*probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
@@ -62,6 +65,7 @@ struct socket_alloc {
 };
 
 struct sock_common {
+	u16 skc_family;
 	volatile u8 skc_state;
 };
 
@@ -74,7 +78,12 @@ struct skb_shared_info {
 	u16 gso_segs;
 };
 
+struct netdev_queue {
+	struct net_device *dev;
+};
+
 struct sk_buff {
+	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
 	u32 len;

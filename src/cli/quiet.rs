@@ -15,6 +15,7 @@ impl Live {
                 children: false,
                 by: By::Context,
                 device: None,
+                latency: false,
                 events: Vec::new(),
                 frequency: 199,
             },

@@ -63,6 +63,7 @@ impl Record {
                 children: self.children,
                 by: By::Context,
                 device: None,
+                latency: false,
                 events: self.events.clone(),
                 frequency: self.frequency,
             },

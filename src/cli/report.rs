@@ -56,6 +56,7 @@ impl Report {
                 children: false,
                 by: By::Context,
                 device: self.device.clone(),
+                latency: false,
                 events: Vec::new(),
                 frequency: 0,
             },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::latency::Timing;
 use super::session::EventId;
 
 /// One event to keep open.
@@ -52,6 +53,8 @@ pub struct Demand {
     pub list_tasks: bool,
     /// What happens to processes, with the batches (a recording needs it).
     pub side_band: bool,
+    /// Time pairs of events.
+    pub timing: Option<Timing>,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
 }

@@ -5,6 +5,7 @@ mod batch;
 mod demand;
 mod format;
 mod group;
+mod latency;
 pub mod maps;
 mod sample;
 mod session;
@@ -15,6 +16,7 @@ pub use batch::{Batch, Loss, Sample, Span};
 pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
+pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
     RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_gated, decode_lost, decode_sample,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Loss;
+use super::latency::LatencySample;
 use super::session::EventId;
 
 /// Hits of one event since the previous tick (or since it was attached, if that was later).
@@ -75,6 +76,9 @@ pub struct Tick {
     pub overflow: u64,
     pub host: HostSample,
     pub own: OwnCost,
+    /// Times between events, while they are wanted.
+    #[serde(default)]
+    pub latency: Option<LatencySample>,
     /// Loss that no batch reported: `PERF_FORMAT_LOST` beyond the LOST records seen.
     pub loss: Loss,
     /// Processes of the filter that have ended.

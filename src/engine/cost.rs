@@ -73,6 +73,8 @@ pub struct Spent<'a> {
     pub interval_ns: u64,
     /// The gate counted per process.
     pub by_process: bool,
+    /// What timing pairs of events cost each CPU, ns per second.
+    pub timing_ns: &'a [(u32, f64)],
 }
 
 /// What the last interval cost, percent of one CPU.
@@ -113,6 +115,9 @@ impl Cost {
                 // Part of the hits of the CPUs.
                 (None, true) => {}
             }
+        }
+        for &(cpu, timing) in spent.timing_ns {
+            *ns.entry(cpu).or_default() += timing;
         }
         for (&cpu, rate) in spent.samples_per_s {
             *ns.entry(cpu).or_default() += rate * spent.prices.sample();

@@ -61,6 +61,8 @@ pub struct Governor {
     /// What is taken now.
     kept: Kept,
     by_process: bool,
+    /// Of the last interval, by CPU.
+    latency_ns: Vec<(u32, f64)>,
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -95,6 +97,7 @@ impl Governor {
             watch: DropWatch::default(),
             kept: Kept::default(),
             by_process: false,
+            latency_ns: Vec::new(),
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,
@@ -108,6 +111,7 @@ impl Governor {
         let own_pct = usual.then(|| spent.own_pct / spent.cpus.max(1) as f64);
         self.forecast.learn(spent.counts, load, own_pct);
         self.ticked = true;
+        self.latency_ns = spent.timing_ns.to_vec();
         Cost::of(spent)
     }
 
@@ -158,6 +162,12 @@ impl Governor {
                 .map(|wanted| self.rung(wanted, registry, session, &prices))
                 .collect(),
             own_ns: self.forecast.own_pct() * 1e7,
+            latency_ns: (session.host.cpus.iter())
+                .map(|cpu| {
+                    let of_cpu = self.latency_ns.iter().find(|(of, _)| of == cpu);
+                    of_cpu.map_or(0.0, |(_, ns)| *ns)
+                })
+                .collect(),
             sample_ns: prices.sample(),
             hz,
             timing: self.timing_ns(want, session, registry, &prices),

@@ -69,6 +69,7 @@ pub fn spent<'a>(
         cpus: 2,
         interval_ns: 1_000_000_000,
         by_process: false,
+        timing_ns: &[],
     }
 }
 

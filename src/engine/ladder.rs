@@ -53,6 +53,8 @@ pub struct Ladder {
     pub rungs: Vec<Rung>,
     /// netop's own time, on each CPU.
     pub own_ns: f64,
+    /// What times between events cost each CPU: somebody looks at them, so they come first.
+    pub latency_ns: Vec<f64>,
     pub sample_ns: f64,
     /// CPU samples per second: as many as wanted, and the fewest that say something.
     pub hz: (u32, u32),
@@ -107,7 +109,7 @@ impl Ladder {
                     rung.counting(share, cpu) + sampled * on(&rung.stacks)
                 });
                 let timing = self.timing.as_ref().filter(|_| kept.timed);
-                fixed + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
+                fixed + on(&self.latency_ns) + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
             })
             .fold(0.0, f64::max)
     }

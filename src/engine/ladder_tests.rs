@@ -19,6 +19,7 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
     Ladder {
         rungs: rungs.collect(),
         own_ns: 0.0,
+        latency_ns: Vec::new(),
         sample_ns: 1.0,
         hz: (100, 20),
         timing: Some(vec![1_000.0]),

@@ -12,6 +12,8 @@ mod forecast;
 mod functions;
 mod governor;
 mod ladder;
+mod latency;
+mod latency_reason;
 mod ledger;
 mod owners;
 mod per_hit;
@@ -40,6 +42,7 @@ use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
+use self::latency::Latencies;
 use self::ledger::Ledger;
 use self::owners::Owners;
 use self::processes::Processes;
@@ -92,6 +95,7 @@ pub struct Engine {
     functions: Functions,
     cpus: Cpus,
     ledger: Ledger,
+    latencies: Latencies,
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
@@ -147,6 +151,7 @@ impl Engine {
             fold: Fold::default(),
             cpus: Cpus::default(),
             ledger: Ledger::default(),
+            latencies: Latencies::default(),
             traffic: Traffic::default(),
             owners: Owners::default(),
             processes: Processes::default(),

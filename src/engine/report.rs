@@ -112,7 +112,7 @@ impl Engine {
             tcp: Vec::new(),
             losses: self.ledger.losses(&drops),
             drops,
-            latency: Vec::new(),
+            latency: self.latencies.rows.clone(),
             stacks,
             lines: BTreeMap::new(),
             protocol_rates: self.protocols.rates.clone(),

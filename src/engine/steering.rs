@@ -5,6 +5,7 @@ use super::Engine;
 use super::cost::{Cost, Prices, Spent};
 use super::forecast::Load;
 use super::governor::{Counting, FreeNow};
+use super::latency::Terms;
 use crate::decode::{Demand, Tick};
 use crate::error::Error;
 
@@ -28,6 +29,13 @@ impl Engine {
             .drain()
             .map(|(cpu, n)| (cpu, n / seconds))
             .collect();
+        let terms = Terms {
+            want: &self.want,
+            seconds,
+            budget_pct: self.settings.max_overhead_pct,
+            hit_ns: self.source.session().costs.hit_ns(true),
+        };
+        self.latencies.take(tick.latency.as_ref(), &terms);
         let session = self.source.session();
         let probes = session.probes();
         let spent = Spent {
@@ -42,6 +50,7 @@ impl Engine {
             cpus: session.host.cpus.len(),
             interval_ns: tick.interval_ns,
             by_process: self.plan.by_process,
+            timing_ns: &self.latencies.cost_ns,
         };
         let (received, transmitted) = self.traffic.packets();
         let load = Load {
@@ -95,6 +104,7 @@ impl Engine {
             by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,
             side_band: self.want.side_band,
+            timing: self.latencies.wanted(&self.want),
             tasks: self.processes.shown.clone(),
         };
         adjust(&mut demand);

@@ -4,8 +4,8 @@
 use std::fmt::Display;
 
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Part, Process, Stack, Stage, Summary, Witness,
-    format_time,
+    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, Part, Process, Stack,
+    Stage, Summary, Witness, format_time,
 };
 
 use super::table::Unit::{
@@ -167,6 +167,37 @@ pub const DROPS: &[Column<Drop>] = &[
     Column::new("witnesses", Bare, |d| {
         let said = |w: &Witness| format!("{}={}", w.name, w.count);
         let all: Vec<String> = d.witnesses.iter().map(said).collect();
+        Cell::Text(all.join("; "))
+    }),
+];
+
+pub const LATENCY: &[Column<Latency>] = &[
+    Column::new("pair", Bare, |l| l.pair.into()),
+    Column::new("from", Bare, |l| l.from.into()),
+    Column::new("to", Bare, |l| l.to.into()),
+    Column::new("direction", Bare, |l| l.direction.into()),
+    Column::new("device", Bare, |l| l.device.as_ref().into()),
+    Column::new("count", Count, |l| l.times.count.into()),
+    Column::new("p50_ns", Ns, |l| l.times.p50_ns.into()),
+    Column::new("p99_ns", Ns, |l| l.times.p99_ns.into()),
+    Column::new("p999_ns", Ns, |l| l.times.p999_ns.into()),
+    Column::new("max_ns", Ns, |l| l.times.max_ns.into()),
+    Column::new("sum_ns", Ns, |l| l.sum_ns.into()),
+    Column::new("matched_pct", Percent, |l| l.matched_pct.into()),
+    Column::new("censored", Count, |l| l.censored.into()),
+    Column::new("merged", Count, |l| l.merged.into()),
+    Column::new("one_in", Count, |l| l.one_in.into()),
+    Column::new("crossed_cpu_pct", Percent, |l| l.crossed_cpu_pct.into()),
+    Column::new("crossed_node_pct", Percent, |l| l.crossed_node_pct.into()),
+    Column::new("reason", Bare, |l| l.reason.as_ref().into()),
+    // `eth0=1200/656/1312`: count, p50 and p99 in ns.
+    Column::new("by", Bare, |l| {
+        let ns = |ns: Option<u64>| ns.map_or(String::new(), |ns| ns.to_string());
+        let said = |p: &LatencyPart| {
+            let (count, p50) = (p.times.count, ns(p.times.p50_ns));
+            format!("{}={count}/{p50}/{}", p.name, ns(p.times.p99_ns))
+        };
+        let all: Vec<String> = l.by.iter().map(said).collect();
         Cell::Text(all.join("; "))
     }),
 ];

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{
     Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health,
-    HostInfo, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
-    Witness,
+    HostInfo, Latency, LatencyPart, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack,
+    Stage, Summary, Times, Witness,
 };
 
 /// Nothing was seen.
@@ -59,6 +59,7 @@ pub fn empty() -> Snapshot {
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
+        latency: vec![latency()],
         summary: summary(),
         functions: vec![
             function("net_rx_action", Some(212_433)),
@@ -238,5 +239,40 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         bytes_exact: false,
         asked: false,
         symbols: &[],
+    }
+}
+
+fn latency() -> Latency {
+    let times = Times {
+        count: 1_200,
+        p50_ns: Some(656),
+        p99_ns: Some(1_312),
+        p999_ns: Some(5_376),
+        max_ns: Some(9_001),
+    };
+    Latency {
+        pair: "xmit_queue",
+        from: "net_dev_queue",
+        to: "net_dev_start_xmit",
+        direction: "tx",
+        device: Some("eth0".to_owned()),
+        times,
+        sum_ns: Some(900_000),
+        matched_pct: Some(99.5),
+        censored: 0,
+        merged: 0,
+        one_in: 16,
+        crossed_cpu_pct: Some(0.0),
+        crossed_node_pct: Some(0.0),
+        reason: None,
+        recent: times,
+        by: vec![LatencyPart {
+            kind: "device",
+            name: "eth0".into(),
+            times,
+            crossed_cpu_pct: Some(0.0),
+        }],
+        which: None,
+        heat: [].into(),
     }
 }

@@ -25,6 +25,8 @@ const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes 
     cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
     retransmits limit";
 const DROPS: &str = "where reason class layer unit location device pid comm count rate total estimated witnesses by";
+const LATENCY: &str =
+    "pair device count matched_pct censored p50_ns p99_ns p999_ns max_ns one_in reason by";
 const STACKS: &str = "function pid comm weight unit samples stage direction context cut frames";
 const HEALTH: &str = "lost throttled channel_dropped undecodable samples cpu_samples own_cpu_pct own_anon_bytes \
     cost_pct budget_pct governor notes";
@@ -50,6 +52,7 @@ fn every_field_of_the_schema_is_there_under_its_name() {
         (&snapshot["devices"][0], DEVICES),
         (&snapshot["processes"][0], PROCESSES),
         (&snapshot["drops"][0], DROPS),
+        (&snapshot["latency"][0], LATENCY),
         (&snapshot["stacks"][0], STACKS),
         (&snapshot["health"], HEALTH),
     ];

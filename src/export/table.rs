@@ -109,6 +109,11 @@ pub static TABLES: &[Table] = &[
         rows: |s| cells(columns::DROPS, &s.drops),
     },
     Table {
+        name: "latency",
+        columns: || names(columns::LATENCY),
+        rows: |s| cells(columns::LATENCY, &s.latency),
+    },
+    Table {
         name: "devices",
         columns: || names(columns::DEVICES),
         rows: |s| cells(columns::DEVICES, &s.devices),

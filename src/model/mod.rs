@@ -9,7 +9,9 @@ mod cpu_fold;
 mod drop;
 mod finding;
 mod fold;
+mod histogram;
 mod judged;
+mod latency;
 mod names;
 pub mod reason;
 mod series;
@@ -27,12 +29,14 @@ pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
 pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
+pub use histogram::Histogram;
 pub use judged::{Judged, KernelFrames};
+pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times};
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Latency, Process,
-    Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Process, Queue, SCHEMA,
+    STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
 pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::cpu::{Cpu, Part, Stage};
 use super::drop::{Drop, Losses};
 use super::finding::{Facts, Finding};
+use super::latency::Latency;
 use super::spent::Spent;
 use super::time;
 
@@ -324,9 +325,6 @@ pub struct Process {
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Tcp {}
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Latency {}
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Stack {

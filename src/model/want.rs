@@ -31,6 +31,8 @@ pub struct Want {
     pub list_tasks: bool,
     /// The table of processes is looked at: exact counts per process where they are to be had.
     pub processes: bool,
+    /// Times between events are looked at (view 7, `--latency`).
+    pub latency: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
 }
@@ -49,6 +51,7 @@ impl Default for Want {
             detached: false,
             list_tasks: false,
             processes: false,
+            latency: false,
             side_band: false,
         }
     }

@@ -253,6 +253,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         children: typed.what.children,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
+        latency: typed.what.latency || typed.batch.table == "latency",
         processes: typed.batch.batch && prints_processes(&typed.batch),
         ..Want::default()
     };

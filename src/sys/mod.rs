@@ -26,7 +26,10 @@ pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use file::allocate;
-pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
+pub use gate::{
+    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, Switchboard, Switches,
+    Tally, Timed,
+};
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;

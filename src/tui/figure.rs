@@ -99,6 +99,14 @@ pub fn cost(value: Option<f64>) -> String {
     })
 }
 
+/// Nanoseconds with their unit: `449ns`, `12.3µs`, `2.8ms`; at most [`COST`] cells.
+pub fn duration(value: Option<u64>) -> String {
+    value.map_or_else(none, |value| {
+        let (number, unit) = time(value as f64);
+        format!("{number}{unit}")
+    })
+}
+
 /// The same in a sentence: `612 ns`, `12.3 µs`.
 pub fn cost_words(value: Option<f64>) -> String {
     measured(value).map_or_else(none, |value| {

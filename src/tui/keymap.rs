@@ -16,6 +16,7 @@ pub enum Context {
     Procs,
     Stacks,
     Drops,
+    Latency,
     Advice,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
@@ -35,14 +36,16 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Advice, Cpus, Drops, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Advice, Cpus, Drops, Flame, Help, Latency, Path, Procs, Prompt, Stacks};
 
 const ANYWHERE: &[Context] = &[
-    Path, Cpus, Procs, Stacks, Drops, Advice, Flame, Help, Prompt,
+    Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame, Help, Prompt,
 ];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Advice, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Advice, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Advice];
+const SCREENS: &[Context] = &[
+    Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame, Help,
+];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -85,7 +88,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Drops, Advice, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -122,6 +125,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
+    bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait."),
     bind(VIEWS, &[c('8')], Action::View('8'), "", "Advice: what should be changed, and why."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
@@ -182,7 +186,7 @@ impl Binding {
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs, Drops, Advice] => "tables",
+            [Path, Cpus, Procs, Drops, Latency, Advice] => "tables",
             _ => "",
         }
     }

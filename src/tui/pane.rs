@@ -15,6 +15,8 @@ pub enum Row {
     Drop(Arc<str>),
     /// Rule and subject.
     Finding(&'static str, Arc<str>),
+    /// A pair of events, by its name.
+    Pair(&'static str),
     Frame(NodeId),
 }
 

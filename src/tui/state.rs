@@ -57,6 +57,8 @@ pub struct UiState {
     pub(super) want: Want,
     pub(super) theme: &'static Theme,
     pub(super) ascii: bool,
+    /// Times between events from the start on, whatever is looked at.
+    latency: bool,
     pub(super) snapshot_dir: String,
     pub(super) utc_offset_s: i32,
     pub(super) history: History,
@@ -82,6 +84,7 @@ pub struct UiState {
 impl UiState {
     pub fn new(options: Options) -> UiState {
         UiState {
+            latency: options.want.latency,
             want: options.want,
             theme: options.theme,
             ascii: options.ascii,
@@ -229,6 +232,7 @@ impl UiState {
     /// Brings what is derived (tree, cursor) in line with what is shown now.
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
+        self.want.latency = self.latency || self.view().context() == Context::Latency;
         if let Some(shown) = self.history.shown() {
             self.against.refresh(&self.history, shown);
         }

@@ -12,6 +12,7 @@ mod drops;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;
+mod latency;
 mod leave;
 #[path = "../net/mod.rs"]
 mod net;

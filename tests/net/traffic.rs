@@ -19,6 +19,7 @@ pub fn obey() {
     match words[..] {
         ["udp-receive", address] => receive(address),
         ["udp-deaf", address] => deaf(address),
+        ["udp-sleepy", address, ms] => sleepy(address, number(ms) as u64),
         ["udp-send", from, to, threads, each, size] => {
             send(from, to, number(threads), number(each), number(size));
         }
@@ -84,6 +85,22 @@ fn receive(address: &str) {
         let mut buffer = [0; 2048];
         loop {
             let _timeout = socket.recv(&mut buffer);
+        }
+    });
+    while told() {}
+}
+
+/// A bound socket whose reader sleeps when there is something, and then reads all of it.
+fn sleepy(address: &str, ms: u64) {
+    let socket = UdpSocket::bind(address).expect("the address is ours");
+    say("ready");
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while socket.peek(&mut buffer).is_ok() {
+            thread::sleep(Duration::from_millis(ms));
+            socket.set_nonblocking(true).expect("a mode");
+            while socket.recv(&mut buffer).is_ok() {}
+            socket.set_nonblocking(false).expect("a mode");
         }
     });
     while told() {}

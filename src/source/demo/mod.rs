@@ -5,6 +5,7 @@ mod chains;
 mod clock;
 mod counters;
 mod events;
+mod latency;
 mod load;
 mod process;
 mod rng;
@@ -168,6 +169,10 @@ impl Demo {
             wall_ns: WALL_START + self.elapsed_ns,
             interval_ns: length_ns,
             counts: self.count(&loads, length_ns),
+            latency: self.demand.timing.map(|timing| {
+                let mut rng = Rng::new(self.seed ^ (self.sequence << 8) ^ (1 << 61));
+                latency::sample(timing, &loads, &mut rng)
+            }),
             host: self.counters.sample(at, &self.demand),
             own: OwnCost::default(),
             ended: self

@@ -7,6 +7,7 @@ mod calibrate;
 mod catalog;
 mod gated;
 mod gating;
+mod latency;
 mod order;
 mod outbox;
 mod period;
@@ -29,6 +30,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
+use self::latency::Latency;
 use self::order::{Answer, Order};
 use self::replaced::Replaced;
 use self::slow::Slow;
@@ -86,6 +88,7 @@ pub struct Live {
     /// Events that are counted a part of the time, and what perf events had in their windows.
     duties: Vec<Duty>,
     windows: Vec<(EventId, u32, Windows)>,
+    latency: Latency,
     proc: Proc,
     fast: Option<FastCounters>,
     slow: Slow,
@@ -163,6 +166,7 @@ impl Live {
             brought: Brought::default(),
             duties: Vec::new(),
             windows: Vec::new(),
+            latency: Latency::default(),
             proc,
             own: Own::new(),
             ready: VecDeque::new(),
@@ -235,6 +239,7 @@ impl Live {
             Vec::new()
         };
         let mut notes = std::mem::take(&mut self.notes);
+        let latency = self.latency.read(&self.session.host.cpus, &mut notes);
         notes.extend(self.replaced.look(at));
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
@@ -250,6 +255,7 @@ impl Live {
                 cpu_ns: Some(self.own.cpu_ns()),
                 anon_bytes: Own::anon_bytes(),
             },
+            latency,
             loss,
             ended,
             children,
@@ -373,6 +379,9 @@ impl Source for Live {
             self.reconcile_wide(&old);
         }
         self.reconcile_gate(&old);
+        if old.timing != demand.timing {
+            self.latency.want(demand.timing);
+        }
         if old.clock_hz != demand.clock_hz {
             self.reconcile_clock();
         }

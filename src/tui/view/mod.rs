@@ -9,6 +9,8 @@ pub mod difference;
 mod drops;
 mod drops_detail;
 mod flame;
+mod latency;
+mod latency_detail;
 mod paragraphs;
 mod path;
 mod path_detail;
@@ -62,6 +64,7 @@ pub static VIEWS: &[&dyn View] = &[
     &procs::Procs,
     &stacks::Stacks,
     &drops::Drops,
+    &latency::Latency,
     &advice::Advice,
 ];
 

@@ -36,6 +36,7 @@ pub fn all(net: &Net) -> Vec<Watcher> {
             // Counts all, samples all, and draws the flame graph of it.
             (" --max-overhead 100", "5f"),
             (" --counting proc", ""),
+            (" --latency", ""),
         ]
         .map(|(flags, keys)| netop(flags, keys)),
     );
