@@ -98,7 +98,7 @@ struct cell {
 	u32 id;   // ifindex, or the process; 0: neither, or no room
 	u32 crossed; // ended on another CPU than it started, and on another NUMA node
 	u32 crossed_nodes;
-	u32 unused;
+	u32 orphans; // second events without a first: of segments that were not there before
 	u64 sum;
 	u64 max;
 	char name[16];
@@ -320,6 +320,14 @@ INLINE struct place on_device(u32 pair, struct net_device *dev)
 	return place;
 }
 
+// A second event of an skb that would have been followed, if it had been there before.
+SELDOM void miss(u64 skb, const struct place *place)
+{
+	struct cell *cell = chosen(skb, 0) ? cell_of(place) : 0;
+	if (cell)
+		cell->orphans++;
+}
+
 // include/linux/interrupt.h
 enum { NET_TX_SOFTIRQ = 2, NET_RX_SOFTIRQ = 3 };
 
@@ -458,12 +466,17 @@ SEC("tp_btf/net_dev_queue") int netop_queue(u64 *ctx)
 SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
 {
 	struct cpu *cpu = mine();
-	struct waiting *waiting = cpu ? find(number_of(cpu, XMIT, ctx[0])) : 0;
-	if (!waiting)
+	if (!cpu)
 		return 0;
+	u64 skb = number_of(cpu, XMIT, ctx[0]);
+	struct waiting *waiting = find(skb);
 	struct place place = on_device(QUEUE, (void *)ctx[1]);
-	arrive(waiting, cpu, &place);
-	leave(waiting);
+	if (waiting) {
+		arrive(waiting, cpu, &place);
+		leave(waiting);
+	} else {
+		miss(skb, &place);
+	}
 	return 0;
 }
 
@@ -491,10 +504,13 @@ SEC("tp_btf/qdisc_dequeue") int netop_dequeue(u64 *ctx)
 	struct place place = on_device(QDISC, queue->dev);
 #pragma clang loop unroll(disable)
 	for (s32 i = 0; i < BULK && i < packets && skb; i++) {
-		struct waiting *waiting = find(number_of(cpu, DEQUEUE, (u64)skb));
+		u64 address = number_of(cpu, DEQUEUE, (u64)skb);
+		struct waiting *waiting = find(address);
 		if (waiting) {
 			arrive(waiting, cpu, &place);
 			leave(waiting);
+		} else {
+			miss(address, &place);
 		}
 		skb = skb->next;
 	}

@@ -60,6 +60,9 @@ pub struct Timed {
     /// The second event was on another CPU, and on another NUMA node, than the first.
     pub crossed: u64,
     pub crossed_nodes: u64,
+    /// Second events without a first.
+    #[serde(default)]
+    pub orphans: u64,
     pub sum_ns: u64,
     pub max_ns: u64,
     /// (bucket, times in it), ascending; buckets are 16 per power of two of ns.

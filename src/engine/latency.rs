@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::latency_reason::reason;
+use super::latency_reason::{left_out, reason};
 use crate::decode::{Fate, LatencySample, Timed, Timing};
 use crate::model::{
     HEAT_FROM, HEAT_ROWS, HISTORY, Heat, Histogram, Latency, LatencyPart, Pair, Times, Want,
@@ -131,6 +131,8 @@ impl Latencies {
         let whose: Vec<&Timed> = (timed.iter().copied())
             .filter(|t| t.cpu.is_none() && counts(pair, t, want))
             .collect();
+        // A device whose packets are other ones when they leave is not timed by the few that are not.
+        let (unlike, whose): (Vec<_>, Vec<_>) = whose.into_iter().partition(|t| is_unfair(t));
         let mut all = Histogram::default();
         for timed in &whose {
             fill(&mut all, timed);
@@ -143,8 +145,16 @@ impl Latencies {
         };
         let fate = (sample.fates.iter()).find(|f| f.pair as usize == pair as usize);
         let fate = fate.copied().unwrap_or_default();
-        let ended = fate.matched + fate.freed + fate.replaced + fate.given_up + fate.orphans;
-        let matched_pct = (ended > 0).then(|| 100.0 * fate.matched as f64 / ended as f64);
+        let left: &[&Timed] = if whose.is_empty() { &unlike } else { &whose };
+        let away: u64 = unlike.iter().map(|t| times(t)).sum();
+        let matched = if whose.is_empty() {
+            fate.matched
+        } else {
+            fate.matched.saturating_sub(away)
+        };
+        let orphans = fate.orphans + left.iter().map(|t| t.orphans).sum::<u64>();
+        let ended = matched + fate.freed + fate.replaced + fate.given_up + orphans;
+        let matched_pct = (ended > 0).then(|| 100.0 * matched as f64 / ended as f64);
         let unfair = matched_pct.is_some_and(|pct| pct < MATCHED_PCT) && ended >= ENOUGH;
         let past = &mut self.past[pair as usize];
         past.push((!unfair).then_some(&all));
@@ -184,7 +194,10 @@ impl Latencies {
             one_in: sample.timing.map_or(1, one_in),
             crossed_cpu_pct: share(|t| t.crossed),
             crossed_node_pct: share(|t| t.crossed_nodes),
-            reason: reason(pair, sample, &fate, unfair),
+            reason: reason(pair, sample, &Fate { orphans, ..fate }, unfair).or_else(|| {
+                let names: Vec<&str> = unlike.iter().map(|t| &*t.name).collect();
+                (!names.is_empty()).then(|| left_out(pair, &names.join(", ")))
+            }),
             recent: figures(&recent),
             by,
             which: Some(pair),
@@ -227,6 +240,11 @@ fn counts(pair: Pair, timed: &Timed, want: &Want) -> bool {
 
 fn times(timed: &Timed) -> u64 {
     timed.buckets.iter().map(|(_, n)| u64::from(*n)).sum()
+}
+
+fn is_unfair(timed: &Timed) -> bool {
+    let (times, all) = (times(timed), times(timed) + timed.orphans);
+    all >= ENOUGH && 100.0 * (times as f64) < MATCHED_PCT * all as f64
 }
 
 fn fill(histogram: &mut Histogram, timed: &Timed) {

@@ -29,7 +29,11 @@ pub fn reason(pair: Pair, sample: &LatencySample, fate: &Fate, unfair: bool) -> 
         ),
         (
             fate.orphans,
-            "most runs were not raised where netop could see it",
+            if pair.is_softirq() {
+                "most runs were not raised where netop could see it"
+            } else {
+                SPLIT
+            },
         ),
         (fate.given_up, "most have waited for ten seconds or longer"),
     ];
@@ -37,10 +41,19 @@ pub fn reason(pair: Pair, sample: &LatencySample, fate: &Fate, unfair: bool) -> 
     Some(format!("{why}: the rest is no fair sample"))
 }
 
+const SPLIT: &str =
+    "most packets were split into segments on the way (GSO; tbf, fq_codel, or no TSO)";
+
+/// Some devices have no times, others do.
+pub fn left_out(pair: Pair, devices: &str) -> String {
+    let (from, _) = pair.events();
+    format!("{devices} left out: {SPLIT} after {from}")
+}
+
 fn freed(pair: Pair) -> &'static str {
     match pair {
         Pair::Queue | Pair::Qdisc => {
-            "most packets were split into segments on the way (GSO; tbf, fq_codel, or no TSO), or dropped"
+            "most packets were dropped, or split into segments on the way (GSO; tbf, fq_codel, or no TSO)"
         }
         _ => "most packets were freed on the way",
     }

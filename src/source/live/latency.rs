@@ -80,6 +80,7 @@ struct Cell {
     buckets: Box<[u32; BUCKETS]>,
     crossed: u32,
     crossed_nodes: u32,
+    orphans: u32,
     sum: u64,
     idle: u32,
 }
@@ -199,10 +200,12 @@ impl Running {
                     crossed: u64::from(cell.crossed.wrapping_sub(known.crossed)),
                     crossed_nodes: u64::from(cell.crossed_nodes.wrapping_sub(known.crossed_nodes)),
                     ns: cell.sum.saturating_sub(known.sum),
+                    orphans: u64::from(cell.orphans.wrapping_sub(known.orphans)),
                     ..Sum::default()
                 };
                 known.crossed = cell.crossed;
                 known.crossed_nodes = cell.crossed_nodes;
+                known.orphans = cell.orphans;
                 known.sum = cell.sum;
                 let buckets = self.pairs.buckets(cpu, cell.cell);
                 for ((at, before), now) in known.buckets.iter_mut().enumerate().zip(buckets) {
@@ -210,7 +213,7 @@ impl Running {
                     sum.times += u64::from(sum.buckets[at]);
                     *before = now;
                 }
-                if sum.times > 0 {
+                if sum.times + sum.orphans > 0 {
                     known.idle = 0;
                     let place = (cell.pair, cell.netns, cell.id);
                     whose.entry(place).or_default().add(&sum);
@@ -239,6 +242,7 @@ impl Default for Cell {
             buckets: Box::new([0; BUCKETS]),
             crossed: 0,
             crossed_nodes: 0,
+            orphans: 0,
             sum: 0,
             idle: 0,
         }
@@ -269,6 +273,7 @@ struct Sum {
     times: u64,
     crossed: u64,
     crossed_nodes: u64,
+    orphans: u64,
     ns: u64,
     max: u64,
     buckets: Box<[u32; BUCKETS]>,
@@ -281,6 +286,7 @@ impl Default for Sum {
             times: 0,
             crossed: 0,
             crossed_nodes: 0,
+            orphans: 0,
             ns: 0,
             max: 0,
             buckets: Box::new([0; BUCKETS]),
@@ -294,6 +300,7 @@ impl Sum {
         self.times += other.times;
         self.crossed += other.crossed;
         self.crossed_nodes += other.crossed_nodes;
+        self.orphans += other.orphans;
         self.ns += other.ns;
         self.max = self.max.max(other.max);
         for (count, more) in self.buckets.iter_mut().zip(other.buckets.iter()) {
@@ -309,6 +316,7 @@ impl Sum {
             name: String::from_utf8_lossy(&self.name[..end]).into_owned(),
             crossed: self.crossed,
             crossed_nodes: self.crossed_nodes,
+            orphans: self.orphans,
             sum_ns: self.ns,
             max_ns: self.max,
             buckets: filled.map(|(at, count)| (at, *count)).collect(),

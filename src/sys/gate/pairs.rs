@@ -63,7 +63,7 @@ struct Cell {
     id: AtomicU32,
     crossed: AtomicU32,
     crossed_nodes: AtomicU32,
-    unused: AtomicU32,
+    orphans: AtomicU32,
     sum: AtomicU64,
     max: AtomicU64,
     name: [AtomicU64; 2],
@@ -96,6 +96,7 @@ pub struct Timed {
     pub name: [u8; 16],
     pub crossed: u32,
     pub crossed_nodes: u32,
+    pub orphans: u32,
     pub sum: u64,
     pub max: u64,
 }
@@ -213,6 +214,7 @@ impl Pairs {
                 name,
                 crossed: word(&cell.crossed),
                 crossed_nodes: word(&cell.crossed_nodes),
+                orphans: word(&cell.orphans),
                 sum: cell.sum.load(Ordering::Relaxed),
                 max: cell.max.swap(0, Ordering::Relaxed),
             })

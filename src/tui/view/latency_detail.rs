@@ -37,7 +37,7 @@ pub fn render(scene: &Scene<'_>, l: &Latency, area: Rect, buf: &mut Buffer) {
         .reason
         .as_deref()
         .map_or(String::new(), |why| clean(why).into_owned());
-    say(0, "no times ", why, scene.theme.warn);
+    say(0, "note     ", why, scene.theme.warn);
     for (rank, kind, lead) in [
         (1, "device", "devices  "),
         (1, "process", "process  "),
