@@ -1,3 +1,5 @@
+//! Histograms of pairs become rows: quantiles, shares, what is hidden and why.
+
 use super::*;
 
 fn sample(pair: Pair, buckets: Vec<(u16, u32)>) -> LatencySample {

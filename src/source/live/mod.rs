@@ -8,6 +8,7 @@ mod catalog;
 mod gated;
 mod gating;
 mod latency;
+mod options;
 mod order;
 mod outbox;
 mod period;
@@ -31,6 +32,7 @@ use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::latency::Latency;
+pub use self::options::Options;
 use self::order::{Answer, Order};
 use self::replaced::Replaced;
 use self::slow::Slow;
@@ -39,13 +41,12 @@ use self::tasks::TaskCounters;
 use self::windows::{Duty, Windows};
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Counts, Demand, EventId, EventSpec, HostSample, Loss, OwnCost, Session,
-    SourceKind, Tick,
+    Batch, Costs, Counts, Demand, EventId, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity};
 use crate::sys::{
-    Leader, Own, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+    Leader, Own, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
@@ -103,17 +104,6 @@ pub struct Live {
     started: Option<u64>,
     /// When it is due to end.
     due: u64,
-}
-
-/// How the live source is opened.
-pub struct Options {
-    /// The events this run knows.
-    pub specs: Vec<EventSpec>,
-    /// Where tracefs is, or why there are no events.
-    pub tracefs: Result<Tracefs, String>,
-    pub interval: Duration,
-    /// Count with BPF programs where they load.
-    pub gate: bool,
 }
 
 impl Live {

@@ -1,0 +1,16 @@
+//! How the live source is opened.
+
+use std::time::Duration;
+
+use crate::decode::EventSpec;
+use crate::sys::Tracefs;
+
+pub struct Options {
+    /// The events this run knows.
+    pub specs: Vec<EventSpec>,
+    /// Where tracefs is, or why there are no events.
+    pub tracefs: Result<Tracefs, String>,
+    pub interval: Duration,
+    /// Count with BPF programs where they load.
+    pub gate: bool,
+}
