@@ -27,10 +27,10 @@ const DETACHED: Duration = Duration::from_millis(150);
 /// At most ten frames per second.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// The latest snapshot, or how the engine ended; a newer one replaces an older.
+/// The snapshots that nobody has seen yet, or how the engine ended.
 #[derive(Default)]
 struct Slot {
-    latest: Option<Arc<Snapshot>>,
+    news: Vec<Arc<Snapshot>>,
     ended: Option<Result<(), Error>>,
 }
 
@@ -52,12 +52,14 @@ impl Shared {
     }
 }
 
-/// Runs the screen until it is left. `snapshots`: leave after this many.
+/// Runs the screen until it is left. `snapshots`: leave after this many. `then`: of a recording the
+/// whole, shown when its intervals are read; the screen stays.
 pub fn run(
     engine: Engine,
     mut ui: UiState,
     dir: PathBuf,
     snapshots: Option<u64>,
+    then: Option<Engine>,
 ) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
@@ -71,7 +73,7 @@ pub fn run(
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || drive(engine, &wanted, &theirs))
+        .spawn(move || drive(engine, then, &wanted, &theirs))
         .map_err(failed)?;
     let mut screen = terminal::take()?;
     let mut session = Session {
@@ -88,14 +90,35 @@ pub fn run(
 }
 
 /// The engine's thread: wants in, snapshots out.
-fn drive(mut engine: Engine, wants: &Receiver<Want>, shared: &Shared) {
+fn drive(mut engine: Engine, then: Option<Engine>, wants: &Receiver<Want>, shared: &Shared) {
+    let recorded = then.is_some();
+    let mut then = then;
+    let mut before = 0;
+    let mut last = 0;
     loop {
         while let Ok(want) = wants.try_recv() {
             engine.want(want);
         }
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
-            Ok(Progress::Snapshot(snapshot)) => shared.put(|slot| slot.latest = Some(snapshot)),
+            Ok(Progress::Snapshot(snapshot)) => {
+                // The whole comes behind the last interval.
+                let mut snapshot = snapshot;
+                if before > 0 {
+                    let mut whole = (*snapshot).clone();
+                    whole.sequence += before;
+                    snapshot = Arc::new(whole);
+                }
+                last = snapshot.sequence;
+                shared.put(|slot| slot.news.push(snapshot));
+            }
+            Ok(Progress::End) if then.is_some() => {
+                before = last;
+                if let Some(whole) = then.take() {
+                    engine = whole;
+                }
+            }
+            Ok(Progress::End) if recorded => return,
             Ok(Progress::End) => return shared.put(|slot| slot.ended = Some(Ok(()))),
             Err(error) => return shared.put(|slot| slot.ended = Some(Err(error))),
         }
@@ -152,7 +175,7 @@ impl Session {
             }
             if news {
                 let slot = self.shared.take();
-                if let Some(snapshot) = slot.latest {
+                for snapshot in slot.news {
                     ui.snapshot(snapshot);
                     dirty = true;
                     self.left = self.left.map(|left| left.saturating_sub(1));

@@ -119,7 +119,7 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     let dir = screen::snapshot_dir(typed);
     match &typed.screen.keys {
         Some(keys) => script::run(engine, ui, keys, typed, &dir),
-        None => live::run(engine, ui, dir, typed.count),
+        None => live::run(engine, ui, dir, typed.count, None),
     }
 }
 

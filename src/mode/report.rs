@@ -38,10 +38,21 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     }
     let ui = screen::open(&shown, want, &[])?;
     let dir = screen::snapshot_dir(&shown);
-    match &typed.screen.keys {
-        Some(keys) => script::run(engine, ui, keys, &shown, &dir),
-        None => live::run(engine, ui, dir, typed.count),
+    if let Some(keys) = &typed.screen.keys {
+        return script::run(engine, ui, keys, &shown, &dir);
     }
+    let whole = cli::Report {
+        batch: cli::Batch {
+            batch: true,
+            ..typed.batch.clone()
+        },
+        interval: None,
+        ..typed.clone()
+    };
+    // A pipe cannot be read twice: it has its intervals only.
+    let is_pipe = typed.file.as_os_str() == "-";
+    let then = if is_pipe { None } else { Some(open(&whole)?.0) };
+    live::run(engine, ui, dir, typed.count, then)
 }
 
 /// The recording as an engine, read from its beginning; and what is wanted of it. Another filter

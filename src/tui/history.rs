@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use crate::model::Snapshot;
 
-/// How many are kept; while paused as many again, so that the way back from the pause stays.
+/// How many are kept whole, the newest; while paused as many again, so that the way back from the
+/// pause stays whole.
 pub const KEPT: usize = 60;
+
+/// As many older ones stay without their call trees, then one in [`SPARSE`] …
+const SPARSE: u64 = 5;
+
+/// … up to this age, seconds: with the 200 stacks and rows of a busy host some 10 MB.
+const LONGEST_S: f64 = 600.0;
 
 #[derive(Debug, Default)]
 pub struct History {
@@ -90,10 +97,24 @@ impl History {
     }
 
     fn trim(&mut self) {
-        let keep = if self.paused() { 2 * KEPT } else { KEPT };
-        while self.all.len() > keep {
-            self.all.pop_front();
+        let whole = if self.paused() { 2 * KEPT } else { KEPT };
+        let newest = self.all.back().map_or(0.0, |latest| latest.elapsed_s);
+        let len = self.all.len();
+        for old in self.all.iter_mut().take(len.saturating_sub(whole)) {
+            if !old.profile.is_empty() || !old.cpu_profile.is_empty() {
+                let mut bare = (**old).clone();
+                bare.profile = Arc::from([]);
+                bare.cpu_profile = Arc::from([]);
+                *old = Arc::new(bare);
+            }
         }
+        let sparse = len.saturating_sub(2 * whole);
+        let mut place = 0;
+        self.all.retain(|old| {
+            place += 1;
+            let kept = place > sparse || old.sequence.is_multiple_of(SPARSE);
+            kept && newest - old.elapsed_s <= LONGEST_S
+        });
     }
 }
 
@@ -127,7 +148,18 @@ mod tests {
         while history.step(false) {}
         assert_eq!((sequence(&history), age(&history)), (120, -60));
         history.pause(false);
-        assert_eq!((sequence(&history), history.all.len()), (120, KEPT));
+        assert_eq!((sequence(&history), history.all.len()), (120, 120));
+    }
+
+    #[test]
+    fn ten_minutes_are_kept_thinner_with_age_and_without_their_trees() {
+        let mut history = History::default();
+        (1..=2000).for_each(|n| history.push(numbered(n)));
+        let kept: Vec<u64> = history.all.iter().map(|old| old.sequence).collect();
+        assert_eq!((kept[0], kept[kept.len() - 1]), (1400, 2000));
+        assert_eq!(kept.len(), 2 * KEPT + (600 - 2 * KEPT) / 5 + 1);
+        let whole = history.all.iter().filter(|old| !old.cpu_profile.is_empty());
+        assert!(whole.count() <= KEPT);
     }
 
     #[test]

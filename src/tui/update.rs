@@ -238,6 +238,12 @@ impl UiState {
     }
 
     fn step_time(&mut self, back: bool) {
+        let recorded = self
+            .shown()
+            .is_some_and(|shown| shown.host.source != "live" && shown.host.source != "demo");
+        if recorded && !self.history.paused() {
+            self.history.pause(true);
+        }
         if !self.history.paused() {
             self.message("Space pauses; then one can step through time", false);
         } else if !self.history.step(back) {
