@@ -147,6 +147,9 @@ pub trait Probe: Sync + Send {
     fn decode<'a>(&self, fields: Fields<'a>) -> What<'a>;
 }
 
+/// Fields that no kernel's event has and the gate's samples do: (event, field).
+pub const GATE_TELLS: &[(&str, &str)] = &[("skb:kfree_skb", "name")];
+
 /// Every function netop shows by default, in the order of the screen.
 pub static PROBES: &[&dyn Probe] = &[
     &softirq::NetRxAction,

@@ -5,7 +5,7 @@ use std::io;
 
 use super::facts::{Function, Missing, Rings};
 use crate::decode::Format;
-use crate::probe::{Free, PROBES, Probe, since};
+use crate::probe::{Free, GATE_TELLS, PROBES, Probe, since};
 use crate::source::live::RING_BYTES;
 use crate::sys::{
     Leader, NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, What, settle_read_format,
@@ -36,7 +36,9 @@ fn function(probe: &dyn Probe, tracefs: &Tracefs, all: &[String]) -> Function {
         match format {
             Ok(format) => {
                 let (_, lacks) = format.bind(&spec.fields);
-                let lacks = lacks.into_iter().map(|field| format!("{event}.{field}"));
+                let told = |field: &String| GATE_TELLS.contains(&(event.as_str(), field.as_str()));
+                let lacks = lacks.into_iter().filter(|field| !told(field));
+                let lacks = lacks.map(|field| format!("{event}.{field}"));
                 function.without.extend(lacks);
                 function.present.push(event);
             }
