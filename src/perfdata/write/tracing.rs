@@ -84,7 +84,8 @@ impl Synthetic {
         let mut fields = Vec::new();
         let (mut print, mut values) = (String::new(), String::new());
         for (index, name) in spec.fields.iter().enumerate() {
-            let is_text = spec.device_field.as_ref() == Some(name);
+            // kfree_skb has no device field, and its `name` is one where it is told.
+            let is_text = spec.device_field.as_ref() == Some(name) || name == "name";
             let offset = COMMON + 8 * index;
             let space = if index > 0 { " " } else { "" };
             if is_text {
