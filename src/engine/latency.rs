@@ -115,9 +115,10 @@ impl Latencies {
         self.timing.sockets = one_in(self.timing.sockets, sockets);
         let worst = self.cost_ns.iter().map(|(_, ns)| *ns).fold(0.0, f64::max);
         let limit = OF_BUDGET * terms.budget_pct * 1e7;
-        self.over = match worst > limit && terms.budget_pct < 100.0 {
-            true => self.over + 1,
-            false => 0,
+        self.over = if worst > limit && terms.budget_pct < 100.0 {
+            self.over + 1
+        } else {
+            0
         };
         if self.over >= PATIENCE {
             // Each hit costs, whether it is followed or not.
@@ -243,8 +244,9 @@ fn times(timed: &Timed) -> u64 {
 }
 
 fn is_unfair(timed: &Timed) -> bool {
-    let (times, all) = (times(timed), times(timed) + timed.orphans);
-    all >= ENOUGH && 100.0 * (times as f64) < MATCHED_PCT * all as f64
+    let found = times(timed);
+    let all = found + timed.orphans;
+    all >= ENOUGH && 100.0 * (found as f64) < MATCHED_PCT * all as f64
 }
 
 fn fill(histogram: &mut Histogram, timed: &Timed) {

@@ -26,13 +26,11 @@ impl Default for Histogram {
 /// The times that a bucket holds: from the first, up to and without the second.
 fn bounds(bucket: usize) -> (u64, u64) {
     let (coarse, fine) = (bucket >> FINE, (bucket & 15) as u64);
-    match coarse {
-        0 => (fine, fine + 1),
-        _ => {
-            let shift = coarse - 1;
-            ((16 + fine) << shift, (17 + fine) << shift)
-        }
+    if coarse == 0 {
+        return (fine, fine + 1);
     }
+    let shift = coarse - 1;
+    ((16 + fine) << shift, (17 + fine) << shift)
 }
 
 impl Histogram {

@@ -123,7 +123,7 @@ fn shade(times: u64, most: u64) -> char {
     if times == 0 {
         return SHADES[0];
     }
-    let height = (1 + times.ilog2()) as f64 / f64::from(1 + most.max(1).ilog2());
+    let height = f64::from(1 + times.ilog2()) / f64::from(1 + most.max(1).ilog2());
     SHADES[(height * 4.0).ceil().clamp(1.0, 4.0) as usize]
 }
 
