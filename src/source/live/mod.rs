@@ -82,7 +82,7 @@ pub struct Live {
     leader: Option<Leader>,
     /// Counts with BPF programs; `None`: not here.
     gate: Option<Gated>,
-    /// The gate on its way; nothing is attached before it is here, or known not to come.
+    /// On its way; nothing is attached before it is here, or known not to come.
     loading: Option<JoinHandle<Result<Gated, String>>>,
     /// Counts of gated events that were let go within the interval.
     brought: Brought,
@@ -100,9 +100,8 @@ pub struct Live {
     /// Attach orders whose answer is still to come.
     pending: usize,
     round: u64,
-    /// Start of the current interval; `None` before the baseline.
+    /// Start of the current interval (`None` before the baseline), and when it is due to end.
     started: Option<u64>,
-    /// When it is due to end.
     due: u64,
 }
 
@@ -229,8 +228,8 @@ impl Live {
             Vec::new()
         };
         let mut notes = std::mem::take(&mut self.notes);
-        let latency = self.latency.read(&self.session.host.cpus, &mut notes);
         notes.extend(self.replaced.look(at));
+        let latency = self.latency.read(&self.session.host.cpus, &mut notes);
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
@@ -369,9 +368,7 @@ impl Source for Live {
             self.reconcile_wide(&old);
         }
         self.reconcile_gate(&old);
-        if old.timing != demand.timing {
-            self.latency.want(demand.timing);
-        }
+        self.latency.want(demand.timing);
         if old.clock_hz != demand.clock_hz {
             self.reconcile_clock();
         }
