@@ -8,6 +8,7 @@ mod group;
 mod sample;
 mod session;
 mod side;
+mod socket;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
@@ -21,6 +22,10 @@ pub use sample::{
 };
 pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use side::{Happened, MappedFile, Mapping, SideBand};
+pub use socket::{
+    GroupKey, SocketCounters, SocketGroup, SocketOwner, SocketSample, TcpCounters, TcpSince,
+    TcpState,
+};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
     OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,

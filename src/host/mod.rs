@@ -6,6 +6,7 @@ mod drivers;
 mod family;
 mod fast;
 mod identity;
+mod inet_diag;
 mod interrupts;
 mod links;
 mod net_dev;
