@@ -163,6 +163,7 @@ fn want(
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
         processes: typed.batch.batch && prints_processes(&typed.batch),
+        sockets: typed.batch.batch && prints_sockets(&typed.batch),
         ..Want::default()
     };
     if want
@@ -196,6 +197,11 @@ fn want(
 /// JSON has every table, text and CSV have the one that was asked for.
 fn prints_processes(batch: &cli::Batch) -> bool {
     batch.format == "json" || batch.table == "processes"
+}
+
+fn prints_sockets(batch: &cli::Batch) -> bool {
+    let tables = ["tcp", "tcp_groups", "listeners"];
+    batch.format == "json" || tables.contains(&batch.table.as_str())
 }
 
 fn unknown(said: &str, why: &str, all: &[String]) -> Error {

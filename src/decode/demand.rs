@@ -52,6 +52,8 @@ pub struct Demand {
     pub list_tasks: bool,
     /// What happens to processes, with the batches (a recording needs it).
     pub side_band: bool,
+    /// Sockets are looked at: they are read more often.
+    pub sockets: bool,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
 }

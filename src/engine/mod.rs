@@ -23,6 +23,7 @@ mod softirq_time;
 mod spreads;
 mod steering;
 mod tap;
+mod tcp;
 mod top;
 mod traffic;
 mod wanted;
@@ -41,6 +42,7 @@ use self::losses::Losses;
 use self::owners::Owners;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
+use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::decode::{Attach, Batch, EventId, Loss, Tick};
 use crate::error::Error;
@@ -102,6 +104,7 @@ pub struct Engine {
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
+    connections: Connections,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
@@ -153,6 +156,7 @@ impl Engine {
             traffic: Traffic::default(),
             owners: Owners::default(),
             processes: Processes::default(),
+            connections: Connections::default(),
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
             unnamed: String::new(),
@@ -314,6 +318,7 @@ impl Engine {
             .take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
+        self.connections.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();

@@ -84,6 +84,7 @@ impl Engine {
         };
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
+        let connections = self.connections.told(tick.at);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,
@@ -102,7 +103,10 @@ impl Engine {
             cpus,
             devices: Vec::new(),
             processes,
-            tcp: Vec::new(),
+            sockets: connections.sockets,
+            tcp: connections.tcp,
+            tcp_groups: connections.groups,
+            listeners: connections.listeners,
             drops: self.losses.rows(),
             latency: Vec::new(),
             stacks,

@@ -93,6 +93,7 @@ impl Engine {
             by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,
             side_band: self.want.side_band,
+            sockets: self.want.sockets,
             tasks: self.processes.shown.clone(),
         };
         adjust(&mut demand);

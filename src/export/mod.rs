@@ -3,6 +3,7 @@
 
 mod clean;
 mod columns;
+mod columns_tcp;
 mod csv;
 mod folded;
 pub mod json;

@@ -11,6 +11,7 @@ mod names;
 mod series;
 mod snapshot;
 mod stage;
+mod tcp;
 mod time;
 mod want;
 mod window;
@@ -24,11 +25,12 @@ pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
     Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
-    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary,
 };
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
+pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
 pub use time::format_time;
 pub use want::Want;
 pub use window::Weighed;

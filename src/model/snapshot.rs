@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
+use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -43,7 +44,14 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// Heaviest first.
     pub processes: Vec<Process>,
+    /// How the sockets were read; null: not yet, or not here.
+    pub sockets: Option<Sockets>,
+    /// The most active connections, most bytes first.
     pub tcp: Vec<Tcp>,
+    /// Sums of all connections, most bytes first.
+    pub tcp_groups: Vec<TcpGroup>,
+    /// Fullest first.
+    pub listeners: Vec<Listener>,
     pub drops: Vec<Drop>,
     pub latency: Vec<Latency>,
     /// The heaviest stacks of this interval, heaviest first, at most [`STACKS_EXPORTED`].
@@ -306,9 +314,6 @@ pub struct Process {
     /// It ended; the row is kept while it carries weight.
     pub ended: bool,
 }
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Tcp {}
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Drop {

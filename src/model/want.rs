@@ -31,6 +31,8 @@ pub struct Want {
     pub processes: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
+    /// Sockets are looked at: they are read as often as may be.
+    pub sockets: bool,
 }
 
 impl Default for Want {
@@ -47,6 +49,7 @@ impl Default for Want {
             list_tasks: false,
             processes: false,
             side_band: false,
+            sockets: false,
         }
     }
 }

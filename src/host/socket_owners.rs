@@ -1,0 +1,180 @@
+//! Which process has a socket open: inode → pid, from /proc/PID/fd. Looked up piece by piece: new
+//! processes first, the others again only while somebody asks for sockets nobody is known to have.
+
+use std::collections::VecDeque;
+use std::fs;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::proc::{Proc, printable};
+use crate::decode::SocketOwner;
+
+/// Files looked at per call, about 1 µs each; the process at which they are used up is finished.
+const FILES_PER_CALL: usize = 4096;
+
+/// More sockets than this are not remembered.
+const MOST: usize = 1 << 18;
+
+#[derive(Debug, Default)]
+pub struct SocketOwners {
+    by_inode: FxHashMap<u32, u32>,
+    processes: FxHashMap<u32, Process>,
+    /// Known processes, the one looked at longest ago first.
+    round: VecDeque<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Process {
+    comm: String,
+    sockets: Vec<u32>,
+}
+
+impl SocketOwners {
+    pub fn of(&self, inode: u32) -> Option<SocketOwner> {
+        let pid = *self.by_inode.get(&inode)?;
+        let comm = self.processes.get(&pid)?.comm.clone();
+        Some(SocketOwner { pid, comm })
+    }
+
+    pub fn pid(&self, inode: u32) -> Option<u32> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    pub fn comm(&self, pid: u32) -> Option<&str> {
+        self.processes.get(&pid).map(|p| p.comm.as_str())
+    }
+
+    /// `again`: there are sockets without a known process, so old processes are looked at too.
+    pub fn look(&mut self, proc: &Proc, again: bool) {
+        let Ok(pids) = proc.pids() else { return };
+        let alive: FxHashSet<u32> = pids.iter().copied().collect();
+        let ended: Vec<u32> = (self.processes.keys().copied())
+            .filter(|pid| !alive.contains(pid))
+            .collect();
+        for pid in ended {
+            self.forget(pid);
+        }
+        self.round.retain(|pid| alive.contains(pid));
+        let mut left = FILES_PER_CALL;
+        for pid in pids {
+            if left == 0 {
+                return;
+            }
+            if !self.processes.contains_key(&pid) {
+                self.round.push_back(pid);
+                left = left.saturating_sub(self.look_at(proc, pid));
+            }
+        }
+        for _ in 0..if again { self.round.len() } else { 0 } {
+            if left == 0 {
+                return;
+            }
+            if let Some(pid) = self.round.pop_front() {
+                self.round.push_back(pid);
+                left = left.saturating_sub(self.look_at(proc, pid));
+            }
+        }
+    }
+
+    fn forget(&mut self, pid: u32) {
+        for inode in self.processes.remove(&pid).unwrap_or_default().sockets {
+            if self.by_inode.get(&inode) == Some(&pid) {
+                self.by_inode.remove(&inode);
+            }
+        }
+    }
+
+    /// How many files it had. Of several processes with one socket the first that was found keeps
+    /// it: most often the parent.
+    fn look_at(&mut self, proc: &Proc, pid: u32) -> usize {
+        self.forget(pid);
+        let comm = proc.text(&format!("proc/{pid}/comm")).unwrap_or_default();
+        let mut process = Process {
+            comm: printable(comm.trim_end_matches('\n')),
+            sockets: Vec::new(),
+        };
+        let mut files = 1;
+        let listed = fs::read_dir(proc.path(&format!("proc/{pid}/fd")));
+        for entry in listed.into_iter().flatten().flatten() {
+            files += 1;
+            let Ok(target) = fs::read_link(entry.path()) else {
+                continue;
+            };
+            let inode = (target.to_str()).and_then(|name| {
+                name.strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .parse()
+                    .ok()
+            });
+            let Some(inode) = inode else { continue };
+            if self.by_inode.len() < MOST && !self.by_inode.contains_key(&inode) {
+                self.by_inode.insert(inode, pid);
+                process.sockets.push(inode);
+            }
+        }
+        self.processes.insert(pid, process);
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn open(proc: &Proc, pid: u32, fd: u32, target: &str) {
+        let dir = proc.path(&format!("proc/{pid}/fd"));
+        fs::create_dir_all(&dir).expect("directory");
+        symlink(target, dir.join(fd.to_string())).expect("link");
+    }
+
+    #[test]
+    fn sockets_have_the_process_that_has_them_open_until_it_ends() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\u{1b}b\n"), ("proc/9/comm", "child\n")]);
+        open(&proc, 5, 3, "socket:[70]");
+        open(&proc, 5, 4, "/dev/null");
+        open(&proc, 5, 5, "socket:[x]");
+        open(&proc, 9, 3, "socket:[70]");
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, false);
+        let owner = SocketOwner {
+            pid: 5,
+            comm: "a?b".to_owned(),
+        };
+        assert_eq!(owners.of(70), Some(owner));
+        assert_eq!(owners.of(71), None);
+        fs::remove_dir_all(proc.path("proc/5")).expect("it ends");
+        owners.look(&proc, true);
+        assert_eq!(owners.pid(70), Some(9), "the child still has it");
+    }
+
+    #[test]
+    fn old_processes_are_looked_at_again_only_when_asked() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, false);
+        open(&proc, 5, 3, "socket:[70]");
+        owners.look(&proc, false);
+        assert_eq!(owners.pid(70), None);
+        owners.look(&proc, true);
+        assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn one_call_does_a_bounded_part_and_the_next_ones_the_rest() {
+        let (_dir, proc) = root_with(&[]);
+        for pid in 1..=3 {
+            for fd in 0..3000 {
+                open(&proc, pid, fd, &format!("socket:[{}]", pid * 10_000 + fd));
+            }
+        }
+        let mut owners = SocketOwners::default();
+        let mut known = Vec::new();
+        for _ in 0..3 {
+            owners.look(&proc, true);
+            known.push(owners.by_inode.len());
+        }
+        assert_eq!(known, [6000, 9000, 9000]);
+    }
+}
