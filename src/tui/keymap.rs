@@ -15,6 +15,7 @@ pub enum Context {
     Cpus,
     Procs,
     Stacks,
+    Tcp,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
     Help,
@@ -33,12 +34,12 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Cpus, Flame, Help, Path, Procs, Prompt, Stacks, Tcp};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs];
+const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Tcp, Flame, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Tcp, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Tcp, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Tcp];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -81,13 +82,16 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Tcp, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
     bind(&[Path], &[ENTER], Action::Drill, "stacks", "Show the call stacks that lead to this function."),
     bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
+    bind(&[Tcp], &[ENTER], Action::PickProcess, "only this", "Count only what runs in the process of this socket."),
+    bind(&[Tcp], &[c('b')], Action::Grouping(false), "by", "By peer network, port, process, state; listening sockets."),
+    bind(&[Tcp], &[c('B')], Action::Grouping(true), "", "The grouping before."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
@@ -114,6 +118,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
+    bind(VIEWS, &[c('9')], Action::View('9'), "", "TCP: connections, and what holds them up."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
@@ -170,8 +175,9 @@ impl Binding {
             [Stacks] => "tree",
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
+            [Tcp] => "TCP",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs] => "tables",
+            [Path, Cpus, Procs, Tcp] => "tables",
             _ => "",
         }
     }

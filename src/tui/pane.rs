@@ -12,6 +12,10 @@ pub enum Row {
     Cpu(u32),
     Process(u32),
     Frame(NodeId),
+    /// Network namespace and cookie.
+    Socket(u64, u64),
+    /// Connections summed up.
+    Group(Arc<str>),
 }
 
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::grouping::Grouping;
 use super::history::History;
 use super::keymap::Context;
 use super::lens::Lens;
@@ -63,6 +64,8 @@ pub struct UiState {
     /// One per view.
     pub(super) panes: Vec<Pane>,
     pub(super) lens: Lens,
+    /// Of view 9.
+    pub(super) grouping: Grouping,
     pub(super) unfold: Unfold,
     pub(super) prompt: Option<Prompt>,
     /// How far the help is scrolled while it is open.
@@ -85,6 +88,7 @@ impl UiState {
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
             lens: Lens::new(),
+            grouping: Grouping::default(),
             unfold: Unfold::default(),
             prompt: None,
             help: None,
@@ -221,6 +225,7 @@ impl UiState {
     /// Brings what is derived (tree, cursor) in line with what is shown now.
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
+        self.want.sockets = self.view().context() == Context::Tcp;
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

@@ -15,6 +15,10 @@ mod stacks_detail;
 mod stacks_figure;
 mod stacks_head;
 mod stages;
+mod tcp;
+mod tcp_columns;
+mod tcp_detail;
+mod tcp_rows;
 mod whole_host;
 
 use std::ops::RangeInclusive;
@@ -47,7 +51,15 @@ pub trait View: Sync {
 /// In the order of the tabs.
 pub use column::order_sign;
 
-pub static VIEWS: &[&dyn View] = &[&path::Path, &cpus::Cpus, &procs::Procs, &stacks::Stacks];
+pub use tcp_rows::entries as sockets;
+
+pub static VIEWS: &[&dyn View] = &[
+    &path::Path,
+    &cpus::Cpus,
+    &procs::Procs,
+    &stacks::Stacks,
+    &tcp::Tcp,
+];
 
 pub fn index(context: Context) -> usize {
     VIEWS
