@@ -41,6 +41,10 @@ frames! {
     view_4_procs: "4";
     view_5_stacks: "5";
     view_5_flame: "5f";
+    view_9_tcp: "9jj";
+    view_9_networks: "9b";
+    view_9_listening: "9B";
+    view_9_filtered: "9/nginx<enter>";
     flame_of_a_function: "jj<enter>fjj";
     flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";
     a_difference_in_stacks: "djj<enter>*";

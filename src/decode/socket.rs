@@ -154,6 +154,23 @@ impl TcpSince {
     pub fn bytes(&self) -> u64 {
         self.bytes_sent + self.bytes_received
     }
+
+    /// Mostly the peer sends: that nothing was to be sent here held nobody up.
+    pub fn receives(&self) -> bool {
+        self.bytes_received > self.bytes_sent && self.app_us * 2 > self.span_us
+    }
+
+    /// The same without the times, which are then nobody's.
+    pub fn untimed(&self) -> TcpSince {
+        TcpSince {
+            span_us: 0,
+            rwnd_us: 0,
+            sndbuf_us: 0,
+            cwnd_us: 0,
+            app_us: 0,
+            ..*self
+        }
+    }
 }
 
 /// What connections of one group have in common.
@@ -191,7 +208,7 @@ pub struct SocketGroup {
     pub min_rtt_us: Option<u32>,
     /// Sum of the active connections, bytes/s.
     pub delivery_rate: u64,
-    /// Times only of active connections.
+    /// Times only of active connections that send.
     pub since: TcpSince,
 }
 

@@ -178,8 +178,7 @@ fn limit(socket: &SocketCounters, tcp: &TcpCounters, since: &TcpSince) -> Option
         return Some(Limit::Reader);
     }
     let idle = since.app_us >= since.span_us && since.bytes_sent == 0;
-    let receives = since.bytes_received > since.bytes_sent && since.app_us * 2 > since.span_us;
-    if idle || receives {
+    if idle || since.receives() {
         return None;
     }
     let share = |us: u64| Some(100.0 * us as f64 / since.span_us.max(1) as f64);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Part,
-    Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary,
+    Backing, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Flow, Function, Health, HostInfo,
+    Limit, Limited, Listener, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary, Tcp,
+    TcpGroup,
 };
 
 /// Nothing was seen.
@@ -115,6 +116,36 @@ pub fn busy() -> Snapshot {
             comm: "st\x1b]0;x\u{7}a,\"t\u{9b}sd".to_owned(),
             context_rate: 12.5,
             ..Process::default()
+        }],
+        tcp: vec![Tcp {
+            comm: Some("ng\x1binx".to_owned()),
+            pid: Some(812),
+            state: "established",
+            total_sent: 77,
+            ..Tcp::default()
+        }],
+        tcp_groups: vec![TcpGroup {
+            by: "port",
+            name: ":443".to_owned(),
+            connections: 2,
+            flow: Flow {
+                limit: Some(Limit::Cwnd),
+                limited: Limited {
+                    rwnd_pct: Some(1.0),
+                    sndbuf_pct: Some(0.0),
+                    cwnd_pct: Some(90.5),
+                    app_pct: Some(8.5),
+                },
+                ..Flow::default()
+            },
+            ..TcpGroup::default()
+        }],
+        listeners: vec![Listener {
+            local: "*:443".to_owned(),
+            queue: 3,
+            backlog: 2,
+            dropped: Some(1),
+            ..Listener::default()
         }],
         drops: vec![Drop {
             place: "socket buffer (UDP)".to_owned(),

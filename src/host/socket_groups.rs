@@ -98,7 +98,12 @@ impl Sum {
             return;
         }
         self.active += 1;
-        self.since.add(since);
+        // Of both ends of a transfer only the sender's times say what held it up.
+        if since.receives() {
+            self.since.add(&since.untimed());
+        } else {
+            self.since.add(since);
+        }
         self.delivery_rate += tcp.delivery_rate;
         if tcp.srtt_us > 0 {
             self.timed += 1;

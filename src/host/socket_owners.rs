@@ -1,5 +1,5 @@
 //! Which process has a socket open: inode → pid, from /proc/PID/fd. Looked up piece by piece: new
-//! processes first, the others again only while somebody asks for sockets nobody is known to have.
+//! processes first, the others again once for each socket that nobody is known to have.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -12,6 +12,9 @@ use crate::decode::SocketOwner;
 /// Files looked at per call, about 1 µs each; the process at which they are used up is finished.
 const FILES_PER_CALL: usize = 4096;
 
+/// Sockets that nobody has are asked for again after so many calls: files are handed on.
+const PATIENCE: u32 = 60;
+
 /// More sockets than this are not remembered.
 const MOST: usize = 1 << 18;
 
@@ -21,6 +24,12 @@ pub struct SocketOwners {
     processes: FxHashMap<u32, Process>,
     /// Known processes, the one looked at longest ago first.
     round: VecDeque<u32>,
+    /// How many of the round are still to be looked at for `wanted`.
+    left: usize,
+    wanted: FxHashSet<u32>,
+    /// Nobody has them: the kernel's own, or of processes that hide theirs.
+    nobodys: FxHashSet<u32>,
+    calls: u32,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +53,8 @@ impl SocketOwners {
         self.processes.get(&pid).map(|p| p.comm.as_str())
     }
 
-    /// `again`: there are sockets without a known process, so old processes are looked at too.
-    pub fn look(&mut self, proc: &Proc, again: bool) {
+    /// `unknown`: sockets that have no known process.
+    pub fn look(&mut self, proc: &Proc, unknown: &[u32]) {
         let Ok(pids) = proc.pids() else { return };
         let alive: FxHashSet<u32> = pids.iter().copied().collect();
         let ended: Vec<u32> = (self.processes.keys().copied())
@@ -65,14 +74,33 @@ impl SocketOwners {
                 left = left.saturating_sub(self.look_at(proc, pid));
             }
         }
-        for _ in 0..if again { self.round.len() } else { 0 } {
-            if left == 0 {
-                return;
-            }
+        self.want(unknown);
+        while self.left > 0 && left > 0 {
+            self.left -= 1;
             if let Some(pid) = self.round.pop_front() {
                 self.round.push_back(pid);
                 left = left.saturating_sub(self.look_at(proc, pid));
             }
+        }
+    }
+
+    /// Begins a round through all processes where there is something new to look for.
+    fn want(&mut self, unknown: &[u32]) {
+        self.calls = self.calls.wrapping_add(1);
+        if self.calls.is_multiple_of(PATIENCE) {
+            self.nobodys.clear();
+        }
+        if self.left > 0 {
+            return;
+        }
+        // What the last round has not found.
+        let wanted = std::mem::take(&mut self.wanted);
+        let lost = (wanted.into_iter()).filter(|inode| !self.by_inode.contains_key(inode));
+        self.nobodys.extend(lost);
+        let is_new = |inode: &&u32| !self.nobodys.contains(inode);
+        self.wanted = unknown.iter().filter(is_new).copied().collect();
+        if !self.wanted.is_empty() {
+            self.left = self.round.len();
         }
     }
 
@@ -137,7 +165,7 @@ mod tests {
         open(&proc, 5, 5, "socket:[x]");
         open(&proc, 9, 3, "socket:[70]");
         let mut owners = SocketOwners::default();
-        owners.look(&proc, false);
+        owners.look(&proc, &[]);
         let owner = SocketOwner {
             pid: 5,
             comm: "a?b".to_owned(),
@@ -145,7 +173,7 @@ mod tests {
         assert_eq!(owners.of(70), Some(owner));
         assert_eq!(owners.of(71), None);
         fs::remove_dir_all(proc.path("proc/5")).expect("it ends");
-        owners.look(&proc, true);
+        owners.look(&proc, &[70]);
         assert_eq!(owners.pid(70), Some(9), "the child still has it");
     }
 
@@ -153,11 +181,26 @@ mod tests {
     fn old_processes_are_looked_at_again_only_when_asked() {
         let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
         let mut owners = SocketOwners::default();
-        owners.look(&proc, false);
+        owners.look(&proc, &[]);
         open(&proc, 5, 3, "socket:[70]");
-        owners.look(&proc, false);
+        owners.look(&proc, &[]);
         assert_eq!(owners.pid(70), None);
-        owners.look(&proc, true);
+        owners.look(&proc, &[70]);
+        assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn what_nobody_has_is_looked_for_once_and_again_after_a_while() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70]);
+        open(&proc, 5, 3, "socket:[70]");
+        owners.look(&proc, &[70]);
+        assert_eq!(owners.pid(70), None, "it was nobody's");
+        for _ in 0..PATIENCE {
+            owners.look(&proc, &[70]);
+        }
         assert_eq!(owners.pid(70), Some(5));
     }
 
@@ -172,7 +215,7 @@ mod tests {
         let mut owners = SocketOwners::default();
         let mut known = Vec::new();
         for _ in 0..3 {
-            owners.look(&proc, true);
+            owners.look(&proc, &[1]);
             known.push(owners.by_inode.len());
         }
         assert_eq!(known, [6000, 9000, 9000]);

@@ -30,6 +30,9 @@ const MOST_RETRANSMITS: usize = 16;
 const FULLEST: usize = 16;
 const LISTENERS: usize = 32;
 
+/// Sockets looked for at once.
+const MOST_OWNERLESS: usize = 4096;
+
 /// (network namespace, cookie): older kernels count cookies per namespace.
 type Id = (u64, u64);
 
@@ -47,8 +50,8 @@ pub struct Sockets {
     /// Namespaces whose sockets were all seen and remembered the time before.
     complete: FxHashSet<u64>,
     owners: SocketOwners,
-    /// There are sockets without a known process.
-    ownerless: bool,
+    /// Sockets without a known process, of the reading before; so many at most are looked for.
+    ownerless: Vec<u32>,
     groups: Groups,
     reading: u32,
     /// Only sockets of these processes are told and summed up; empty: all.
@@ -75,7 +78,7 @@ impl Sockets {
             before: FxHashMap::default(),
             complete: FxHashSet::default(),
             owners: SocketOwners::default(),
-            ownerless: false,
+            ownerless: Vec::new(),
             groups: Groups::default(),
             reading: 0,
             pids: Vec::new(),
@@ -99,7 +102,7 @@ impl Sockets {
             return None;
         }
         pids.clone_into(&mut self.pids);
-        self.owners.look(proc, self.ownerless);
+        self.owners.look(proc, &self.ownerless);
         let mut found = self.begin(at);
         let until = at + LONGEST_NS;
         let mut complete = FxHashSet::default();
@@ -136,7 +139,7 @@ impl Sockets {
 
     fn begin(&mut self, at: u64) -> Found {
         self.reading = self.reading.wrapping_add(1);
-        self.ownerless = false;
+        self.ownerless.clear();
         let interval_ns = self.last.map_or(0, |(began, _)| at.saturating_sub(began));
         Found {
             sample: SocketSample {
@@ -206,7 +209,9 @@ impl Sockets {
             found.forgotten += 1;
         }
         let pid = self.owners.pid(socket.inode);
-        self.ownerless |= pid.is_none() && socket.inode != 0;
+        if pid.is_none() && socket.inode != 0 && self.ownerless.len() < MOST_OWNERLESS {
+            self.ownerless.push(socket.inode);
+        }
         let owned = |mut socket: SocketCounters| {
             socket.owner = self.owners.of(socket.inode);
             socket

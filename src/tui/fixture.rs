@@ -7,7 +7,7 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 use super::fixture_cpu;
 use crate::model::{
     Backing, Cpu, CpuCalls, Drop, Facts, Filter, Function, HISTORY, Health, HostInfo, Process,
-    SCHEMA, Share, Snapshot, Stack, Summary,
+    SCHEMA, Share, Snapshot, Sockets, Stack, Summary, Tcp,
 };
 
 pub fn empty() -> Snapshot {
@@ -106,6 +106,19 @@ pub fn stack(function: &str, pid: u32, comm: &str, weight: f64, frames: &[&str])
     }
 }
 
+fn connection() -> Tcp {
+    Tcp {
+        local: "10.0.0.1:443".into(),
+        remote: "192.0.2.7:50000".into(),
+        netns: 1,
+        cookie: 5,
+        pid: Some(812),
+        comm: Some("nginx".into()),
+        state: "established",
+        ..Tcp::default()
+    }
+}
+
 /// Frames of a UDP sender, leaf first.
 pub const SEND: &[&str] = &[
     "__dev_queue_xmit",
@@ -159,6 +172,7 @@ pub fn busy() -> Snapshot {
         process(812, "nginx", 88_000.0, true),
         process(4_194_303, "kworker/1:2-eve", 312.0, false),
     ];
+    (s.sockets, s.tcp) = (Some(Sockets::default()), vec![connection()]);
     s.profile = vec![
         stack("dev_queue_xmit", 9127, "flood", 380_000.0, SEND),
         stack("dev_queue_xmit", 812, "nginx", 51_000.0, ACK),
