@@ -18,6 +18,7 @@ mod netop;
 mod offloads;
 #[path = "../net/programs.rs"]
 mod programs;
+mod tcp;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 

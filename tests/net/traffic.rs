@@ -2,6 +2,7 @@
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
 mod cycle;
+mod held_up;
 mod open_loop;
 
 use std::io::{Read, Write};
@@ -25,6 +26,14 @@ pub fn obey() {
         ["udp-blast", from, to, count] => blast(from, to, number(count)),
         ["tcp-receive", address] => tcp_receive(address),
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
+        ["tcp-slow", address] => held_up::slow(address),
+        ["tcp-fast", address] => held_up::fast(address),
+        ["tcp-stream", to] => held_up::stream(to, false),
+        ["tcp-stream-sndbuf", to] => held_up::stream(to, true),
+        ["tcp-trickle", to] => held_up::trickle(to),
+        ["tcp-portion", to, bytes] => held_up::portion(to, number(bytes)),
+        ["tcp-listen", address, backlog] => held_up::listen(address, number(backlog)),
+        ["tcp-knock", to, times] => held_up::knock(to, number(times)),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
         ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),
