@@ -113,6 +113,8 @@ pub struct TcpCounters {
     pub delivery_rate: u64,
     /// That rate is the application's: it had nothing more to send.
     pub app_limited: bool,
+    /// The send buffer is full: who writes has to wait.
+    pub sndbuf_full: bool,
 }
 
 /// What happened between two readings.
@@ -161,6 +163,7 @@ impl TcpSince {
     }
 
     /// The same without the times, which are then nobody's.
+    #[must_use]
     pub fn untimed(&self) -> TcpSince {
         TcpSince {
             span_us: 0,
@@ -275,11 +278,16 @@ impl SocketSample {
         let wraps = |now: u32, before: u32| u64::from(now.wrapping_sub(before));
         let busy_us = more(now.busy_us, before.busy_us).min(span_us);
         let rwnd_us = more(now.rwnd_us, before.rwnd_us).min(busy_us);
-        let sndbuf_us = more(now.sndbuf_us, before.sndbuf_us).min(busy_us - rwnd_us);
-        let rest = busy_us - rwnd_us - sndbuf_us;
-        // Busy with a few segments on their way is not the network's doing.
-        let small = now.app_limited && now.notsent == 0;
-        let cwnd_us = if small { 0 } else { rest };
+        let mut sndbuf_us = more(now.sndbuf_us, before.sndbuf_us).min(busy_us - rwnd_us);
+        let mut cwnd_us = busy_us - rwnd_us - sndbuf_us;
+        if now.sndbuf_full && now.notsent == 0 && now.unacked < now.cwnd {
+            // In slow start the kernel calls this the network's (tcp_is_cwnd_limited), though the
+            // window has room and everything that was written is on its way.
+            sndbuf_us += std::mem::take(&mut cwnd_us);
+        } else if now.app_limited && now.notsent == 0 {
+            // Busy with a few segments on their way is not the network's doing.
+            cwnd_us = 0;
+        }
         TcpSince {
             bytes_sent: more(now.bytes_sent, before.bytes_sent),
             bytes_received: more(now.bytes_received, before.bytes_received),
@@ -334,6 +342,22 @@ mod tests {
         assert_eq!(shares(&now), (0, 1000));
         let waiting = TcpCounters { notsent: 9, ..now };
         assert_eq!(shares(&waiting), (800, 200));
+    }
+
+    #[test]
+    fn a_full_send_buffer_is_the_limit_while_the_window_has_room() {
+        let now = TcpCounters {
+            busy_us: 800,
+            sndbuf_full: true,
+            unacked: 8,
+            cwnd: 10,
+            ..TcpCounters::default()
+        };
+        let sndbuf =
+            |now: &TcpCounters| SocketSample::between(&TcpCounters::default(), now, 1000).sndbuf_us;
+        assert_eq!(sndbuf(&now), 800);
+        assert_eq!(sndbuf(&TcpCounters { unacked: 10, ..now }), 0);
+        assert_eq!(sndbuf(&TcpCounters { notsent: 1, ..now }), 0);
     }
 
     #[test]

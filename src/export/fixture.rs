@@ -117,36 +117,9 @@ pub fn busy() -> Snapshot {
             context_rate: 12.5,
             ..Process::default()
         }],
-        tcp: vec![Tcp {
-            comm: Some("ng\x1binx".to_owned()),
-            pid: Some(812),
-            state: "established",
-            total_sent: 77,
-            ..Tcp::default()
-        }],
-        tcp_groups: vec![TcpGroup {
-            by: "port",
-            name: ":443".to_owned(),
-            connections: 2,
-            flow: Flow {
-                limit: Some(Limit::Cwnd),
-                limited: Limited {
-                    rwnd_pct: Some(1.0),
-                    sndbuf_pct: Some(0.0),
-                    cwnd_pct: Some(90.5),
-                    app_pct: Some(8.5),
-                },
-                ..Flow::default()
-            },
-            ..TcpGroup::default()
-        }],
-        listeners: vec![Listener {
-            local: "*:443".to_owned(),
-            queue: 3,
-            backlog: 2,
-            dropped: Some(1),
-            ..Listener::default()
-        }],
+        tcp: connections(),
+        tcp_groups: sums(),
+        listeners: listeners(),
         drops: vec![Drop {
             place: "socket buffer (UDP)".to_owned(),
             reason: None,
@@ -261,4 +234,43 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         asked: false,
         symbols: &[],
     }
+}
+
+fn connections() -> Vec<Tcp> {
+    vec![Tcp {
+        comm: Some("ng\x1binx".to_owned()),
+        pid: Some(812),
+        state: "established",
+        total_sent: 77,
+        ..Tcp::default()
+    }]
+}
+
+fn sums() -> Vec<TcpGroup> {
+    vec![TcpGroup {
+        by: "port",
+        name: ":443".to_owned(),
+        connections: 2,
+        flow: Flow {
+            limit: Some(Limit::Cwnd),
+            limited: Limited {
+                rwnd_pct: Some(1.0),
+                sndbuf_pct: Some(0.0),
+                cwnd_pct: Some(90.5),
+                app_pct: Some(8.5),
+            },
+            ..Flow::default()
+        },
+        ..TcpGroup::default()
+    }]
+}
+
+fn listeners() -> Vec<Listener> {
+    vec![Listener {
+        local: "*:443".to_owned(),
+        queue: 3,
+        backlog: 2,
+        dropped: Some(1),
+        ..Listener::default()
+    }]
 }

@@ -103,6 +103,7 @@ fn decode(netns: u64, header: &Msg, attributes: IterableReplyAttrs<'_>) -> Optio
         tcp: None,
         since: None,
     };
+    let mut queued = None;
     for attribute in attributes {
         // What follows an attribute that is broken is none.
         match attribute.ok()? {
@@ -117,9 +118,14 @@ fn decode(netns: u64, header: &Msg, attributes: IterableReplyAttrs<'_>) -> Optio
                 counters.rcvbuf = word(1);
                 counters.sndbuf = word(3);
                 counters.drops = word(8);
+                queued = word(5);
             }
             _ => {}
         }
+    }
+    if let (Some(tcp), Some(queued), Some(room)) = (&mut counters.tcp, queued, counters.sndbuf) {
+        // A writer is woken when a third is free (sk_stream_is_writeable).
+        tcp.sndbuf_full = u64::from(queued) * 3 >= u64::from(room) * 2;
     }
     Some(counters)
 }
@@ -164,6 +170,7 @@ fn tcp(info: &TcpInfo) -> TcpCounters {
         pacing_rate: info.pacing_rate,
         delivery_rate: info.delivery_rate,
         app_limited: info.delivery_rate_app_limited() != 0,
+        sndbuf_full: false,
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Tcp {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Flow {
     /// Between the last two readings, if the later one was in this interval. Retransmits are part
-    /// of what was sent.
+    /// of what was sent, and so is what a queue of this host dropped.
     pub bytes_sent: Option<u64>,
     pub bytes_received: Option<u64>,
     pub bytes_retrans: Option<u64>,

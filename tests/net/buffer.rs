@@ -32,8 +32,8 @@ fn set(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) {
 }
 
 /// Listening again only changes how many may wait.
-pub fn backlog(listener: &TcpListener, most: usize) {
+pub fn backlog(listener: &TcpListener, most: u16) {
     // SAFETY: an open socket; no memory is shared.
-    let result = unsafe { libc::listen(listener.as_raw_fd(), most as libc::c_int) };
+    let result = unsafe { libc::listen(listener.as_raw_fd(), most.into()) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }

@@ -72,7 +72,7 @@ pub fn portion(to: &str, bytes: usize) {
 }
 
 /// A listener that accepts nobody.
-pub fn listen(address: &str, backlog: usize) {
+pub fn listen(address: &str, backlog: u16) {
     let listener = TcpListener::bind(address).expect("the address is ours");
     crate::buffer::backlog(&listener, backlog);
     say("ready");

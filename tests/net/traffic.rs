@@ -32,7 +32,7 @@ pub fn obey() {
         ["tcp-stream-sndbuf", to] => held_up::stream(to, true),
         ["tcp-trickle", to] => held_up::trickle(to),
         ["tcp-portion", to, bytes] => held_up::portion(to, number(bytes)),
-        ["tcp-listen", address, backlog] => held_up::listen(address, number(backlog)),
+        ["tcp-listen", address, backlog] => held_up::listen(address, number(backlog) as u16),
         ["tcp-knock", to, times] => held_up::knock(to, number(times)),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),

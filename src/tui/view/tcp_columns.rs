@@ -55,7 +55,17 @@ pub static COLUMNS: &[Column<Row>] = &[
     )
     .left()
     .grow(Grow::To(44))
-    .when(|s| !sums(s)),
+    .when(connections),
+    Column::new(
+        "ADDRESS",
+        12,
+        0,
+        Some(|r: &Row| Key::Text(r.local().to_owned())),
+        |_, r: &Row, _| Line::raw(clean(r.local()).into_owned()),
+    )
+    .left()
+    .grow(Grow::To(44))
+    .when(listening),
     Column::new(
         "REMOTE",
         21,

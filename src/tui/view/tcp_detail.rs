@@ -195,6 +195,7 @@ fn listener(socket: &Listener) -> String {
     );
     let dropped = match socket.dropped {
         Some(0) => ", none was dropped".to_owned(),
+        Some(1) => ", 1 was dropped or refused".to_owned(),
         Some(n) => format!(", {n} were dropped or refused"),
         None => String::new(),
     };
