@@ -104,7 +104,7 @@ impl Sockets {
         pids.clone_into(&mut self.pids);
         self.owners.look(proc, &self.ownerless);
         let mut found = self.begin(at);
-        let until = at + LONGEST_NS;
+        let until = (self.clock)() + LONGEST_NS;
         let mut complete = FxHashSet::default();
         let done = self.namespace(own, until, &mut found, notes);
         complete.extend(done.then_some(own));
