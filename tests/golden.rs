@@ -47,6 +47,10 @@ frames! {
     view_7_reader_selected: "7jjjj++";
     ascii_latency: "7jjjj++" "--ascii";
     stacks_of_a_loss: "6<enter>";
+    view_9_tcp: "9jj";
+    view_9_networks: "9b";
+    view_9_listening: "9B";
+    view_9_filtered: "9/nginx<enter>";
     flame_of_a_function: "jj<enter>fjj";
     flame_zoomed_and_searched: "jj<enter>fjjz/tcp<enter>";
     a_difference_in_stacks: "djj<enter>*";

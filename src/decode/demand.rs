@@ -55,6 +55,8 @@ pub struct Demand {
     pub side_band: bool,
     /// Time pairs of events.
     pub timing: Option<Timing>,
+    /// Sockets are looked at: they are read more often.
+    pub sockets: bool,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
 }

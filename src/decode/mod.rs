@@ -10,6 +10,7 @@ pub mod maps;
 mod sample;
 mod session;
 mod side;
+mod socket;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
@@ -26,6 +27,10 @@ pub use session::{
     ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Place, Session, SourceKind,
 };
 pub use side::{Happened, MappedFile, Mapping, SideBand};
+pub use socket::{
+    GroupKey, SocketCounters, SocketGroup, SocketOwner, SocketSample, TcpCounters, TcpSince,
+    TcpState,
+};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
     OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,

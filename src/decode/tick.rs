@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::Loss;
 use super::latency::LatencySample;
 use super::session::EventId;
+use super::socket::SocketSample;
 
 /// Hits of one event since the previous tick (or since it was attached, if that was later).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +150,9 @@ pub struct SlowSample {
     /// `tasks` holds every process of the host.
     pub tasks_complete: bool,
     pub irqs: Vec<IrqCounter>,
+    /// Only when they were read again: that is not each time where there are many.
+    #[serde(default)]
+    pub sockets: Option<Box<SocketSample>>,
     /// Why softnet's `processed` is not the number of netif_receive_skb hits here (stacked
     /// devices take another round); `None` where it is.
     pub softnet_inexact: Option<String>,

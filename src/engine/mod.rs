@@ -29,6 +29,7 @@ mod spent;
 mod spreads;
 mod steering;
 mod tap;
+mod tcp;
 mod top;
 mod traffic;
 mod wanted;
@@ -48,6 +49,7 @@ use self::owners::Owners;
 use self::processes::Processes;
 use self::protocols::Protocols;
 use self::softirq_time::SoftirqTime;
+use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
 use crate::decode::{Attach, EventId, Loss, Tick};
@@ -99,9 +101,7 @@ pub struct Engine {
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
-    protocols: Protocols,
-    facts: Facts,
-    adviser: Adviser,
+    protocols: Protocols, facts: Facts, adviser: Adviser, connections: Connections,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
@@ -158,6 +158,7 @@ impl Engine {
             protocols: Protocols::default(),
             facts: Facts::default(),
             adviser,
+            connections: Connections::default(),
             samples: FxHashMap::default(),
             event_samples: FxHashMap::default(),
             unnamed: String::new(),
@@ -253,6 +254,7 @@ impl Engine {
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
         self.protocols.take(tick.host.slow.as_deref());
+        self.connections.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
             self.take_facts(slow);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);

@@ -90,6 +90,7 @@ impl Engine {
         let drops = self.ledger.drops(|pid| self.processes.name(pid));
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
+        let connections = self.connections.told(tick.at);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,
@@ -109,10 +110,13 @@ impl Engine {
             cpus,
             devices: Vec::new(),
             processes,
-            tcp: Vec::new(),
             losses: self.ledger.losses(&drops),
             drops,
             latency: self.latencies.rows.clone(),
+            sockets: connections.sockets,
+            tcp: connections.tcp,
+            tcp_groups: connections.groups,
+            listeners: connections.listeners,
             stacks,
             lines: BTreeMap::new(),
             protocol_rates: self.protocols.rates.clone(),

@@ -105,6 +105,7 @@ impl Engine {
             list_tasks: self.want.list_tasks,
             side_band: self.want.side_band,
             timing: self.latencies.wanted(&self.want),
+            sockets: self.want.sockets,
             tasks: self.processes.shown.clone(),
         };
         adjust(&mut demand);

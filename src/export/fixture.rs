@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health,
-    HostInfo, Latency, LatencyPart, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack,
-    Stage, Summary, Times, Witness,
+    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Latency, LatencyPart, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary, Times, Witness, Flow, Limit, Limited, Listener, Tcp, TcpGroup,
 };
 
 /// Nothing was seen.
@@ -33,7 +31,10 @@ pub fn empty() -> Snapshot {
         cpus: Vec::new(),
         devices: Vec::new(),
         processes: Vec::new(),
+        sockets: None,
         tcp: Vec::new(),
+        tcp_groups: Vec::new(),
+        listeners: Vec::new(),
         drops: Vec::new(),
         losses: Losses::default(),
         latency: Vec::new(),
@@ -120,6 +121,9 @@ pub fn busy() -> Snapshot {
             context_rate: 12.5,
             ..Process::default()
         }],
+        tcp: connections(),
+        tcp_groups: sums(),
+        listeners: listeners(),
         drops: vec![Drop {
             count: 1840,
             total: 3312,
@@ -275,4 +279,43 @@ fn latency() -> Latency {
         which: None,
         heat: [].into(),
     }
+}
+
+fn connections() -> Vec<Tcp> {
+    vec![Tcp {
+        comm: Some("ng\x1binx".to_owned()),
+        pid: Some(812),
+        state: "established",
+        total_sent: 77,
+        ..Tcp::default()
+    }]
+}
+
+fn sums() -> Vec<TcpGroup> {
+    vec![TcpGroup {
+        by: "port",
+        name: ":443".to_owned(),
+        connections: 2,
+        flow: Flow {
+            limit: Some(Limit::Cwnd),
+            limited: Limited {
+                rwnd_pct: Some(1.0),
+                sndbuf_pct: Some(0.0),
+                cwnd_pct: Some(90.5),
+                app_pct: Some(8.5),
+            },
+            ..Flow::default()
+        },
+        ..TcpGroup::default()
+    }]
+}
+
+fn listeners() -> Vec<Listener> {
+    vec![Listener {
+        local: "*:443".to_owned(),
+        queue: 3,
+        backlog: 2,
+        dropped: Some(1),
+        ..Listener::default()
+    }]
 }

@@ -5,6 +5,7 @@ pub mod advice;
 mod clean;
 mod columns;
 pub mod compared;
+mod columns_tcp;
 mod csv;
 mod firefox;
 mod folded;

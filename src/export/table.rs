@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::Snapshot;
 
-use super::columns;
+use super::{columns, columns_tcp};
 
 /// One value of a table, as measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +117,21 @@ pub static TABLES: &[Table] = &[
         name: "devices",
         columns: || names(columns::DEVICES),
         rows: |s| cells(columns::DEVICES, &s.devices),
+    },
+    Table {
+        name: "tcp",
+        columns: || names(columns_tcp::TCP),
+        rows: |s| cells(columns_tcp::TCP, &s.tcp),
+    },
+    Table {
+        name: "tcp_groups",
+        columns: || names(columns_tcp::TCP_GROUPS),
+        rows: |s| cells(columns_tcp::TCP_GROUPS, &s.tcp_groups),
+    },
+    Table {
+        name: "listeners",
+        columns: || names(columns_tcp::LISTENERS),
+        rows: |s| cells(columns_tcp::LISTENERS, &s.listeners),
     },
     Table {
         name: "summary",

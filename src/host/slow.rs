@@ -5,12 +5,15 @@ use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
 use super::{accounting, interrupts, protocols, stacked, sysctls, tasks};
+use super::sockets::Sockets;
 use crate::decode::SlowSample;
+use crate::sys;
 
 pub struct SlowReader {
     proc: Proc,
     links: Links,
     namespaces: Namespaces,
+    sockets: Sockets,
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
 }
@@ -22,12 +25,21 @@ impl SlowReader {
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
+            sockets: Sockets::new(sys::monotonic_ns),
         }
     }
 
     /// `at` is CLOCK_MONOTONIC in ns. `tasks` are the processes to read, unless `list_tasks` asks
-    /// for every one.
-    pub fn read(&mut self, at: u64, tasks: &[u32], list_tasks: bool) -> SlowSample {
+    /// for every one; with `sockets` somebody looks at sockets, and
+    /// with `pids` only at those of these processes.
+    pub fn read(
+        &mut self,
+        at: u64,
+        tasks: &[u32],
+        list_tasks: bool,
+        sockets: bool,
+        pids: &[u32],
+    ) -> SlowSample {
         let proc = &self.proc;
         let mut notes: Vec<String> = self.accounting.take().into_iter().collect();
         let own = netns::own(proc);
@@ -39,6 +51,9 @@ impl SlowReader {
             }
         };
         let own = own.unwrap_or(0);
+        let sockets = self
+            .sockets
+            .read(proc, own, &others, sockets, pids, &mut notes);
         let mut devices = self.links.own(proc, own, &mut notes);
         let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
             .into_iter()
@@ -73,6 +88,7 @@ impl SlowReader {
             irqs,
             sysctls: sysctls::read(proc),
             capture_sockets: sysctls::capture_sockets(proc),
+            sockets: sockets.map(Box::new),
             notes,
         }
     }
@@ -86,7 +102,7 @@ mod tests {
     #[test]
     fn on_an_empty_root_every_failure_is_a_note_and_nothing_panics() {
         let (_dir, proc) = root_with(&[]);
-        let sample = SlowReader::new(proc).read(5, &[1], true);
+        let sample = SlowReader::new(proc).read(5, &[1], true, false, &[]);
         assert_eq!((sample.at, sample.tasks_complete), (5, false));
         assert!(sample.tasks.is_empty() && sample.irqs.is_empty());
         assert_eq!(sample.notes.len(), 2, "{:?}", sample.notes);
@@ -96,11 +112,11 @@ mod tests {
     fn this_host_is_read_without_a_complaint_about_its_own_namespace() {
         let me = std::process::id();
         let mut reader = SlowReader::new(Proc::host());
-        let sample = reader.read(0, &[me], false);
+        let sample = reader.read(0, &[me], false, false, &[]);
         assert!(sample.links.iter().any(|link| link.name == "lo"));
         assert!(!sample.protocols.is_empty());
         assert_eq!(sample.tasks.iter().map(|t| t.pid).collect::<Vec<_>>(), [me]);
-        let everyone = reader.read(1, &[], true);
+        let everyone = reader.read(1, &[], true, false, &[]);
         assert!(everyone.tasks_complete);
         assert!(everyone.tasks.iter().any(|task| task.pid == me));
     }

@@ -18,6 +18,7 @@ mod series;
 mod snapshot;
 mod spent;
 mod stage;
+mod tcp;
 mod time;
 mod want;
 mod window;
@@ -35,13 +36,14 @@ pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times}
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Process, Queue, SCHEMA,
-    STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp, Drop, Facts, Finding, Latency,
 };
 pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
 pub use time::{format_time, parse_time};
+pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
+pub use time::format_time;
 pub use want::Want;
 pub use window::Weighed;

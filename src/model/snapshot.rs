@@ -12,6 +12,7 @@ use super::drop::{Drop, Losses};
 use super::finding::{Facts, Finding};
 use super::latency::Latency;
 use super::spent::Spent;
+use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -49,7 +50,14 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// Heaviest first.
     pub processes: Vec<Process>,
+    /// How the sockets were read; null: not yet, or not here.
+    pub sockets: Option<Sockets>,
+    /// The most active connections, most bytes first.
     pub tcp: Vec<Tcp>,
+    /// Sums of all connections, most bytes first.
+    pub tcp_groups: Vec<TcpGroup>,
+    /// Fullest first.
+    pub listeners: Vec<Listener>,
     /// Worst class first, then by rate.
     pub drops: Vec<Drop>,
     /// What `drops` adds up to.
@@ -322,9 +330,6 @@ pub struct Process {
     /// It ended; the row is kept while it carries weight.
     pub ended: bool,
 }
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Tcp {}
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Stack {

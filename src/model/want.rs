@@ -35,6 +35,8 @@ pub struct Want {
     pub latency: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
+    /// Sockets are looked at: they are read as often as may be.
+    pub sockets: bool,
 }
 
 impl Default for Want {
@@ -53,6 +55,7 @@ impl Default for Want {
             processes: false,
             latency: false,
             side_band: false,
+            sockets: false,
         }
     }
 }

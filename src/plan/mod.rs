@@ -255,6 +255,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         clock_hz: typed.what.frequency,
         latency: typed.what.latency || typed.batch.table == "latency",
         processes: typed.batch.batch && prints_processes(&typed.batch),
+        sockets: typed.batch.batch && prints_sockets(&typed.batch),
         ..Want::default()
     };
     if want
@@ -285,6 +286,11 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
 /// JSON has every table, text and CSV have the one that was asked for.
 fn prints_processes(batch: &cli::Batch) -> bool {
     batch.format == "json" || batch.table == "processes"
+}
+
+fn prints_sockets(batch: &cli::Batch) -> bool {
+    let tables = ["tcp", "tcp_groups", "listeners"];
+    batch.format == "json" || tables.contains(&batch.table.as_str())
 }
 
 #[cfg(test)]

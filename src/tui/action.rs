@@ -59,6 +59,8 @@ pub enum Action {
     HideRule,
     /// Those of the next stage; true: of the one before.
     StageStacks(bool),
+    /// View 9 by something else; true: the grouping before.
+    Grouping(bool),
     Accept,
     Complete,
 }

@@ -6,8 +6,7 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 
 use super::fixture_cpu;
 use crate::model::{
-    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health,
-    HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Spent, Stack, Summary, WirePackets,
+    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health, HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Spent, Stack, Summary, WirePackets, Sockets, Tcp,
 };
 
 pub fn empty() -> Snapshot {
@@ -34,7 +33,10 @@ pub fn empty() -> Snapshot {
         cpus: Vec::new(),
         devices: Vec::new(),
         processes: Vec::new(),
+        sockets: None,
         tcp: Vec::new(),
+        tcp_groups: Vec::new(),
+        listeners: Vec::new(),
         drops: Vec::new(),
         losses: Losses::default(),
         latency: Vec::new(),
@@ -141,6 +143,19 @@ pub fn stack(function: &str, pid: u32, comm: &str, weight: f64, frames: &[&str])
     }
 }
 
+fn connection() -> Tcp {
+    Tcp {
+        local: "10.0.0.1:443".into(),
+        remote: "192.0.2.7:50000".into(),
+        netns: 1,
+        cookie: 5,
+        pid: Some(812),
+        comm: Some("nginx".into()),
+        state: "established",
+        ..Tcp::default()
+    }
+}
+
 /// Frames of a UDP sender, leaf first.
 pub const SEND: &[&str] = &[
     "__dev_queue_xmit",
@@ -194,6 +209,7 @@ pub fn busy() -> Snapshot {
         process(812, "nginx", 88_000.0, true),
         process(4_194_303, "kworker/1:2-eve", 312.0, false),
     ];
+    (s.sockets, s.tcp) = (Some(Sockets::default()), vec![connection()]);
     s.profile = vec![
         stack("dev_queue_xmit", 9127, "flood", 380_000.0, SEND),
         stack("dev_queue_xmit", 812, "nginx", 51_000.0, ACK),

@@ -18,6 +18,7 @@ pub enum Context {
     Drops,
     Latency,
     Advice,
+    Tcp,
     /// The flame graph of Stacks: its boxes stand side by side.
     Flame,
     Help,
@@ -36,16 +37,12 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Advice, Cpus, Drops, Flame, Help, Latency, Path, Procs, Prompt, Stacks};
+use Context::{Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt};
 
-const ANYWHERE: &[Context] = &[
-    Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame, Help, Prompt,
-];
-const SCREENS: &[Context] = &[
-    Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame, Help,
-];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice];
+const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice, Tcp];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -88,13 +85,16 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
     bind(&[Path], &[ENTER], Action::Drill, "stacks", "Show the call stacks that lead to this function."),
     bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
+    bind(&[Tcp], &[ENTER], Action::PickProcess, "only this", "Count only what runs in the process of this socket."),
+    bind(&[Tcp], &[c('b')], Action::Grouping(false), "by", "By peer network, port, process, state; listening sockets."),
+    bind(&[Tcp], &[c('B')], Action::Grouping(true), "", "The grouping before."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
     bind(&[Drops], &[ENTER], Action::Drill, "stacks", "Show the call stacks that drop packets."),
     bind(&[Advice], &[c('y'), ENTER], Action::Copy, "copy", "Copy the command to the terminal's clipboard."),
@@ -127,6 +127,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
     bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait."),
     bind(VIEWS, &[c('8')], Action::View('8'), "", "Advice: what should be changed, and why."),
+    bind(VIEWS, &[c('9')], Action::View('9'), "", "TCP: connections, and what holds them up."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
     bind(TABLES, &[c('<')], Action::SortPrevious, "", "Sort by the previous column."),
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
@@ -185,8 +186,9 @@ impl Binding {
             [Stacks] => "tree",
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
+            [Tcp] => "TCP",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs, Drops, Latency, Advice] => "tables",
+            [Path, Cpus, Procs, Drops, Latency, Advice, Tcp] => "tables",
             _ => "",
         }
     }

@@ -22,6 +22,7 @@ mod footer;
 mod frame_pointers;
 #[cfg(test)]
 mod frames_test;
+mod grouping;
 mod header;
 mod help;
 mod history;

@@ -18,6 +18,10 @@ pub enum Row {
     /// A pair of events, by its name.
     Pair(&'static str),
     Frame(NodeId),
+    /// Network namespace and cookie.
+    Socket(u64, u64),
+    /// Connections summed up.
+    Group(Arc<str>),
 }
 
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::against::Against;
+use super::grouping::Grouping;
 use super::history::History;
 use super::keymap::Context;
 use super::lens::Lens;
@@ -67,6 +68,8 @@ pub struct UiState {
     /// One per view.
     pub(super) panes: Vec<Pane>,
     pub(super) lens: Lens,
+    /// Of view 9.
+    pub(super) grouping: Grouping,
     pub(super) unfold: Unfold,
     pub(super) prompt: Option<Prompt>,
     /// How far the help is scrolled while it is open.
@@ -94,6 +97,7 @@ impl UiState {
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
             lens: Lens::new(),
+            grouping: Grouping::default(),
             unfold: Unfold::default(),
             prompt: None,
             help: None,
@@ -236,6 +240,7 @@ impl UiState {
         if let Some(shown) = self.history.shown() {
             self.against.refresh(&self.history, shown);
         }
+        self.want.sockets = self.view().context() == Context::Tcp;
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

@@ -80,9 +80,14 @@ impl UiState {
             Action::Mark => self.toggle_mark(),
             Action::Exact => self.toggle_exact(),
             Action::PickProcess => {
-                if let Some(Row::Process(pid)) = self.selected() {
+                if let Some(pid) = self.selected_pid() {
                     self.pick_process(pid);
                 }
+            }
+            Action::Grouping(back) => {
+                self.grouping = self.grouping.next(back);
+                self.panes[self.view].cursor = None;
+                self.message(self.grouping.name(), false);
             }
             Action::Text => {
                 let text = self.pane().text.clone();
@@ -114,6 +119,17 @@ impl UiState {
             let rows = self.rows();
             self.panes[self.view].step(&rows, step, page);
         }
+    }
+
+    /// The process of the selected row, or of its socket.
+    fn selected_pid(&self) -> Option<u32> {
+        let selected = self.selected()?;
+        if let Row::Process(pid) = selected {
+            return Some(pid);
+        }
+        let sockets = view::sockets(self.shown()?, self.grouping);
+        let mut sockets = sockets.into_iter();
+        sockets.find(|entry| entry.row() == selected)?.pid()
     }
 
     fn pick_process(&mut self, pid: u32) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::{Snapshot, Want};
 use crate::tui::fixture;
+use crate::tui::grouping::Grouping;
 use crate::tui::key::parse_keys;
 use crate::tui::state::Options;
 
@@ -45,7 +46,7 @@ fn selected_function(ui: &UiState) -> String {
 
 #[test]
 fn moving_the_cursor_sorting_and_looking_around_ask_the_kernel_for_nothing() {
-    let moves = "jjjkGg<pgdn><pgup><down><up><home><end>>><lt>r125<tab><backtab>t?jj?/tcp<enter>";
+    let moves = "jjjkGg<pgdn><pgup><down><up><home><end>>><lt>r152<backtab><tab>t?jj?/tcp<enter>";
     assert_eq!(press(&mut started(), moves), []);
     let mut ui = started();
     assert_eq!(
@@ -64,6 +65,28 @@ fn the_table_of_processes_asks_for_exact_counts_while_it_is_open_and_for_nothing
     };
     assert_eq!(wanted(&press(&mut ui, "4jjk")), [&open]);
     assert_eq!(wanted(&press(&mut ui, "1")), [&Want::default()]);
+}
+
+#[test]
+fn view_9_asks_for_sockets_while_it_is_open_and_b_only_puts_them_together_otherwise() {
+    let mut ui = started();
+    let open = Want {
+        sockets: true,
+        ..Want::default()
+    };
+    assert_eq!(wanted(&press(&mut ui, "9bbjkB")), [&open]);
+    assert_eq!(ui.grouping, Grouping::Network);
+    assert_eq!(wanted(&press(&mut ui, "1")), [&Want::default()]);
+}
+
+#[test]
+fn enter_on_a_socket_counts_only_its_process() {
+    let mut ui = started();
+    let want = press(&mut ui, "9<enter>");
+    assert_eq!(
+        wanted(&want).last().map(|want| want.pids.as_slice()),
+        Some(&[812][..])
+    );
 }
 
 #[test]
@@ -285,9 +308,9 @@ fn a_message_lives_until_a_key_or_five_snapshots() {
 #[test]
 fn digits_without_a_view_say_so_and_nothing_is_saved_before_the_first_snapshot() {
     let mut ui = started();
-    assert_eq!(press(&mut ui, "39"), []);
+    assert_eq!(press(&mut ui, "3"), []);
     let said = ui.message.take().map(|message| message.text);
-    assert_eq!(said.as_deref(), Some("view 9 is not in this version"));
+    assert_eq!(said.as_deref(), Some("view 3 is not in this version"));
     assert_eq!(press(&mut ui, "?3?"), []);
     assert!(ui.message.is_none());
     assert_eq!(ui.view().context(), Context::Path);

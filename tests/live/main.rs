@@ -26,6 +26,7 @@ mod record;
 mod replay;
 #[path = "../tape/mod.rs"]
 mod tape;
+mod tcp;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
 

@@ -3,6 +3,7 @@
 
 mod cycle;
 mod losses;
+mod held_up;
 mod open_loop;
 
 use std::io::{Read, Write};
@@ -34,6 +35,14 @@ pub fn obey() {
         }
         ["tcp-knock", to, count] => when_told(|| losses::knock(to, number(count))),
         ["frames", device, count] => when_told(|| losses::frames(device, number(count))),
+        ["tcp-slow", address] => held_up::slow(address),
+        ["tcp-fast", address] => held_up::fast(address),
+        ["tcp-stream", to] => held_up::stream(to, false),
+        ["tcp-stream-sndbuf", to] => held_up::stream(to, true),
+        ["tcp-trickle", to] => held_up::trickle(to),
+        ["tcp-portion", to, bytes] => held_up::portion(to, number(bytes)),
+        ["tcp-listen", address, backlog] => held_up::listen(address, number(backlog) as u16),
+        ["tcp-queue-up", to, times] => held_up::queue_up(to, number(times)),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
         ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),

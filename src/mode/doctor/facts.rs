@@ -108,7 +108,7 @@ impl Facts {
             (false, false) => Mount::Missing,
         };
         let readable = tracefs.as_ref().ok();
-        let slow = SlowReader::new(Proc::host()).read(monotonic_ns(), &[], false);
+        let slow = SlowReader::new(Proc::host()).read(monotonic_ns(), &[], false, false, &[]);
         let (namespaces, unreadable) = network_namespaces(&proc);
         Facts {
             permissions: Permissions::of_this_process(),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
 use super::process::{PROCESSES, STATSD};
+use super::sockets;
 use crate::decode::{
     CpuCounters, Demand, HostSample, IrqCounter, LinkCounters, ProtocolCounters, SlowSample,
     Softnet, TaskCounters,
 };
 
 /// Inode of the first network namespace (include/linux/proc_ns.h, PROC_NET_INIT_INO).
-const NETNS: u64 = 0xf000_0098;
+pub const NETNS: u64 = 0xf000_0098;
 
 /// Interrupt of the first receive queue of eth0; queue N is served by CPU N.
 const FIRST_IRQ: u32 = 128;
@@ -20,10 +21,15 @@ const FIRST_IRQ: u32 = 128;
 pub struct Counters {
     cpus: [Load; CPUS],
     all: Load,
+    /// Before the last interval, and how long that was, ns.
+    before: Load,
+    length_ns: u64,
 }
 
 impl Counters {
-    pub fn add(&mut self, loads: &[Load; CPUS]) {
+    pub fn add(&mut self, loads: &[Load; CPUS], length_ns: u64) {
+        self.before = self.all.clone();
+        self.length_ns = length_ns;
         for (sum, load) in self.cpus.iter_mut().zip(loads) {
             sum.add(load);
             self.all.add(load);
@@ -41,6 +47,13 @@ impl Counters {
                 tasks: tasks(&self.all, demand),
                 tasks_complete: demand.list_tasks,
                 irqs: self.irqs(),
+                sockets: Some(Box::new(sockets::read(
+                    &self.all,
+                    &self.before,
+                    at,
+                    self.length_ns,
+                    demand,
+                ))),
                 softnet_inexact: None,
                 sysctls: sysctls(),
                 capture_sockets: Some(0),

@@ -11,6 +11,7 @@ mod process;
 mod rng;
 mod rx;
 mod sampler;
+mod sockets;
 mod tx;
 mod work;
 
@@ -148,7 +149,7 @@ impl Demo {
             seconds(self.elapsed_ns),
             seconds(length_ns),
         );
-        self.counters.add(&loads);
+        self.counters.add(&loads, length_ns);
         for (cpu, load) in loads.iter().enumerate() {
             let window = Window {
                 cpu: cpu as u32,

@@ -15,6 +15,8 @@ struct Question {
     at: u64,
     tasks: Vec<u32>,
     list_tasks: bool,
+    sockets: bool,
+    pids: Vec<u32>,
 }
 
 pub struct Slow {
@@ -31,7 +33,14 @@ impl Slow {
             .spawn(move || {
                 let mut reader = SlowReader::new(proc);
                 for question in asked {
-                    let sample = reader.read(question.at, &question.tasks, question.list_tasks);
+                    let Question {
+                        at,
+                        tasks,
+                        list_tasks,
+                        sockets,
+                        pids,
+                    } = question;
+                    let sample = reader.read(at, &tasks, list_tasks, sockets, &pids);
                     if answer.send(sample).is_err() {
                         return;
                     }
@@ -47,6 +56,8 @@ impl Slow {
             at,
             tasks: demand.tasks.clone(),
             list_tasks: demand.list_tasks,
+            sockets: demand.sockets,
+            pids: demand.pids.clone(),
         };
         let _still_busy = self.questions.try_send(question);
     }
@@ -54,7 +65,9 @@ impl Slow {
     /// The newest answer, waiting at most `patience` when there is none yet.
     pub fn answer(&self, patience: Duration) -> Option<Arc<SlowSample>> {
         let mut newest = self.answers.recv_timeout(patience).ok()?;
-        while let Ok(newer) = self.answers.try_recv() {
+        while let Ok(mut newer) = self.answers.try_recv() {
+            // Not every answer has them.
+            newer.sockets = newer.sockets.or(newest.sockets);
             newest = newer;
         }
         Some(Arc::new(newest))

@@ -21,6 +21,10 @@ mod stacks_detail;
 mod stacks_figure;
 mod stacks_head;
 mod stages;
+mod tcp;
+mod tcp_columns;
+mod tcp_detail;
+mod tcp_rows;
 mod whole_host;
 
 use std::ops::RangeInclusive;
@@ -58,6 +62,8 @@ pub trait View: Sync {
 /// In the order of the tabs.
 pub use column::order_sign;
 
+pub use tcp_rows::entries as sockets;
+
 pub static VIEWS: &[&dyn View] = &[
     &path::Path,
     &cpus::Cpus,
@@ -66,6 +72,7 @@ pub static VIEWS: &[&dyn View] = &[
     &drops::Drops,
     &latency::Latency,
     &advice::Advice,
+    &tcp::Tcp,
 ];
 
 pub fn index(context: Context) -> usize {

@@ -1,0 +1,242 @@
+//! Which process has a socket open: inode → pid, from /proc/PID/fd. Looked up piece by piece: new
+//! processes first, the others again once for each socket that nobody is known to have.
+
+use std::collections::VecDeque;
+use std::fs::{self, ReadDir};
+use std::path::Path;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::proc::{Proc, printable};
+use crate::decode::SocketOwner;
+
+/// Files looked at per call, about 1 µs each; a process with more is gone on with by the next.
+const FILES_PER_CALL: usize = 4096;
+
+/// Sockets that nobody has are asked for again after so many calls: files are handed on.
+const PATIENCE: u32 = 60;
+
+/// More sockets than this are not remembered.
+const MOST: usize = 1 << 18;
+
+#[derive(Debug, Default)]
+pub struct SocketOwners {
+    by_inode: FxHashMap<u32, u32>,
+    processes: FxHashMap<u32, Process>,
+    /// The process whose files are not all looked at yet.
+    open: Option<(u32, ReadDir)>,
+    /// Known processes, the one looked at longest ago first.
+    round: VecDeque<u32>,
+    /// How many of the round are still to be looked at for `wanted`.
+    left: usize,
+    wanted: FxHashSet<u32>,
+    /// Nobody has them: the kernel's own, or of processes that hide theirs.
+    nobodys: FxHashSet<u32>,
+    calls: u32,
+}
+
+#[derive(Debug, Default)]
+struct Process {
+    comm: String,
+    sockets: Vec<u32>,
+}
+
+impl SocketOwners {
+    pub fn of(&self, inode: u32) -> Option<SocketOwner> {
+        let pid = *self.by_inode.get(&inode)?;
+        let comm = self.processes.get(&pid)?.comm.clone();
+        Some(SocketOwner { pid, comm })
+    }
+
+    pub fn pid(&self, inode: u32) -> Option<u32> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    pub fn comm(&self, pid: u32) -> Option<&str> {
+        self.processes.get(&pid).map(|p| p.comm.as_str())
+    }
+
+    /// `unknown`: sockets that have no known process.
+    pub fn look(&mut self, proc: &Proc, unknown: &[u32]) {
+        let Ok(pids) = proc.pids() else { return };
+        let alive: FxHashSet<u32> = pids.iter().copied().collect();
+        let ended: Vec<u32> = (self.processes.keys().copied())
+            .filter(|pid| !alive.contains(pid))
+            .collect();
+        for pid in ended {
+            self.forget(pid);
+        }
+        self.round.retain(|pid| alive.contains(pid));
+        let mut left = self.go_on(FILES_PER_CALL);
+        for pid in pids {
+            if left == 0 {
+                return;
+            }
+            if !self.processes.contains_key(&pid) {
+                self.round.push_back(pid);
+                left = self.look_at(proc, pid, left);
+            }
+        }
+        self.want(unknown);
+        while self.left > 0 && left > 0 {
+            self.left -= 1;
+            if let Some(pid) = self.round.pop_front() {
+                self.round.push_back(pid);
+                left = self.look_at(proc, pid, left);
+            }
+        }
+    }
+
+    /// Begins a round through all processes where there is something new to look for.
+    fn want(&mut self, unknown: &[u32]) {
+        self.calls = self.calls.wrapping_add(1);
+        if self.calls.is_multiple_of(PATIENCE) {
+            self.nobodys.clear();
+        }
+        if self.left > 0 {
+            return;
+        }
+        // What the last round has not found.
+        let wanted = std::mem::take(&mut self.wanted);
+        let lost = (wanted.into_iter()).filter(|inode| !self.by_inode.contains_key(inode));
+        self.nobodys.extend(lost);
+        let is_new = |inode: &&u32| !self.nobodys.contains(inode);
+        self.wanted = unknown.iter().filter(is_new).copied().collect();
+        if !self.wanted.is_empty() {
+            self.left = self.round.len();
+        }
+    }
+
+    fn forget(&mut self, pid: u32) {
+        for inode in self.processes.remove(&pid).unwrap_or_default().sockets {
+            if self.by_inode.get(&inode) == Some(&pid) {
+                self.by_inode.remove(&inode);
+            }
+        }
+    }
+
+    /// How many files of `left` are left.
+    fn look_at(&mut self, proc: &Proc, pid: u32, left: usize) -> usize {
+        self.forget(pid);
+        let comm = proc.text(&format!("proc/{pid}/comm")).unwrap_or_default();
+        let process = Process {
+            comm: printable(comm.trim_end_matches('\n')),
+            sockets: Vec::new(),
+        };
+        self.processes.insert(pid, process);
+        let files = fs::read_dir(proc.path(&format!("proc/{pid}/fd")));
+        self.open = files.ok().map(|files| (pid, files));
+        self.go_on(left.saturating_sub(1))
+    }
+
+    /// The files of the process that was begun. Of several processes with one socket the first
+    /// that was found keeps it: most often the parent.
+    fn go_on(&mut self, mut left: usize) -> usize {
+        let Some((pid, mut files)) = self.open.take() else {
+            return left;
+        };
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return left;
+        };
+        while left > 0 {
+            let Some(entry) = files.next() else {
+                return left;
+            };
+            left -= 1;
+            let Some(inode) = entry.ok().and_then(|entry| socket(&entry.path())) else {
+                continue;
+            };
+            if self.by_inode.len() < MOST && !self.by_inode.contains_key(&inode) {
+                self.by_inode.insert(inode, pid);
+                process.sockets.push(inode);
+            }
+        }
+        self.open = Some((pid, files));
+        0
+    }
+}
+
+/// `socket:[INODE]`
+fn socket(file: &Path) -> Option<u32> {
+    let target = fs::read_link(file).ok()?;
+    let inode = target.to_str()?.strip_prefix("socket:[")?;
+    inode.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::proc::tests::root_with;
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn open(proc: &Proc, pid: u32, fd: u32, target: &str) {
+        let dir = proc.path(&format!("proc/{pid}/fd"));
+        fs::create_dir_all(&dir).expect("directory");
+        symlink(target, dir.join(fd.to_string())).expect("link");
+    }
+
+    #[test]
+    fn sockets_have_the_process_that_has_them_open_until_it_ends() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\u{1b}b\n"), ("proc/9/comm", "child\n")]);
+        open(&proc, 5, 3, "socket:[70]");
+        open(&proc, 5, 4, "/dev/null");
+        open(&proc, 5, 5, "socket:[x]");
+        open(&proc, 9, 3, "socket:[70]");
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[]);
+        let owner = SocketOwner {
+            pid: 5,
+            comm: "a?b".to_owned(),
+        };
+        assert_eq!(owners.of(70), Some(owner));
+        assert_eq!(owners.of(71), None);
+        fs::remove_dir_all(proc.path("proc/5")).expect("it ends");
+        owners.look(&proc, &[70]);
+        assert_eq!(owners.pid(70), Some(9), "the child still has it");
+    }
+
+    #[test]
+    fn old_processes_are_looked_at_again_only_when_asked() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[]);
+        open(&proc, 5, 3, "socket:[70]");
+        owners.look(&proc, &[]);
+        assert_eq!(owners.pid(70), None);
+        owners.look(&proc, &[70]);
+        assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn what_nobody_has_is_looked_for_once_and_again_after_a_while() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70]);
+        open(&proc, 5, 3, "socket:[70]");
+        owners.look(&proc, &[70]);
+        assert_eq!(owners.pid(70), None, "it was nobody's");
+        for _ in 0..PATIENCE {
+            owners.look(&proc, &[70]);
+        }
+        assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn one_call_does_a_bounded_part_and_the_next_ones_the_rest() {
+        let (_dir, proc) = root_with(&[]);
+        for pid in 1..=3 {
+            for fd in 0..3000 {
+                open(&proc, pid, fd, &format!("socket:[{}]", pid * 10_000 + fd));
+            }
+        }
+        let mut owners = SocketOwners::default();
+        let mut known = Vec::new();
+        for _ in 0..3 {
+            owners.look(&proc, &[]);
+            known.push(owners.by_inode.len());
+        }
+        // Of each process one file's worth is spent on its name.
+        assert_eq!(known, [FILES_PER_CALL - 2, 2 * FILES_PER_CALL - 3, 9000]);
+    }
+}

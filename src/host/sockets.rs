@@ -1,0 +1,329 @@
+//! All sockets of the namespaces that can be entered, read as often as a small share of the time
+//! allows: what each did since the reading before, the most active ones whole, all in sums.
+
+use std::fs::File;
+use std::io;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::inet_diag::{self, Protocol};
+use super::proc::Proc;
+use super::socket_groups::Groups;
+use super::socket_owners::SocketOwners;
+use super::socket_top::Top;
+use crate::decode::{SocketCounters, SocketSample, TcpCounters, TcpState};
+use crate::sys;
+
+/// Of the time this much is spent reading while somebody looks, and else: a tenth, a hundredth.
+const LOOKED_AT: u64 = 10;
+const ASIDE: u64 = 100;
+
+/// A reading is ended after this time, ns: what is left is not read, and that is said.
+const LONGEST_NS: u64 = 500_000_000;
+
+/// Sockets remembered from one reading to the next, about 100 bytes each.
+const REMEMBERED: usize = 1 << 18;
+
+/// Sockets told whole.
+const MOST_BYTES: usize = 64;
+const MOST_RETRANSMITS: usize = 16;
+const FULLEST: usize = 16;
+const LISTENERS: usize = 32;
+
+/// Sockets looked for at once.
+const MOST_OWNERLESS: usize = 4096;
+
+/// (network namespace, cookie): older kernels count cookies per namespace.
+type Id = (u64, u64);
+
+struct Before {
+    tcp: Option<TcpCounters>,
+    drops: Option<u32>,
+    /// The reading that saw it last.
+    reading: u32,
+}
+
+pub struct Sockets {
+    /// CLOCK_MONOTONIC, ns.
+    clock: fn() -> u64,
+    before: FxHashMap<Id, Before>,
+    /// Namespaces whose sockets were all seen and remembered the time before.
+    complete: FxHashSet<u64>,
+    owners: SocketOwners,
+    /// Sockets without a known process, of the reading before; so many at most are looked for.
+    ownerless: Vec<u32>,
+    groups: Groups,
+    reading: u32,
+    /// Only sockets of these processes are told and summed up; empty: all.
+    pids: Vec<u32>,
+    /// When the last reading began, and how long it took.
+    last: Option<(u64, u64)>,
+}
+
+/// What a reading found so far.
+struct Found {
+    sample: SocketSample,
+    by_bytes: Top<SocketCounters>,
+    by_retransmits: Top<SocketCounters>,
+    by_queue: Top<SocketCounters>,
+    listeners: Top<SocketCounters>,
+    datagrams: Top<SocketCounters>,
+    forgotten: u64,
+}
+
+impl Sockets {
+    pub fn new(clock: fn() -> u64) -> Sockets {
+        Sockets {
+            clock,
+            before: FxHashMap::default(),
+            complete: FxHashSet::default(),
+            owners: SocketOwners::default(),
+            ownerless: Vec::new(),
+            groups: Groups::default(),
+            reading: 0,
+            pids: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// `None`: it is not time yet. `others` are the namespaces beside the own one, each with a
+    /// process that is in it; `pids` the processes of a filter.
+    pub fn read(
+        &mut self,
+        proc: &Proc,
+        own: u64,
+        others: &[(u64, u32)],
+        looked_at: bool,
+        pids: &[u32],
+        notes: &mut Vec<String>,
+    ) -> Option<SocketSample> {
+        let at = (self.clock)();
+        if !self.is_due(at, looked_at) {
+            return None;
+        }
+        pids.clone_into(&mut self.pids);
+        self.owners.look(proc, &self.ownerless);
+        let mut found = self.begin(at);
+        let until = (self.clock)() + LONGEST_NS;
+        let mut complete = FxHashSet::default();
+        let done = self.namespace(own, until, &mut found, notes);
+        complete.extend(done.then_some(own));
+        let mut closed = 0;
+        for (netns, pid) in others {
+            let Ok(file) = File::open(proc.path(&format!("proc/{pid}/ns/net"))) else {
+                // The process ended.
+                continue;
+            };
+            let mut said = Vec::new();
+            let work = || self.namespace(*netns, until, &mut found, &mut said);
+            match sys::in_netns(&file, work) {
+                Ok(done) => complete.extend(done.then_some(*netns)),
+                Err(_) => closed += 1,
+            }
+            notes.append(&mut said);
+        }
+        if closed > 0 {
+            notes.push(format!(
+                "the sockets of {closed} network namespaces cannot be read: run as root, or with CAP_SYS_ADMIN"
+            ));
+        }
+        self.complete = complete;
+        Some(self.end(found, notes))
+    }
+
+    fn is_due(&self, at: u64, looked_at: bool) -> bool {
+        let share = if looked_at { LOOKED_AT } else { ASIDE };
+        self.last
+            .is_none_or(|(began, took)| at.saturating_sub(began) >= took.saturating_mul(share))
+    }
+
+    fn begin(&mut self, at: u64) -> Found {
+        self.reading = self.reading.wrapping_add(1);
+        self.ownerless.clear();
+        let interval_ns = self.last.map_or(0, |(began, _)| at.saturating_sub(began));
+        Found {
+            sample: SocketSample {
+                at,
+                interval_ns,
+                ..SocketSample::default()
+            },
+            by_bytes: Top::new(MOST_BYTES),
+            by_retransmits: Top::new(MOST_RETRANSMITS),
+            by_queue: Top::new(FULLEST),
+            listeners: Top::new(LISTENERS),
+            datagrams: Top::new(FULLEST),
+            forgotten: 0,
+        }
+    }
+
+    /// Everything of the namespace that the thread is in; false: it was not all.
+    fn namespace(
+        &mut self,
+        netns: u64,
+        until: u64,
+        found: &mut Found,
+        notes: &mut Vec<String>,
+    ) -> bool {
+        let forgotten = found.forgotten;
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let mut count = 0_u32;
+            let read = inet_diag::read(netns, protocol, &mut |socket| {
+                self.take(socket, protocol, found);
+                count = count.wrapping_add(1);
+                !count.is_multiple_of(64) || (self.clock)() < until
+            });
+            match read {
+                Ok(true) => {}
+                Ok(false) => {
+                    found.sample.cut = true;
+                    return false;
+                }
+                Err(error) => {
+                    notes.push(missing(protocol, &error));
+                    if protocol == Protocol::Tcp {
+                        return false;
+                    }
+                }
+            }
+        }
+        forgotten == found.forgotten
+    }
+
+    fn take(&mut self, mut socket: SocketCounters, protocol: Protocol, found: &mut Found) {
+        let id = (socket.netns, socket.cookie);
+        let before = self.before.get(&id);
+        // A table that changes while it is read may give a socket twice.
+        if before.is_some_and(|before| before.reading == self.reading) {
+            return;
+        }
+        let is_new = before.is_none();
+        self.compare(&mut socket, found.sample.interval_ns);
+        let now = Before {
+            tcp: socket.tcp,
+            drops: socket.drops,
+            reading: self.reading,
+        };
+        if self.before.len() < REMEMBERED || !is_new {
+            self.before.insert(id, now);
+        } else {
+            found.forgotten += 1;
+        }
+        let pid = self.owners.pid(socket.inode);
+        if pid.is_none() && socket.inode != 0 && self.ownerless.len() < MOST_OWNERLESS {
+            self.ownerless.push(socket.inode);
+        }
+        let owned = |mut socket: SocketCounters| {
+            socket.owner = self.owners.of(socket.inode);
+            socket
+        };
+        let wanted = self.pids.is_empty() || pid.is_some_and(|pid| self.pids.contains(&pid));
+        match protocol {
+            Protocol::Tcp => found.sample.tcp += 1,
+            Protocol::Udp => found.sample.udp += 1,
+        }
+        if protocol == Protocol::Tcp && is_new && self.complete.contains(&socket.netns) {
+            found.sample.opened += 1;
+        }
+        if socket.state == TcpState::Listen {
+            self.groups.listens(&socket);
+        }
+        if !wanted {
+            return;
+        }
+        if protocol == Protocol::Udp {
+            let drops = u64::from(socket.drops_since.unwrap_or(0));
+            let score = (drops << 32) + u64::from(socket.rx_queue);
+            found.datagrams.push(score, || owned(socket));
+            return;
+        }
+        if socket.state == TcpState::Listen {
+            let score = u64::from(socket.rx_queue) + 1;
+            found.listeners.push(score, || owned(socket));
+            return;
+        }
+        self.groups.add(&socket, pid);
+        let since = socket.since.unwrap_or_default();
+        let queues = u64::from(socket.rx_queue) + u64::from(socket.tx_queue);
+        let retransmits = since.segs_retrans;
+        // Without a difference yet, what there was since they began is the next best order.
+        let all = socket
+            .tcp
+            .map_or(0, |tcp| tcp.bytes_sent + tcp.bytes_received);
+        let bytes = if found.sample.interval_ns == 0 {
+            all
+        } else {
+            since.bytes()
+        };
+        found.by_bytes.push(bytes + 1, || owned(socket.clone()));
+        found
+            .by_retransmits
+            .push(retransmits, || owned(socket.clone()));
+        found.by_queue.push(queues, || owned(socket));
+    }
+
+    /// What it did since the reading before; one that is new there did everything since.
+    fn compare(&self, socket: &mut SocketCounters, interval_ns: u64) {
+        let before = self.before.get(&(socket.netns, socket.cookie));
+        let known = before.is_some_and(|b| b.reading == self.reading.wrapping_sub(1));
+        let born = before.is_none() && self.complete.contains(&socket.netns);
+        if interval_ns == 0 || !(known || born) {
+            return;
+        }
+        let (tcp, drops) = before.map_or((None, None), |b| (b.tcp, b.drops));
+        if let Some(now) = &socket.tcp
+            && socket.state != TcpState::Listen
+        {
+            let tcp = tcp.unwrap_or_default();
+            socket.since = Some(SocketSample::between(&tcp, now, interval_ns / 1000));
+        }
+        let more = |now: u32| now.wrapping_sub(drops.unwrap_or(0));
+        socket.drops_since = socket.drops.map(more);
+    }
+
+    fn end(&mut self, found: Found, notes: &mut Vec<String>) -> SocketSample {
+        let mut sample = found.sample;
+        let reading = self.reading;
+        let complete = &self.complete;
+        let mut closed = 0;
+        self.before.retain(|(netns, _), before| {
+            let gone = before.reading != reading;
+            let tcp = before.tcp.is_some();
+            closed += u64::from(gone && tcp && complete.contains(netns));
+            !gone
+        });
+        if sample.interval_ns > 0 {
+            sample.closed = closed;
+        }
+        if found.forgotten > 0 {
+            notes.push(format!(
+                "more than {REMEMBERED} sockets: what the others did between two readings is not known"
+            ));
+        }
+        let owners = &self.owners;
+        sample.groups = self.groups.take(|pid| owners.comm(pid).map(str::to_owned));
+        sample.listeners = found.listeners.take();
+        sample.datagrams = found.datagrams.take();
+        let mut told = FxHashSet::default();
+        let tops = [found.by_bytes, found.by_retransmits, found.by_queue];
+        for socket in tops.into_iter().flat_map(Top::take) {
+            if told.insert((socket.netns, socket.cookie)) {
+                sample.connections.push(socket);
+            }
+        }
+        sample.took_ns = (self.clock)().saturating_sub(sample.at);
+        self.last = Some((sample.at, sample.took_ns));
+        sample
+    }
+}
+
+fn missing(protocol: Protocol, error: &io::Error) -> String {
+    let (name, module) = match protocol {
+        Protocol::Tcp => ("TCP", "tcp_diag"),
+        Protocol::Udp => ("UDP", "udp_diag"),
+    };
+    format!("sock_diag does not list the {name} sockets ({error}): modprobe {module}")
+}
+
+#[cfg(test)]
+#[path = "sockets_tests.rs"]
+pub mod tests;
