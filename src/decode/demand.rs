@@ -54,4 +54,6 @@ pub struct Demand {
     pub side_band: bool,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
+    /// Inodes of sockets whose process is wanted.
+    pub sockets: Vec<u64>,
 }

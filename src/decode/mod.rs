@@ -25,5 +25,5 @@ pub use session::{
 pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
-    OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
+    OwnCost, ProtocolCounters, SlowSample, SocketOwner, Softnet, Spread, TaskCounters, Tick,
 };

@@ -144,6 +144,9 @@ pub struct SlowSample {
     /// `tasks` holds every process of the host.
     pub tasks_complete: bool,
     pub irqs: Vec<IrqCounter>,
+    /// Who has the sockets that the demand asked for open, as far as it is known.
+    #[serde(default)]
+    pub sockets: Vec<SocketOwner>,
     /// Why softnet's `processed` is not the number of netif_receive_skb hits here (stacked
     /// devices take another round); `None` where it is.
     pub softnet_inexact: Option<String>,
@@ -188,6 +191,13 @@ pub struct TaskCounters {
     pub netns: u64,
     /// Time spent runnable but not running (/proc/PID/schedstat), ns; main thread only.
     pub runq_ns: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SocketOwner {
+    /// The socket's inode.
+    pub socket: u64,
+    pub pid: u32,
 }
 
 /// One line of /proc/interrupts that belongs to a network device.

@@ -4,13 +4,27 @@
 use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
+use super::socket_owners::SocketOwners;
 use super::{accounting, interrupts, protocols, stacked, tasks};
-use crate::decode::SlowSample;
+use crate::decode::{SlowSample, SocketOwner};
+
+/// What is to be read beside what always is.
+#[derive(Debug, Default)]
+pub struct Question {
+    /// CLOCK_MONOTONIC, ns.
+    pub at: u64,
+    pub tasks: Vec<u32>,
+    /// Every task there is.
+    pub list_tasks: bool,
+    /// Inodes of sockets whose process is wanted.
+    pub sockets: Vec<u64>,
+}
 
 pub struct SlowReader {
     proc: Proc,
     links: Links,
     namespaces: Namespaces,
+    socket_owners: SocketOwners,
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
 }
@@ -22,12 +36,12 @@ impl SlowReader {
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
+            socket_owners: SocketOwners::default(),
         }
     }
 
-    /// `at` is CLOCK_MONOTONIC in ns. `tasks` are the processes to read, unless `list_tasks` asks
-    /// for every one.
-    pub fn read(&mut self, at: u64, tasks: &[u32], list_tasks: bool) -> SlowSample {
+    pub fn read(&mut self, question: &Question) -> SlowSample {
+        let at = question.at;
         let proc = &self.proc;
         let mut notes: Vec<String> = self.accounting.take().into_iter().collect();
         let own = netns::own(proc);
@@ -62,15 +76,30 @@ impl SlowReader {
             notes.push(format!("cannot read the interrupt counts: {error}"));
             Vec::new()
         });
-        let everyone = if list_tasks { proc.pids().ok() } else { None };
+        // Nobody asks while nothing is counted by socket: then nothing is searched for either.
+        let sockets = match question.sockets.as_slice() {
+            [] => Vec::new(),
+            wanted => self.socket_owners.look(proc, wanted),
+        };
+        if self.socket_owners.full {
+            notes.push("there are more sockets than are remembered: some have no owner".to_owned());
+        }
+        let everyone = if question.list_tasks {
+            proc.pids().ok()
+        } else {
+            None
+        };
         SlowSample {
             at,
             softnet_inexact: stacked::why_inexact(&devices).or(vlan_inside),
             links: devices.into_iter().map(|device| device.link).collect(),
             protocols,
-            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(tasks)),
+            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(&question.tasks)),
             tasks_complete: everyone.is_some(),
             irqs,
+            sockets: (sockets.into_iter())
+                .map(|(socket, pid)| SocketOwner { socket, pid })
+                .collect(),
             notes,
         }
     }
@@ -84,7 +113,12 @@ mod tests {
     #[test]
     fn on_an_empty_root_every_failure_is_a_note_and_nothing_panics() {
         let (_dir, proc) = root_with(&[]);
-        let sample = SlowReader::new(proc).read(5, &[1], true);
+        let sample = SlowReader::new(proc).read(&Question {
+            at: 5,
+            tasks: vec![1],
+            list_tasks: true,
+            sockets: vec![9],
+        });
         assert_eq!((sample.at, sample.tasks_complete), (5, false));
         assert!(sample.tasks.is_empty() && sample.irqs.is_empty());
         assert_eq!(sample.notes.len(), 2, "{:?}", sample.notes);
@@ -94,11 +128,18 @@ mod tests {
     fn this_host_is_read_without_a_complaint_about_its_own_namespace() {
         let me = std::process::id();
         let mut reader = SlowReader::new(Proc::host());
-        let sample = reader.read(0, &[me], false);
+        let sample = reader.read(&Question {
+            tasks: vec![me],
+            ..Question::default()
+        });
         assert!(sample.links.iter().any(|link| link.name == "lo"));
         assert!(!sample.protocols.is_empty());
         assert_eq!(sample.tasks.iter().map(|t| t.pid).collect::<Vec<_>>(), [me]);
-        let everyone = reader.read(1, &[], true);
+        let everyone = reader.read(&Question {
+            at: 1,
+            list_tasks: true,
+            ..Question::default()
+        });
         assert!(everyone.tasks_complete);
         assert!(everyone.tasks.iter().any(|task| task.pid == me));
     }

@@ -40,6 +40,7 @@ impl Counters {
                 tasks: tasks(&self.all, demand),
                 tasks_complete: demand.list_tasks,
                 irqs: self.irqs(),
+                sockets: Vec::new(),
                 softnet_inexact: None,
                 notes: Vec::new(),
             })),

@@ -9,13 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::decode::{Demand, SlowSample};
 use crate::error::Error;
-use crate::host::{Proc, SlowReader};
-
-struct Question {
-    at: u64,
-    tasks: Vec<u32>,
-    list_tasks: bool,
-}
+use crate::host::{Proc, Question, SlowReader};
 
 pub struct Slow {
     questions: Sender<Question>,
@@ -31,7 +25,7 @@ impl Slow {
             .spawn(move || {
                 let mut reader = SlowReader::new(proc);
                 for question in asked {
-                    let sample = reader.read(question.at, &question.tasks, question.list_tasks);
+                    let sample = reader.read(&question);
                     if answer.send(sample).is_err() {
                         return;
                     }
@@ -47,6 +41,7 @@ impl Slow {
             at,
             tasks: demand.tasks.clone(),
             list_tasks: demand.list_tasks,
+            sockets: demand.sockets.clone(),
         };
         let _still_busy = self.questions.try_send(question);
     }
