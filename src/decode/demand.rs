@@ -22,6 +22,8 @@ pub struct Attach {
     pub per_task: bool,
     /// By a BPF program (the event says whether it can be), else by perf events.
     pub gate: bool,
+    /// Count it by socket; [`Demand::pids`] then means the sockets of these processes.
+    pub by_socket: bool,
     /// Samples of every process, though [`Demand::pids`] names some.
     pub everyone: bool,
     /// The share of the time that it is counted, percent: 100, or random windows that add up to

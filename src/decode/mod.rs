@@ -25,5 +25,6 @@ pub use session::{
 pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
-    OwnCost, ProtocolCounters, SlowSample, SocketOwner, Softnet, Spread, TaskCounters, Tick,
+    OwnCost, ProtocolCounters, SlowSample, SocketCounts, SocketOwner, Softnet, Spread,
+    TaskCounters, Tick,
 };

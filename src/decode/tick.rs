@@ -16,6 +16,9 @@ pub struct Counts {
     /// The pid these hits belong to when they were counted per task.
     pub pid: Option<u32>,
     pub hits: u64,
+    /// Of system calls that the gate counted per process: what they moved.
+    #[serde(default)]
+    pub bytes: u64,
     /// How long it was counted within the interval, ns.
     pub span_ns: u64,
     /// Counted by the gate.
@@ -58,6 +61,19 @@ pub struct Carried {
     pub bytes: u64,
 }
 
+/// Exact hits, packets and bytes of one gated event for one socket since the previous tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketCounts {
+    pub event: EventId,
+    /// Inode; 0: all the sockets that are not told one by one.
+    pub socket: u64,
+    /// Of receives: where the softirq ran.
+    pub cpu: Option<u32>,
+    pub hits: u64,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tick {
     /// CLOCK_MONOTONIC at the end of the interval, ns.
@@ -70,7 +86,10 @@ pub struct Tick {
     /// Of gated events; empty where there are none.
     pub devices: Vec<DeviceCounts>,
     pub carried: Vec<Carried>,
-    /// Hits that found no room in the gate's tables of devices and processes.
+    /// The busiest sockets, where the demand asks for them.
+    #[serde(default)]
+    pub sockets: Vec<SocketCounts>,
+    /// Hits that found no room in the gate's tables of devices, processes and sockets.
     pub overflow: u64,
     pub host: HostSample,
     pub own: OwnCost,

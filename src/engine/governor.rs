@@ -346,6 +346,7 @@ impl Governor {
                 gate,
                 // The device is everybody's.
                 everyone: registry.rows[wanted.row].probe.sends(),
+                by_socket: false,
                 duty_pct: share,
             }));
         }

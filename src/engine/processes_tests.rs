@@ -73,6 +73,7 @@ fn count(event: EventId, pid: u32, hits: u64) -> Counts {
         cpu: None,
         pid: Some(pid),
         hits,
+        bytes: 0,
         span_ns: S,
         gate: true,
         spread: None,

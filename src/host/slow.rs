@@ -4,7 +4,7 @@
 use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
-use super::socket_owners::SocketOwners;
+use super::socket_owners::{SocketOwners, sockets_of};
 use super::{accounting, interrupts, protocols, stacked, tasks};
 use crate::decode::{SlowSample, SocketOwner};
 
@@ -38,6 +38,15 @@ impl SlowReader {
             namespaces: Namespaces::default(),
             socket_owners: SocketOwners::default(),
         }
+    }
+
+    /// What the processes have open, with their pids. Not bounded: these were asked for by name.
+    pub fn sockets_of(&self, pids: &[u32]) -> Vec<(u64, u32)> {
+        let of = |&pid: &u32| {
+            let (_, sockets) = sockets_of(&self.proc, pid);
+            sockets.into_iter().map(move |socket| (socket, pid))
+        };
+        pids.iter().flat_map(of).collect()
     }
 
     pub fn read(&mut self, question: &Question) -> SlowSample {

@@ -7,6 +7,7 @@ mod breakpoint;
 mod filter;
 mod gro;
 mod napi;
+mod owner;
 mod rx;
 mod since;
 mod skb;
@@ -22,6 +23,7 @@ use crate::model::Direction;
 pub use alias::{Resolved, also_called, nearest, resolve};
 pub use breakpoint::{Kind, Spot, Typed, typed};
 pub use filter::filter;
+pub use owner::{Whose, receives};
 pub use since::since;
 pub use softirq::softirq_times;
 pub use tracepoint::Added;
@@ -132,6 +134,10 @@ pub trait Probe: Sync + Send {
     /// Its hits are skbs handed to a device, its samples say of how many packets.
     fn sends(&self) -> bool {
         false
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Nobody
     }
 
     /// Order in the budget: lower is opened first. 0: always opened.

@@ -23,7 +23,7 @@ mod wanted;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
-pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
+pub use gate::{DeviceTally, Gate, Program, SocketTally, Switchboard, Switches, Tally};
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;
 pub use own::{Own, give_back_memory, own_tid};

@@ -3,6 +3,7 @@
 //! What is open is `attach`'s business, the intervals are this file's.
 
 mod attach;
+mod by_socket;
 mod calibrate;
 mod catalog;
 mod gated;
@@ -219,7 +220,12 @@ impl Live {
 
         let loss = self.drain_samplers(&counts, kernel_lost);
         self.put_windows(&mut counts);
-        let slow = self.slow.answer(ROUND_PATIENCE / 2);
+        let slow = self.slow.answer(ROUND_PATIENCE / 2).map(|answer| {
+            if let (Some(gate), true) = (&mut self.gate, !answer.sockets.is_empty()) {
+                gate.choose_sockets(&answer.sockets, &self.demand);
+            }
+            answer.sample
+        });
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();
@@ -242,6 +248,7 @@ impl Live {
             counts,
             devices: brought.devices,
             carried: brought.carried,
+            sockets: brought.sockets,
             overflow: brought.overflow,
             host: HostSample { cpus, slow },
             own: OwnCost {

@@ -11,22 +11,33 @@ use crate::decode::{Demand, SlowSample};
 use crate::error::Error;
 use crate::host::{Proc, Question, SlowReader};
 
+type Asked = (Question, Vec<u32>);
+
 pub struct Slow {
-    questions: Sender<Question>,
-    answers: Receiver<SlowSample>,
+    questions: Sender<Asked>,
+    answers: Receiver<Answer>,
+}
+
+pub struct Answer {
+    pub sample: Arc<SlowSample>,
+    /// Sockets of the filter's processes, where hits are counted by socket.
+    pub sockets: Vec<(u64, u32)>,
 }
 
 impl Slow {
     pub fn start(proc: Proc) -> Result<Slow, Error> {
-        let (questions, asked) = crossbeam_channel::bounded::<Question>(1);
+        let (questions, asked) = crossbeam_channel::bounded::<Asked>(1);
         let (answer, answers) = crossbeam_channel::bounded(2);
         std::thread::Builder::new()
             .name("counters".to_owned())
             .spawn(move || {
                 let mut reader = SlowReader::new(proc);
-                for question in asked {
-                    let sample = reader.read(&question);
-                    if answer.send(sample).is_err() {
+                for (question, pids) in asked {
+                    let given = Answer {
+                        sample: Arc::new(reader.read(&question)),
+                        sockets: reader.sockets_of(&pids),
+                    };
+                    if answer.send(given).is_err() {
                         return;
                     }
                 }
@@ -43,15 +54,17 @@ impl Slow {
             list_tasks: demand.list_tasks,
             sockets: demand.sockets.clone(),
         };
-        let _still_busy = self.questions.try_send(question);
+        let by_socket = demand.attached.iter().any(|a| a.by_socket);
+        let pids = by_socket.then(|| demand.pids.clone()).unwrap_or_default();
+        let _still_busy = self.questions.try_send((question, pids));
     }
 
     /// The newest answer, waiting at most `patience` when there is none yet.
-    pub fn answer(&self, patience: Duration) -> Option<Arc<SlowSample>> {
+    pub fn answer(&self, patience: Duration) -> Option<Answer> {
         let mut newest = self.answers.recv_timeout(patience).ok()?;
         while let Ok(newer) = self.answers.try_recv() {
             newest = newer;
         }
-        Some(Arc::new(newest))
+        Some(newest)
     }
 }

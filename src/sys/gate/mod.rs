@@ -4,6 +4,7 @@
 mod board;
 mod call;
 mod memory;
+mod sockets;
 mod struck;
 
 use std::io;
@@ -20,6 +21,7 @@ use self::memory::Shared;
 use self::struck::Struck;
 
 pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
+pub use self::sockets::SocketTally;
 
 /// One program of the object and the tracepoint it observes.
 #[derive(Debug, Clone, Copy)]
