@@ -222,8 +222,8 @@ pub struct What {
     #[arg(long, requires = "pids")]
     pub children: bool,
 
-    /// What a PID means; context: what ran in the process's own context
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Context,
+    /// What a PID means: owner, whose sockets the work is for; context, in whose context it ran
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Owner,
           hide_possible_values = true)]
     pub by: By,
 
@@ -311,6 +311,7 @@ pub struct Screen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum By {
+    Owner,
     Context,
 }
 

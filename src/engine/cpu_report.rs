@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::attribution::Attribution;
 use super::bucket::Wire;
 use super::cpu_time::Taken;
 use crate::decode::{ClockKind, Tick};
 use crate::model::{Function, STACKS_EXPORTED, Sampled, Snapshot, Stack, Weighed};
+use crate::probe::Whose;
 
 /// Stacks of the tree and the flame graph.
 const PROFILE_STACKS: usize = 4000;
@@ -36,6 +38,9 @@ impl Engine {
         // CPU time cannot be split by device.
         if self.want.device.is_none() {
             self.cpu_time.functions(&mut snapshot.functions, whole_host);
+            if self.by_owner() {
+                self.leave_nobodys_time(&mut snapshot.functions);
+            }
             snapshot.stages = self.cpu_time.stages(self.names.as_ref(), whole_host);
         } else {
             let note = "CPU time cannot be split by device: functions have none here";
@@ -50,6 +55,18 @@ impl Engine {
         let profile: Vec<Stack> = window.iter().map(|s| self.name_cpu_stack(s)).collect();
         snapshot.cpu_profile = profile.into();
         snapshot.cpu_profile_s = self.cpu_time.fold.window_seconds();
+    }
+
+    /// The time of what no owner can be named for is in no process's figures.
+    fn leave_nobodys_time(&self, functions: &mut [Function]) {
+        for (function, row) in functions.iter_mut().zip(&self.registry.rows) {
+            if row.probe.whose() == Whose::Nobody {
+                function.cpu_pct = None;
+                function.cpu_error = None;
+                function.self_pct = None;
+                function.ns_per_call = None;
+            }
+        }
     }
 
     fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
@@ -72,6 +89,7 @@ impl Engine {
         tick: &Tick,
         wire: Option<Wire>,
         functions: &[Function],
+        attribution: &Attribution,
     ) -> Vec<Weighed> {
         if self.plan.clock_hz == 0 {
             return Vec::new();
@@ -103,7 +121,9 @@ impl Engine {
             wire: wire.map(|wire| wire.times(seconds)),
             rates: &rates,
             counted: &counted,
+            receivers: (!attribution.receivers.is_empty()).then_some(&attribution.receivers),
             filtered: !pids.is_empty(),
+            by_owner: self.want.by_owner,
             cpus: &host.cpus,
             share: &share,
         };

@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::wanted::{Wanted, target};
 use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
-use crate::probe::Free;
+use crate::probe::{Free, Whose};
 
 /// What is over the budget is brought to this share of it, so that noise is not over it again.
 const GOES_TO: f64 = 0.85;
@@ -25,6 +25,9 @@ const COMES_BACK: f64 = 0.8;
 
 /// … and would have for so many intervals.
 const QUIET: u32 = 3;
+
+/// Parts of the time, percent, for which it may be counted for whom softirqs work.
+const RECEIVES: [u8; 3] = [100, 25, 10];
 
 /// Who may count (`--counting`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Governor {
     /// What is taken now.
     kept: Kept,
     by_process: bool,
+    /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
+    receives: (Vec<EventId>, u8),
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -95,6 +100,7 @@ impl Governor {
             watch: DropWatch::default(),
             kept: Kept::default(),
             by_process: false,
+            receives: (Vec::new(), 0),
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,
@@ -167,6 +173,7 @@ impl Governor {
         let before = std::mem::take(&mut self.kept);
         self.kept = self.settle(&before, &ladder);
         self.count_processes(want, &wanted, &ladder, session);
+        self.count_receives(want, &ladder, session, registry);
         let opened = |row: &usize| before.share(*row) == 0 && self.kept.share(*row) > 0;
         let unasked = wanted.iter().filter(|w| !w.asked).map(|w| w.row);
         // Without a limit every count is exact, whatever it costs.
@@ -321,6 +328,41 @@ impl Governor {
             && (fits || self.budget_pct >= 100.0);
     }
 
+    /// Shares are all that is asked of it, so that a part of the time does too.
+    fn count_receives(
+        &mut self,
+        want: &Want,
+        ladder: &Ladder,
+        session: &Session,
+        registry: &Registry,
+    ) {
+        let usable = |event: &EventId| {
+            let known = session.events.get(event.0 as usize);
+            known.is_some_and(|e| e.gate && e.missing.is_none())
+        };
+        self.receives = (Vec::new(), 0);
+        if !want.processes
+            || !matches!(self.counting, Counting::Auto | Counting::Bpf)
+            || self.nothing_opened(want).is_some()
+            || !self.forecast.learnt
+        {
+            return;
+        }
+        let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
+        let each = f64::from(session.costs.gate_ns) + BY_PROCESS_NS;
+        let ns = (session.host.cpus.iter())
+            .map(|&cpu| {
+                let rate = |event: &EventId| self.forecast.rate(*event, cpu);
+                events.iter().map(rate).sum::<f64>() * each
+            })
+            .fold(0.0, f64::max);
+        let left = self.budget_pct * 1e7 - ladder.worst(&self.kept);
+        let fits = |share: &u8| ns * f64::from(*share) / 100.0 <= left || self.budget_pct >= 100.0;
+        if let Some(share) = RECEIVES.into_iter().find(fits) {
+            self.receives = (events, share);
+        }
+    }
+
     /// Processes are wanted, the gate could count them, and that does not fit.
     fn sampled_processes(&self, want: &Want, wanted: &[Wanted]) -> bool {
         let gated = wanted
@@ -331,6 +373,14 @@ impl Governor {
 
     fn attached(&self, wanted: &[Wanted], want: &Want, registry: &Registry) -> Vec<Attach> {
         let mut attached = Vec::new();
+        let filtered = !want.pids.is_empty();
+        let by_socket = |row: usize, event: &EventId| {
+            if filtered {
+                want.by_owner && registry.rows[row].probe.whose() == Whose::Socket
+            } else {
+                self.by_process && registry.by_socket.contains(event)
+            }
+        };
         for wanted in wanted {
             let share = self.kept.share(wanted.row);
             if share == 0 {
@@ -342,14 +392,26 @@ impl Governor {
                 stacks_per_s: stacks as u32,
                 every: false,
                 wide: true,
-                per_task: !want.pids.is_empty(),
+                per_task: filtered && !by_socket(wanted.row, &event),
                 gate,
                 // The device is everybody's.
                 everyone: registry.rows[wanted.row].probe.sends(),
-                by_socket: false,
+                by_socket: gate && by_socket(wanted.row, &event),
                 duty_pct: share,
             }));
         }
+        let (receives, share) = &self.receives;
+        attached.extend(receives.iter().map(|&event| Attach {
+            event,
+            stacks_per_s: 0,
+            every: false,
+            wide: true,
+            per_task: false,
+            gate: true,
+            everyone: false,
+            by_socket: true,
+            duty_pct: *share,
+        }));
         if self.kept.timed {
             attached.extend(registry.softirq.map(clocks::timed));
         }

@@ -1,5 +1,6 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
+mod attribution;
 mod bucket;
 mod clocks;
 mod cost;
@@ -42,10 +43,10 @@ use self::owners::Owners;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
-use crate::decode::{Attach, Batch, EventId, Loss, Tick};
+use crate::decode::{Attach, Batch, EventId, Loss, Sample, Tick};
 use crate::error::Error;
-use crate::model::{Fold, Hit, Names, Snapshot, Want};
-use crate::probe::{Fields, Tag};
+use crate::model::{Fold, Hit, NO_SOCKET, Names, Snapshot, Want};
+use crate::probe::{Fields, Tag, Whose};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
@@ -179,6 +180,7 @@ impl Engine {
         if want.pids != self.want.pids
             || want.device != self.want.device
             || want.children != self.want.children
+            || want.by_owner != self.want.by_owner
         {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
@@ -251,6 +253,7 @@ impl Engine {
             let Some(row) = self.registry.row_of(sample.event) else {
                 continue;
             };
+            let pid = self.pid_of(row, sample);
             let what = self.registry.rows[row]
                 .probe
                 .decode(Fields { sample, batch });
@@ -278,8 +281,8 @@ impl Engine {
                 self.traffic.sent(device, packets, sample.period);
             }
             let counted = self.want.pids.is_empty()
-                || self.want.pids.contains(&sample.pid)
-                || self.children.contains(&sample.pid);
+                || self.want.pids.contains(&pid)
+                || self.children.contains(&pid);
             if counted {
                 *self.event_samples.entry(sample.event).or_default() += 1;
             }
@@ -292,7 +295,7 @@ impl Engine {
             let hit = Hit {
                 event: sample.event.0,
                 cpu: sample.cpu,
-                pid: sample.pid,
+                pid,
                 period: sample.period,
                 chain: sample.chain.of(&batch.frames),
                 tag,
@@ -315,6 +318,7 @@ impl Engine {
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
+            self.owners.learn(slow);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device
@@ -328,6 +332,7 @@ impl Engine {
                 self.note(note);
             }
         }
+        self.owners.meet(tick);
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
             self.replan_with(|demand| demand.interval = WARM_UP);
@@ -371,6 +376,27 @@ impl Engine {
         self.attaching = attaching;
         self.warm = !attaching;
         Ok(progress)
+    }
+
+    /// The process that a sample is for.
+    fn pid_of(&self, row: usize, sample: &Sample) -> u32 {
+        let probe = &self.registry.rows[row].probe;
+        if !self.by_owner() || probe.whose() != Whose::Socket {
+            return sample.pid;
+        }
+        let user = self.owners.user(sample.owner);
+        if probe.sends() {
+            // Everybody's were let through: the device is everybody's.
+            return user.unwrap_or(NO_SOCKET);
+        }
+        // Only those of the filter's sockets were, also where nobody else knows them yet.
+        let user = user.filter(|pid| self.want.pids.contains(pid));
+        user.unwrap_or(self.want.pids[0])
+    }
+
+    /// The PID filter is there and means owners.
+    fn by_owner(&self) -> bool {
+        self.want.by_owner && !self.want.pids.is_empty()
     }
 
     /// Each sentence once; after so many the host has said enough.

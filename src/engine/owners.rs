@@ -1,12 +1,20 @@
 //! Whose socket a hit was for, whoever ran at the time. The gate's samples carry the socket's inode;
-//! the samples of socket calls say which process uses that socket, because those run in it.
+//! the samples of socket calls say which process uses that socket, because those run in it. Of the
+//! other sockets /proc/PID/fd says it, when asked.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::decode::EventId;
+use crate::decode::{EventId, SlowSample, Tick};
 
 /// Sockets remembered; with more the oldest half is forgotten.
 const MOST: usize = 8192;
+
+/// Sockets asked for at a time.
+const ASKED: usize = 1024;
+
+/// A call says more than /proc, for so many intervals: of several processes that have a socket open
+/// it is the one that uses it.
+const CALLED: u64 = 30;
 
 #[derive(Debug, Default)]
 pub struct Owners {
@@ -14,6 +22,8 @@ pub struct Owners {
     users: FxHashMap<u64, (u32, u64)>,
     /// Of this interval: the weight of an event's samples by socket.
     hits: FxHashMap<(EventId, u64), f64>,
+    /// Sockets with hits that are nobody's so far, or were found out long ago.
+    unknown: FxHashSet<u64>,
     interval: u64,
 }
 
@@ -25,6 +35,41 @@ impl Owners {
     /// Process `pid` made a call on the socket.
     pub fn used(&mut self, socket: u64, pid: u32) {
         self.users.insert(socket, (pid, self.interval));
+    }
+
+    pub fn user(&self, socket: u64) -> Option<u32> {
+        self.users.get(&socket).map(|(pid, _)| *pid)
+    }
+
+    /// What /proc said.
+    pub fn learn(&mut self, slow: &SlowSample) {
+        for owner in &slow.sockets {
+            if !self.fresh(owner.socket) {
+                self.users.insert(owner.socket, (owner.pid, self.interval));
+            }
+        }
+    }
+
+    fn fresh(&self, socket: u64) -> bool {
+        let known = self.users.get(&socket);
+        known.is_some_and(|(_, at)| at + CALLED >= self.interval)
+    }
+
+    /// Remembers which sockets are to be found out: those of the tick, and of samples until it.
+    pub fn meet(&mut self, tick: &Tick) {
+        let told = tick.sockets.iter().map(|count| count.socket);
+        let hit = self.hits.keys().map(|(_, socket)| *socket);
+        let unknown = told.chain(hit).filter(|&s| s != 0 && !self.fresh(s));
+        let unknown = unknown.take(16 * ASKED).collect();
+        self.unknown = unknown;
+    }
+
+    /// Sockets whose process is to be found out.
+    pub fn ask(&self) -> Vec<u64> {
+        let mut sockets: Vec<u64> = self.unknown.iter().copied().collect();
+        sockets.sort_unstable();
+        sockets.truncate(ASKED);
+        sockets
     }
 
     pub fn hit(&mut self, event: EventId, socket: u64, weight: u64) {
@@ -78,6 +123,31 @@ mod tests {
             [(DROP, Some(7), 1.0)],
             "the use is remembered"
         );
+    }
+
+    #[test]
+    fn sockets_that_nobody_called_are_asked_for_until_proc_has_said_whose_they_are() {
+        let mut owners = Owners::default();
+        owners.used(900, 7);
+        owners.hit(DROP, 900, 1);
+        owners.hit(DROP, 901, 1);
+        owners.meet(&Tick::default());
+        assert_eq!(owners.ask(), [901]);
+        let said = |pid| SlowSample {
+            sockets: [900, 901]
+                .map(|socket| crate::decode::SocketOwner { socket, pid })
+                .into(),
+            ..SlowSample::default()
+        };
+        owners.learn(&said(8));
+        assert_eq!((owners.user(900), owners.user(901)), (Some(7), Some(8)));
+        owners.meet(&Tick::default());
+        assert!(owners.ask().is_empty());
+        for _ in 0..=CALLED {
+            owners.take();
+        }
+        owners.learn(&said(8));
+        assert_eq!(owners.user(900), Some(8), "the call was long ago");
     }
 
     #[test]

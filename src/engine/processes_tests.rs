@@ -23,6 +23,7 @@ struct Given {
     filtered: bool,
     overflow: u64,
     charged: Charged,
+    attribution: Attribution,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -43,6 +44,7 @@ fn given() -> Given {
         filtered: false,
         overflow: 0,
         charged: Charged::default(),
+        attribution: Attribution::default(),
     }
 }
 
@@ -57,6 +59,10 @@ impl Given {
             length_ns: S,
             ended: &[],
             charged: &self.charged,
+            attribution: &self.attribution,
+            by_socket: [EventId(4), EventId(5), EventId(6)],
+            receives: [EventId(7), EventId(8)],
+            listed: &|_| true,
         };
         Processes::default().rows(&interval, flow_of)
     }

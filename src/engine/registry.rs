@@ -48,6 +48,8 @@ pub struct Registry {
     pub softirq: [EventId; 2],
     /// What says for whose socket a softirq worked; of no row either.
     pub receives: [EventId; 2],
+    /// What the table of processes counts by socket: sent packets, drops, retransmits.
+    pub by_socket: [EventId; 3],
 }
 
 impl Registry {
@@ -61,6 +63,7 @@ impl Registry {
             says: Vec::new(),
             softirq: [EventId(0); 2],
             receives: [EventId(0); 2],
+            by_socket: [EventId(0); 3],
         };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
             let mut events = Vec::new();
@@ -72,6 +75,12 @@ impl Registry {
             }
             registry.rows.push(Row { probe, events });
         }
+        registry.by_socket =
+            ["net_dev_start_xmit", "kfree_skb", "tcp_retransmit_skb"].map(|name| {
+                let row = registry.row_named(name).map(|row| &registry.rows[row]);
+                // The list has them, each with one event.
+                row.map_or(EventId(0), |row| row.events[0])
+            });
         registry.softirq = softirq_times().map(|spec| registry.say(spec));
         registry.receives = receives().map(|spec| registry.say(spec));
         registry

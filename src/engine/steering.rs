@@ -96,7 +96,7 @@ impl Engine {
             list_tasks: self.want.list_tasks,
             side_band: self.want.side_band,
             tasks: self.processes.shown.clone(),
-            sockets: Vec::new(),
+            sockets: self.owners.ask(),
         };
         adjust(&mut demand);
         self.source.demand(&demand);

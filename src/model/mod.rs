@@ -24,7 +24,8 @@ pub use names::{KernelFunction, Mapped, Name, Names};
 pub use series::Series;
 pub use snapshot::{
     Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
-    Latency, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
+    Latency, NO_SOCKET, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary,
+    Tcp,
 };
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,

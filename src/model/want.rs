@@ -21,6 +21,8 @@ pub struct Want {
     pub pids: Vec<u32>,
     /// The forked children of `pids` too.
     pub children: bool,
+    /// The PID filter means the owners of sockets, not what ran in the processes' context.
+    pub by_owner: bool,
     /// Device filter.
     pub device: Option<String>,
     /// Everything detached (`!`).
@@ -42,6 +44,7 @@ impl Default for Want {
             drill: None,
             pids: Vec::new(),
             children: false,
+            by_owner: true,
             device: None,
             detached: false,
             list_tasks: false,

@@ -166,6 +166,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         interval: typed.interval,
         pids: typed.what.pids.clone(),
         children: typed.what.children,
+        by_owner: typed.what.by == cli::By::Owner,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
         processes: typed.batch.batch && prints_processes(&typed.batch),

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::gated::{Brought, Gated};
+use super::gated::{Brought, Gated, Open};
 use crate::decode::{Counts, Demand, SocketCounts};
 use crate::sys::SocketTally;
 
@@ -91,7 +91,9 @@ impl Gated {
             let attached = open.iter().find(|o| o.program == tally.program);
             let owner = owners.get(&tally.socket).copied();
             let new = since(&tally, known.told);
-            let unknown = filtered && owner.is_none();
+            // For whom a softirq worked is a share of all.
+            let receives = attached.is_some_and(Open::receives);
+            let unknown = filtered && owner.is_none() && !receives;
             known.waited = if unknown && new[0] > 0 {
                 known.waited + 1
             } else {
@@ -104,12 +106,12 @@ impl Gated {
                 told.push(SocketCounts {
                     event: open.event,
                     socket: tally.socket,
-                    cpu: open.receives().then_some(tally.cpu),
+                    cpu: receives.then_some(tally.cpu),
                     hits: new[0],
                     packets: new[1],
                     bytes: new[2],
                 });
-                if let Some(pid) = owner {
+                if let Some(pid) = owner.filter(|_| !receives) {
                     brought.counts.push(Counts {
                         event: open.event,
                         cpu: None,
