@@ -79,7 +79,7 @@ fn count(event: EventId, pid: u32, hits: u64) -> Counts {
         cpu: None,
         pid: Some(pid),
         hits,
-        bytes: 0,
+        bytes: 64 * hits,
         span_ns: S,
         gate: true,
         spread: None,
@@ -100,8 +100,15 @@ fn calls_that_were_counted_replace_the_samples_and_add_nothing_to_them() {
     given.counts = vec![count(SEND, 7, 1_000), count(QUEUE, 7, 50)];
     let row = given.row(7);
     assert_eq!((row.tx_calls, row.context_rate), (Some(1_000.0), 1_050.0));
-    assert!(row.calls_exact);
-    assert!(row.estimated, "its bytes are");
+    assert!(row.calls_exact && row.bytes_exact && !row.estimated);
+    assert_eq!(row.tx_bytes, Some(64_000.0));
+    // perf events count the calls of a task, not what they moved.
+    given.counts[0].gate = false;
+    given.everybody = false;
+    given.filtered = true;
+    let row = given.row(7);
+    assert_eq!((row.tx_calls, row.tx_bytes), (Some(1_000.0), Some(90_000.0)));
+    assert!(row.estimated && !row.bytes_exact);
 }
 
 #[test]
