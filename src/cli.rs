@@ -154,6 +154,7 @@ impl Export {
             interval: Duration::from_secs(1),
             count: None,
             what: What {
+                cgroup: None,
                 pids: self.pids.clone(),
                 children: self.children,
                 by: By::Context,
@@ -217,6 +218,11 @@ pub struct What {
     #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Vec<u32>,
+
+    /// Only the processes of this control group and those below it, as they come and go
+    #[arg(short = 'G', long = "cgroup", value_name = "CGROUP", value_parser = word,
+          conflicts_with_all = ["pids", "children"])]
+    pub cgroup: Option<String>,
 
     /// Forked children of those processes too
     #[arg(long, requires = "pids")]

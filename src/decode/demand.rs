@@ -44,6 +44,8 @@ pub struct Demand {
     pub clock_hz: u32,
     /// Processes of the PID filter; empty: no filter.
     pub pids: Vec<u32>,
+    /// `pids` are the processes of this control group.
+    pub cgroup: Option<String>,
     /// Count forked children of `pids` too.
     pub children: bool,
     /// Only this device: an in-kernel filter on each event that names one.

@@ -97,6 +97,9 @@ pub struct Tick {
     pub loss: Loss,
     /// Processes of the filter that have ended.
     pub ended: Vec<u32>,
+    /// With `Demand::cgroup`: the processes that are in it now.
+    #[serde(default)]
+    pub members: Vec<u32>,
     /// With `Demand::children`: their forked children that live now, and theirs.
     pub children: Vec<u32>,
     /// Sentences about what the source could not do, said once in `health.notes`.
@@ -210,6 +213,13 @@ pub struct TaskCounters {
     pub netns: u64,
     /// Time spent runnable but not running (/proc/PID/schedstat), ns; main thread only.
     pub runq_ns: Option<u64>,
+    /// Pod, container or unit, as its control group says; else its network namespace, if that is
+    /// named and not netop's.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Periods of its group's CPU quota, and those in which it was stopped; `None`: no quota.
+    #[serde(default)]
+    pub throttled: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

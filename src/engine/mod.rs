@@ -173,7 +173,11 @@ impl Engine {
         engine
     }
 
-    pub fn want(&mut self, want: Want) {
+    pub fn want(&mut self, mut want: Want) {
+        if want.cgroup.is_some() && want.cgroup == self.want.cgroup {
+            // Who has joined since is known here.
+            want.pids.clone_from(&self.want.pids);
+        }
         if want == self.want {
             return;
         }
@@ -312,6 +316,10 @@ impl Engine {
             self.note(note);
         }
         self.children.clone_from(&tick.children);
+        // A group that is empty for a while is not all processes.
+        if self.want.cgroup.is_some() && !tick.members.is_empty() {
+            self.want.pids.clone_from(&tick.members);
+        }
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
         self.losses
             .take(tick.at, tick.wall_ns, tick.interval_ns, &tick.host);

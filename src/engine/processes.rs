@@ -139,6 +139,11 @@ pub struct Processes {
     runq: FxHashMap<u32, (u64, u64)>,
     /// Delay per second, ms, of the last reading.
     delays: FxHashMap<u32, f64>,
+    containers: FxHashMap<u32, Arc<str>>,
+    /// Periods of the CPU quota, and those in which it stopped the process's group.
+    quotas: FxHashMap<u32, (u64, u64)>,
+    /// The share of periods in which it did, percent, of the last reading.
+    throttled: FxHashMap<u32, f64>,
     /// Pids of the last snapshot: whose slow counters are wanted.
     pub shown: Vec<u32>,
     pub candidates: Arc<[(u32, String)]>,
@@ -149,7 +154,20 @@ impl Processes {
         let Some(slow) = slow else { return };
         self.make_room();
         self.delays.clear();
+        self.throttled.clear();
         for task in &slow.tasks {
+            if let Some(container) = &task.container {
+                self.containers.insert(task.pid, container.as_str().into());
+            }
+            if let Some((periods, stopped)) = task.throttled
+                && let Some((before, stopped_before)) =
+                    self.quotas.insert(task.pid, (periods, stopped))
+                && periods > before
+            {
+                let stopped = stopped.saturating_sub(stopped_before);
+                let share = 100.0 * stopped as f64 / (periods - before) as f64;
+                self.throttled.insert(task.pid, share);
+            }
             self.names.insert(task.pid, task.comm.as_str().into());
             let Some(now) = task.runq_ns else { continue };
             if let Some((at, before)) = self.runq.insert(task.pid, (slow.at, now)) {
@@ -162,6 +180,7 @@ impl Processes {
         }
         if self.runq.len() > 16 * MOST {
             self.runq.clear();
+            self.quotas.clear();
         }
         if slow.tasks_complete {
             self.candidates = slow.tasks.iter().map(|t| (t.pid, t.comm.clone())).collect();
@@ -185,6 +204,7 @@ impl Processes {
     fn make_room(&mut self) {
         if self.names.len() > 16 * MOST {
             self.names.clear();
+            self.containers.clear();
         }
     }
 
@@ -306,6 +326,9 @@ impl Processes {
             charged.fill(process);
             interval.fill(process);
             process.runq_delay_ms = self.delays.get(&process.pid).copied();
+            process.container = self.containers.get(&process.pid).map(ToString::to_string);
+            process.throttled_pct = self.throttled.get(&process.pid).copied();
+            process.limit = limit(process);
             process.ended = interval.ended.contains(&process.pid);
         }
         rows.sort_by(|a, b| {
@@ -319,6 +342,19 @@ impl Processes {
         self.shown.sort_unstable();
         rows
     }
+}
+
+/// Less than this share of the time, percent, holds nobody up.
+const HELD_UP: f64 = 5.0;
+
+/// What keeps the process most from reading: its CPU quota, or others on its CPU (a delay of 10 ms
+/// per second is 1 %).
+fn limit(process: &Process) -> Option<String> {
+    let quota = process.throttled_pct.map(|pct| ("cpu", pct));
+    let queue = process.runq_delay_ms.map(|ms| ("runq", ms / 10.0));
+    let tightest = (quota.into_iter().chain(queue)).max_by(|a, b| a.1.total_cmp(&b.1));
+    let (what, pct) = tightest.filter(|(_, pct)| *pct >= HELD_UP)?;
+    Some(format!("{what} {:.0}%", pct.min(100.0)))
 }
 
 #[cfg(test)]

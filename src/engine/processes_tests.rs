@@ -107,7 +107,10 @@ fn calls_that_were_counted_replace_the_samples_and_add_nothing_to_them() {
     given.everybody = false;
     given.filtered = true;
     let row = given.row(7);
-    assert_eq!((row.tx_calls, row.tx_bytes), (Some(1_000.0), Some(90_000.0)));
+    assert_eq!(
+        (row.tx_calls, row.tx_bytes),
+        (Some(1_000.0), Some(90_000.0))
+    );
     assert!(row.estimated && !row.bytes_exact);
 }
 

@@ -273,6 +273,7 @@ impl Engine {
             pid,
             comm: pid.map(|pid| self.processes.name(pid).to_string()),
             device: self.want.device.clone(),
+            cgroup: self.want.cgroup.clone(),
             by: pid.map(|_| {
                 if self.want.by_owner {
                     "owner"

@@ -91,6 +91,7 @@ impl Engine {
             attached: self.plan.attached.clone(),
             pids: self.want.pids.clone(),
             children: self.want.children,
+            cgroup: self.want.cgroup.clone(),
             device: self.want.device.clone(),
             by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,

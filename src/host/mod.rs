@@ -2,6 +2,7 @@
 //! Knows no event, no thread, no screen.
 
 mod accounting;
+mod cgroup;
 mod drivers;
 mod family;
 mod fast;
@@ -20,6 +21,7 @@ mod stacked;
 mod stat;
 mod tasks;
 
+pub use cgroup::members;
 pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;

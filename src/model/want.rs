@@ -19,6 +19,8 @@ pub struct Want {
     pub drill: Option<String>,
     /// PID filter; empty: none.
     pub pids: Vec<u32>,
+    /// `pids` are the processes of this control group; others join as they come.
+    pub cgroup: Option<String>,
     /// The forked children of `pids` too.
     pub children: bool,
     /// The PID filter means the owners of sockets, not what ran in the processes' context.
@@ -43,6 +45,7 @@ impl Default for Want {
             exact: BTreeSet::new(),
             drill: None,
             pids: Vec::new(),
+            cgroup: None,
             children: false,
             by_owner: true,
             device: None,

@@ -9,6 +9,7 @@ use self::events::{Asked, Kernel};
 use crate::cli;
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
+use crate::host::{self, Proc};
 use crate::model::Want;
 use crate::probe::{Added, Probe};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
@@ -28,7 +29,7 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
     if counting != Counting::Proc && !typed.what.events.is_empty() {
         demand_events(&tracefs, "-e counts events")?;
     }
-    if !typed.what.pids.is_empty() || typed.what.device.is_some() {
+    if !typed.what.pids.is_empty() || typed.what.device.is_some() || typed.what.cgroup.is_some() {
         demand_events(
             &tracefs,
             "a filter needs events: the free counters know no process and no device",
@@ -42,13 +43,18 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
             ));
         }
     }
+    let members = members(typed)?;
     let kernel = Kernel {
         format: &|group, name| tracefs.as_ref().map_err(Clone::clone)?.format(group, name),
         all: &|| tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
         root: Some(Path::new("/")),
         pids: &typed.what.pids,
     };
-    let (want, added, notes) = want(typed, &kernel)?;
+    let (mut want, added, notes) = want(typed, &kernel)?;
+    if let Some(members) = members {
+        want.pids = members;
+        want.cgroup.clone_from(&typed.what.cgroup);
+    }
     let banner = match &tracefs {
         Err(reason) if counting != Counting::Proc => {
             // Sampling CPU time needs no tracefs.
@@ -71,6 +77,27 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
         settings: settings(typed, counting, banner, notes),
         tracefs,
     })
+}
+
+/// The processes of the control group that was asked for.
+fn members(typed: &cli::Live) -> Result<Option<Vec<u32>>, Error> {
+    let Some(path) = &typed.what.cgroup else {
+        return Ok(None);
+    };
+    let find = "systemd-cgls, or: find /sys/fs/cgroup -name cgroup.procs";
+    let Some(members) = host::members(&Proc::host(), path) else {
+        return Err(Error::nothing(
+            format!("there is no control group {path}"),
+            find,
+        ));
+    };
+    if members.is_empty() {
+        return Err(Error::nothing(
+            format!("no process is in the control group {path}"),
+            find,
+        ));
+    }
+    Ok(Some(members))
 }
 
 /// A run on the made-up machine: everything is possible there.

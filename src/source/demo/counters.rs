@@ -172,6 +172,10 @@ fn tasks(all: &Load, demand: &Demand) -> Vec<TaskCounters> {
             } else {
                 all[Flow::KafkaSend] * 150
             }),
+            container: process.container.map(str::to_owned),
+            // Its quota stops it in two of five periods.
+            throttled: (process.pid == STATSD.pid)
+                .then(|| (all[Flow::StatsdRecv] / 100, all[Flow::StatsdRecv] / 250)),
         })
         .collect()
 }

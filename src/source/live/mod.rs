@@ -40,7 +40,7 @@ use crate::decode::{
     SourceKind, Tick,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, Proc, descendants, identity};
+use crate::host::{FastCounters, Proc, descendants, identity, members};
 use crate::sys::{
     Leader, Own, Tracefs, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -238,6 +238,9 @@ impl Live {
         } else {
             Vec::new()
         };
+        let group = self.demand.cgroup.as_deref();
+        let in_group = group.and_then(|path| members(&self.proc, path));
+        let in_group = in_group.unwrap_or_default();
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.replaced.look(at));
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
@@ -257,6 +260,7 @@ impl Live {
             },
             loss,
             ended,
+            members: in_group,
             children,
             notes,
         })));
