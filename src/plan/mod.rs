@@ -113,7 +113,9 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
         root: None,
         pids: &[],
     };
-    let (want, added, notes) = want(typed, &kernel)?;
+    let (mut want, added, notes) = want(typed, &kernel)?;
+    // The made-up machine has no sockets, so nobody owns one.
+    want.by_owner = false;
     // Nothing costs anything on a machine that is not there.
     let settings = Settings {
         max_overhead_pct: 100.0,

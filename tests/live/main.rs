@@ -17,6 +17,7 @@ mod net;
 mod netop;
 #[path = "../net/offloads.rs"]
 mod offloads;
+mod owners;
 #[path = "../net/programs.rs"]
 mod programs;
 #[path = "../net/traffic.rs"]

@@ -31,7 +31,7 @@ static COLUMNS: &[Column<Process>] = &[
     ),
     Column::new(
         "COMMAND",
-        12,
+        15,
         0,
         Some(|p: &Process| Key::Text(p.comm.clone())),
         command,
@@ -82,7 +82,7 @@ static COLUMNS: &[Column<Process>] = &[
     Column::new(
         "RUNQ",
         6,
-        3,
+        4,
         Some(|p: &Process| Key::Number(p.runq_delay_ms)),
         |s, p: &Process, _| s.figure(figure::milliseconds(p.runq_delay_ms)),
     ),
