@@ -220,8 +220,7 @@ pub struct What {
     pub pids: Vec<u32>,
 
     /// Only the processes of this control group and those below it, as they come and go
-    #[arg(short = 'G', long = "cgroup", value_name = "CGROUP", value_parser = word,
-          conflicts_with_all = ["pids", "children"])]
+    #[arg(short = 'G', long, value_parser = word, conflicts_with_all = ["pids", "children"])]
     pub cgroup: Option<String>,
 
     /// Forked children of those processes too
@@ -229,8 +228,7 @@ pub struct What {
     pub children: bool,
 
     /// What a PID means: owner, whose sockets the work is for; context, in whose context it ran
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Owner,
-          hide_possible_values = true)]
+    #[arg(long, value_enum, default_value_t = By::Owner, hide_possible_values = true, value_name = "WHOSE")]
     pub by: By,
 
     /// Only packets of this network device

@@ -73,9 +73,9 @@ impl Attribution {
             sum.hits += hits;
             sum.packets += packets;
             if let (Some(cpu), true) = (count.cpu, registry.receives.contains(&count.event)) {
-                let (skbs, processes) = received.entry(cpu).or_default();
+                let (skbs, by_pid) = received.entry(cpu).or_default();
                 *skbs += hits;
-                *processes.entry(pid).or_default() += packets;
+                *by_pid.entry(pid).or_default() += packets;
             }
         }
         if registry.receives.iter().any(|e| parts.contains_key(e)) {
@@ -95,7 +95,7 @@ impl Attribution {
         processed: Option<u64>,
         registry: &Registry,
     ) {
-        let (skbs, mut processes) = received.unwrap_or_default();
+        let (skbs, mut by_pid) = received.unwrap_or_default();
         if let Some(processed) = processed {
             let rest = (processed as f64 - skbs).max(0.0);
             // The counts are read at different moments: a difference of some packets is none.
@@ -104,13 +104,13 @@ impl Attribution {
             } else {
                 0.0
             };
-            *processes.entry(NO_SOCKET).or_default() += rest;
+            *by_pid.entry(NO_SOCKET).or_default() += rest;
             let first = self.moved.entry(registry.receives[0]).or_default();
             first.entry(NO_SOCKET).or_default().packets += rest;
         }
-        let all: f64 = processes.values().sum();
+        let all: f64 = by_pid.values().sum();
         if all > 0.0 {
-            let shares = processes.into_iter().map(|(pid, n)| (pid, n / all));
+            let shares = by_pid.into_iter().map(|(pid, n)| (pid, n / all));
             self.receivers.insert(cpu, shares.collect());
         }
     }

@@ -87,12 +87,13 @@ impl Given {
     }
 }
 
-fn share(attribution: &Attribution, pid: u32) -> f64 {
+/// Percent.
+fn share(attribution: &Attribution, pid: u32) -> u64 {
     let of_cpu = attribution.receivers.get(&0).map_or(&[][..], Vec::as_slice);
     of_cpu
         .iter()
         .find(|(p, _)| *p == pid)
-        .map_or(0.0, |(_, share)| *share)
+        .map_or(0, |(_, share)| (100.0 * share).round() as u64)
 }
 
 #[test]
@@ -103,11 +104,9 @@ fn a_softirq_worked_for_each_owner_by_its_packets_merged_or_not() {
     given.hits(segments, 900, 10, 300);
     given.hits(ready, 901, 100, 100);
     let attribution = given.attribution(Some(110));
-    assert_eq!(
-        (share(&attribution, 7), share(&attribution, 8)),
-        (0.75, 0.25)
-    );
-    assert_eq!(share(&attribution, NO_SOCKET), 0.0);
+    let shares = [7, 8].map(|pid| share(&attribution, pid));
+    assert_eq!(shares, [75, 25]);
+    assert_eq!(share(&attribution, NO_SOCKET), 0);
 }
 
 #[test]
@@ -118,12 +117,12 @@ fn packets_that_came_to_no_socket_are_forwarded_with_their_size() {
     let attribution = given.attribution(Some(400));
     assert_eq!(
         (share(&attribution, 8), share(&attribution, NO_SOCKET)),
-        (0.25, 0.75)
+        (25, 75)
     );
     let rest = attribution.moved(given.registry.receives[0], NO_SOCKET);
-    assert_eq!(rest.expect("told").packets, 300.0);
+    assert_eq!(rest.expect("told").packets as u64, 300);
     // Nobody knows how many there were: the sockets share it all.
-    assert_eq!(share(&given.attribution(None), 8), 1.0);
+    assert_eq!(share(&given.attribution(None), 8), 100);
 }
 
 #[test]
@@ -139,8 +138,8 @@ fn sends_belong_to_the_sockets_process_and_the_rest_to_nobody() {
         bytes: 0,
     });
     let attribution = given.attribution(None);
-    let moved = |pid| attribution.moved(sends, pid).expect("told").packets;
-    assert_eq!((moved(7), moved(8), moved(NO_SOCKET)), (200.0, 0.0, 100.0));
+    let moved = |pid| attribution.moved(sends, pid).expect("told").packets as u64;
+    assert_eq!((moved(7), moved(8), moved(NO_SOCKET)), (200, 0, 100));
     assert!(attribution.receivers.is_empty());
     assert!(!attribution.estimated);
 }
@@ -157,6 +156,9 @@ fn what_was_counted_in_windows_stands_for_the_interval_and_what_came_late_for_no
         variance: 0,
     });
     let attribution = given.attribution(None);
-    assert_eq!(attribution.moved(sends, 7).expect("told").packets, 80.0);
+    assert_eq!(
+        attribution.moved(sends, 7).expect("told").packets as u64,
+        80
+    );
     assert!(attribution.estimated);
 }

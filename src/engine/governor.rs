@@ -26,9 +26,6 @@ const COMES_BACK: f64 = 0.8;
 /// … and would have for so many intervals.
 const QUIET: u32 = 3;
 
-/// Parts of the time, percent, for which it may be counted for whom softirqs work.
-const RECEIVES: [u8; 3] = [100, 25, 10];
-
 /// Who may count (`--counting`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
@@ -62,10 +59,10 @@ pub struct Governor {
     pub(super) forecast: Forecast,
     pub(super) watch: DropWatch,
     /// What is taken now.
-    kept: Kept,
+    pub(super) kept: Kept,
     by_process: bool,
     /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
-    receives: (Vec<EventId>, u8),
+    pub(super) receives: (Vec<EventId>, u8),
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -328,41 +325,6 @@ impl Governor {
             && (fits || self.budget_pct >= 100.0);
     }
 
-    /// Shares are all that is asked of it, so that a part of the time does too.
-    fn count_receives(
-        &mut self,
-        want: &Want,
-        ladder: &Ladder,
-        session: &Session,
-        registry: &Registry,
-    ) {
-        let usable = |event: &EventId| {
-            let known = session.events.get(event.0 as usize);
-            known.is_some_and(|e| e.gate && e.missing.is_none())
-        };
-        self.receives = (Vec::new(), 0);
-        if !want.processes
-            || !matches!(self.counting, Counting::Auto | Counting::Bpf)
-            || self.nothing_opened(want).is_some()
-            || !self.forecast.learnt
-        {
-            return;
-        }
-        let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
-        let each = f64::from(session.costs.gate_ns) + BY_PROCESS_NS;
-        let ns = (session.host.cpus.iter())
-            .map(|&cpu| {
-                let rate = |event: &EventId| self.forecast.rate(*event, cpu);
-                events.iter().map(rate).sum::<f64>() * each
-            })
-            .fold(0.0, f64::max);
-        let left = self.budget_pct * 1e7 - ladder.worst(&self.kept);
-        let fits = |share: &u8| ns * f64::from(*share) / 100.0 <= left || self.budget_pct >= 100.0;
-        if let Some(share) = RECEIVES.into_iter().find(fits) {
-            self.receives = (events, share);
-        }
-    }
-
     /// Processes are wanted, the gate could count them, and that does not fit.
     fn sampled_processes(&self, want: &Want, wanted: &[Wanted]) -> bool {
         let gated = wanted
@@ -400,18 +362,7 @@ impl Governor {
                 duty_pct: share,
             }));
         }
-        let (receives, share) = &self.receives;
-        attached.extend(receives.iter().map(|&event| Attach {
-            event,
-            stacks_per_s: 0,
-            every: false,
-            wide: true,
-            per_task: false,
-            gate: true,
-            everyone: false,
-            by_socket: true,
-            duty_pct: *share,
-        }));
+        attached.extend(self.receives());
         if self.kept.timed {
             attached.extend(registry.softirq.map(clocks::timed));
         }

@@ -17,6 +17,7 @@ mod owners;
 mod per_hit;
 mod phrase;
 mod processes;
+mod receives;
 mod registry;
 mod report;
 mod side_band;
@@ -43,10 +44,10 @@ use self::owners::Owners;
 use self::processes::Processes;
 use self::softirq_time::SoftirqTime;
 use self::traffic::Traffic;
-use crate::decode::{Attach, Batch, EventId, Loss, Sample, Tick};
+use crate::decode::{Attach, Batch, EventId, Loss, Tick};
 use crate::error::Error;
-use crate::model::{Fold, Hit, NO_SOCKET, Names, Snapshot, Want};
-use crate::probe::{Fields, Tag, Whose};
+use crate::model::{Fold, Hit, Names, Snapshot, Want};
+use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
 pub use self::governor::Counting;
@@ -384,27 +385,6 @@ impl Engine {
         self.attaching = attaching;
         self.warm = !attaching;
         Ok(progress)
-    }
-
-    /// The process that a sample is for.
-    fn pid_of(&self, row: usize, sample: &Sample) -> u32 {
-        let probe = &self.registry.rows[row].probe;
-        if !self.by_owner() || probe.whose() != Whose::Socket {
-            return sample.pid;
-        }
-        let user = self.owners.user(sample.owner);
-        if probe.sends() {
-            // Everybody's were let through: the device is everybody's.
-            return user.unwrap_or(NO_SOCKET);
-        }
-        // Only those of the filter's sockets were, also where nobody else knows them yet.
-        let user = user.filter(|pid| self.want.pids.contains(pid));
-        user.unwrap_or(self.want.pids[0])
-    }
-
-    /// The PID filter is there and means owners.
-    fn by_owner(&self) -> bool {
-        self.want.by_owner && !self.want.pids.is_empty()
     }
 
     /// Each sentence once; after so many the host has said enough.

@@ -4,7 +4,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::decode::{EventId, SlowSample, Tick};
+use super::Engine;
+use crate::decode::{EventId, Sample, SlowSample, Tick};
+use crate::model::NO_SOCKET;
+use crate::probe::Whose;
 
 /// Sockets remembered; with more the oldest half is forgotten.
 const MOST: usize = 8192;
@@ -97,6 +100,29 @@ impl Owners {
             .collect();
         owned.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
         owned
+    }
+}
+
+impl Engine {
+    /// The process that a sample is for.
+    pub(super) fn pid_of(&self, row: usize, sample: &Sample) -> u32 {
+        let probe = &self.registry.rows[row].probe;
+        if !self.by_owner() || probe.whose() != Whose::Socket {
+            return sample.pid;
+        }
+        let user = self.owners.user(sample.owner);
+        if probe.sends() {
+            // Everybody's were let through: the device is everybody's.
+            return user.unwrap_or(NO_SOCKET);
+        }
+        // Only those of the filter's sockets were, also where nobody else knows them yet.
+        let user = user.filter(|pid| self.want.pids.contains(pid));
+        user.unwrap_or(self.want.pids[0])
+    }
+
+    /// The PID filter is there and means owners.
+    pub(super) fn by_owner(&self) -> bool {
+        self.want.by_owner && !self.want.pids.is_empty()
     }
 }
 

@@ -301,13 +301,36 @@ impl Processes {
             }
         }
         let mut rows: Vec<Process> = rows.into_values().collect();
+        self.complete(&mut rows, interval, &exact, &sampled, flow_of);
+        rows.sort_by(|a, b| {
+            b.context_rate
+                .total_cmp(&a.context_rate)
+                .then(a.pid.cmp(&b.pid))
+        });
+        rows.truncate(MOST);
+        let process = |pid: &u32| *pid != 0 && *pid != NO_SOCKET;
+        self.shown = rows.iter().map(|p| p.pid).filter(process).collect();
+        self.shown.sort_unstable();
+        rows
+    }
+
+    /// What is known of each process beside its own hits.
+    fn complete(
+        &self,
+        rows: &mut [Process],
+        interval: &Interval<'_>,
+        exact: &Exact,
+        sampled: &FxHashSet<u32>,
+        flow_of: impl Fn(EventId) -> Option<Flow>,
+    ) {
+        let charged = interval.charged;
         let all = |flow| {
             let mut events = exact.events.iter();
             let told = interval.everybody && interval.overflow == 0;
             told && events.any(|event| flow_of(*event) == Some(flow))
         };
         let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
-        for process in &mut rows {
+        for process in rows {
             // Every call of every process was counted: who is not among them made none.
             process.calls_exact |= (all_tx || all_rx) && !sampled.contains(&process.pid);
             // What has no socket makes no calls.
@@ -331,16 +354,6 @@ impl Processes {
             process.limit = limit(process);
             process.ended = interval.ended.contains(&process.pid);
         }
-        rows.sort_by(|a, b| {
-            b.context_rate
-                .total_cmp(&a.context_rate)
-                .then(a.pid.cmp(&b.pid))
-        });
-        rows.truncate(MOST);
-        let process = |pid: &u32| *pid != 0 && *pid != NO_SOCKET;
-        self.shown = rows.iter().map(|p| p.pid).filter(process).collect();
-        self.shown.sort_unstable();
-        rows
     }
 }
 

@@ -31,7 +31,7 @@ fn parse(text: &str) -> Groups {
             continue;
         };
         if path.len() > groups.path.len() {
-            groups.path = path.to_owned();
+            path.clone_into(&mut groups.path);
         }
         if controllers.split(',').any(|c| c == "cpu") {
             groups.cpu = format!("{controllers}{path}");
@@ -40,7 +40,7 @@ fn parse(text: &str) -> Groups {
         }
     }
     if groups.cpu.is_empty() {
-        groups.cpu = unified.trim_start_matches('/').to_owned();
+        unified.trim_start_matches('/').clone_into(&mut groups.cpu);
     }
     groups
 }

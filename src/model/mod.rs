@@ -8,6 +8,7 @@ mod cpu_fold;
 mod fold;
 mod judged;
 mod names;
+mod process;
 mod series;
 mod snapshot;
 mod stage;
@@ -21,11 +22,11 @@ pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use judged::{Judged, KernelFrames};
 pub use names::{KernelFunction, Mapped, Name, Names};
+pub use process::{NO_SOCKET, Process};
 pub use series::Series;
 pub use snapshot::{
     Backing, CpuCalls, Device, Drop, Facts, Filter, Finding, Function, HISTORY, Health, HostInfo,
-    Latency, NO_SOCKET, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary,
-    Tcp,
+    Latency, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp,
 };
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,

@@ -67,15 +67,15 @@ fn the_owners_have_the_calls_bytes_and_packets_and_the_one_that_only_burns_has_n
     netop.catch_up();
     sender.go();
     let pids = [sender.child.id(), receiver.child.id(), burner.0.id()];
-    let [sent, received, burnt] = sums(&mut netop, pids);
+    let [sent, taken, burnt] = sums(&mut netop, pids);
     assert_eq!(sent[..2], [12_000, 2_400_000]);
     assert_eq!(sent[4], 12_000, "packets of its sockets");
     assert!(
-        received[2] >= 12_000,
-        "and calls that found nothing: {received:?}"
+        taken[2] >= 12_000,
+        "and calls that found nothing: {taken:?}"
     );
-    assert_eq!(received[3], 2_400_000);
-    assert_eq!(received[5], 12_000);
+    assert_eq!(taken[3], 2_400_000);
+    assert_eq!(taken[5], 12_000);
     assert_eq!(burnt, [0; 6]);
     sender.finish();
     receiver.finish();

@@ -136,6 +136,9 @@ impl Gated {
 
     /// The sockets that the filter's processes have open, as /proc/PID/fd said.
     pub(super) fn choose_sockets(&mut self, open: &[(u64, u32)], demand: &Demand) {
+        if self.by_socket.programs == 0 && open.is_empty() && demand.pids.is_empty() {
+            return;
+        }
         let chosen: FxHashMap<u64, u32> = self.gate.chosen().into_iter().collect();
         let wanted = |(_, pid): &&(u64, u32)| demand.pids.contains(pid);
         let open: FxHashMap<u64, u32> = open.iter().filter(wanted).copied().collect();

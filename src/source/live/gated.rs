@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::by_process::Process;
 use super::by_socket::BySocket;
 use super::programs::{CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
 use super::windows::{Duty, Windows};
@@ -10,9 +11,6 @@ use crate::decode::{
     Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts, Spread,
 };
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
-
-/// Ticks after which a process that causes no hits any more makes room for another.
-const IDLE_TICKS: u32 = 30;
 
 /// `ifindex` of polls that belong to no device: a CPU's backlog.
 const NO_DEVICE: u32 = u32::MAX;
@@ -22,7 +20,7 @@ pub struct Gated {
     /// By event: the program that counts it.
     programs: Vec<Option<usize>>,
     pub(super) open: Vec<Open>,
-    processes: FxHashMap<(u32, usize), Process>,
+    pub(super) processes: FxHashMap<(u32, usize), Process>,
     pub(super) by_socket: BySocket,
     /// CPUs whose counts are told: those online.
     pub cpus: Vec<u32>,
@@ -50,13 +48,6 @@ pub struct Open {
     misses: u64,
     /// Counted a part of the time: the open window's start, each CPU's windows, and all CPUs'.
     windows: Option<(Option<u64>, Vec<Windows>, Windows)>,
-}
-
-#[derive(Default)]
-struct Process {
-    hits: u64,
-    bytes: u64,
-    idle: u32,
 }
 
 /// Where a tick's figures go.
@@ -248,38 +239,6 @@ impl Gated {
             self.read_processes(now, from, &demand.pids, brought);
         }
         self.read_sockets(now, from, demand, brought);
-    }
-
-    /// `pids`: those of the filter, or none. Others were counted before it was set.
-    fn read_processes(&mut self, now: u64, from: u64, pids: &[u32], brought: &mut Brought) {
-        let (known, open) = (&mut self.processes, &self.open);
-        self.gate.processes(|pid, program, hits, bytes| {
-            let process = known.entry((pid, program)).or_default();
-            let new = hits.saturating_sub(process.hits);
-            let new_bytes = bytes.saturating_sub(process.bytes);
-            process.hits = hits;
-            process.bytes = bytes;
-            process.idle = if new == 0 { process.idle + 1 } else { 0 };
-            let wanted = pids.is_empty() || pids.contains(&pid);
-            let attached = open.iter().find(|o| o.program == program);
-            if let Some(open) = attached.filter(|_| wanted) {
-                brought.counts.push(Counts {
-                    event: open.event,
-                    cpu: None,
-                    pid: Some(pid),
-                    hits: new,
-                    bytes: new_bytes,
-                    span_ns: now.saturating_sub(open.since.max(from)),
-                    gate: true,
-                    spread: None,
-                });
-            }
-            let kept = process.idle < IDLE_TICKS;
-            if !kept {
-                known.remove(&(pid, program));
-            }
-            kept
-        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is open is `attach`'s business, the intervals are this file's.
 
 mod attach;
+mod by_process;
 mod by_socket;
 mod calibrate;
 mod catalog;
@@ -220,27 +221,20 @@ impl Live {
 
         let loss = self.drain_samplers(&counts, kernel_lost);
         self.put_windows(&mut counts);
-        let slow = self.slow.answer(ROUND_PATIENCE / 2).map(|answer| {
-            if let (Some(gate), true) = (&mut self.gate, !answer.sockets.is_empty()) {
-                gate.choose_sockets(&answer.sockets, &self.demand);
-            }
-            answer.sample
-        });
+        let answer = self.slow.answer(ROUND_PATIENCE / 2);
+        if let (Some(gate), Some(answer)) = (&mut self.gate, &answer) {
+            gate.choose_sockets(&answer.sockets, &self.demand);
+        }
+        let slow = answer.map(|answer| answer.sample);
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();
         }
-        let ended = (self.demand.pids.iter().copied())
-            .filter(|pid| !self.proc.exists(&format!("proc/{pid}")))
-            .collect();
-        let children = if self.demand.children {
-            descendants(&self.proc, &self.demand.pids)
-        } else {
-            Vec::new()
-        };
+        let gone = |pid: &u32| !self.proc.exists(&format!("proc/{pid}"));
+        let ended = self.demand.pids.iter().copied().filter(gone).collect();
+        let children = (self.demand.children).then(|| descendants(&self.proc, &self.demand.pids));
         let group = self.demand.cgroup.as_deref();
-        let in_group = group.and_then(|path| members(&self.proc, path));
-        let in_group = in_group.unwrap_or_default();
+        let members = group.and_then(|path| members(&self.proc, path));
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.replaced.look(at));
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
@@ -260,8 +254,8 @@ impl Live {
             },
             loss,
             ended,
-            members: in_group,
-            children,
+            members: members.unwrap_or_default(),
+            children: children.unwrap_or_default(),
             notes,
         })));
         self.started = Some(at);

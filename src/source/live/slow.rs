@@ -55,7 +55,11 @@ impl Slow {
             sockets: demand.sockets.clone(),
         };
         let by_socket = demand.attached.iter().any(|a| a.by_socket);
-        let pids = by_socket.then(|| demand.pids.clone()).unwrap_or_default();
+        let pids = if by_socket {
+            demand.pids.clone()
+        } else {
+            Vec::new()
+        };
         let _still_busy = self.questions.try_send((question, pids));
     }
 
