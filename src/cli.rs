@@ -226,11 +226,9 @@ pub struct What {
     /// Forked children of those processes too
     #[arg(long, requires = "pids")]
     pub children: bool,
-
     /// What a PID means: owner, whose sockets the work is for; context, in whose context it ran
     #[arg(long, value_enum, default_value_t = By::Owner, hide_possible_values = true, value_name = "WHOSE")]
     pub by: By,
-
     /// Only packets of this network device
     #[arg(short = 'i', long = "device", value_name = "DEV", value_parser = word)]
     pub device: Option<String>,

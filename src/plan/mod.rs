@@ -9,7 +9,6 @@ use self::events::{Asked, Kernel};
 use crate::cli;
 use crate::engine::{Counting, Registry, Settings};
 use crate::error::Error;
-use crate::host::{self, Proc};
 use crate::model::Want;
 use crate::probe::{Added, Probe};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
@@ -43,18 +42,13 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
             ));
         }
     }
-    let members = members(typed)?;
     let kernel = Kernel {
         format: &|group, name| tracefs.as_ref().map_err(Clone::clone)?.format(group, name),
         all: &|| tracefs.as_ref().map(Tracefs::all).unwrap_or_default(),
         root: Some(Path::new("/")),
         pids: &typed.what.pids,
     };
-    let (mut want, added, notes) = want(typed, &kernel)?;
-    if let Some(members) = members {
-        want.pids = members;
-        want.cgroup.clone_from(&typed.what.cgroup);
-    }
+    let (want, added, notes) = want(typed, &kernel)?;
     let banner = match &tracefs {
         Err(reason) if counting != Counting::Proc => {
             // Sampling CPU time needs no tracefs.
@@ -77,27 +71,6 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
         settings: settings(typed, counting, banner, notes),
         tracefs,
     })
-}
-
-/// The processes of the control group that was asked for.
-fn members(typed: &cli::Live) -> Result<Option<Vec<u32>>, Error> {
-    let Some(path) = &typed.what.cgroup else {
-        return Ok(None);
-    };
-    let find = "systemd-cgls, or: find /sys/fs/cgroup -name cgroup.procs";
-    let Some(members) = host::members(&Proc::host(), path) else {
-        return Err(Error::nothing(
-            format!("there is no control group {path}"),
-            find,
-        ));
-    };
-    if members.is_empty() {
-        return Err(Error::nothing(
-            format!("no process is in the control group {path}"),
-            find,
-        ));
-    }
-    Ok(Some(members))
 }
 
 /// A run on the made-up machine: everything is possible there.
