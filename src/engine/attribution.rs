@@ -28,11 +28,9 @@ pub struct Attribution {
 /// The part of the interval that each CPU counted the event, 0 to 1; `None`: it came or went within
 /// the interval.
 fn counted(counts: &[Counts], event: EventId, interval_ns: u64) -> Option<f64> {
-    let of_event = counts
-        .iter()
-        .filter(|c| c.event == event && c.cpu.is_some());
+    let here = |c: &&Counts| c.event == event && c.cpu.is_some();
     let (mut ns, mut cpus, mut windows) = (0, 0, false);
-    for count in of_event {
+    for count in counts.iter().filter(here) {
         ns += count.span_ns;
         cpus += 1;
         windows |= count.spread.is_some();

@@ -47,12 +47,11 @@ impl SocketOwners {
     ) {
         self.forget(pids);
         let mut files = 0;
-        let known = |of: &SocketOwners, pid| of.processes.binary_search_by_key(&pid, |p| p.0);
         for &pid in pids {
             if files >= FILES {
                 break;
             }
-            if known(self, pid).is_err() {
+            if self.processes.binary_search_by_key(&pid, |p| p.0).is_err() {
                 files += self.take(pid, sockets_of(pid));
             }
         }

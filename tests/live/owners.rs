@@ -7,18 +7,19 @@ use serde_json::Value;
 use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
 
-const FIGURES: [&str; 6] = [
+const FIGURES: [&str; 7] = [
     "tx_calls",
     "tx_bytes",
     "rx_calls",
     "rx_bytes",
     "tx_packets",
     "rx_packets",
+    "drops",
 ];
 
 /// Sums of the process's figures until nothing moves any more.
-fn sums(netop: &mut Netop, pids: [u32; 3]) -> [[u64; 6]; 3] {
-    let (mut sums, mut still) = ([[0; 6]; 3], 0);
+fn sums(netop: &mut Netop, pids: [u32; 3]) -> [[u64; 7]; 3] {
+    let (mut sums, mut still) = ([[0; 7]; 3], 0);
     while still < 4 {
         still += 1;
         let rows = netop.next()["processes"].as_array().expect("a table");
@@ -72,13 +73,14 @@ fn the_owners_have_the_calls_bytes_and_packets_and_the_one_that_only_burns_has_n
     let [sent, taken, burnt] = sums(&mut netop, pids);
     assert_eq!(sent[..2], [12_000, 2_400_000]);
     assert_eq!(sent[4], 12_000, "packets of its sockets");
+    // On a busy host its buffer may have been full.
+    let arrived = 12_000 - taken[6];
     assert!(
-        taken[2] >= 12_000,
+        taken[2] >= arrived,
         "and calls that found nothing: {taken:?}"
     );
-    assert_eq!(taken[3], 2_400_000);
-    assert_eq!(taken[5], 12_000);
-    assert_eq!(burnt, [0; 6]);
+    assert_eq!((taken[3], taken[5]), (200 * arrived, arrived));
+    assert_eq!(burnt, [0; 7]);
     sender.finish();
     receiver.finish();
 }

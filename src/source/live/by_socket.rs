@@ -4,8 +4,9 @@
 use rustc_hash::FxHashMap;
 
 use super::gated::{Brought, Gated, Open};
+use super::programs::CALLS;
 use crate::decode::{Counts, Demand, SocketCounts};
-use crate::sys::SocketTally;
+use crate::sys::{SocketTally, Switches};
 
 /// Ticks after which a socket without traffic makes room for another.
 const IDLE_TICKS: u32 = 5;
@@ -26,6 +27,8 @@ pub struct BySocket {
     known: FxHashMap<(u64, usize, u32), Known>,
     /// Programs that count by socket, as bits.
     programs: u32,
+    /// Programs that are attached only to choose sockets, as bits.
+    choosing: u32,
 }
 
 #[derive(Default)]
@@ -132,6 +135,32 @@ impl Gated {
         });
         bound(&mut told);
         brought.sockets.append(&mut told);
+    }
+
+    /// A new socket is chosen with its first call, also where calls have no row (with a device
+    /// filter): short-lived ones are in /proc too briefly.
+    pub(super) fn keep_choosing(&mut self, demand: &Demand) {
+        let wanted = !demand.pids.is_empty() && demand.attached.iter().any(|a| a.by_socket);
+        for program in CALLS {
+            let bit = 1 << program;
+            let choosing = self.by_socket.choosing & bit != 0;
+            if self.open.iter().any(|open| open.program == program) {
+                self.by_socket.choosing &= !bit;
+            } else if wanted {
+                let switches = Switches::default()
+                    .with(Switches::SOME_PIDS, true)
+                    .with(Switches::CHOOSE, true);
+                for cpu in 0..self.gate.board.possible() {
+                    self.gate.board.switch(cpu, program, switches);
+                }
+                // A refused one is a row's matter.
+                let _attached = self.gate.attach(program);
+                self.by_socket.choosing |= bit;
+            } else if choosing {
+                self.gate.detach(program);
+                self.by_socket.choosing &= !bit;
+            }
+        }
     }
 
     /// The sockets that the filter's processes have open, as /proc/PID/fd said.
