@@ -165,13 +165,16 @@ pub struct What {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Vec<u32>,
 
+    /// Only the processes of this control group and those below it, as they come and go
+    #[arg(short = 'G', long, value_parser = word, conflicts_with_all = ["pids", "children"])]
+    pub cgroup: Option<String>,
+
     /// Forked children of those processes too
     #[arg(long, requires = "pids")]
     pub children: bool,
 
-    /// What a PID means; context: what ran in the process's own context
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = By::Context,
-          hide_possible_values = true)]
+    /// What a PID means: owner, whose sockets the work is for; context, in whose context it ran
+    #[arg(long, value_enum, default_value_t = By::Owner, hide_possible_values = true, value_name = "WHOSE")]
     pub by: By,
 
     /// Only packets of this network device
@@ -263,6 +266,7 @@ pub struct Screen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum By {
+    Owner,
     Context,
 }
 

@@ -24,7 +24,7 @@ fn without_words_the_defaults_hold() {
     );
     assert!((live.cost.max_overhead - 5.0).abs() < f64::EPSILON);
     assert_eq!(live.cost.counting, Counting::Auto);
-    assert_eq!(live.what.by, By::Context);
+    assert_eq!(live.what.by, By::Owner);
     assert_eq!(live.screen.color, Color::Auto);
 }
 
@@ -102,7 +102,7 @@ fn what_makes_no_sense_is_refused_as_usage() {
         "-p 1,,2",
         "-e net:a,,b",
         "--children",
-        "--by owner",
+        "--by nobody",
         "--format json",
         "-b --format xml",
         "-b --format csv --table nonsense",

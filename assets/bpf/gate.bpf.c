@@ -26,6 +26,8 @@ enum event {
 	TCP_RETRANSMIT_SKB,
 	NET_RX_ACTION,
 	NET_TX_ACTION,
+	TCP_PROBE,
+	SK_DATA_READY,
 	BREAKPOINTS = 16, // and those behind: breakpoints of one's own
 	EVENTS = 32,
 };
@@ -36,6 +38,9 @@ enum flags {
 	ONE_DEVICE = 4,     // only hits of `filter.device`
 	SOME_PIDS = 8,      // count per process only `pids`
 	SAMPLE_PIDS = 16,   // sample only `pids`
+	BY_SOCKET = 32,     // count per socket
+	SAMPLE_CHOSEN = 64, // sample only `chosen` sockets
+	CHOOSE = 128,       // sockets that `pids` use are chosen
 };
 
 // One cache line.
@@ -43,7 +48,7 @@ struct slot {
 	u64 hits;
 	u64 packets;
 	u64 bytes;
-	u64 overflow; // hits that found no room in `devices` or `processes`
+	u64 overflow; // hits that found no room in `devices`, `processes` or `sockets`
 	u32 since;    // hits since the last sample
 	u32 period;   // 0: no samples
 	u32 left;     // samples allowed until netop looks again
@@ -112,6 +117,34 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } pids SEC(".maps");
+
+// What went through a socket, whoever ran.
+struct channel {
+	u64 owner; // the socket's inode
+	u32 event;
+	u32 cpu; // of receives, else 0
+};
+
+struct transfer {
+	u64 hits;
+	u64 packets;
+	u64 bytes;
+};
+
+struct {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct channel);
+	__type(value, struct transfer);
+} sockets SEC(".maps");
+
+// Sockets of `pids` by their inodes, and whose they are.
+struct {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u32);
+} chosen SEC(".maps");
 
 struct filter {
 	u64 device[2]; // name, padded with zeros
@@ -229,7 +262,7 @@ SELDOM void count_process(struct slot *slot, const struct seen *seen, u32 tgid)
 // include/net/tcp_states.h: sockets without a process, and of another layout.
 enum { TIME_WAIT = 6, NEW_SYN_RECV = 12 };
 
-INLINE u64 owner_of(struct sock *sk)
+SELDOM u64 owner_of(struct sock *sk)
 {
 	u64 owner = 0;
 	if (!sk || sk->__sk_common.skc_state == TIME_WAIT || sk->__sk_common.skc_state == NEW_SYN_RECV)
@@ -238,6 +271,34 @@ INLINE u64 owner_of(struct sock *sk)
 	if (both)
 		probe_read_kernel(&owner, sizeof(owner), &both->vfs_inode.i_ino);
 	return owner;
+}
+
+// The CPUs share a socket's sums.
+SELDOM void count_socket(struct slot *slot, const struct seen *seen, u64 owner, u32 cpu)
+{
+	struct channel key = {.owner = owner, .event = seen->event};
+	if (seen->event == TCP_PROBE || seen->event == SK_DATA_READY)
+		key.cpu = cpu;
+	struct transfer *sum = map_lookup(&sockets, &key);
+	if (!sum) {
+		struct transfer none = {};
+		map_update(&sockets, &key, &none, NOEXIST);
+		sum = map_lookup(&sockets, &key);
+	}
+	if (!sum) {
+		slot->overflow++;
+		return;
+	}
+	__sync_fetch_and_add(&sum->hits, 1);
+	__sync_fetch_and_add(&sum->packets, seen->packets);
+	__sync_fetch_and_add(&sum->bytes, seen->bytes);
+}
+
+// The socket that a process of `pids` calls is chosen at once.
+SELDOM void choose(u64 owner, u32 tgid)
+{
+	if (!map_lookup(&chosen, &owner))
+		map_update(&chosen, &owner, &tgid, 0);
 }
 
 // decode/sample.rs leaves out its frame, the program's and the kernel's bpf_trace_runN.
@@ -287,7 +348,17 @@ INLINE int pass(void *ctx, const struct seen *seen)
 		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || map_lookup(&pids, &tgid);
 		if (flags & BY_PROCESS && (listed || !(flags & SOME_PIDS)))
 			count_process(slot, seen, tgid);
+		u64 owner = flags & CHOOSE && listed ? owner_of(seen->sk) : 0;
+		if (owner)
+			choose(owner, tgid);
 		if (flags & SAMPLE_PIDS && !listed)
+			return 0;
+	}
+	if (flags & (BY_SOCKET | SAMPLE_CHOSEN)) {
+		u64 owner = owner_of(seen->sk);
+		if (flags & BY_SOCKET && owner)
+			count_socket(slot, seen, owner, cpu);
+		if (flags & SAMPLE_CHOSEN && !map_lookup(&chosen, &owner))
 			return 0;
 	}
 	// Hits that cannot become part of a sample are left out: the sum is known exactly anyway.
@@ -311,14 +382,20 @@ SEC("tp_btf/net_dev_queue") int netop_queue(u64 *ctx)
 	return skb_passes(ctx, NET_DEV_QUEUE, 0);
 }
 
-SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
+// Wire packets of an skb.
+INLINE u32 packets_of(struct sk_buff *skb)
 {
-	struct sk_buff *skb = (void *)ctx[0];
 	// skb_shinfo(): behind the data; `end` is an offset on 64-bit kernels.
 	struct skb_shared_info *shared = (void *)(skb->head + skb->end);
 	u16 segments = 0;
 	probe_read_kernel(&segments, sizeof(segments), &shared->gso_segs);
-	struct seen seen = {NET_DEV_START_XMIT, (void *)ctx[1], skb->sk, segments ?: 1, skb->len};
+	return segments ?: 1;
+}
+
+SEC("tp_btf/net_dev_start_xmit") int netop_xmit(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct seen seen = {NET_DEV_START_XMIT, (void *)ctx[1], skb->sk, packets_of(skb), skb->len};
 	return pass(ctx, &seen);
 }
 
@@ -372,7 +449,8 @@ SEC("tp_btf/kfree_skb") int netop_drop_sk(u64 *ctx)
 
 SEC("tp_btf/consume_skb") int netop_consume(u64 *ctx)
 {
-	struct seen seen = {CONSUME_SKB};
+	struct sk_buff *skb = (void *)ctx[0];
+	struct seen seen = {CONSUME_SKB, 0, skb->sk};
 	return pass(ctx, &seen);
 }
 
@@ -415,6 +493,29 @@ SEC("tp_btf/softirq_entry") int netop_tx_action(u64 *ctx)
 {
 	struct seen seen = {NET_TX_ACTION};
 	return (u32)ctx[0] == NET_TX_SOFTIRQ ? pass(ctx, &seen) : 0;
+}
+
+// For whom a softirq works is known late: TCP says it of each segment of an established connection,
+// the other protocols when they wake the reader.
+
+SEC("tp_btf/tcp_probe") int netop_segment(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[1];
+	struct seen seen = {TCP_PROBE, 0, (void *)ctx[0], packets_of(skb), skb->len};
+	return pass(ctx, &seen);
+}
+
+// include/linux/socket.h, include/uapi/linux/in.h
+enum { INET = 2, INET6 = 10, TCP = 6 };
+
+SEC("tp_btf/sk_data_ready") int netop_ready(u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+	u16 family = sk->__sk_common.skc_family;
+	// TCP has said it; a local socket's data came from no softirq.
+	int received = (family == INET || family == INET6) && sk->sk_protocol != TCP;
+	struct seen seen = {SK_DATA_READY, 0, received ? sk : 0, received};
+	return pass(ctx, &seen);
 }
 
 // All breakpoints in user space share a program, and the cookie of the attachment says which it

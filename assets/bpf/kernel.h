@@ -67,10 +67,12 @@ struct socket_alloc {
 struct sock_common {
 	u16 skc_family;
 	volatile u8 skc_state;
+	u16 skc_family;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	u16 sk_protocol;
 	struct socket *sk_socket;
 };
 

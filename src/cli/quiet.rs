@@ -12,6 +12,7 @@ impl Live {
             count: None,
             what: What {
                 pids,
+                cgroup: None,
                 children: false,
                 by: By::Context,
                 device: None,

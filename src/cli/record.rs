@@ -60,6 +60,7 @@ impl Record {
             count: None,
             what: What {
                 pids: self.pids.clone(),
+                cgroup: None,
                 children: self.children,
                 by: By::Context,
                 device: None,

@@ -53,6 +53,7 @@ impl Report {
             count: self.count,
             what: What {
                 pids: self.pids.clone(),
+                cgroup: None,
                 children: false,
                 by: By::Context,
                 device: self.device.clone(),

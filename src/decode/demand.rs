@@ -23,6 +23,8 @@ pub struct Attach {
     pub per_task: bool,
     /// By a BPF program (the event says whether it can be), else by perf events.
     pub gate: bool,
+    /// Count it by socket; [`Demand::pids`] then means the sockets of these processes.
+    pub by_socket: bool,
     /// Samples of every process, though [`Demand::pids`] names some.
     pub everyone: bool,
     /// The share of the time that it is counted, percent: 100, or random windows that add up to
@@ -43,6 +45,8 @@ pub struct Demand {
     pub clock_hz: u32,
     /// Processes of the PID filter; empty: no filter.
     pub pids: Vec<u32>,
+    /// `pids` are the processes of this control group.
+    pub cgroup: Option<String>,
     /// Count forked children of `pids` too.
     pub children: bool,
     /// Only this device: an in-kernel filter on each event that names one.
@@ -59,4 +63,6 @@ pub struct Demand {
     pub sockets: bool,
     /// Processes on screen, whose slow counters are wanted.
     pub tasks: Vec<u32>,
+    /// Inodes of sockets whose process is wanted.
+    pub ownerless: Vec<u64>,
 }

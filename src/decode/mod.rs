@@ -33,5 +33,6 @@ pub use socket::{
 };
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
-    OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
+    OwnCost, ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread,
+    TaskCounters, Tick,
 };

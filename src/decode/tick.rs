@@ -19,6 +19,9 @@ pub struct Counts {
     /// The pid these hits belong to when they were counted per task.
     pub pid: Option<u32>,
     pub hits: u64,
+    /// Of system calls that the gate counted per process: what they moved.
+    #[serde(default)]
+    pub bytes: u64,
     /// How long it was counted within the interval, ns.
     pub span_ns: u64,
     /// Counted by the gate.
@@ -61,6 +64,19 @@ pub struct Carried {
     pub bytes: u64,
 }
 
+/// Exact hits, packets and bytes of one gated event for one socket since the previous tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketCounts {
+    pub event: EventId,
+    /// Inode; 0: all the sockets that are not told one by one.
+    pub socket: u64,
+    /// Of receives: where the softirq ran.
+    pub cpu: Option<u32>,
+    pub hits: u64,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tick {
     /// CLOCK_MONOTONIC at the end of the interval, ns.
@@ -73,7 +89,10 @@ pub struct Tick {
     /// Of gated events; empty where there are none.
     pub devices: Vec<DeviceCounts>,
     pub carried: Vec<Carried>,
-    /// Hits that found no room in the gate's tables of devices and processes.
+    /// The busiest sockets, where the demand asks for them.
+    #[serde(default)]
+    pub sockets: Vec<SocketCounts>,
+    /// Hits that found no room in the gate's tables of devices, processes and sockets.
     pub overflow: u64,
     pub host: HostSample,
     pub own: OwnCost,
@@ -84,6 +103,9 @@ pub struct Tick {
     pub loss: Loss,
     /// Processes of the filter that have ended.
     pub ended: Vec<u32>,
+    /// With `Demand::cgroup`: the processes that are in it now.
+    #[serde(default)]
+    pub members: Vec<u32>,
     /// With `Demand::children`: their forked children that live now, and theirs.
     pub children: Vec<u32>,
     /// Sentences about what the source could not do, said once in `health.notes`.
@@ -153,6 +175,9 @@ pub struct SlowSample {
     /// Only when they were read again: that is not each time where there are many.
     #[serde(default)]
     pub sockets: Option<Box<SocketSample>>,
+    /// Who has the sockets that the demand asked for open, as far as it is known.
+    #[serde(default)]
+    pub socket_users: Vec<SocketUser>,
     /// Why softnet's `processed` is not the number of netif_receive_skb hits here (stacked
     /// devices take another round); `None` where it is.
     pub softnet_inexact: Option<String>,
@@ -209,6 +234,20 @@ pub struct TaskCounters {
     pub netns: u64,
     /// Time spent runnable but not running (/proc/PID/schedstat), ns; main thread only.
     pub runq_ns: Option<u64>,
+    /// Pod, container or unit, as its control group says; else its network namespace, if that is
+    /// named and not netop's.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// Periods of its group's CPU quota, and those in which it was stopped; `None`: no quota.
+    #[serde(default)]
+    pub throttled: Option<(u64, u64)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SocketUser {
+    /// The socket's inode.
+    pub socket: u64,
+    pub pid: u32,
 }
 
 /// One line of /proc/interrupts that belongs to a network device.

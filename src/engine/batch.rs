@@ -36,6 +36,7 @@ impl Engine {
             let Some(row) = self.registry.row_of(sample.event) else {
                 continue;
             };
+            let pid = self.pid_of(row, sample);
             let what = self.registry.rows[row]
                 .probe
                 .decode(Fields { sample, batch });
@@ -63,8 +64,8 @@ impl Engine {
                 self.traffic.sent(device, packets, sample.period);
             }
             let counted = self.want.pids.is_empty()
-                || self.want.pids.contains(&sample.pid)
-                || self.children.contains(&sample.pid);
+                || self.want.pids.contains(&pid)
+                || self.children.contains(&pid);
             if counted {
                 *self.event_samples.entry(sample.event).or_default() += 1;
             }
@@ -87,7 +88,7 @@ impl Engine {
             let hit = Hit {
                 event: sample.event.0,
                 cpu: sample.cpu,
-                pid: sample.pid,
+                pid,
                 period: sample.period,
                 chain: sample.chain.of(&batch.frames),
                 tag,

@@ -45,6 +45,8 @@ pub struct StageTime {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NetTime {
     pub directions: [f64; Direction::ALL.len()],
+    /// Of receiving: in softirqs and interrupts, or the kernel's threads for them.
+    pub receive_softirq: f64,
     pub observer: f64,
 }
 
@@ -70,23 +72,36 @@ pub struct Bucket {
     pub stages: FxHashMap<(StageId, Direction), StageTime>,
     /// The network in a process's own system calls, and on its time for whoever.
     pub processes: FxHashMap<u32, (f64, f64)>,
+    /// What receive softirqs spent for each process's sockets; `None`: nobody says for whom.
+    pub owned: Option<FxHashMap<u32, f64>>,
     pub samples: u64,
     /// Time whose functions have no names yet.
     pub unknown: f64,
 }
 
 impl Bucket {
-    /// `counted`: the process belongs to the filter, which stages and rows are about; the rest
+    /// `counted`: what the process did in that context belongs to the filter, which stages and rows are about; the rest
     /// is about the whole host.
-    pub fn new(spots: &[Spot], rows: usize, counted: impl Fn(u32) -> bool) -> Bucket {
+    pub fn new(spots: &[Spot], rows: usize, counted: impl Fn(u32, Context) -> bool) -> Bucket {
         let mut bucket = Bucket {
             rows: vec![(0.0, 0.0); rows],
             ..Bucket::default()
         };
         for spot in spots {
-            bucket.add_spot(spot, counted(spot.pid));
+            let context = spot.judged.map_or(Context::Process, |j| j.verdict.context);
+            bucket.add_spot(spot, counted(spot.pid, context));
         }
         bucket
+    }
+
+    /// Splits each CPU's receive softirq among those for whose sockets it worked.
+    pub fn own(&mut self, receivers: &FxHashMap<u32, Vec<(u32, f64)>>) {
+        let owned = self.owned.insert(FxHashMap::default());
+        for (cpu, net) in &self.cpus {
+            for (pid, share) in receivers.get(cpu).into_iter().flatten() {
+                *owned.entry(*pid).or_default() += share * net.receive_softirq;
+            }
+        }
     }
 
     fn add_spot(&mut self, spot: &Spot, counted: bool) {
@@ -105,6 +120,9 @@ impl Bucket {
             let direction = verdict.direction as usize;
             cpu.directions[direction] += ns;
             self.net.directions[direction] += ns;
+            if verdict.direction == Direction::Rx && verdict.context != Context::Process {
+                cpu.receive_softirq += ns;
+            }
             self.charge(spot.pid, verdict.context, ns);
         }
         if !counted {
@@ -195,6 +213,15 @@ impl Bucket {
                 *mine.cpus.entry(cpu).or_default() += ns;
             }
         }
+        self.owned = match (self.owned.take(), later.owned) {
+            (Some(mut mine), Some(its)) => {
+                for (pid, ns) in its {
+                    *mine.entry(pid).or_default() += ns;
+                }
+                Some(mine)
+            }
+            _ => None,
+        };
         for (pid, (own, stolen)) in later.processes {
             let mine = self.processes.entry(pid).or_default();
             mine.0 += own;
@@ -205,6 +232,7 @@ impl Bucket {
 
 fn add_net(mine: &mut NetTime, its: &NetTime) {
     mine.observer += its.observer;
+    mine.receive_softirq += its.receive_softirq;
     for (mine, its) in mine.directions.iter_mut().zip(its.directions) {
         *mine += its;
     }

@@ -76,6 +76,7 @@ pub fn timed(event: EventId) -> Attach {
         per_task: false,
         gate: false,
         everyone: false,
+        by_socket: false,
         duty_pct: 100,
     }
 }

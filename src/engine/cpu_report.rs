@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::attribution::Attribution;
 use super::bucket::Wire;
 use super::cpu_time::Taken;
 use crate::decode::{ClockKind, SourceKind, Tick};
 use crate::model::{Function, STACKS_EXPORTED, Sampled, Snapshot, Stack, Weighed};
+use crate::probe::Whose;
 
 /// Stacks of the tree and the flame graph.
 const PROFILE_STACKS: usize = 4000;
@@ -36,6 +38,9 @@ impl Engine {
         // CPU time cannot be split by device.
         if self.want.device.is_none() {
             self.cpu_time.functions(&mut snapshot.functions, whole_host);
+            if self.by_owner() {
+                self.leave_nobodys_time(&mut snapshot.functions);
+            }
             snapshot.stages = self.cpu_time.stages(self.names.as_ref(), whole_host);
             let (pids, children) = (&self.want.pids, &self.children);
             let listed = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
@@ -58,6 +63,18 @@ impl Engine {
         snapshot.cpu_profile_s = self.cpu_time.fold.window_seconds();
     }
 
+    /// The time of what no owner can be named for is in no process's figures.
+    fn leave_nobodys_time(&self, functions: &mut [Function]) {
+        for (function, row) in functions.iter_mut().zip(&self.registry.rows) {
+            if row.probe.whose() == Whose::Nobody {
+                function.cpu_pct = None;
+                function.cpu_error = None;
+                function.self_pct = None;
+                function.ns_per_call = None;
+            }
+        }
+    }
+
     fn packets_per_hit(&self, functions: &mut [Function], wire: Wire) {
         for (row, function) in functions.iter_mut().enumerate() {
             let passes = self.registry.rows[row].probe.sees_every_packet()
@@ -78,6 +95,7 @@ impl Engine {
         tick: &Tick,
         wire: Option<Wire>,
         functions: &[Function],
+        attribution: &Attribution,
     ) -> Vec<Weighed> {
         if self.plan.clock_hz == 0 {
             return Vec::new();
@@ -115,7 +133,9 @@ impl Engine {
             wire: wire.map(|wire| wire.times(seconds)),
             rates: &rates,
             counted: &counted,
+            receivers: (!attribution.receivers.is_empty()).then_some(&attribution.receivers),
             filtered: !pids.is_empty(),
+            by_owner: self.want.by_owner,
             cpus: &host.cpus,
             share: &share,
         };

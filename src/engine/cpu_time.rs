@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashMap;
+
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
 use super::processes::Charged;
 use super::registry::Registry;
@@ -32,12 +34,21 @@ pub struct Taken<'a> {
     /// Hits per second of each row; `None`: not counted.
     pub rates: &'a [Option<f64>],
     pub counted: &'a dyn Fn(u32) -> bool,
+    /// By CPU: for whom its receive softirq worked; `None`: nobody says.
+    pub receivers: Option<&'a FxHashMap<u32, Vec<(u32, f64)>>>,
     /// There is a PID filter.
     pub filtered: bool,
+    /// … which means owners: what interrupted the processes is not theirs.
+    pub by_owner: bool,
     /// The CPUs that were sampled.
     pub cpus: &'a [u32],
     /// The ns of the interval that the samples of a CPU share; the rest of it the CPU idled.
     pub share: &'a dyn Fn(u32, Sampled) -> f64,
+}
+
+/// Work for whoever, on the time of the process that was running.
+fn interrupts(context: Context) -> bool {
+    matches!(context, Context::Softirq | Context::Interrupt)
 }
 
 pub struct CpuTime {
@@ -99,6 +110,7 @@ impl CpuTime {
         let keep = |pid, judged: Option<Judged>| match judged {
             Some(judged) if judged.verdict.context == Context::Idle => false,
             Some(judged) if !taken.filtered => judged.verdict.network || judged.observer,
+            Some(judged) if taken.by_owner && interrupts(judged.verdict.context) => false,
             _ => (taken.counted)(pid),
         };
         let folded = self.fold.finish(span, taken.share, keep, names);
@@ -109,10 +121,15 @@ impl CpuTime {
         }
         self.samples = Some(folded.samples);
         self.hz = f64::from(taken.hz.max(1));
-        let mut part = Bucket::new(&folded.spots, self.directions.len(), taken.counted);
+        let mut part = Bucket::new(&folded.spots, self.directions.len(), |pid, context| {
+            (taken.counted)(pid) && !(taken.by_owner && interrupts(context))
+        });
         part.seconds = taken.seconds;
         part.samples = folded.samples;
         part.wire = taken.wire;
+        if let Some(receivers) = taken.receivers {
+            part.own(receivers);
+        }
         let calls = taken.rates.iter();
         part.calls = calls.map(|rate| rate.map(|r| r * taken.seconds)).collect();
         for cpu in taken.cpus {
@@ -371,6 +388,18 @@ impl CpuTime {
             let sum = charged.pct.entry(*pid).or_default();
             sum.0 += own * to_pct;
             sum.1 += stolen * to_pct;
+        }
+        let told = || {
+            self.parts
+                .iter()
+                .filter_map(|p| Some((p.seconds, p.owned.as_ref()?)))
+        };
+        let seconds: f64 = told().map(|(seconds, _)| seconds).sum();
+        if seconds > 0.0 {
+            let owned = charged.owned.insert(FxHashMap::default());
+            for (pid, ns) in told().flat_map(|(_, owned)| owned) {
+                *owned.entry(*pid).or_default() += ns / (seconds * 1e7);
+            }
         }
         charged
     }

@@ -63,6 +63,12 @@ impl Forecast {
         let events = (0..registry.specs().len() as u16)
             .map(|event| {
                 let probe = row_of(EventId(event));
+                if registry.receives.contains(&EventId(event)) {
+                    return Known {
+                        direction: Direction::Rx,
+                        per_packet: 1.0,
+                    };
+                }
                 Known {
                     direction: probe.map_or(Direction::Other, |probe| probe.direction()),
                     per_packet: match probe {

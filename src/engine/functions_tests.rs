@@ -82,6 +82,7 @@ fn count(event: EventId, hits: u64) -> Counts {
         cpu: Some(0),
         pid: None,
         hits,
+        bytes: 0,
         span_ns: S,
         gate: true,
         spread: None,

@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::wanted::Wanted;
 use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
-use crate::probe::Free;
+use crate::probe::{Free, Whose};
 
 /// What is over the budget is brought to this share of it, so that noise is not over it again.
 const GOES_TO: f64 = 0.85;
@@ -59,10 +59,12 @@ pub struct Governor {
     pub(super) forecast: Forecast,
     pub(super) watch: DropWatch,
     /// What is taken now.
-    kept: Kept,
+    pub(super) kept: Kept,
     by_process: bool,
     /// Of the last interval, by CPU.
     latency_ns: Vec<(u32, f64)>,
+    /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
+    pub(super) receives: (Vec<EventId>, u8),
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -98,6 +100,7 @@ impl Governor {
             kept: Kept::default(),
             by_process: false,
             latency_ns: Vec::new(),
+            receives: (Vec::new(), 0),
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,
@@ -177,6 +180,7 @@ impl Governor {
         let before = std::mem::take(&mut self.kept);
         self.kept = self.settle(&before, &ladder);
         self.count_processes(want, &wanted, &ladder, session);
+        self.count_receives(want, &ladder, session, registry);
         let opened = |row: &usize| before.share(*row) == 0 && self.kept.share(*row) > 0;
         let unasked = wanted.iter().filter(|w| !w.asked).map(|w| w.row);
         // Without a limit every count is exact, whatever it costs.
@@ -341,6 +345,14 @@ impl Governor {
 
     fn attached(&self, wanted: &[Wanted], want: &Want, registry: &Registry) -> Vec<Attach> {
         let mut attached = Vec::new();
+        let filtered = !want.pids.is_empty();
+        let by_socket = |row: usize, event: &EventId| {
+            if filtered {
+                want.by_owner && registry.rows[row].probe.whose() == Whose::Socket
+            } else {
+                self.by_process && registry.by_socket.contains(event)
+            }
+        };
         for wanted in wanted {
             let share = self.kept.share(wanted.row);
             if share == 0 {
@@ -352,13 +364,15 @@ impl Governor {
                 stacks_per_s: stacks as u32,
                 every: false,
                 wide: true,
-                per_task: !want.pids.is_empty(),
+                per_task: filtered && !by_socket(wanted.row, &event),
                 gate,
                 // The device is everybody's.
                 everyone: registry.rows[wanted.row].probe.sends(),
+                by_socket: gate && by_socket(wanted.row, &event),
                 duty_pct: share,
             }));
         }
+        attached.extend(self.receives());
         if self.kept.timed {
             attached.extend(registry.softirq.map(clocks::timed));
         }

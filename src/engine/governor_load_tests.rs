@@ -59,6 +59,7 @@ impl Host {
             cpu: Some(cpu),
             pid: None,
             hits: hits(attach, cpu),
+            bytes: 0,
             span_ns: u64::from(attach.duty_pct) * 10_000_000,
             gate: attach.gate,
             spread: (attach.duty_pct < 100).then_some(Spread {

@@ -261,6 +261,7 @@ fn detaching_leaves_only_what_proc_serves() {
 fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
     let want = Want {
         pids: vec![7],
+        by_owner: false,
         ..Want::default()
     };
     let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
@@ -285,6 +286,23 @@ fn a_filter_needs_events_for_every_row_and_a_device_needs_one_that_names_it() {
             .unwrap()
             .contains("names no device")
     );
+}
+
+#[test]
+fn a_filter_by_owner_counts_the_callers_and_what_has_a_socket() {
+    let want = Want {
+        pids: vec![7],
+        ..Want::default()
+    };
+    let (plan, registry) = planned(5.0, Counting::Auto, 10.0, &want, false);
+    let reason = |name: &str| {
+        let row = registry.row_named(name).unwrap();
+        plan.reasons[row].clone().unwrap_or_default().to_string()
+    };
+    assert!(names(&plan, &registry).contains(&"sock_send_length"));
+    assert!(reason("napi_poll").contains("no socket can be named here yet"));
+    // perf events do not see whose socket it is.
+    assert!(reason("dev_queue_xmit").contains("only BPF"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
 mod batch;
+mod attribution;
 mod bucket;
 mod clocks;
 mod cost;
@@ -20,6 +21,7 @@ mod per_hit;
 mod phrase;
 mod processes;
 mod protocols;
+mod receives;
 mod registry;
 mod report;
 mod settings;
@@ -182,13 +184,18 @@ impl Engine {
         engine
     }
 
-    pub fn want(&mut self, want: Want) {
+    pub fn want(&mut self, mut want: Want) {
+        if want.cgroup.is_some() && want.cgroup == self.want.cgroup {
+            // Who has joined since is known here.
+            want.pids.clone_from(&self.want.pids);
+        }
         if want == self.want {
             return;
         }
         if want.pids != self.want.pids
             || want.device != self.want.device
             || want.children != self.want.children
+            || want.by_owner != self.want.by_owner
         {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
@@ -249,6 +256,10 @@ impl Engine {
             self.note(note);
         }
         self.children.clone_from(&tick.children);
+        // A group that is empty for a while is not all processes.
+        if self.want.cgroup.is_some() && !tick.members.is_empty() {
+            self.want.pids.clone_from(&tick.members);
+        }
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
         self.ledger.take(tick.interval_ns, &tick.host);
         self.traffic.take(&tick.host);
@@ -257,6 +268,7 @@ impl Engine {
         self.connections.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
             self.take_facts(slow);
+            self.owners.learn(slow);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device
@@ -270,6 +282,7 @@ impl Engine {
                 self.note(note);
             }
         }
+        self.owners.meet(tick);
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
             self.replan_with(|demand| demand.interval = WARM_UP);

@@ -1,12 +1,23 @@
 //! Whose socket a hit was for, whoever ran at the time. The gate's samples carry the socket's inode;
-//! the samples of socket calls say which process uses that socket, because those run in it.
+//! the samples of socket calls say which process uses that socket, because those run in it. Of the
+//! other sockets /proc/PID/fd says it, when asked.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::decode::EventId;
+use super::Engine;
+use crate::decode::{EventId, Sample, SlowSample, Tick};
+use crate::model::NO_SOCKET;
+use crate::probe::Whose;
 
 /// Sockets remembered; with more the oldest half is forgotten.
 const MOST: usize = 8192;
+
+/// Sockets asked for at a time.
+const ASKED: usize = 1024;
+
+/// A call says more than /proc, for so many intervals: of several processes that have a socket open
+/// it is the one that uses it.
+const CALLED: u64 = 30;
 
 #[derive(Debug, Default)]
 pub struct Owners {
@@ -14,6 +25,8 @@ pub struct Owners {
     users: FxHashMap<u64, (u32, u64)>,
     /// Of this interval: the weight of an event's samples by socket.
     hits: FxHashMap<(EventId, u64), f64>,
+    /// Sockets with hits that are nobody's so far, or were found out long ago.
+    unknown: FxHashSet<u64>,
     interval: u64,
 }
 
@@ -30,6 +43,37 @@ impl Owners {
     /// The process that last called the socket.
     pub fn user(&self, socket: u64) -> Option<u32> {
         self.users.get(&socket).map(|(pid, _)| *pid)
+    }
+
+    /// What /proc said.
+    pub fn learn(&mut self, slow: &SlowSample) {
+        for owner in &slow.socket_users {
+            if !self.fresh(owner.socket) {
+                self.users.insert(owner.socket, (owner.pid, self.interval));
+            }
+        }
+    }
+
+    fn fresh(&self, socket: u64) -> bool {
+        let known = self.users.get(&socket);
+        known.is_some_and(|(_, at)| at + CALLED >= self.interval)
+    }
+
+    /// Remembers which sockets are to be found out: those of the tick, and of samples until it.
+    pub fn meet(&mut self, tick: &Tick) {
+        let told = tick.sockets.iter().map(|count| count.socket);
+        let hit = self.hits.keys().map(|(_, socket)| *socket);
+        let unknown = told.chain(hit).filter(|&s| s != 0 && !self.fresh(s));
+        let unknown = unknown.take(16 * ASKED).collect();
+        self.unknown = unknown;
+    }
+
+    /// Sockets whose process is to be found out.
+    pub fn ask(&self) -> Vec<u64> {
+        let mut sockets: Vec<u64> = self.unknown.iter().copied().collect();
+        sockets.sort_unstable();
+        sockets.truncate(ASKED);
+        sockets
     }
 
     pub fn hit(&mut self, event: EventId, socket: u64, weight: u64) {
@@ -60,6 +104,29 @@ impl Owners {
     }
 }
 
+impl Engine {
+    /// The process that a sample is for.
+    pub(super) fn pid_of(&self, row: usize, sample: &Sample) -> u32 {
+        let probe = &self.registry.rows[row].probe;
+        if !self.by_owner() || probe.whose() != Whose::Socket {
+            return sample.pid;
+        }
+        let user = self.owners.user(sample.owner);
+        if probe.sends() {
+            // Everybody's were let through: the device is everybody's.
+            return user.unwrap_or(NO_SOCKET);
+        }
+        // Only those of the filter's sockets were, also where nobody else knows them yet.
+        let user = user.filter(|pid| self.want.pids.contains(pid));
+        user.unwrap_or(self.want.pids[0])
+    }
+
+    /// The PID filter is there and means owners.
+    pub(super) fn by_owner(&self) -> bool {
+        self.want.by_owner && !self.want.pids.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +150,31 @@ mod tests {
             [(DROP, Some(7), 1.0)],
             "the use is remembered"
         );
+    }
+
+    #[test]
+    fn sockets_that_nobody_called_are_asked_for_until_proc_has_said_whose_they_are() {
+        let mut owners = Owners::default();
+        owners.used(900, 7);
+        owners.hit(DROP, 900, 1);
+        owners.hit(DROP, 901, 1);
+        owners.meet(&Tick::default());
+        assert_eq!(owners.ask(), [901]);
+        let said = |pid| SlowSample {
+            socket_users: [900, 901]
+                .map(|socket| crate::decode::SocketUser { socket, pid })
+                .into(),
+            ..SlowSample::default()
+        };
+        owners.learn(&said(8));
+        assert_eq!((owners.user(900), owners.user(901)), (Some(7), Some(8)));
+        owners.meet(&Tick::default());
+        assert!(owners.ask().is_empty());
+        for _ in 0..=CALLED {
+            owners.take();
+        }
+        owners.learn(&said(8));
+        assert_eq!(owners.user(900), Some(8), "the call was long ago");
     }
 
     #[test]

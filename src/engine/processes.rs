@@ -1,13 +1,14 @@
-//! The process table of this issue: whose context the functions ran in. Figures come from
-//! samples and are estimates, unless every hit was sampled or counted per task.
+//! The process table: whose sockets packets were for, and whose context the functions ran in. What
+//! comes from samples is an estimate, unless every hit was sampled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::attribution::Attribution;
 use crate::decode::{Counts, EventId, SlowSample};
-use crate::model::{Folded, Process};
+use crate::model::{Folded, NO_SOCKET, Process};
 use crate::probe::Flow;
 
 /// Rows kept, heaviest first.
@@ -22,6 +23,8 @@ const LEAST_PCT: f64 = 0.5;
 #[derive(Debug, Default)]
 pub struct Charged {
     pub pct: FxHashMap<u32, (f64, f64)>,
+    /// What receive softirqs spent on each process's sockets; `None`: nobody says for whom.
+    pub owned: Option<FxHashMap<u32, f64>>,
     /// CPU time is sampled: a process that is not here used none.
     pub known: bool,
 }
@@ -29,6 +32,12 @@ pub struct Charged {
 impl Charged {
     fn fill(&self, process: &mut Process) {
         if !self.known {
+            return;
+        }
+        let owned = self.owned.as_ref();
+        process.cpu_softirq_owned_pct =
+            owned.map(|owned| owned.get(&process.pid).copied().unwrap_or_default());
+        if process.pid == NO_SOCKET {
             return;
         }
         let (own, stolen) = self.pct.get(&process.pid).copied().unwrap_or_default();
@@ -51,13 +60,37 @@ pub struct Interval<'a> {
     pub length_ns: u64,
     pub ended: &'a [u32],
     pub charged: &'a Charged,
+    pub attribution: &'a Attribution,
+    /// Sent packets, drops, retransmits; and what says of received packets.
+    pub by_socket: [EventId; 3],
+    pub receives: [EventId; 2],
+    /// The process is one of those asked for.
+    pub listed: &'a dyn Fn(u32) -> bool,
+}
+
+impl Interval<'_> {
+    /// What went through the process's sockets.
+    fn fill(&self, process: &mut Process) {
+        let moved = |event| self.attribution.moved(event, process.pid);
+        let [sent, dropped, again] = self.by_socket.map(moved);
+        let received = self.receives.map(moved).into_iter().flatten();
+        let received: Vec<f64> = received.map(|moved| moved.packets).collect();
+        process.tx_packets = sent.map(|moved| moved.packets);
+        process.drops = dropped.map(|moved| moved.hits);
+        process.retransmits = again.map(|moved| moved.hits);
+        process.rx_packets = (!received.is_empty()).then(|| received.iter().sum());
+        process.packets_estimated = self.attribution.estimated;
+    }
 }
 
 /// Hits of processes that were counted, not sampled.
 #[derive(Default)]
 struct Exact {
     events: FxHashSet<EventId>,
-    hits: Vec<(EventId, u32, u64)>,
+    /// Those whose bytes were counted too.
+    moved: FxHashSet<EventId>,
+    /// Event, process, hits, bytes.
+    hits: Vec<(EventId, u32, u64, u64)>,
 }
 
 impl Exact {
@@ -81,9 +114,12 @@ impl Exact {
                 continue;
             }
             exact.events.insert(count.event);
+            if count.gate {
+                exact.moved.insert(count.event);
+            }
             // The gate still knows processes that had no hits in this interval.
             if count.hits > 0 || !count.gate {
-                exact.hits.push((count.event, pid, count.hits));
+                exact.hits.push((count.event, pid, count.hits, count.bytes));
             }
         }
         exact
@@ -92,7 +128,7 @@ impl Exact {
     /// The process's hits of the event were counted. Under a filter those of forked children are
     /// in their parent's count; what is theirs only samples say.
     fn counted(&self, event: EventId, pid: u32, interval: &Interval<'_>) -> bool {
-        let own = |(e, p, _): &(EventId, u32, u64)| (*e, *p) == (event, pid);
+        let own = |(e, p, ..): &(EventId, u32, u64, u64)| (*e, *p) == (event, pid);
         self.events.contains(&event) && (interval.everybody || self.hits.iter().any(own))
     }
 }
@@ -103,6 +139,11 @@ pub struct Processes {
     runq: FxHashMap<u32, (u64, u64)>,
     /// Delay per second, ms, of the last reading.
     delays: FxHashMap<u32, f64>,
+    containers: FxHashMap<u32, Arc<str>>,
+    /// Periods of the CPU quota, and those in which it stopped the process's group.
+    quotas: FxHashMap<u32, (u64, u64)>,
+    /// The share of periods in which it did, percent, of the last reading.
+    throttled: FxHashMap<u32, f64>,
     /// Pids of the last snapshot: whose slow counters are wanted.
     pub shown: Vec<u32>,
     pub candidates: Arc<[(u32, String)]>,
@@ -113,7 +154,20 @@ impl Processes {
         let Some(slow) = slow else { return };
         self.make_room();
         self.delays.clear();
+        self.throttled.clear();
         for task in &slow.tasks {
+            if let Some(container) = &task.container {
+                self.containers.insert(task.pid, container.as_str().into());
+            }
+            if let Some((periods, stopped)) = task.throttled
+                && let Some((before, stopped_before)) =
+                    self.quotas.insert(task.pid, (periods, stopped))
+                && periods > before
+            {
+                let stopped = stopped.saturating_sub(stopped_before);
+                let share = 100.0 * stopped as f64 / (periods - before) as f64;
+                self.throttled.insert(task.pid, share);
+            }
             self.names.insert(task.pid, task.comm.as_str().into());
             let Some(now) = task.runq_ns else { continue };
             if let Some((at, before)) = self.runq.insert(task.pid, (slow.at, now)) {
@@ -126,6 +180,7 @@ impl Processes {
         }
         if self.runq.len() > 16 * MOST {
             self.runq.clear();
+            self.quotas.clear();
         }
         if slow.tasks_complete {
             self.candidates = slow.tasks.iter().map(|t| (t.pid, t.comm.clone())).collect();
@@ -149,12 +204,15 @@ impl Processes {
     fn make_room(&mut self) {
         if self.names.len() > 16 * MOST {
             self.names.clear();
+            self.containers.clear();
         }
     }
 
     pub fn name(&self, pid: u32) -> Arc<str> {
-        if pid == 0 {
-            return Arc::from("swapper");
+        match pid {
+            0 => return Arc::from("swapper"),
+            NO_SOCKET => return Arc::from("[fwd]"),
+            _ => {}
         }
         self.names
             .get(&pid)
@@ -193,7 +251,8 @@ impl Processes {
             let calls = if counted { 0.0 } else { sums.weight };
             process.context_rate += calls / seconds;
             let whole = (sums.weight - sums.samples as f64).abs() <= 0.5;
-            process.estimated |= !whole && (!counted || flow.is_some());
+            let moved = counted && exact.moved.contains(&event);
+            process.estimated |= !whole && (!counted || flow.is_some() && !moved);
             if !whole && !counted {
                 sampled.insert(pid);
             }
@@ -202,60 +261,113 @@ impl Processes {
                 Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
                 None => continue,
             };
-            *bytes.get_or_insert(0.0) += sums.bytes;
+            if !moved {
+                *bytes.get_or_insert(0.0) += sums.bytes;
+            }
             if !counted {
                 *so_far.get_or_insert(0.0) += calls;
             }
         }
-        for &(event, pid, hits) in &exact.hits {
+        for &(event, pid, hits, bytes) in &exact.hits {
             row(&mut rows, pid, self.name(pid));
             let Some(process) = rows.get_mut(&pid) else {
                 continue;
             };
             process.context_rate += hits as f64 / seconds;
             process.calls_exact = !sampled.contains(&pid);
-            let calls = match flow_of(event) {
-                Some(Flow::Tx) => &mut process.tx_calls,
-                Some(Flow::Rx) => &mut process.rx_calls,
+            let (calls, moved) = match flow_of(event) {
+                Some(Flow::Tx) => (&mut process.tx_calls, &mut process.tx_bytes),
+                Some(Flow::Rx) => (&mut process.rx_calls, &mut process.rx_bytes),
                 None => continue,
             };
             *calls.get_or_insert(0.0) += hits as f64;
+            if exact.moved.contains(&event) {
+                process.bytes_exact = true;
+                *moved.get_or_insert(0.0) += bytes as f64;
+            }
         }
         for (&pid, &(own, stolen)) in &charged.pct {
             if own + stolen >= LEAST_PCT {
                 row(&mut rows, pid, self.name(pid));
             }
         }
-        let mut rows: Vec<Process> = rows.into_values().collect();
-        let all = |flow| {
-            let mut events = exact.events.iter();
-            let told = interval.everybody && interval.overflow == 0;
-            told && events.any(|event| flow_of(*event) == Some(flow))
-        };
-        let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
-        for process in &mut rows {
-            // Every call of every process was counted: who is not among them made none.
-            process.calls_exact |= (all_tx || all_rx) && !sampled.contains(&process.pid);
-            if all_tx {
-                process.tx_calls.get_or_insert(0.0);
+        let owned = charged.owned.iter().flatten();
+        let owned = owned
+            .filter(|(_, pct)| **pct >= LEAST_PCT)
+            .map(|(pid, _)| *pid);
+        for pid in interval.attribution.pids().chain(owned) {
+            if (interval.listed)(pid) {
+                row(&mut rows, pid, self.name(pid));
             }
-            if all_rx {
-                process.rx_calls.get_or_insert(0.0);
-            }
-            charged.fill(process);
-            process.runq_delay_ms = self.delays.get(&process.pid).copied();
-            process.ended = interval.ended.contains(&process.pid);
         }
+        let mut rows: Vec<Process> = rows.into_values().collect();
+        self.complete(&mut rows, interval, &exact, &sampled, flow_of);
         rows.sort_by(|a, b| {
             b.context_rate
                 .total_cmp(&a.context_rate)
                 .then(a.pid.cmp(&b.pid))
         });
         rows.truncate(MOST);
-        self.shown = rows.iter().map(|p| p.pid).filter(|&pid| pid != 0).collect();
+        let process = |pid: &u32| *pid != 0 && *pid != NO_SOCKET;
+        self.shown = rows.iter().map(|p| p.pid).filter(process).collect();
         self.shown.sort_unstable();
         rows
     }
+
+    /// What is known of each process beside its own hits.
+    fn complete(
+        &self,
+        rows: &mut [Process],
+        interval: &Interval<'_>,
+        exact: &Exact,
+        sampled: &FxHashSet<u32>,
+        flow_of: impl Fn(EventId) -> Option<Flow>,
+    ) {
+        let charged = interval.charged;
+        let all = |flow| {
+            let mut events = exact.events.iter();
+            let told = interval.everybody && interval.overflow == 0;
+            told && events.any(|event| flow_of(*event) == Some(flow))
+        };
+        let (all_tx, all_rx) = (all(Flow::Tx), all(Flow::Rx));
+        for process in rows {
+            // Every call of every process was counted: who is not among them made none.
+            process.calls_exact |= (all_tx || all_rx) && !sampled.contains(&process.pid);
+            // What has no socket makes no calls.
+            let calls = process.pid != NO_SOCKET;
+            let whole = |event: &EventId| exact.moved.contains(event);
+            let bytes = exact.events.iter().any(whole) && !sampled.contains(&process.pid);
+            process.bytes_exact |= calls && (all_tx || all_rx) && bytes;
+            if all_tx && calls {
+                process.tx_calls.get_or_insert(0.0);
+                process.tx_bytes.get_or_insert(0.0);
+            }
+            if all_rx && calls {
+                process.rx_calls.get_or_insert(0.0);
+                process.rx_bytes.get_or_insert(0.0);
+            }
+            charged.fill(process);
+            interval.fill(process);
+            process.runq_delay_ms = self.delays.get(&process.pid).copied();
+            process.container = self.containers.get(&process.pid).map(ToString::to_string);
+            process.throttled_pct = self.throttled.get(&process.pid).copied();
+            process.limit = limit(process);
+            process.ended = interval.ended.contains(&process.pid);
+        }
+    }
+}
+
+/// Less than this share of the time, percent, holds nobody up.
+const HELD_UP: f64 = 5.0;
+
+/// What keeps the process most from reading: its CPU quota, or others on its CPU (a delay of 10 ms
+/// per second is 1 %).
+fn limit(process: &Process) -> Option<String> {
+    let quota = process.throttled_pct.map(|pct| ("cpu", pct));
+    let queue = process.runq_delay_ms.map(|ms| ("runq", ms / 10.0));
+    let tightest = (quota.into_iter().chain(queue)).max_by(|a, b| a.1.total_cmp(&b.1));
+    let (what, pct) = tightest.filter(|(_, pct)| *pct >= HELD_UP)?;
+    Some(format!("{what} {:.0}%", pct.min(100.0)))
 }
 
 #[cfg(test)]

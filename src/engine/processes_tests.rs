@@ -23,6 +23,7 @@ struct Given {
     filtered: bool,
     overflow: u64,
     charged: Charged,
+    attribution: Attribution,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -43,6 +44,7 @@ fn given() -> Given {
         filtered: false,
         overflow: 0,
         charged: Charged::default(),
+        attribution: Attribution::default(),
     }
 }
 
@@ -57,6 +59,10 @@ impl Given {
             length_ns: S,
             ended: &[],
             charged: &self.charged,
+            attribution: &self.attribution,
+            by_socket: [EventId(4), EventId(5), EventId(6)],
+            receives: [EventId(7), EventId(8)],
+            listed: &|_| true,
         };
         Processes::default().rows(&interval, flow_of)
     }
@@ -73,6 +79,7 @@ fn count(event: EventId, pid: u32, hits: u64) -> Counts {
         cpu: None,
         pid: Some(pid),
         hits,
+        bytes: 64 * hits,
         span_ns: S,
         gate: true,
         spread: None,
@@ -93,8 +100,18 @@ fn calls_that_were_counted_replace_the_samples_and_add_nothing_to_them() {
     given.counts = vec![count(SEND, 7, 1_000), count(QUEUE, 7, 50)];
     let row = given.row(7);
     assert_eq!((row.tx_calls, row.context_rate), (Some(1_000.0), 1_050.0));
-    assert!(row.calls_exact);
-    assert!(row.estimated, "its bytes are");
+    assert!(row.calls_exact && row.bytes_exact && !row.estimated);
+    assert_eq!(row.tx_bytes, Some(64_000.0));
+    // perf events count the calls of a task, not what they moved.
+    given.counts[0].gate = false;
+    given.everybody = false;
+    given.filtered = true;
+    let row = given.row(7);
+    assert_eq!(
+        (row.tx_calls, row.tx_bytes),
+        (Some(1_000.0), Some(90_000.0))
+    );
+    assert!(row.estimated && !row.bytes_exact);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::decode::{Batch, EventId, EventSpec, FIELDS, Sample, Span};
-use crate::probe::{Added, Fields, Flow, PROBES, Probe, softirq_times};
+use crate::probe::{Added, Fields, Flow, PROBES, Probe, receives, softirq_times};
 
 /// A probe of the list, or one the user added.
 pub enum Observer {
@@ -46,6 +46,10 @@ pub struct Registry {
     says: Vec<Says>,
     /// The network softirqs' beginning and end, which belong to no row.
     pub softirq: [EventId; 2],
+    /// What says for whose socket a softirq worked; of no row either.
+    pub receives: [EventId; 2],
+    /// What the table of processes counts by socket: sent packets, drops, retransmits.
+    pub by_socket: [EventId; 3],
 }
 
 impl Registry {
@@ -58,6 +62,8 @@ impl Registry {
             row_of: Vec::new(),
             says: Vec::new(),
             softirq: [EventId(0); 2],
+            receives: [EventId(0); 2],
+            by_socket: [EventId(0); 3],
         };
         for probe in listed.chain(added.into_iter().map(|a| Observer::Added(Box::new(a)))) {
             let mut events = Vec::new();
@@ -69,11 +75,21 @@ impl Registry {
             }
             registry.rows.push(Row { probe, events });
         }
-        for (place, spec) in softirq_times().into_iter().enumerate() {
-            registry.softirq[place] = EventId(registry.specs.len() as u16);
-            registry.specs.push(spec);
-        }
+        registry.by_socket =
+            ["net_dev_start_xmit", "kfree_skb", "tcp_retransmit_skb"].map(|name| {
+                let row = registry.row_named(name).map(|row| &registry.rows[row]);
+                // The list has them, each with one event.
+                row.map_or(EventId(0), |row| row.events[0])
+            });
+        registry.softirq = softirq_times().map(|spec| registry.say(spec));
+        registry.receives = receives().map(|spec| registry.say(spec));
         registry
+    }
+
+    /// One more event, of no row.
+    fn say(&mut self, spec: EventSpec) -> EventId {
+        self.specs.push(spec);
+        EventId(self.specs.len() as u16 - 1)
     }
 
     /// What a source has to know: every event of every row, indexed by [`EventId`].

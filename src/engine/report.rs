@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::attribution::Attribution;
 use super::cost::Cost;
 use super::processes::{self, Charged};
 use super::spreads::estimated;
@@ -74,8 +75,9 @@ impl Engine {
         });
         self.settle_traffic(tick, &functions);
         let packets = self.traffic.wire();
-        let cpu_stacks = self.take_cpu_time(tick, packets, &functions);
-        let processes = self.process_table(tick, &folded);
+        let attribution = self.attribution(tick);
+        let cpu_stacks = self.take_cpu_time(tick, packets, &functions, &attribution);
+        let processes = self.process_table(tick, &folded, &attribution);
         // The first interval holds netop's own start, which says nothing about what it costs.
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus(tick, cost, own_pct);
@@ -188,8 +190,28 @@ impl Engine {
             .settle(hits.and_then(|row| functions[row].rate));
     }
 
-    fn process_table(&mut self, tick: &Tick, folded: &Folded) -> Vec<Process> {
+    fn attribution(&self, tick: &Tick) -> Attribution {
+        // Where stacked devices count packets twice nobody knows how many there were.
+        let exact = self.softnet_inexact.is_none();
+        let processed = |cpu| exact.then(|| Some(self.cpus.deltas.get(&cpu)?.processed))?;
+        Attribution::of(
+            tick,
+            &self.plan.attached,
+            &self.registry,
+            &self.owners,
+            processed,
+        )
+    }
+
+    fn process_table(
+        &mut self,
+        tick: &Tick,
+        folded: &Folded,
+        attribution: &Attribution,
+    ) -> Vec<Process> {
         let charged = self.charged();
+        let (pids, children) = (&self.want.pids, &self.children);
+        let listed = |pid| pids.is_empty() || pids.contains(&pid) || children.contains(&pid);
         let interval = processes::Interval {
             folded,
             counts: &tick.counts,
@@ -199,6 +221,10 @@ impl Engine {
             length_ns: tick.interval_ns,
             ended: &self.ended,
             charged: &charged,
+            attribution,
+            by_socket: self.registry.by_socket,
+            receives: self.registry.receives,
+            listed: &listed,
         };
         let flow_of = |event| self.registry.says(event).flow;
         self.processes.rows(&interval, flow_of)
@@ -210,6 +236,9 @@ impl Engine {
         let (pids, children) = (&self.want.pids, &self.children);
         let listed = |pid: &u32| pids.contains(pid) || children.contains(pid);
         charged.pct.retain(|pid, _| pids.is_empty() || listed(pid));
+        if let (Some(owned), false) = (&mut charged.owned, pids.is_empty()) {
+            owned.retain(|pid, _| listed(pid));
+        }
         charged
     }
 
@@ -285,7 +314,14 @@ impl Engine {
             pid,
             comm: pid.map(|pid| self.processes.name(pid).to_string()),
             device: self.want.device.clone(),
-            by: pid.map(|_| "context"),
+            cgroup: self.want.cgroup.clone(),
+            by: pid.map(|_| {
+                if self.want.by_owner {
+                    "owner"
+                } else {
+                    "context"
+                }
+            }),
             pids: self.want.pids.clone(),
             ended: self.ended.clone(),
             ..Filter::default()

@@ -90,6 +90,7 @@ mod tests {
             cpu: Some(cpu),
             pid: None,
             hits,
+            bytes: 0,
             span_ns: 1_000,
             gate: false,
             spread: None,

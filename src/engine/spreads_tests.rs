@@ -131,6 +131,7 @@ fn attach(duty: usize) -> Attach {
         per_task: false,
         gate: true,
         everyone: false,
+        by_socket: false,
         duty_pct: duty as u8,
     }
 }
@@ -144,6 +145,7 @@ fn count(cpu: usize, hits: u64, rates: &[f64]) -> Counts {
         cpu: Some(cpu as u32),
         pid: None,
         hits,
+        bytes: 0,
         span_ns: rates.len() as u64 * WINDOW as u64 * 2_000_000,
         gate: true,
         spread: Some(Spread {

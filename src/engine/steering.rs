@@ -100,6 +100,7 @@ impl Engine {
             attached: self.plan.attached.clone(),
             pids: self.want.pids.clone(),
             children: self.want.children,
+            cgroup: self.want.cgroup.clone(),
             device: self.want.device.clone(),
             by_process: self.plan.by_process,
             list_tasks: self.want.list_tasks,
@@ -107,6 +108,7 @@ impl Engine {
             timing: self.latencies.wanted(&self.want),
             sockets: self.want.sockets,
             tasks: self.processes.shown.clone(),
+            ownerless: self.owners.ask(),
         };
         adjust(&mut demand);
         self.source.demand(&demand);

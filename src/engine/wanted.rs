@@ -9,6 +9,7 @@ use super::ladder::Rung;
 use super::registry::{Observer, Registry};
 use crate::decode::{EventId, Place, Session};
 use crate::model::Want;
+use crate::probe::Whose;
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
 pub const STACKS: u32 = 49;
@@ -20,6 +21,10 @@ const EACH_STACKS: u32 = 997;
 /// The gate is taken from its tracepoint between windows, 0.35 to 0.4 ms to and fro for windows of
 /// 50 ms (src/source/live/windows.rs), ns per second.
 const SWITCHING_NS: f64 = 20.0 * 400_000.0;
+
+/// Why rows have no figures when a PID means the owner.
+const NO_SOCKET_YET: &str = "no socket can be named here yet, so no process either; --by context counts what ran in its context";
+const ONLY_BPF: &str = "only BPF programs see whose socket it is here (not with --children); --by context counts what ran in its context";
 
 /// A row that is to be counted, and by which events.
 pub struct Wanted {
@@ -133,6 +138,11 @@ impl Governor {
         want: &Want,
     ) -> Result<Vec<(EventId, bool)>, String> {
         let row = &registry.rows[row];
+        let by_owner = want.by_owner && !want.pids.is_empty();
+        let whose = row.probe.whose();
+        if by_owner && whose == Whose::Nobody {
+            return Err(NO_SOCKET_YET.to_owned());
+        }
         // The gate counts the processes it is told, not those they fork.
         let may_gate = matches!(self.counting, Counting::Auto | Counting::Bpf)
             && (want.pids.is_empty() || !want.children);
@@ -147,6 +157,9 @@ impl Governor {
                 return Err("its event names no device, so it cannot be counted for one".to_owned());
             }
             let gate = may_gate && known.gate;
+            if by_owner && whose == Whose::Socket && !gate && known.missing.is_none() {
+                return Err(ONLY_BPF.to_owned());
+            }
             match &known.missing {
                 Some(reason) => missing = Some(reason.clone()),
                 // What inherits a breakpoint reads its file's name from its own memory: starting a

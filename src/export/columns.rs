@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, Part, Process, Stack,
+    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, NO_SOCKET, Part, Process, Stack,
     Stage, Summary, Witness, format_time,
 };
 
@@ -108,7 +108,9 @@ pub const CPUS: &[Column<Cpu>] = &[
 ];
 
 pub const PROCESSES: &[Column<Process>] = &[
-    Column::new("pid", Bare, |p| p.pid.into()),
+    Column::new("pid", Bare, |p| {
+        (p.pid != NO_SOCKET).then_some(p.pid).into()
+    }),
     Column::new("comm", Bare, |p| (&p.comm).into()),
     Column::new("container", Bare, |p| p.container.as_ref().into()),
     Column::new("tx_calls", Count, |p| p.tx_calls.into()),
@@ -131,6 +133,8 @@ pub const PROCESSES: &[Column<Process>] = &[
     Column::new("context_rate", PerS, |p| p.context_rate.into()),
     Column::new("estimated", Bare, |p| p.estimated.into()),
     Column::new("calls_exact", Bare, |p| p.calls_exact.into()),
+    Column::new("bytes_exact", Bare, |p| p.bytes_exact.into()),
+    Column::new("packets_estimated", Bare, |p| p.packets_estimated.into()),
     Column::new("ended", Bare, |p| p.ended.into()),
 ];
 

@@ -2,6 +2,7 @@
 //! Knows no event, no thread, no screen.
 
 mod accounting;
+mod cgroup;
 mod drivers;
 mod family;
 mod fast;
@@ -27,11 +28,12 @@ mod stat;
 mod sysctls;
 mod tasks;
 
+pub use cgroup::members;
 pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;
 pub use identity::{identity, possible_cpus};
 pub use kernel_code::kernel_code;
 pub use proc::Proc;
-pub use slow::SlowReader;
+pub use slow::{Question, SlowReader};
 pub use start_state::processes;

@@ -4,10 +4,27 @@
 use super::links::{self, Links};
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
-use super::{accounting, interrupts, protocols, stacked, sysctls, tasks};
+use super::socket_owners::sockets_of;
 use super::sockets::Sockets;
+use super::{accounting, interrupts, protocols, stacked, sysctls, tasks};
 use crate::decode::SlowSample;
 use crate::sys;
+
+/// What is to be read beside what always is.
+#[derive(Debug, Default)]
+pub struct Question {
+    /// CLOCK_MONOTONIC, ns.
+    pub at: u64,
+    pub tasks: Vec<u32>,
+    /// Every task there is.
+    pub list_tasks: bool,
+    /// Somebody looks at sockets …
+    pub sockets: bool,
+    /// … and only at those of these processes; empty: at all.
+    pub pids: Vec<u32>,
+    /// Inodes of sockets whose process is wanted.
+    pub ownerless: Vec<u64>,
+}
 
 pub struct SlowReader {
     proc: Proc,
@@ -29,17 +46,17 @@ impl SlowReader {
         }
     }
 
-    /// `at` is CLOCK_MONOTONIC in ns. `tasks` are the processes to read, unless `list_tasks` asks
-    /// for every one; with `sockets` somebody looks at sockets, and
-    /// with `pids` only at those of these processes.
-    pub fn read(
-        &mut self,
-        at: u64,
-        tasks: &[u32],
-        list_tasks: bool,
-        sockets: bool,
-        pids: &[u32],
-    ) -> SlowSample {
+    /// What the processes have open, with their pids. Not bounded: these were asked for by name.
+    pub fn sockets_of(&self, pids: &[u32]) -> Vec<(u64, u32)> {
+        let of = |&pid: &u32| {
+            let sockets = sockets_of(&self.proc, pid);
+            sockets.map(move |socket| (u64::from(socket), pid))
+        };
+        pids.iter().flat_map(of).collect()
+    }
+
+    pub fn read(&mut self, question: &Question) -> SlowSample {
+        let at = question.at;
         let proc = &self.proc;
         let mut notes: Vec<String> = self.accounting.take().into_iter().collect();
         let own = netns::own(proc);
@@ -51,9 +68,13 @@ impl SlowReader {
             }
         };
         let own = own.unwrap_or(0);
-        let sockets = self
-            .sockets
-            .read(proc, own, &others, sockets, pids, &mut notes);
+        let sockets = self.sockets.read(
+            proc,
+            own,
+            &others,
+            (question.sockets, &question.pids),
+            &mut notes,
+        );
         let mut devices = self.links.own(proc, own, &mut notes);
         let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
             .into_iter()
@@ -77,18 +98,28 @@ impl SlowReader {
             notes.push(format!("cannot read the interrupt counts: {error}"));
             Vec::new()
         });
-        let everyone = if list_tasks { proc.pids().ok() } else { None };
+        // Nobody asks while nothing is counted by socket: then nothing is searched for either.
+        let socket_users = match question.ownerless.as_slice() {
+            [] => Vec::new(),
+            wanted => self.sockets.users(proc, wanted),
+        };
+        let everyone = if question.list_tasks {
+            proc.pids().ok()
+        } else {
+            None
+        };
         SlowSample {
             at,
             softnet_inexact: stacked::why_inexact(&devices).or(vlan_inside),
             links: devices.into_iter().map(|device| device.link).collect(),
             protocols,
-            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(tasks)),
+            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(&question.tasks)),
             tasks_complete: everyone.is_some(),
             irqs,
             sysctls: sysctls::read(proc),
             capture_sockets: sysctls::capture_sockets(proc),
             sockets: sockets.map(Box::new),
+            socket_users,
             notes,
         }
     }
@@ -102,7 +133,13 @@ mod tests {
     #[test]
     fn on_an_empty_root_every_failure_is_a_note_and_nothing_panics() {
         let (_dir, proc) = root_with(&[]);
-        let sample = SlowReader::new(proc).read(5, &[1], true, false, &[]);
+        let sample = SlowReader::new(proc).read(&Question {
+            at: 5,
+            tasks: vec![1],
+            list_tasks: true,
+            ownerless: vec![9],
+            ..Question::default()
+        });
         assert_eq!((sample.at, sample.tasks_complete), (5, false));
         assert!(sample.tasks.is_empty() && sample.irqs.is_empty());
         assert_eq!(sample.notes.len(), 2, "{:?}", sample.notes);
@@ -112,11 +149,18 @@ mod tests {
     fn this_host_is_read_without_a_complaint_about_its_own_namespace() {
         let me = std::process::id();
         let mut reader = SlowReader::new(Proc::host());
-        let sample = reader.read(0, &[me], false, false, &[]);
+        let sample = reader.read(&Question {
+            tasks: vec![me],
+            ..Question::default()
+        });
         assert!(sample.links.iter().any(|link| link.name == "lo"));
         assert!(!sample.protocols.is_empty());
         assert_eq!(sample.tasks.iter().map(|t| t.pid).collect::<Vec<_>>(), [me]);
-        let everyone = reader.read(1, &[], true, false, &[]);
+        let everyone = reader.read(&Question {
+            at: 1,
+            list_tasks: true,
+            ..Question::default()
+        });
         assert!(everyone.tasks_complete);
         assert!(everyone.tasks.iter().any(|task| task.pid == me));
     }

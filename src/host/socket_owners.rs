@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::proc::{Proc, printable};
+use super::proc::{MOST_ENTRIES, Proc, printable};
 use crate::decode::SocketOwner;
 
 /// Files looked at per call, about 1 µs each; a process with more is gone on with by the next.
@@ -154,6 +154,13 @@ impl SocketOwners {
         self.open = Some((pid, files));
         0
     }
+}
+
+/// Of all sockets that a process has open the inodes.
+pub fn sockets_of(proc: &Proc, pid: u32) -> impl Iterator<Item = u32> + use<> {
+    let files = fs::read_dir(proc.path(&format!("proc/{pid}/fd")));
+    let files = files.into_iter().flatten().take(MOST_ENTRIES).flatten();
+    files.filter_map(|entry| socket(&entry.path()))
 }
 
 /// `socket:[INODE]`

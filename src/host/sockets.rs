@@ -11,7 +11,7 @@ use super::proc::Proc;
 use super::socket_groups::Groups;
 use super::socket_owners::SocketOwners;
 use super::socket_top::Top;
-use crate::decode::{SocketCounters, SocketSample, TcpCounters, TcpState};
+use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
 /// Of the time this much is spent reading while somebody looks, and else: a tenth, a hundredth.
@@ -86,6 +86,23 @@ impl Sockets {
         }
     }
 
+    /// Looks on for who has the sockets (inodes) open, then says it of those that are known.
+    pub fn users(&mut self, proc: &Proc, wanted: &[u64]) -> Vec<SocketUser> {
+        let inodes = wanted.iter().filter_map(|&inode| u32::try_from(inode).ok());
+        let inodes: Vec<u32> = inodes.collect();
+        let of = |owners: &SocketOwners, inode: &u32| owners.pid(*inode);
+        let unknown = |inode: &u32| of(&self.owners, inode).is_none();
+        let unknown: Vec<u32> = inodes.iter().copied().filter(unknown).collect();
+        self.owners.look(proc, &unknown);
+        let known = |inode: &u32| {
+            Some(SocketUser {
+                socket: u64::from(*inode),
+                pid: of(&self.owners, inode)?,
+            })
+        };
+        inodes.iter().filter_map(known).collect()
+    }
+
     /// `None`: it is not time yet. `others` are the namespaces beside the own one, each with a
     /// process that is in it; `pids` the processes of a filter.
     pub fn read(
@@ -93,8 +110,7 @@ impl Sockets {
         proc: &Proc,
         own: u64,
         others: &[(u64, u32)],
-        looked_at: bool,
-        pids: &[u32],
+        (looked_at, pids): (bool, &[u32]),
         notes: &mut Vec<String>,
     ) -> Option<SocketSample> {
         let at = (self.clock)();

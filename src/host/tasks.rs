@@ -1,21 +1,42 @@
 //! Processes: name, network namespace and how long they waited for a CPU.
 
-use super::netns;
 use super::proc::{Proc, printable};
+use std::os::unix::fs::MetadataExt;
+
+use super::{cgroup, netns};
 use crate::decode::TaskCounters;
 
 /// Those of `pids` that exist.
 pub fn read(proc: &Proc, pids: &[u32]) -> Vec<TaskCounters> {
-    pids.iter().filter_map(|pid| task(proc, *pid)).collect()
+    let named = named(proc);
+    pids.iter()
+        .filter_map(|pid| task(proc, *pid, &named))
+        .collect()
 }
 
-fn task(proc: &Proc, pid: u32) -> Option<TaskCounters> {
+/// Inode and name of the network namespaces that `ip netns add` made.
+fn named(proc: &Proc) -> Vec<(u64, String)> {
+    let names = proc.list("run/netns").unwrap_or_default().into_iter();
+    let inode = |name: &str| std::fs::metadata(proc.path(&format!("run/netns/{name}")));
+    names
+        .filter_map(|name| Some((inode(&name).ok()?.ino(), printable(&name))))
+        .collect()
+}
+
+fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> {
     let comm = proc.text(&format!("proc/{pid}/comm")).ok()?;
+    // 0: somebody else's process, not ours to see.
+    let netns = netns::of(proc, pid).unwrap_or(0);
+    let known = |netns: u64| named.iter().find(|(inode, _)| *inode == netns);
+    let groups = cgroup::of(proc, pid);
     Some(TaskCounters {
         pid,
+        container: (groups.as_ref())
+            .and_then(|groups| cgroup::name(proc, &groups.path))
+            .or_else(|| Some(format!("netns {}", &known(netns)?.1))),
+        throttled: groups.and_then(|groups| cgroup::throttled(proc, &groups)),
         comm: printable(comm.strip_suffix('\n').unwrap_or(&comm)),
-        // 0: somebody else's process, not ours to see.
-        netns: netns::of(proc, pid).unwrap_or(0),
+        netns,
         runq_ns: proc
             .text(&format!("proc/{pid}/schedstat"))
             .ok()
@@ -58,8 +79,8 @@ mod tests {
             TaskCounters {
                 pid: 5,
                 comm: "evil?]0;".to_owned(),
-                netns: 0,
                 runq_ns: Some(2),
+                ..TaskCounters::default()
             },
             TaskCounters {
                 pid: 9,

@@ -6,6 +6,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod export;
+mod group;
 mod list;
 mod live;
 mod man;
@@ -57,7 +58,9 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
 /// This host's kernel.
 fn host(typed: &Live) -> Result<(), Error> {
     screen::check_output(typed)?;
-    watch(Origin::Host, plan::live(typed)?, typed)
+    let mut plan = plan::live(typed)?;
+    group::only(typed, &mut plan)?;
+    watch(Origin::Host, plan, typed)
 }
 
 /// The made-up machine.

@@ -14,6 +14,7 @@ mod judged;
 mod latency;
 mod names;
 pub mod reason;
+mod process;
 mod series;
 mod snapshot;
 mod spent;
@@ -34,9 +35,10 @@ pub use histogram::Histogram;
 pub use judged::{Judged, KernelFrames};
 pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times};
 pub use names::{KernelFunction, Mapped, Name, Names};
+pub use process::{NO_SOCKET, Process};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Process, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary, Tcp, Drop, Facts, Finding, Latency,
+    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary,
 };
 pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
@@ -44,6 +46,5 @@ pub use stage::{
 };
 pub use time::{format_time, parse_time};
 pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
-pub use time::format_time;
 pub use want::Want;
 pub use window::Weighed;

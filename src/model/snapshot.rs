@@ -13,6 +13,7 @@ use super::finding::{Facts, Finding};
 use super::latency::Latency;
 use super::spent::Spent;
 use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
+use super::process::Process;
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -296,39 +297,6 @@ pub struct Queue {
     pub interrupts: Option<u64>,
     pub polls: Option<u64>,
     pub full_polls: Option<u64>,
-}
-
-/// A process in whose context network functions ran. Figures come from samples and are
-/// estimates unless `estimated` is false (every hit was sampled).
-#[derive(Debug, Clone, Serialize, PartialEq, Default)]
-pub struct Process {
-    pub pid: u32,
-    pub comm: String,
-    pub container: Option<String>,
-    pub tx_calls: Option<f64>,
-    pub tx_bytes: Option<f64>,
-    pub rx_calls: Option<f64>,
-    pub rx_bytes: Option<f64>,
-    pub tx_packets: Option<f64>,
-    pub rx_packets: Option<f64>,
-    /// The network stack in its own system calls, percent of one CPU.
-    pub cpu_own_pct: Option<f64>,
-    pub cpu_softirq_owned_pct: Option<f64>,
-    /// Softirqs and interrupts of the network that ran on its time.
-    pub cpu_stolen_pct: Option<f64>,
-    pub runq_delay_ms: Option<f64>,
-    pub throttled_pct: Option<f64>,
-    pub oldest_rx_ms: Option<f64>,
-    pub drops: Option<f64>,
-    pub retransmits: Option<f64>,
-    pub limit: Option<String>,
-    /// Hits per second of all counted functions in this process's context.
-    pub context_rate: f64,
-    pub estimated: bool,
-    /// `context_rate`, `tx_calls` and `rx_calls` were counted, even where bytes are estimates.
-    pub calls_exact: bool,
-    /// It ended; the row is kept while it carries weight.
-    pub ended: bool,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq)]

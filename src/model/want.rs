@@ -21,8 +21,12 @@ pub struct Want {
     pub drill: Option<String>,
     /// PID filter; empty: none.
     pub pids: Vec<u32>,
+    /// `pids` are the processes of this control group; others join as they come.
+    pub cgroup: Option<String>,
     /// The forked children of `pids` too.
     pub children: bool,
+    /// The PID filter means the owners of sockets, not what ran in the processes' context.
+    pub by_owner: bool,
     /// Device filter.
     pub device: Option<String>,
     /// Everything detached (`!`).
@@ -48,7 +52,9 @@ impl Default for Want {
             only: false,
             drill: None,
             pids: Vec::new(),
+            cgroup: None,
             children: false,
+            by_owner: true,
             device: None,
             detached: false,
             list_tasks: false,

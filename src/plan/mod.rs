@@ -32,7 +32,7 @@ pub fn live(typed: &cli::Live) -> Result<Plan, Error> {
     if counting != Counting::Proc && !typed.what.events.is_empty() {
         demand_events(&tracefs, "-e counts events")?;
     }
-    if !typed.what.pids.is_empty() || typed.what.device.is_some() {
+    if !typed.what.pids.is_empty() || typed.what.device.is_some() || typed.what.cgroup.is_some() {
         demand_events(
             &tracefs,
             "a filter needs events: the free counters know no process and no device",
@@ -107,7 +107,9 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
         root: None,
         pids: &[],
     };
-    let (want, added, notes) = want(typed, &kernel)?;
+    let (mut want, added, notes) = want(typed, &kernel)?;
+    // The made-up machine has no sockets, so nobody owns one.
+    want.by_owner = false;
     // Nothing costs anything on a machine that is not there.
     let settings = Settings {
         max_overhead_pct: 100.0,
@@ -251,6 +253,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         interval: typed.interval,
         pids: typed.what.pids.clone(),
         children: typed.what.children,
+        by_owner: typed.what.by == cli::By::Owner,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
         latency: typed.what.latency || typed.batch.table == "latency",

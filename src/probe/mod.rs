@@ -7,6 +7,7 @@ mod breakpoint;
 mod filter;
 mod gro;
 mod napi;
+mod owner;
 mod rx;
 mod since;
 mod skb;
@@ -22,6 +23,7 @@ use crate::model::Direction;
 pub use alias::{Resolved, also_called, nearest, resolve};
 pub use breakpoint::{Kind, Spot, Typed, typed};
 pub use filter::filter;
+pub use owner::{Whose, receives};
 pub use since::since;
 pub use softirq::softirq_times;
 pub use tracepoint::Added;
@@ -139,6 +141,10 @@ pub trait Probe: Sync + Send {
     /// What each of its hits was about matters: more of them are sampled, all while they are rare.
     fn each_counts(&self) -> bool {
         false
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Nobody
     }
 
     /// Order in the budget: lower is opened first. 0: always opened.

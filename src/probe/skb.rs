@@ -1,6 +1,6 @@
 //! Ends of packets (include/trace/events/skb.h): dropped, or freed because they are done with.
 
-use super::{Fields, Probe, Tag, What, event};
+use super::{Fields, Probe, Tag, What, Whose, event};
 use crate::decode::EventSpec;
 
 pub struct KfreeSkb;
@@ -27,6 +27,10 @@ impl Probe for KfreeSkb {
             "sk_skb_reason_drop",
             "kfree_skb_list_reason",
         ]
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Socket
     }
 
     fn priority(&self) -> u8 {
@@ -68,6 +72,10 @@ impl Probe for ConsumeSkb {
             "skb_attempt_defer_free",
             "skb_consume_udp",
         ]
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Socket
     }
 
     fn priority(&self) -> u8 {

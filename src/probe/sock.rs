@@ -1,7 +1,7 @@
 //! Ends of send and receive system calls, in the caller's own context
 //! (include/trace/events/sock.h, since 6.5).
 
-use super::{Fields, Flow, Probe, What, event};
+use super::{Fields, Flow, Probe, What, Whose, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -58,6 +58,10 @@ impl Probe for SendLength {
         Direction::Tx
     }
 
+    fn whose(&self) -> Whose {
+        Whose::Caller
+    }
+
     fn priority(&self) -> u8 {
         5
     }
@@ -93,6 +97,10 @@ impl Probe for RecvLength {
 
     fn direction(&self) -> Direction {
         Direction::Rx
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Caller
     }
 
     fn priority(&self) -> u8 {

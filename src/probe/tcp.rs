@@ -1,7 +1,7 @@
 //! Retransmissions (include/trace/events/tcp.h). Up to 6.14 a hit is one really sent; from 6.17
 //! it is every attempt.
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, Probe, What, Whose, event};
 use crate::decode::EventSpec;
 
 pub struct RetransmitSkb;
@@ -21,6 +21,10 @@ impl Probe for RetransmitSkb {
 
     fn symbols(&self) -> &'static [&'static str] {
         &["tcp_retransmit_skb", "__tcp_retransmit_skb"]
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Socket
     }
 
     fn priority(&self) -> u8 {

@@ -1,7 +1,7 @@
 //! What `-e` adds as a row of its own: any tracepoint of this kernel, behind a filter or not, and
 //! breakpoints.
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, Probe, What, Whose, event};
 use crate::decode::{EventSpec, Format, Place};
 
 /// An added event; its fields are chosen from its format: a device's name and a length.
@@ -82,6 +82,10 @@ impl Probe for Added {
 
     fn events(&self) -> Vec<EventSpec> {
         vec![self.spec.clone()]
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Caller
     }
 
     fn priority(&self) -> u8 {

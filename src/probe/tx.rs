@@ -1,6 +1,6 @@
 //! Packets on their way out (include/trace/events/net.h).
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, Probe, What, Whose, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -35,6 +35,10 @@ impl Probe for DevQueueXmit {
 
     fn sees_every_packet(&self) -> bool {
         true
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Socket
     }
 
     fn priority(&self) -> u8 {
@@ -82,6 +86,10 @@ impl Probe for NetDevStartXmit {
 
     fn sees_every_packet(&self) -> bool {
         true
+    }
+
+    fn whose(&self) -> Whose {
+        Whose::Socket
     }
 
     fn priority(&self) -> u8 {

@@ -27,7 +27,7 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use file::allocate;
 pub use gate::{
-    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, Switchboard, Switches,
+    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard, Switches,
     Tally, Timed,
 };
 pub use group::GroupReader;

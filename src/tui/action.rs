@@ -28,6 +28,8 @@ pub enum Action {
     Mark,
     SortNext,
     SortPrevious,
+    /// What a PID means: the owner of the socket, or the context.
+    Whose,
     Reverse,
     Slower,
     Faster,

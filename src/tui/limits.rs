@@ -94,7 +94,9 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
     if with_text {
         parts.push(styled(1, format!("text '{}'", clean(text)), theme.strong));
     }
-    if !filter.pids.is_empty() && filter.by != Some("owner") {
+    if !filter.pids.is_empty() && filter.by == Some("owner") {
+        parts.push(styled(1, "by owner of the socket".to_owned(), theme.dim));
+    } else if !filter.pids.is_empty() {
         // What the filter means stands at every width.
         let text = match filter.pids.len() {
             1 => "by context: counts what ran in its context",

@@ -13,6 +13,7 @@ use super::pane::{Row, moved};
 use super::prompt::{IDLE_TASK, Kind, Prompt};
 use super::state::UiState;
 use super::view::{self, VIEWS};
+use crate::model::NO_SOCKET;
 
 /// Intervals that `+` and `-` go through, milliseconds.
 const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
@@ -89,6 +90,15 @@ impl UiState {
                 self.panes[self.view].cursor = None;
                 self.message(self.grouping.name(), false);
             }
+            Action::Whose => {
+                self.want.by_owner = !self.want.by_owner;
+                let said = if self.want.by_owner {
+                    "a PID means whose socket the work is for"
+                } else {
+                    "a PID means in whose context the work ran"
+                };
+                self.message(said, false);
+            }
             Action::Text => {
                 let text = self.pane().text.clone();
                 self.prompt = Some(Prompt::new(Kind::Text, &text));
@@ -133,7 +143,9 @@ impl UiState {
     }
 
     fn pick_process(&mut self, pid: u32) {
-        if pid == 0 {
+        if pid == NO_SOCKET {
+            self.message("these packets are no process's", true);
+        } else if pid == 0 {
             self.message(IDLE_TASK, true);
         } else {
             self.filter(vec![pid]);
@@ -152,6 +164,7 @@ impl UiState {
         };
         self.message(&format!("{said}; totals start anew"), false);
         self.want.pids = pids;
+        self.want.cgroup = None;
     }
 
     /// `statsd(9127)`

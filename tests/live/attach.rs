@@ -106,6 +106,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         per_task: false,
         gate: false,
         everyone: false,
+        by_socket: false,
         duty_pct: 100,
     };
     source.demand(&Demand {

@@ -145,7 +145,7 @@ fn a_pid_filter_counts_that_process_exactly_with_threads_started_later_while_ano
     assert_eq!(packets.settle("dev_queue_xmit"), 12_000);
     assert_eq!(calls.settle("sock_send_length"), 12_000);
     assert_eq!(calls.last["filter"]["pid"].to_string(), pid);
-    assert_eq!(calls.last["filter"]["by"], "context");
+    assert_eq!(calls.last["filter"]["by"], "owner");
     // The threads of the first round are gone; new ones are counted on.
     chosen.go();
     chosen.wait_for("done");

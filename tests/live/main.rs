@@ -20,6 +20,7 @@ mod net;
 mod netop;
 #[path = "../net/offloads.rs"]
 mod offloads;
+mod owners;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;

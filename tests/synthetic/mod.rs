@@ -114,6 +114,7 @@ impl Synthetic {
             cpu: Some(cpu),
             pid: None,
             hits: 20_000 + u64::from(cpu),
+            bytes: 0,
             span_ns: INTERVAL_NS,
             gate: false,
             spread: None,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::trial;
 use crate::decode::{ClockKind, Host};
-use crate::host::{FastCounters, Proc, SlowReader, identity};
+use crate::host::{FastCounters, Proc, Question, SlowReader, identity};
 use crate::source::live::gate_refusals;
 use crate::sys::{
     Permissions, Refusal, SETCAP, Tracefs, cpu_clock, is_terminal, monotonic_ns, raise_open_files,
@@ -108,7 +108,10 @@ impl Facts {
             (false, false) => Mount::Missing,
         };
         let readable = tracefs.as_ref().ok();
-        let slow = SlowReader::new(Proc::host()).read(monotonic_ns(), &[], false, false, &[]);
+        let slow = SlowReader::new(Proc::host()).read(&Question {
+            at: monotonic_ns(),
+            ..Question::default()
+        });
         let (namespaces, unreadable) = network_namespaces(&proc);
         Facts {
             permissions: Permissions::of_this_process(),

@@ -54,6 +54,7 @@ impl Counters {
                     self.length_ns,
                     demand,
                 ))),
+                socket_users: Vec::new(),
                 softnet_inexact: None,
                 sysctls: sysctls(),
                 capture_sockets: Some(0),
@@ -207,6 +208,10 @@ fn tasks(all: &Load, demand: &Demand) -> Vec<TaskCounters> {
             } else {
                 all[Flow::KafkaSend] * 150
             }),
+            container: process.container.map(str::to_owned),
+            // Its quota stops it in two of five periods.
+            throttled: (process.pid == STATSD.pid)
+                .then(|| (all[Flow::StatsdRecv] / 100, all[Flow::StatsdRecv] / 250)),
         })
         .collect()
 }

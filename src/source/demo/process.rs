@@ -8,6 +8,7 @@ pub type Frames = &'static [&'static str];
 pub struct Process {
     pub pid: u32,
     pub comm: &'static str,
+    pub container: Option<&'static str>,
     /// What a softirq interrupts.
     pub busy: Frames,
 }
@@ -15,26 +16,31 @@ pub struct Process {
 pub static SWAPPER: Process = Process {
     pid: 0,
     comm: "swapper",
+    container: None,
     busy: &[],
 };
 pub static KSOFTIRQD: Process = Process {
     pid: 25,
     comm: "ksoftirqd/2",
+    container: None,
     busy: &[],
 };
 pub static SSHD: Process = Process {
     pid: 812,
     comm: "sshd",
+    container: Some("ssh.service"),
     busy: &[],
 };
 pub static NGINX: Process = Process {
     pid: 2231,
     comm: "nginx",
+    container: Some("nginx.service"),
     busy: &[],
 };
 pub static STATSD: Process = Process {
     pid: 9127,
     comm: "statsd",
+    container: Some("metrics-0"),
     busy: &[
         "parse_line (statsd)",
         "on_datagram (statsd)",
@@ -44,6 +50,7 @@ pub static STATSD: Process = Process {
 pub static KAFKA: Process = Process {
     pid: 18211,
     comm: "kafka",
+    container: Some("kafka-2"),
     busy: &[
         "crc32c_sse42 (kafka)",
         "append_batch (kafka)",

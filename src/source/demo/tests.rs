@@ -60,6 +60,7 @@ fn demand() -> Demand {
         per_task: false,
         gate: false,
         everyone: false,
+        by_socket: false,
         duty_pct: 100,
     };
     Demand {

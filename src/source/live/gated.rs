@@ -3,25 +3,25 @@
 
 use rustc_hash::FxHashMap;
 
-use super::programs::{OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
+use super::by_process::Process;
+use super::by_socket::BySocket;
+use super::programs::{CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
 use super::windows::{Duty, Windows};
 use crate::decode::{
-    Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, Spread,
+    Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts, Spread,
 };
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
-
-/// Ticks after which a process that causes no hits any more makes room for another.
-const IDLE_TICKS: u32 = 30;
 
 /// `ifindex` of polls that belong to no device: a CPU's backlog.
 const NO_DEVICE: u32 = u32::MAX;
 
 pub struct Gated {
-    gate: Gate,
+    pub(super) gate: Gate,
     /// By event: the program that counts it.
     programs: Vec<Option<usize>>,
-    open: Vec<Open>,
-    processes: FxHashMap<(u32, usize), Process>,
+    pub(super) open: Vec<Open>,
+    pub(super) processes: FxHashMap<(u32, usize), Process>,
+    pub(super) by_socket: BySocket,
     /// CPUs whose counts are told: those online.
     pub cpus: Vec<u32>,
 }
@@ -37,11 +37,11 @@ pub fn gate_refusals() -> Result<Vec<(&'static str, String)>, String> {
 }
 
 /// An attached program; everything counted is cumulative, as of the last tick.
-struct Open {
-    event: EventId,
-    program: usize,
+pub struct Open {
+    pub event: EventId,
+    pub program: usize,
     /// When it was attached, CLOCK_MONOTONIC, ns.
-    since: u64,
+    pub since: u64,
     /// By CPU.
     counted: Vec<Tally>,
     devices: FxHashMap<(u32, u32, u32), Tally>,
@@ -50,17 +50,13 @@ struct Open {
     windows: Option<(Option<u64>, Vec<Windows>, Windows)>,
 }
 
-struct Process {
-    hits: u64,
-    idle: u32,
-}
-
 /// Where a tick's figures go.
 #[derive(Default)]
 pub struct Brought {
     pub counts: Vec<Counts>,
     pub carried: Vec<Carried>,
     pub devices: Vec<DeviceCounts>,
+    pub sockets: Vec<SocketCounts>,
     pub overflow: u64,
 }
 
@@ -85,6 +81,7 @@ impl Gated {
             programs,
             open: Vec::new(),
             processes: FxHashMap::default(),
+            by_socket: BySocket::default(),
             cpus: Vec::new(),
         })
     }
@@ -148,15 +145,28 @@ impl Gated {
         let Some(program) = self.program(attach.event) else {
             return;
         };
+        let owned = attach.by_socket;
+        self.count_sockets(program, owned);
         let filtered = !demand.pids.is_empty();
+        // Sockets are chosen for the events that are counted by them.
+        let choose = CALLS.contains(&program) && demand.attached.iter().any(|a| a.by_socket);
         let switches = Switches::default()
             .with(Switches::BY_DEVICE, program < WITHOUT_DEVICE)
             .with(
                 Switches::BY_PROCESS,
-                demand.by_process || (filtered && attach.per_task),
+                demand.by_process || (filtered && !owned && attach.per_task),
             )
-            .with(Switches::SOME_PIDS, filtered)
-            .with(Switches::SAMPLE_PIDS, filtered && !attach.everyone)
+            .with(Switches::SOME_PIDS, filtered && !owned)
+            .with(
+                Switches::SAMPLE_PIDS,
+                filtered && !owned && !attach.everyone,
+            )
+            .with(Switches::BY_SOCKET, owned)
+            .with(
+                Switches::SAMPLE_CHOSEN,
+                filtered && owned && !attach.everyone,
+            )
+            .with(Switches::CHOOSE, filtered && choose)
             .with(Switches::ONE_DEVICE, demand.device.is_some());
         for cpu in 0..self.gate.board.possible() {
             self.gate.board.switch(cpu, program, switches);
@@ -167,6 +177,9 @@ impl Gated {
     pub fn filter(&mut self, demand: &Demand) -> Option<String> {
         self.gate.set_device(demand.device.as_deref().unwrap_or(""));
         let result = self.gate.set_pids(&demand.pids);
+        // Those of another filter.
+        self.forget_sockets(u32::MAX);
+        self.choose_sockets(&[], demand);
         result.err().map(|why| {
             format!(
                 "the gate cannot tell all {} processes apart: {why}",
@@ -225,41 +238,16 @@ impl Gated {
         if demand.by_process || !demand.pids.is_empty() {
             self.read_processes(now, from, &demand.pids, brought);
         }
-    }
-
-    /// `pids`: those of the filter, or none. Others were counted before it was set.
-    fn read_processes(&mut self, now: u64, from: u64, pids: &[u32], brought: &mut Brought) {
-        let (known, open) = (&mut self.processes, &self.open);
-        self.gate.processes(|pid, program, hits, _bytes| {
-            let process = known
-                .entry((pid, program))
-                .or_insert(Process { hits: 0, idle: 0 });
-            let new = hits.saturating_sub(process.hits);
-            process.hits = hits;
-            process.idle = if new == 0 { process.idle + 1 } else { 0 };
-            let wanted = pids.is_empty() || pids.contains(&pid);
-            let attached = open.iter().find(|o| o.program == program);
-            if let Some(open) = attached.filter(|_| wanted) {
-                brought.counts.push(Counts {
-                    event: open.event,
-                    cpu: None,
-                    pid: Some(pid),
-                    hits: new,
-                    span_ns: now.saturating_sub(open.since.max(from)),
-                    gate: true,
-                    spread: None,
-                });
-            }
-            let kept = process.idle < IDLE_TICKS;
-            if !kept {
-                known.remove(&(pid, program));
-            }
-            kept
-        });
+        self.read_sockets(now, from, demand, brought);
     }
 }
 
 impl Open {
+    /// It says for whom the softirq of a CPU works.
+    pub fn receives(&self) -> bool {
+        FOR_SOCKETS.contains(&self.program)
+    }
+
     fn read(
         &mut self,
         gate: &mut Gate,
@@ -292,6 +280,7 @@ impl Open {
                 cpu: Some(cpu),
                 pid: None,
                 hits,
+                bytes: 0,
                 span_ns,
                 gate: true,
                 spread: None,
@@ -355,6 +344,7 @@ pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows, spread:
         cpu: Some(cpu),
         pid: None,
         hits: windows.hits,
+        bytes: 0,
         span_ns: windows.span_ns,
         gate,
         spread: Some(spread),

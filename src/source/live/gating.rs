@@ -92,6 +92,7 @@ impl Live {
                 }
             }
         }
+        gate.keep_choosing(&demand);
         self.gate = Some(gate);
         self.keep_duties(old);
     }

@@ -3,6 +3,8 @@
 //! What is open is `attach`'s business, the intervals are this file's.
 
 mod attach;
+mod by_process;
+mod by_socket;
 mod calibrate;
 mod catalog;
 mod gated;
@@ -44,7 +46,7 @@ use crate::decode::{
     Batch, Costs, Counts, Demand, EventId, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, Proc, descendants, identity};
+use crate::host::{FastCounters, Proc, descendants, identity, members};
 use crate::sys::{
     Leader, Own, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -214,19 +216,20 @@ impl Live {
 
         let loss = self.drain_samplers(&counts, kernel_lost);
         self.put_windows(&mut counts);
-        let slow = self.slow.answer(ROUND_PATIENCE / 2);
+        let answer = self.slow.answer(ROUND_PATIENCE / 2);
+        if let (Some(gate), Some(answer)) = (&mut self.gate, &answer) {
+            gate.choose_sockets(&answer.sockets, &self.demand);
+        }
+        let slow = answer.map(|answer| answer.sample);
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();
         }
-        let ended = (self.demand.pids.iter().copied())
-            .filter(|pid| !self.proc.exists(&format!("proc/{pid}")))
-            .collect();
-        let children = if self.demand.children {
-            descendants(&self.proc, &self.demand.pids)
-        } else {
-            Vec::new()
-        };
+        let gone = |pid: &u32| !self.proc.exists(&format!("proc/{pid}"));
+        let ended = self.demand.pids.iter().copied().filter(gone).collect();
+        let children = (self.demand.children).then(|| descendants(&self.proc, &self.demand.pids));
+        let group = self.demand.cgroup.as_deref();
+        let members = group.and_then(|path| members(&self.proc, path));
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.replaced.look(at));
         let latency = self.latency.read(&self.session.host.cpus, &mut notes);
@@ -238,6 +241,7 @@ impl Live {
             counts,
             devices: brought.devices,
             carried: brought.carried,
+            sockets: brought.sockets,
             overflow: brought.overflow,
             host: HostSample { cpus, slow },
             own: OwnCost {
@@ -247,7 +251,8 @@ impl Live {
             latency,
             loss,
             ended,
-            children,
+            members: members.unwrap_or_default(),
+            children: children.unwrap_or_default(),
             notes,
         })));
         self.started = Some(at);

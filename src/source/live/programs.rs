@@ -44,7 +44,7 @@ const fn softirq(filter: &'static str) -> Observes {
 const PLAIN: [&str; 3] = ["name", "first", "second"];
 const CALL: [&str; 3] = ["name", "ret", "flags"];
 
-const OBSERVES: [Observes; 14] = [
+const OBSERVES: [Observes; 16] = [
     observes("net", "net_dev_queue", PLAIN),
     observes("net", "net_dev_start_xmit", PLAIN),
     observes("napi", "napi_poll", ["dev_name", "work", "budget"]),
@@ -59,6 +59,8 @@ const OBSERVES: [Observes; 14] = [
     observes("tcp", "tcp_retransmit_skb", PLAIN),
     softirq("vec == 3"),
     softirq("vec == 2"),
+    observes("tcp", "tcp_probe", PLAIN),
+    observes("sock", "sk_data_ready", PLAIN),
 ];
 
 /// Names of the programs in the object; the kernel shows them as such.
@@ -77,6 +79,8 @@ const NAMES: [&str; OBSERVES.len()] = [
     "netop_retransmit",
     "netop_rx_action",
     "netop_tx_action",
+    "netop_segment",
+    "netop_ready",
 ];
 
 /// The program of skb:kfree_skb.
@@ -118,6 +122,12 @@ pub fn observing(spec: &EventSpec) -> Option<usize> {
 
 /// The program of sock:sock_recv_length.
 pub const RECEIVES: usize = 10;
+
+/// Programs that run in the process that called.
+pub const CALLS: [usize; 2] = [9, RECEIVES];
+
+/// Programs that say for whose socket a softirq works.
+pub const FOR_SOCKETS: [usize; 2] = [14, 15];
 
 /// The layout of the program's samples.
 pub fn format(program: usize) -> String {

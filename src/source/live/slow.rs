@@ -2,46 +2,41 @@
 //! once per tick and never waited for longer than the tick allows; a late answer rides on the
 //! next tick with its own time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::decode::{Demand, SlowSample};
 use crate::error::Error;
-use crate::host::{Proc, SlowReader};
+use crate::host::{Proc, Question, SlowReader};
 
-struct Question {
-    at: u64,
-    tasks: Vec<u32>,
-    list_tasks: bool,
-    sockets: bool,
-    pids: Vec<u32>,
-}
+type Asked = (Question, Vec<u32>);
 
 pub struct Slow {
-    questions: Sender<Question>,
-    answers: Receiver<SlowSample>,
+    questions: Sender<Asked>,
+    answers: Receiver<Answer>,
+}
+
+pub struct Answer {
+    pub sample: SlowSample,
+    /// Sockets of the filter's processes, where hits are counted by socket.
+    pub sockets: Vec<(u64, u32)>,
 }
 
 impl Slow {
     pub fn start(proc: Proc) -> Result<Slow, Error> {
-        let (questions, asked) = crossbeam_channel::bounded::<Question>(1);
+        let (questions, asked) = crossbeam_channel::bounded::<Asked>(1);
         let (answer, answers) = crossbeam_channel::bounded(2);
         std::thread::Builder::new()
             .name("counters".to_owned())
             .spawn(move || {
                 let mut reader = SlowReader::new(proc);
-                for question in asked {
-                    let Question {
-                        at,
-                        tasks,
-                        list_tasks,
-                        sockets,
-                        pids,
-                    } = question;
-                    let sample = reader.read(at, &tasks, list_tasks, sockets, &pids);
-                    if answer.send(sample).is_err() {
+                for (question, pids) in asked {
+                    let given = Answer {
+                        sample: reader.read(&question),
+                        sockets: reader.sockets_of(&pids),
+                    };
+                    if answer.send(given).is_err() {
                         return;
                     }
                 }
@@ -58,18 +53,25 @@ impl Slow {
             list_tasks: demand.list_tasks,
             sockets: demand.sockets,
             pids: demand.pids.clone(),
+            ownerless: demand.ownerless.clone(),
         };
-        let _still_busy = self.questions.try_send(question);
+        let by_socket = demand.attached.iter().any(|a| a.by_socket);
+        let pids = if by_socket {
+            demand.pids.clone()
+        } else {
+            Vec::new()
+        };
+        let _still_busy = self.questions.try_send((question, pids));
     }
 
     /// The newest answer, waiting at most `patience` when there is none yet.
-    pub fn answer(&self, patience: Duration) -> Option<Arc<SlowSample>> {
+    pub fn answer(&self, patience: Duration) -> Option<Answer> {
         let mut newest = self.answers.recv_timeout(patience).ok()?;
         while let Ok(mut newer) = self.answers.try_recv() {
             // Not every answer has them.
-            newer.sockets = newer.sockets.or(newest.sockets);
+            newer.sample.sockets = newer.sample.sockets.or(newest.sample.sockets);
             newest = newer;
         }
-        Some(Arc::new(newest))
+        Some(newest)
     }
 }

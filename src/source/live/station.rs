@@ -169,6 +169,7 @@ impl Station {
                     cpu: Some(self.cpu),
                     pid: None,
                     hits,
+                    bytes: 0,
                     span_ns,
                     gate: false,
                     spread: None,

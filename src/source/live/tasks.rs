@@ -112,6 +112,7 @@ impl TaskCounters {
                 cpu: None,
                 pid: Some(pid),
                 hits: hits.saturating_sub(counter.last),
+                bytes: 0,
                 span_ns: at.saturating_sub(counter.since).min(interval_ns),
                 gate: false,
                 spread: None,

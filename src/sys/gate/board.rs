@@ -27,6 +27,9 @@ impl Switches {
     pub const ONE_DEVICE: Switches = Switches(4);
     pub const SOME_PIDS: Switches = Switches(8);
     pub const SAMPLE_PIDS: Switches = Switches(16);
+    pub const BY_SOCKET: Switches = Switches(32);
+    pub const SAMPLE_CHOSEN: Switches = Switches(64);
+    pub const CHOOSE: Switches = Switches(128);
 
     #[must_use]
     pub fn with(self, other: Switches, on: bool) -> Switches {

@@ -5,6 +5,7 @@ mod board;
 mod call;
 mod memory;
 mod pairs;
+mod sockets;
 mod struck;
 
 use std::io;
@@ -22,6 +23,7 @@ use self::struck::Struck;
 
 pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
 pub use self::pairs::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
+pub use self::sockets::SocketTally;
 
 /// One program of the object and the tracepoint it observes.
 #[derive(Debug, Clone, Copy)]

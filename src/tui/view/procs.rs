@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::column::{self, Column, Key};
 use super::{Scene, View, cpu_sampled, difference, lines, no_rows, rule, split};
-use crate::model::{Process, Snapshot};
+use crate::model::{NO_SOCKET, Process, Snapshot};
 use crate::tui::against::process_key;
 use crate::tui::figure;
 use crate::tui::keymap::Context;
@@ -28,7 +28,7 @@ static COLUMNS: &[Column<Process>] = &[
         7,
         0,
         Some(|p: &Process| Key::Number(Some(-f64::from(p.pid)))),
-        |_, p, _| Line::raw(p.pid.to_string()),
+        |_, p, _| Line::raw(pid(p)),
     ),
     Column::new(
         "COMMAND",
@@ -38,13 +38,23 @@ static COLUMNS: &[Column<Process>] = &[
         command,
     )
     .left()
-    .grow(Grow::To(40)),
+    .grow(Grow::To(30)),
+    Column::new("POD/UNIT", 10, 4, None, container)
+        .left()
+        .grow(Grow::To(30)),
     Column::new(
-        "HITS/s",
-        figure::ESTIMATE,
+        "RX B/s",
+        figure::BYTES + 1,
         1,
-        Some(|p: &Process| Key::Number(Some(p.context_rate))),
-        hits,
+        Some(|p: &Process| Key::Number(p.rx_bytes)),
+        |s, p: &Process, _| bytes(s, p, p.rx_bytes),
+    ),
+    Column::new(
+        "TX B/s",
+        figure::BYTES + 1,
+        1,
+        Some(|p: &Process| Key::Number(p.tx_bytes)),
+        |s, p: &Process, _| bytes(s, p, p.tx_bytes),
     ),
     Column::new(
         "OWN%",
@@ -59,6 +69,14 @@ static COLUMNS: &[Column<Process>] = &[
     })
     .when(|scene| cpu_sampled(scene) && scene.mark.is_some()),
     Column::new(
+        "SOFT%",
+        figure::SHARE,
+        1,
+        Some(|p: &Process| Key::Number(p.cpu_softirq_owned_pct)),
+        |s, p: &Process, _| s.figure(figure::share(p.cpu_softirq_owned_pct)),
+    )
+    .when(cpu_sampled),
+    Column::new(
         "STOLEN%",
         figure::SHARE + 2,
         1,
@@ -67,43 +85,62 @@ static COLUMNS: &[Column<Process>] = &[
     )
     .when(cpu_sampled),
     Column::new(
+        "RUNQ",
+        6,
+        4,
+        Some(|p: &Process| Key::Number(p.runq_delay_ms)),
+        |s, p: &Process, _| s.figure(figure::milliseconds(p.runq_delay_ms)),
+    ),
+    Column::new(
+        "DROP/s",
+        6,
+        3,
+        Some(|p: &Process| Key::Number(p.drops)),
+        |s, p: &Process, _| packets(s, p, p.drops),
+    ),
+    Column::new(
+        "RETR/s",
+        6,
+        5,
+        Some(|p: &Process| Key::Number(p.retransmits)),
+        |s, p: &Process, _| packets(s, p, p.retransmits),
+    ),
+    Column::new("LIMIT", 8, 2, None, limit).left(),
+    Column::new(
         "TX/s",
         figure::ESTIMATE,
-        2,
+        6,
         Some(|p: &Process| Key::Number(p.tx_calls)),
         |s, p: &Process, _| per_second(s, p, p.tx_calls),
     ),
     Column::new(
         "RX/s",
         figure::ESTIMATE,
-        3,
+        6,
         Some(|p: &Process| Key::Number(p.rx_calls)),
         |s, p: &Process, _| per_second(s, p, p.rx_calls),
     ),
     Column::new(
-        "TX B/s",
-        figure::BYTES + 1,
-        4,
-        Some(|p: &Process| Key::Number(p.tx_bytes)),
-        |s, p: &Process, _| bytes(s, p, p.tx_bytes),
+        "TXPKT/s",
+        figure::ESTIMATE,
+        7,
+        Some(|p: &Process| Key::Number(p.tx_packets)),
+        |s, p: &Process, _| packets(s, p, p.tx_packets),
     ),
     Column::new(
-        "RX B/s",
-        figure::BYTES + 1,
-        5,
-        Some(|p: &Process| Key::Number(p.rx_bytes)),
-        |s, p: &Process, _| bytes(s, p, p.rx_bytes),
+        "RXPKT/s",
+        figure::ESTIMATE,
+        7,
+        Some(|p: &Process| Key::Number(p.rx_packets)),
+        |s, p: &Process, _| packets(s, p, p.rx_packets),
     ),
     Column::new(
-        "RUNQ",
-        6,
-        6,
-        Some(|p: &Process| Key::Number(p.runq_delay_ms)),
-        |s, p: &Process, _| s.figure(figure::milliseconds(p.runq_delay_ms)),
+        "HITS/s",
+        figure::ESTIMATE,
+        8,
+        Some(|p: &Process| Key::Number(Some(p.context_rate))),
+        hits,
     ),
-    Column::new("CONTAINER", 14, 7, None, container)
-        .left()
-        .grow(Grow::To(40)),
 ];
 
 impl View for Procs {
@@ -166,7 +203,7 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
     let dim = scene.theme.dim;
     let state = if p.ended { "has ended" } else { "" };
     let title = vec![
-        Span::styled(format!("{}({})", name(p), p.pid), scene.theme.strong),
+        Span::styled(format!("{}({})", name(p), pid(p)), scene.theme.strong),
         Span::styled(state, scene.theme.warn),
     ];
     rule(scene, title, area, buf);
@@ -176,6 +213,9 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         ..area
     };
     let enter = match scene.snapshot.filter.pids.as_slice() {
+        _ if p.pid == NO_SOCKET => {
+            "Forwarded packets, and those that came to no socket or to one whose process is not known"
+        }
         _ if p.pid == 0 => "The idle task of every CPU: it cannot be counted alone",
         [only] if *only == p.pid => "Only this process is counted, all its threads; Esc: all",
         _ => "Enter counts only this process, all its threads, exactly",
@@ -190,6 +230,10 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         list.push(said(1, "own: network work in its own system calls"));
         list.push(said(
             1,
+            "soft: receive softirqs for its sockets, on whoever's time (≈, split by packets)",
+        ));
+        list.push(said(
+            1,
             "stolen: softirq and interrupt work of the network, for whoever, on its time",
         ));
     }
@@ -201,7 +245,10 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         2,
         "work done in whatever process was interrupted is in its figure too",
     ));
-    list.push(said(3, "TX and RX: its own calls to send and to receive"));
+    list.push(said(
+        3,
+        "TX and RX: its own calls to send and to receive, and the bytes they moved",
+    ));
     if column::shown(scene, COLUMNS, area.width).contains(&"RUNQ") {
         let text = "RUNQ: how long it waited for a CPU in this interval";
         list.push(said(4, text));
@@ -213,6 +260,7 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
 fn paid(p: &Process) -> String {
     let mut parts = vec![
         format!("own {}", figure::percent(p.cpu_own_pct)),
+        format!("soft {}", figure::percent(p.cpu_softirq_owned_pct)),
         format!("stolen {} of one CPU", figure::percent(p.cpu_stolen_pct)),
     ];
     if p.runq_delay_ms.is_some() {
@@ -241,6 +289,23 @@ fn command(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
     Line::from(spans)
 }
 
+/// What no socket can be named for has none.
+fn pid(p: &Process) -> String {
+    if p.pid == NO_SOCKET {
+        "–".to_owned()
+    } else {
+        p.pid.to_string()
+    }
+}
+
+fn packets(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
+    scene.figure(figure::estimate(rate(scene, value), p.packets_estimated))
+}
+
+fn limit(_: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
+    Line::raw(clean(p.limit.as_deref().unwrap_or("")).into_owned())
+}
+
 fn hits(scene: &Scene<'_>, p: &Process, _: u16) -> Line<'static> {
     scene.figure(figure::estimate(
         Some(p.context_rate),
@@ -261,7 +326,7 @@ fn per_second(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'stati
 
 fn bytes(scene: &Scene<'_>, p: &Process, value: Option<f64>) -> Line<'static> {
     let text = figure::bytes(rate(scene, value));
-    if p.estimated && text != figure::NONE {
+    if p.estimated && !p.bytes_exact && text != figure::NONE {
         scene.figure(format!("≈{text}"))
     } else {
         scene.figure(text)

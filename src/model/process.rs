@@ -1,0 +1,63 @@
+//! A process as the table of view 4 and the snapshot have it.
+
+use serde::Serialize;
+
+/// Stands for the row of what no socket can be named for: forwarded, or for nobody that is known.
+pub const NO_SOCKET: u32 = u32::MAX;
+
+/// A process whose sockets packets were for, or in whose context network functions ran. Calls and
+/// bytes are exact with `calls_exact` and `bytes_exact`; what comes from samples is an estimate
+/// unless `estimated` is false (every hit was sampled).
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word about another figure"
+)]
+pub struct Process {
+    /// Null: [`NO_SOCKET`].
+    #[serde(serialize_with = "pid_or_null")]
+    pub pid: u32,
+    pub comm: String,
+    pub container: Option<String>,
+    pub tx_calls: Option<f64>,
+    pub tx_bytes: Option<f64>,
+    pub rx_calls: Option<f64>,
+    pub rx_bytes: Option<f64>,
+    /// Wire packets that devices were handed for its sockets, whoever ran.
+    pub tx_packets: Option<f64>,
+    /// Wire packets that came to its sockets.
+    pub rx_packets: Option<f64>,
+    /// The network stack in its own system calls, percent of one CPU.
+    pub cpu_own_pct: Option<f64>,
+    /// What receive softirqs spent on its sockets, on whoever's time: each CPU's is split by the
+    /// wire packets that came to sockets there; an estimate.
+    pub cpu_softirq_owned_pct: Option<f64>,
+    /// Softirqs and interrupts of the network that ran on its time.
+    pub cpu_stolen_pct: Option<f64>,
+    pub runq_delay_ms: Option<f64>,
+    pub throttled_pct: Option<f64>,
+    pub oldest_rx_ms: Option<f64>,
+    /// Skbs of its sockets that the stack dropped, whatever the reason.
+    pub drops: Option<f64>,
+    pub retransmits: Option<f64>,
+    pub limit: Option<String>,
+    /// Hits per second of all counted functions in this process's context.
+    pub context_rate: f64,
+    pub estimated: bool,
+    /// `context_rate`, `tx_calls` and `rx_calls` were counted, even where bytes are estimates.
+    pub calls_exact: bool,
+    /// `tx_bytes` and `rx_bytes` were counted.
+    pub bytes_exact: bool,
+    /// Packets, drops and retransmits were counted a part of the time.
+    pub packets_estimated: bool,
+    /// It ended; the row is kept while it carries weight.
+    pub ended: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
+    (*pid != NO_SOCKET).then_some(*pid).serialize(to)
+}
