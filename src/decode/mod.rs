@@ -5,6 +5,7 @@ mod batch;
 mod demand;
 mod format;
 mod group;
+mod link;
 mod sample;
 mod session;
 mod side;
@@ -14,6 +15,10 @@ pub use batch::{Batch, Loss, Sample, Span};
 pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
+pub use link::{
+    Coalesce, DriverCounter, LinkCounters, LinkSetup, MOST_QDISCS, MOST_QUEUES, MOST_TROUBLE,
+    QdiscCounters, QueueCounters, Ring, Trouble, Way,
+};
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
     RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_gated, decode_lost, decode_sample,
@@ -22,6 +27,6 @@ pub use sample::{
 pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
-    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
+    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter,
     OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
 };

@@ -71,6 +71,7 @@ fn parse(text: &str, owners: &Owners) -> Vec<IrqCounter> {
         ours.then(|| IrqCounter {
             irq,
             name: printable(actions),
+            device: None,
             per_cpu,
         })
     });

@@ -8,6 +8,7 @@
 mod caps;
 mod clock;
 mod cpu_clock;
+mod ethtool;
 mod gate;
 mod linger;
 mod netns;
@@ -22,6 +23,7 @@ mod wake;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
+pub use ethtool::{Driver, Ethtool, Strings};
 pub use gate::{DeviceTally, Gate, Program, Switchboard, Switches, Tally};
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;
