@@ -162,7 +162,8 @@ fn want(
         children: typed.what.children,
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
-        processes: typed.batch.batch && prints_processes(&typed.batch),
+        processes: typed.batch.batch && prints(&typed.batch, "processes"),
+        devices: typed.batch.batch && prints(&typed.batch, "devices"),
         ..Want::default()
     };
     if want
@@ -194,8 +195,8 @@ fn want(
 }
 
 /// JSON has every table, text and CSV have the one that was asked for.
-fn prints_processes(batch: &cli::Batch) -> bool {
-    batch.format == "json" || batch.table == "processes"
+fn prints(batch: &cli::Batch, table: &str) -> bool {
+    batch.format == "json" || batch.table == table
 }
 
 fn unknown(said: &str, why: &str, all: &[String]) -> Error {

@@ -43,6 +43,9 @@ pub struct LinkCounters {
     /// Every qdisc of the device, the root first; at most [`MOST_QDISCS`].
     #[serde(default)]
     pub qdiscs: Vec<QdiscCounters>,
+    /// When `queues` and `trouble` were read, CLOCK_MONOTONIC, ns: not with every reading.
+    #[serde(default)]
+    pub driver_at: u64,
     /// By direction and number; at most [`MOST_QUEUES`].
     #[serde(default)]
     pub queues: Vec<QueueCounters>,

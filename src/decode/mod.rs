@@ -27,6 +27,6 @@ pub use sample::{
 pub use session::{ClockKind, Costs, Event, EventId, EventSpec, FIELDS, Host, Session, SourceKind};
 pub use side::{Happened, MappedFile, Mapping, SideBand};
 pub use tick::{
-    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter,
-    OwnCost, ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
+    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
+    ProtocolCounters, SlowSample, Softnet, Spread, TaskCounters, Tick,
 };

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
+use super::occupants::{self, Occupied};
 use super::processes::Charged;
 use super::registry::Registry;
 use crate::model::{
@@ -49,6 +50,8 @@ pub struct CpuTime {
     pub folded: u64,
     /// Samples per second and CPU.
     hz: f64,
+    /// Who kept each CPU busy in the last interval.
+    pub occupied: Occupied,
     /// How long names have been missing, seconds.
     unnamed_s: f64,
     /// Sampling began within the interval.
@@ -68,6 +71,7 @@ impl CpuTime {
             samples: None,
             folded: 0,
             hz: 1.0,
+            occupied: Occupied::default(),
             unnamed_s: 0.0,
             fresh: true,
         }
@@ -78,6 +82,7 @@ impl CpuTime {
         self.fold.forget();
         self.parts.clear();
         self.samples = None;
+        self.occupied.clear();
         self.fresh = true;
     }
 
@@ -98,6 +103,7 @@ impl CpuTime {
         }
         self.samples = Some(folded.samples);
         self.hz = f64::from(taken.hz.max(1));
+        self.occupied = occupants::of(&folded.spots, taken.seconds);
         let mut part = Bucket::new(&folded.spots, self.directions.len(), taken.counted);
         part.seconds = taken.seconds;
         part.samples = folded.samples;

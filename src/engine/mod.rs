@@ -6,12 +6,15 @@ mod cost;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
+mod device_parts;
+mod devices;
 mod drop_watch;
 mod forecast;
 mod functions;
 mod governor;
 mod ladder;
 mod losses;
+mod occupants;
 mod owners;
 mod per_hit;
 mod phrase;
@@ -35,6 +38,7 @@ use rustc_hash::FxHashMap;
 
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
+use self::devices::Devices;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
 use self::losses::Losses;
@@ -98,6 +102,7 @@ pub struct Engine {
     softirq_time: SoftirqTime,
     functions: Functions,
     cpus: Cpus,
+    devices: Devices,
     losses: Losses,
     traffic: Traffic,
     owners: Owners,
@@ -149,6 +154,7 @@ impl Engine {
             plan: Plan::default(),
             fold: Fold::default(),
             cpus: Cpus::default(),
+            devices: Devices::default(),
             losses: Losses::default(),
             traffic: Traffic::default(),
             owners: Owners::default(),
@@ -277,6 +283,11 @@ impl Engine {
             {
                 self.traffic.sent(device, packets, sample.period);
             }
+            if let (Some(("device", device)), Some(work), Some(budget)) =
+                (tag, what.packets, what.budget)
+            {
+                self.devices.polled(device, work, budget, sample.period);
+            }
             let counted = self.want.pids.is_empty()
                 || self.want.pids.contains(&sample.pid)
                 || self.children.contains(&sample.pid);
@@ -315,6 +326,8 @@ impl Engine {
         self.traffic.take(&tick.host);
         self.processes.take(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
+            let order: Vec<u32> = tick.host.cpus.iter().map(|cpu| cpu.cpu).collect();
+            self.devices.take(slow, &order);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device

@@ -23,6 +23,8 @@ pub struct Wanted {
     pub row: usize,
     pub asked: bool,
     pub drilled: bool,
+    /// A free counter has the sum; this is for how it splits by device.
+    pub split_only: bool,
     /// Each with whether the gate counts it.
     pub events: Vec<(EventId, bool)>,
 }
@@ -48,7 +50,8 @@ impl Governor {
                 reasons[row] = (!served).then(|| why.into());
                 continue;
             }
-            if served && !drilled {
+            let by_device = want.devices && known.probe.place().is_some();
+            if served && !drilled && !by_device {
                 continue;
             }
             if !asked && self.watch.left_alone().contains(&row) {
@@ -57,10 +60,13 @@ impl Governor {
                 continue;
             }
             match self.usable(registry, session, row, want) {
+                // Only the gate tells devices apart.
+                Ok(events) if served && !drilled && events.iter().any(|(_, gate)| !gate) => {}
                 Ok(events) => all.push(Wanted {
                     row,
-                    asked,
+                    asked: asked && !(served && !drilled),
                     drilled,
+                    split_only: served && !drilled,
                     events,
                 }),
                 Err(reason) => reasons[row] = (!served).then(|| reason.into()),

@@ -93,19 +93,11 @@ pub fn busy() -> Snapshot {
         }],
         devices: vec![Device {
             name: "eth0".to_owned(),
-            netns: None,
             driver: Some("ice".to_owned()),
             rx_packets: Some(7),
             rx_bytes: Some(0),
-            tx_packets: None,
-            tx_bytes: None,
-            gro_ratio: None,
-            rx_dropped: None,
-            tx_dropped: None,
             qdisc: Some("fq".to_owned()),
-            qdisc_backlog: None,
-            unexplained_drops: None,
-            queues: Vec::new(),
+            ..Device::default()
         }],
         processes: vec![Process {
             pid: 9127,

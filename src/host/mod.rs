@@ -2,16 +2,22 @@
 //! Knows no event, no thread, no screen.
 
 mod accounting;
+mod device_details;
+mod driver_counters;
 mod drivers;
 mod family;
 mod fast;
 mod identity;
 mod interrupts;
+mod link_setup;
 mod links;
 mod net_dev;
 mod netns;
+mod nodes;
 mod proc;
 mod protocols;
+mod qdiscs;
+mod queues;
 mod slow;
 mod softirqs;
 mod softnet;

@@ -1,10 +1,10 @@
 //! Everything that is too slow for the tick: one call reads it all. What fails is a note, and the
 //! rest is read all the same.
 
-use super::links::{self, Links};
+use super::links::Links;
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
-use super::{accounting, interrupts, protocols, stacked, tasks};
+use super::{accounting, interrupts, nodes, protocols, stacked, tasks};
 use crate::decode::SlowSample;
 
 pub struct SlowReader {
@@ -13,12 +13,14 @@ pub struct SlowReader {
     namespaces: Namespaces,
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
+    nodes: Vec<(u32, u32)>,
 }
 
 impl SlowReader {
     pub fn new(proc: Proc) -> SlowReader {
         SlowReader {
             accounting: accounting::apart(&proc),
+            nodes: nodes::read(&proc),
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
@@ -39,13 +41,13 @@ impl SlowReader {
             }
         };
         let own = own.unwrap_or(0);
-        let mut devices = self.links.own(proc, own, &mut notes);
+        let mut devices = self.links.own(proc, own, at, &mut notes);
+        devices.extend(self.links.others(proc, &others, at, &mut notes));
         let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
             .into_iter()
             .collect();
         let mut vlan_inside = None;
         for (netns, pid) in others {
-            devices.extend(links::foreign(proc, netns, pid, &mut notes));
             protocols.extend(protocols::read(
                 proc,
                 &format!("proc/{pid}"),
@@ -71,6 +73,8 @@ impl SlowReader {
             tasks: tasks::read(proc, everyone.as_deref().unwrap_or(tasks)),
             tasks_complete: everyone.is_some(),
             irqs,
+            netns_names: netns::names(proc),
+            nodes: self.nodes.clone(),
             notes,
         }
     }

@@ -29,6 +29,9 @@ pub struct Want {
     pub list_tasks: bool,
     /// The table of processes is looked at: exact counts per process where they are to be had.
     pub processes: bool,
+    /// The table of devices is looked at: what GRO makes of each one's packets is counted by
+    /// device, though the free counters have the sum.
+    pub devices: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
 }
@@ -46,6 +49,7 @@ impl Default for Want {
             detached: false,
             list_tasks: false,
             processes: false,
+            devices: false,
             side_band: false,
         }
     }

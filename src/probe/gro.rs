@@ -1,7 +1,7 @@
 //! Packets a driver hands to GRO, before merging (include/trace/events/net.h). The symbol
 //! `napi_gro_receive` is inline since 6.18; the two entry events are older and stay.
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, Place, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -37,6 +37,10 @@ impl Probe for NapiGroReceive {
         Direction::Rx
     }
 
+    fn place(&self) -> Option<Place> {
+        Some(Place::BeforeGro)
+    }
+
     fn priority(&self) -> u8 {
         0
     }
@@ -46,7 +50,7 @@ impl Probe for NapiGroReceive {
             tag: fields.device(0),
             packets: Some(1.0),
             bytes: Some(fields.number(1) as f64),
-            flow: None,
+            ..What::default()
         }
     }
 }

@@ -58,6 +58,19 @@ pub struct What<'a> {
     pub bytes: Option<f64>,
     /// A system call of the current process in this direction.
     pub flow: Option<Flow>,
+    /// Of a poll: the most packets that it may take.
+    pub budget: Option<f64>,
+}
+
+/// Where on a device's path a hit is: what its exact counts per device are read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Poll,
+    /// Given to GRO, one packet each.
+    BeforeGro,
+    /// What came out of GRO, and what never went there.
+    AfterGro,
+    Sent,
 }
 
 /// What the hits of a function are split by in its detail pane.
@@ -128,6 +141,10 @@ pub trait Probe: Sync + Send {
     /// Its hits are skbs handed to a device, its samples say of how many packets.
     fn sends(&self) -> bool {
         false
+    }
+
+    fn place(&self) -> Option<Place> {
+        None
     }
 
     /// Order in the budget: lower is opened first. 0: always opened.

@@ -1,7 +1,7 @@
 //! Packets entering the stack (include/trace/events/net.h). Only net:netif_receive_skb sees all
 //! of them: GRO's output has no `_entry` event (signals.md 0.3).
 
-use super::{Fields, Free, Probe, What, event};
+use super::{Fields, Free, Place, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -32,6 +32,10 @@ impl Probe for NetifReceiveSkb {
             &["name", "len"],
             Some("name"),
         )]
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::AfterGro)
     }
 
     fn free(&self) -> Option<Free> {

@@ -1,6 +1,6 @@
 //! Packets on their way out (include/trace/events/net.h).
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, Place, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -76,6 +76,10 @@ impl Probe for NetDevStartXmit {
         Direction::Tx
     }
 
+    fn place(&self) -> Option<Place> {
+        Some(Place::Sent)
+    }
+
     fn sends(&self) -> bool {
         true
     }
@@ -94,7 +98,7 @@ impl Probe for NetDevStartXmit {
             // gso_segs is 0 on a packet that needs no segmentation.
             packets: Some(fields.number(2).max(1) as f64),
             bytes: Some(fields.number(1) as f64),
-            flow: None,
+            ..What::default()
         }
     }
 }

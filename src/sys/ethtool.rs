@@ -80,9 +80,7 @@ impl Ethtool {
         let room = (count + SPARE) * STRING;
         let answer = self.ask(device, &[GSTRINGS, set as u32, count as u32], room)?;
         let count = count.min(word(&answer, 2) as usize);
-        Ok((0..count)
-            .map(|i| text(&answer, 12 + i * STRING))
-            .collect())
+        Ok((0..count).map(|i| text(&answer, 12 + i * STRING)).collect())
     }
 
     /// Whether each of [`Strings::Features`] is on.
@@ -107,7 +105,8 @@ impl Ethtool {
     fn count(&self, device: &str, set: Strings) -> io::Result<usize> {
         // struct ethtool_sset_info: command, reserved, u64 mask of sets; their sizes.
         let mask = (1u64 << set as u32).to_ne_bytes();
-        let [low, high] = [[0, 1, 2, 3], [4, 5, 6, 7]].map(|of| u32::from_ne_bytes(of.map(|i| mask[i])));
+        let [low, high] =
+            [[0, 1, 2, 3], [4, 5, 6, 7]].map(|of| u32::from_ne_bytes(of.map(|i| mask[i])));
         let answer = self.ask(device, &[GSSET_INFO, 0, low, high], 8)?;
         // The kernel clears the bit of a set that the driver does not have.
         if word(&answer, 2) == 0 && word(&answer, 3) == 0 {
@@ -131,7 +130,7 @@ impl Ethtool {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
         for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
-            *to = from as libc::c_char;
+            *to = libc::c_char::from_ne_bytes([from]);
         }
         request.ifr_ifru.ifru_data = buffer.as_mut_ptr().cast();
         // SAFETY: the buffer outlives the call and has room for what the kernel writes for this
@@ -147,7 +146,9 @@ impl Ethtool {
 
 fn word(buffer: &[u8], index: usize) -> u32 {
     let bytes = buffer.get(4 * index..4 * index + 4);
-    bytes.map_or(0, |bytes| u32::from_ne_bytes(bytes.try_into().unwrap_or_default()))
+    bytes.map_or(0, |bytes| {
+        u32::from_ne_bytes(bytes.try_into().unwrap_or_default())
+    })
 }
 
 /// A string of at most [`STRING`] bytes at this byte.
@@ -182,7 +183,10 @@ mod tests {
         let refused = ethtool.rings("lo").expect_err("no rings");
         assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
         let none = ethtool.strings("lo", Strings::Statistics);
-        assert_eq!(none.expect_err("none").raw_os_error(), Some(libc::EOPNOTSUPP));
+        assert_eq!(
+            none.expect_err("none").raw_os_error(),
+            Some(libc::EOPNOTSUPP)
+        );
     }
 
     #[test]

@@ -42,7 +42,12 @@ mod tests {
         let made = thread::spawn(|| {
             // SAFETY: changes the namespace of this thread alone.
             let made = unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0;
-            made.then(|| (inode(), File::open("/proc/thread-self/ns/net").expect("a file")))
+            made.then(|| {
+                (
+                    inode(),
+                    File::open("/proc/thread-self/ns/net").expect("a file"),
+                )
+            })
         });
         let Some((there, file)) = made.join().expect("no panic") else {
             eprintln!("skipped: making a network namespace needs root");

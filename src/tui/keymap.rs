@@ -13,6 +13,7 @@ use super::key::Key;
 pub enum Context {
     Path,
     Cpus,
+    Devices,
     Procs,
     Stacks,
     /// The flame graph of Stacks: its boxes stand side by side.
@@ -33,12 +34,15 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Cpus, Flame, Help, Path, Procs, Prompt, Stacks};
+use Context::{Cpus, Devices, Flame, Help, Path, Procs, Prompt, Stacks};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs];
+const ANYWHERE: &[Context] = &[Path, Cpus, Devices, Procs, Stacks, Flame, Help, Prompt];
+const SCREENS: &[Context] = &[Path, Cpus, Devices, Procs, Stacks, Flame, Help];
+const VIEWS: &[Context] = &[Path, Cpus, Devices, Procs, Stacks, Flame];
+const TABLES: &[Context] = &[Path, Cpus, Devices, Procs];
+/// Nothing is opened or closed here: left and right go through time.
+const STILL: &[Context] = &[Path, Cpus, Procs];
+const OPENING: &[Context] = &[Devices, Stacks, Flame];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -81,7 +85,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Devices, Procs, Stacks, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -89,6 +93,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
+    bind(&[Devices], &[ENTER], Action::Toggle, "queues", "Show the queues of this device, or hide them."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
     bind(&[Flame], &[ENTER, c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
@@ -112,6 +117,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[BACK_TAB], Action::PreviousView, "", "Previous view."),
     bind(VIEWS, &[c('1')], Action::View('1'), "", "Path: the functions of the stack."),
     bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
+    bind(VIEWS, &[c('3')], Action::View('3'), "", "Devices: what each carries, batches and loses."),
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(TABLES, &[c('>')], Action::SortNext, "", "Sort by the next column."),
@@ -119,10 +125,12 @@ pub static KEYMAP: &[Binding] = &[
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
     bind(VIEWS, &[c('+'), c('=')], Action::Slower, "", "Longer interval."),
     bind(VIEWS, &[c('-')], Action::Faster, "", "Shorter interval."),
-    bind(TABLES, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(TABLES, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
-    bind(FRAMES, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(FRAMES, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(STILL, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(STILL, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(OPENING, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(OPENING, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(&[Devices], &[RIGHT], Action::Expand, "", "Show the queues of this device."),
+    bind(&[Devices], &[LEFT], Action::Collapse, "", "Hide the queues of this device."),
     bind(&[Stacks], &[RIGHT], Action::Expand, "", "Open this frame, or go to its first callee."),
     bind(&[Stacks], &[LEFT], Action::Collapse, "", "Close this frame, or go to its caller."),
     bind(&[Stacks], &[c('*')], Action::ExpandAll, "", "Open everything below this frame."),
@@ -171,7 +179,9 @@ impl Binding {
             [Flame] => "flame",
             [Stacks, Flame] => "Stacks",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs] => "tables",
+            [Path, Cpus, Devices, Procs] => "tables",
+            [Devices] => "Devices",
+            [Devices, Stacks, Flame] => "opening",
             _ => "",
         }
     }

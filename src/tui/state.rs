@@ -1,6 +1,7 @@
 //! What the screen knows beside the snapshots: view, cursors, prompts, pause, what is wanted.
 //! Keys change it in `update`; drawing only reads it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct UiState {
     pub(super) view: usize,
     /// One per view.
     pub(super) panes: Vec<Pane>,
+    /// Devices whose queues are shown: namespace and ifindex.
+    pub(super) opened: BTreeSet<(u64, u32)>,
     pub(super) lens: Lens,
     pub(super) unfold: Unfold,
     pub(super) prompt: Option<Prompt>,
@@ -84,6 +87,7 @@ impl UiState {
             history: History::default(),
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
+            opened: BTreeSet::new(),
             lens: Lens::new(),
             unfold: Unfold::default(),
             prompt: None,
@@ -221,6 +225,7 @@ impl UiState {
     /// Brings what is derived (tree, cursor) in line with what is shown now.
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
+        self.want.devices = self.view().context() == Context::Devices;
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

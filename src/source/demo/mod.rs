@@ -4,6 +4,7 @@
 mod chains;
 mod clock;
 mod counters;
+mod devices;
 mod events;
 mod load;
 mod process;
@@ -168,6 +169,7 @@ impl Demo {
             wall_ns: WALL_START + self.elapsed_ns,
             interval_ns: length_ns,
             counts: self.count(&loads, length_ns),
+            devices: self.by_device(&loads),
             host: self.counters.sample(at, &self.demand),
             own: OwnCost::default(),
             ended: self

@@ -12,6 +12,7 @@ use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
+use crate::tui::widget::heat::{per_line, strip};
 use crate::tui::widget::table::Grow;
 use crate::tui::widget::{bar, spark};
 
@@ -23,6 +24,14 @@ const HOT_PCT: f64 = 85.0;
 
 static COLUMNS: &[Column<Cpu>] = &[
     Column::new("CPU", 6, 0, None, name).left(),
+    Column::new(
+        "NODE",
+        4,
+        3,
+        Some(|c: &Cpu| number(c.node.map(u64::from))),
+        |s, c: &Cpu, _| count(s, c.node.map(u64::from)),
+    )
+    .when(many_nodes),
     Column::new(
         "NET%",
         figure::SHARE,
@@ -159,6 +168,7 @@ impl View for Cpus {
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
+        let area = heat_strip(scene, area, buf);
         let least = cpus_detail::least(scene, area.height);
         let (list, below) = split(area, cpus.len() + 1, least..=u16::MAX);
         column::render(scene, COLUMNS, &cpus, &order, cursor, list, buf);
@@ -175,6 +185,72 @@ impl View for Cpus {
             cpus_detail::render(scene, &cpus[cursor], &titles, area, buf);
         }
     }
+}
+
+/// CPUs that one sees in the list at a glance need no strip.
+const STRIP_FROM: usize = 3;
+/// A smaller view has no lines for it.
+const STRIP_HEIGHT: u16 = 12;
+
+/// Every CPU's softirq share in one cell, so that one hot among many is seen at once. Returns the
+/// place that is left.
+fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let cpus = &scene.snapshot.cpus;
+    if cpus.len() < STRIP_FROM || area.height < STRIP_HEIGHT {
+        return area;
+    }
+    let lead = " SIRQ% ";
+    let shares: Vec<Option<f64>> = cpus.iter().map(|cpu| cpu.softirq_pct).collect();
+    let room = usize::from(area.width).saturating_sub(2 * lead.len());
+    let most = usize::from(area.height / 4);
+    let lines = strip(&shares, (room, most), |share| match share {
+        Some(share) if share < WARM_PCT => scene.theme.spark,
+        other => heat(scene, other),
+    });
+    let per_line = per_line(room);
+    let used = lines.len() as u16;
+    for (at, (y, line)) in (area.y..).zip(lines).enumerate() {
+        let first = cpus.get(at * per_line).map_or(0, |cpu| cpu.cpu);
+        let lead = match at {
+            0 => lead.to_owned(),
+            _ => format!("{first:>6} "),
+        };
+        let x = area.x.saturating_add(lead.len() as u16);
+        buf.set_stringn(area.x, y, &lead, usize::from(area.width), scene.theme.dim);
+        buf.set_line(x, y, &line, area.width.saturating_sub(lead.len() as u16));
+        if at == 0 && used == 1 {
+            let spread = spread(&shares);
+            let x = x.saturating_add(line.width() as u16 + 2);
+            let room = usize::from(area.right().saturating_sub(x));
+            if spread.chars().count() <= room {
+                buf.set_stringn(x, y, spread, room, scene.theme.dim);
+            }
+        }
+    }
+    Rect {
+        y: area.y + used,
+        height: area.height - used,
+        ..area
+    }
+}
+
+/// `hottest 98%, mean 31%`
+fn spread(shares: &[Option<f64>]) -> String {
+    let known: Vec<f64> = shares.iter().flatten().copied().collect();
+    let hottest = known.iter().copied().reduce(f64::max);
+    let mean = hottest.map(|_| known.iter().sum::<f64>() / known.len() as f64);
+    format!(
+        "hottest {}, mean {}",
+        figure::percent(hottest),
+        figure::percent(mean)
+    )
+}
+
+fn many_nodes(scene: &Scene<'_>) -> bool {
+    let mut nodes = scene.snapshot.cpus.iter().filter_map(|cpu| cpu.node);
+    nodes
+        .next()
+        .is_some_and(|first| nodes.any(|node| node != first))
 }
 
 /// The whole host stands above whatever sorts, but a text asks for single CPUs.

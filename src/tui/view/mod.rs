@@ -4,6 +4,8 @@ mod column;
 mod cost;
 mod cpus;
 mod cpus_detail;
+mod devices;
+mod devices_detail;
 mod difference;
 mod flame;
 mod paragraphs;
@@ -47,7 +49,13 @@ pub trait View: Sync {
 /// In the order of the tabs.
 pub use column::order_sign;
 
-pub static VIEWS: &[&dyn View] = &[&path::Path, &cpus::Cpus, &procs::Procs, &stacks::Stacks];
+pub static VIEWS: &[&dyn View] = &[
+    &path::Path,
+    &cpus::Cpus,
+    &devices::Devices,
+    &procs::Procs,
+    &stacks::Stacks,
+];
 
 pub fn index(context: Context) -> usize {
     VIEWS

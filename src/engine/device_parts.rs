@@ -1,0 +1,181 @@
+//! The parts of a device's row: its queues, qdiscs, interrupts, driver counters and setup, from
+//! two readings.
+
+use crate::decode::{LinkCounters, LinkSetup, QueueCounters, SlowSample, Trouble, Way};
+use crate::model::{Coalescing, DeviceIrq, DriverFigure, Offload, Qdisc, Queue, Setup};
+
+pub fn qdiscs(
+    link: &LinkCounters,
+    before: Option<&LinkCounters>,
+    first: &LinkCounters,
+) -> Vec<Qdisc> {
+    let of = |link: Option<&LinkCounters>, now: &crate::decode::QdiscCounters| {
+        let same = |q: &&crate::decode::QdiscCounters| {
+            (&q.kind, &q.handle, &q.parent) == (&now.kind, &now.handle, &now.parent)
+        };
+        link.and_then(|link| link.qdiscs.iter().find(same).cloned())
+    };
+    // The kernel's drop counters have 32 bits and wrap.
+    let short = |now: u64, before: u64| u64::from((now as u32).wrapping_sub(before as u32));
+    (link.qdiscs.iter())
+        .map(|now| {
+            let before = of(before, now);
+            let before = before.as_ref();
+            let first = of(Some(first), now);
+            Qdisc {
+                kind: now.kind.clone(),
+                handle: now.handle.clone(),
+                parent: now.parent.clone(),
+                packets: before.map(|b| now.packets.saturating_sub(b.packets)),
+                drops: before.map(|b| short(now.drops, b.drops)),
+                overlimits: before.map(|b| short(now.overlimits, b.overlimits)),
+                requeues: before.map(|b| short(now.requeues, b.requeues)),
+                drops_total: first.map_or(now.drops, |first| short(now.drops, first.drops)),
+                backlog: now.backlog,
+                backlog_bytes: now.backlog_bytes,
+            }
+        })
+        .collect()
+}
+
+/// `before`: the reading of the driver before this one.
+pub fn counters(
+    link: &LinkCounters,
+    before: &LinkCounters,
+    first: &LinkCounters,
+) -> Vec<DriverFigure> {
+    // One that was not there was 0: only what is not 0 is read.
+    let of = |link: &LinkCounters, name: &str| {
+        link.trouble
+            .iter()
+            .find(|c| c.name == name)
+            .map_or(0, |c| c.value)
+    };
+    let figures = link.trouble.iter().map(|counter| DriverFigure {
+        tells: match counter.tells {
+            Trouble::RxDrop => "rx drop",
+            Trouble::TxDrop => "tx drop",
+            Trouble::Memory => "memory",
+            Trouble::TxStop => "tx stop",
+        },
+        count: counter.value.saturating_sub(of(before, &counter.name)),
+        total: counter.value.saturating_sub(of(first, &counter.name)),
+        name: counter.name.clone(),
+    });
+    let mut figures: Vec<DriverFigure> = figures.collect();
+    figures.sort_by_key(|figure| std::cmp::Reverse((figure.count, figure.total)));
+    figures
+}
+
+/// `before`: the reading of the driver before this one; its interrupts are those of the host's.
+pub fn queues(
+    link: &LinkCounters,
+    before: Option<&LinkCounters>,
+    last: &SlowSample,
+    now: &SlowSample,
+    order: &[u32],
+) -> Vec<Queue> {
+    let span_ns = before.map_or(0, |before| link.driver_at.saturating_sub(before.driver_at));
+    (link.queues.iter())
+        .map(|queue| {
+            let same = |q: &&QueueCounters| (q.way, q.queue) == (queue.way, queue.queue);
+            let before = before.and_then(|before| before.queues.iter().find(same));
+            let before = before.filter(|_| span_ns > 0);
+            let delta = |get: fn(&QueueCounters) -> Option<u64>| {
+                Some(get(queue)?.saturating_sub(get(before?)?))
+            };
+            let per_s = |count: Option<u64>| count.map(|n| n as f64 * 1e9 / span_ns as f64);
+            let packets = delta(|q| q.packets);
+            let interrupts = queue.irq.and_then(|irq| interrupts(irq, last, now));
+            Queue {
+                queue: queue.queue,
+                direction: queue.way.name(),
+                irq: queue.irq,
+                cpu: interrupts.as_ref().and_then(|counts| most(counts, order)),
+                packets,
+                rate: per_s(packets),
+                bps: per_s(delta(|q| q.bytes)).map(|rate| 8.0 * rate),
+                interrupts: interrupts
+                    .filter(|_| queue.way == Way::Rx)
+                    .map(|c| c.iter().sum()),
+                polls: None,
+                full_polls: None,
+                drops: delta(|q| q.drops),
+                no_memory: delta(|q| q.no_memory),
+                stops: delta(|q| q.stops),
+                bql_limit: queue.bql_limit,
+                bql_inflight: queue.bql_inflight,
+                steering: queue.steering.clone(),
+            }
+        })
+        .collect()
+}
+
+/// The interrupts of a device; they are told apart in the `own` namespace only.
+pub fn irqs_of(
+    device: &str,
+    own: bool,
+    last: &SlowSample,
+    now: &SlowSample,
+    order: &[u32],
+) -> Vec<DeviceIrq> {
+    let ours = now
+        .irqs
+        .iter()
+        .filter(|irq| own && irq.device.as_deref() == Some(device));
+    ours.filter_map(|irq| {
+        let counts = interrupts(irq.irq, last, now)?;
+        Some(DeviceIrq {
+            irq: irq.irq,
+            name: irq.name.clone(),
+            count: counts.iter().sum(),
+            cpu: most(&counts, order),
+        })
+    })
+    .collect()
+}
+
+/// Per CPU between the readings.
+fn interrupts(irq: u32, last: &SlowSample, now: &SlowSample) -> Option<Vec<u64>> {
+    let of = |sample: &SlowSample| {
+        let found = sample.irqs.iter().find(|known| known.irq == irq);
+        found.map(|known| known.per_cpu.clone())
+    };
+    let (now, last) = (of(now)?, of(last)?);
+    Some(
+        now.iter()
+            .zip(&last)
+            .map(|(n, l)| n.saturating_sub(*l))
+            .collect(),
+    )
+}
+
+/// The CPU with most of them; `order`: the CPU of each column.
+fn most(counts: &[u64], order: &[u32]) -> Option<u32> {
+    let (column, count) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
+    order.get(column).copied().filter(|_| *count > 0)
+}
+
+pub fn setup(setup: &LinkSetup) -> Setup {
+    let offloads = setup.offloads.iter().map(|(name, on)| Offload {
+        name: name.clone(),
+        on: *on,
+    });
+    Setup {
+        mtu: setup.mtu,
+        speed: setup.speed,
+        offloads: offloads.collect(),
+        rx_ring: setup.rings.map(|ring| (ring.rx, ring.rx_most)),
+        tx_ring: setup.rings.map(|ring| (ring.tx, ring.tx_most)),
+        channels: setup.channels,
+        coalesce: setup.coalesce.map(|c| Coalescing {
+            adaptive_rx: c.adaptive_rx,
+            adaptive_tx: c.adaptive_tx,
+            rx_us: c.rx_us,
+            rx_frames: c.rx_frames,
+            tx_us: c.tx_us,
+            tx_frames: c.tx_frames,
+        }),
+        unsupported: setup.unsupported.clone(),
+    }
+}
