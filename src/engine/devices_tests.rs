@@ -15,7 +15,7 @@ fn reading(k: u64) -> Arc<SlowSample> {
         irq: Some(40 + queue),
         packets: Some(packets * k),
         bytes: Some(packets * k * 100),
-        drops: Some(3 * k),
+        drops: Some(2 * k),
         ..QueueCounters::default()
     };
     let eth0 = LinkCounters {
@@ -163,7 +163,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     );
     assert_eq!(
         (queue.rate, queue.bps, queue.drops),
-        (Some(600.0), Some(480_000.0), Some(6))
+        (Some(600.0), Some(480_000.0), Some(4))
     );
     assert_eq!(row.queues[1].polls, None);
     assert_eq!((row.polls, row.packets_per_poll), (Some(50), Some(30.0)));

@@ -194,7 +194,6 @@ pub const DEVICES: &[Column<Device>] = &[
     Column::new("qdisc_backlog", Count, |d| d.qdisc_backlog.into()),
     Column::new("unexplained_drops", Count, |d| d.unexplained_drops.into()),
     Column::new("numa_node", Bare, |d| d.numa_node.into()),
-    Column::new("queues", Count, |d| (d.queues.len() as u64).into()),
 ];
 
 pub const SUMMARY: &[Column<Summary>] = &[

@@ -151,6 +151,7 @@ pub fn busy() -> Snapshot {
     };
     s.functions = functions();
     s.cpus = (0..4).map(cpu).collect();
+    s.devices = super::fixture_device::devices();
     s.processes = vec![
         process(9127, "flood", 431_000.0, true),
         process(812, "nginx", 88_000.0, true),

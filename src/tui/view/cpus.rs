@@ -12,7 +12,8 @@ use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
-use crate::tui::widget::heat::{per_line, strip};
+use crate::tui::text::width as text_width;
+use crate::tui::widget::heat::{per_cell, strip};
 use crate::tui::widget::table::Grow;
 use crate::tui::widget::{bar, spark};
 
@@ -168,8 +169,8 @@ impl View for Cpus {
             .ui
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
-        let area = heat_strip(scene, area, buf);
         let least = cpus_detail::least(scene, area.height);
+        let area = heat_strip(scene, area, buf);
         let (list, below) = split(area, cpus.len() + 1, least..=u16::MAX);
         column::render(scene, COLUMNS, &cpus, &order, cursor, list, buf);
         if cpus.is_empty() {
@@ -188,9 +189,11 @@ impl View for Cpus {
 }
 
 /// CPUs that one sees in the list at a glance need no strip.
-const STRIP_FROM: usize = 3;
+const STRIP_FROM: usize = 8;
 /// A smaller view has no lines for it.
 const STRIP_HEIGHT: u16 = 12;
+/// It takes no more than one line of so many.
+const STRIP_PART: u16 = 8;
 
 /// Every CPU's softirq share in one cell, so that one hot among many is seen at once. Returns the
 /// place that is left.
@@ -200,31 +203,29 @@ fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
         return area;
     }
     let lead = " SIRQ% ";
+    let left = area.x.saturating_add(lead.len() as u16);
+    let room = usize::from(area.right().saturating_sub(left));
     let shares: Vec<Option<f64>> = cpus.iter().map(|cpu| cpu.softirq_pct).collect();
-    let room = usize::from(area.width).saturating_sub(2 * lead.len());
-    let most = usize::from(area.height / 4);
-    let lines = strip(&shares, (room, most), |share| match share {
+    let per_cell = per_cell(cpus.len(), (room, usize::from(area.height / STRIP_PART)));
+    let lines = strip(&shares, per_cell, room, |share| match share {
         Some(share) if share < WARM_PCT => scene.theme.spark,
         other => heat(scene, other),
     });
-    let per_line = per_line(room);
     let used = lines.len() as u16;
+    let said = spread(&shares, per_cell);
     for (at, (y, line)) in (area.y..).zip(lines).enumerate() {
-        let first = cpus.get(at * per_line).map_or(0, |cpu| cpu.cpu);
+        // Of a further line, which CPU it begins with.
+        let first = cpus.get(at * room * per_cell).map_or(0, |cpu| cpu.cpu);
         let lead = match at {
             0 => lead.to_owned(),
             _ => format!("{first:>6} "),
         };
-        let x = area.x.saturating_add(lead.len() as u16);
         buf.set_stringn(area.x, y, &lead, usize::from(area.width), scene.theme.dim);
-        buf.set_line(x, y, &line, area.width.saturating_sub(lead.len() as u16));
-        if at == 0 && used == 1 {
-            let spread = spread(&shares);
-            let x = x.saturating_add(line.width() as u16 + 2);
-            let room = usize::from(area.right().saturating_sub(x));
-            if spread.chars().count() <= room {
-                buf.set_stringn(x, y, spread, room, scene.theme.dim);
-            }
+        buf.set_line(left, y, &line, room as u16);
+        let end = left.saturating_add(line.width() as u16 + 2);
+        let rest = usize::from(area.right().saturating_sub(end));
+        if y + 1 == area.y + used && text_width(&said) <= rest {
+            buf.set_stringn(end, y, &said, rest, scene.theme.dim);
         }
     }
     Rect {
@@ -235,15 +236,16 @@ fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
 }
 
 /// `hottest 98%, mean 31%`
-fn spread(shares: &[Option<f64>]) -> String {
+fn spread(shares: &[Option<f64>], per_cell: usize) -> String {
     let known: Vec<f64> = shares.iter().flatten().copied().collect();
     let hottest = known.iter().copied().reduce(f64::max);
     let mean = hottest.map(|_| known.iter().sum::<f64>() / known.len() as f64);
-    format!(
-        "hottest {}, mean {}",
-        figure::percent(hottest),
-        figure::percent(mean)
-    )
+    let [hottest, mean] = [hottest, mean].map(figure::percent);
+    let each = match per_cell {
+        1 => String::new(),
+        cpus => format!(" · the hottest of {cpus} CPUs a cell"),
+    };
+    format!("hottest {hottest}, mean {mean}{each}")
 }
 
 fn many_nodes(scene: &Scene<'_>) -> bool {
