@@ -1,7 +1,9 @@
 //! The parts of a device's row: its queues, qdiscs, interrupts, driver counters and setup, from
 //! two readings.
 
-use crate::decode::{LinkCounters, LinkSetup, QueueCounters, SlowSample, Trouble, Way};
+use crate::decode::{
+    IrqCounter, LinkCounters, LinkSetup, QdiscCounters, QueueCounters, SlowSample, Trouble, Way,
+};
 use crate::model::{Coalescing, DeviceIrq, DriverFigure, Offload, Qdisc, Queue, Setup};
 
 pub fn qdiscs(
@@ -9,8 +11,8 @@ pub fn qdiscs(
     before: Option<&LinkCounters>,
     first: &LinkCounters,
 ) -> Vec<Qdisc> {
-    let of = |link: Option<&LinkCounters>, now: &crate::decode::QdiscCounters| {
-        let same = |q: &&crate::decode::QdiscCounters| {
+    let of = |link: Option<&LinkCounters>, now: &QdiscCounters| {
+        let same = |q: &&QdiscCounters| {
             (&q.kind, &q.handle, &q.parent) == (&now.kind, &now.handle, &now.parent)
         };
         link.and_then(|link| link.qdiscs.iter().find(same).cloned())
@@ -76,7 +78,13 @@ pub fn queues(
     order: &[u32],
 ) -> Vec<Queue> {
     let span_ns = before.map_or(0, |before| link.driver_at.saturating_sub(before.driver_at));
+    // A software device has queues by name that nobody knows anything of.
+    let known = |queue: &&QueueCounters| {
+        let figures = [queue.packets, queue.drops, queue.bql_limit];
+        figures.iter().any(Option::is_some) || queue.irq.is_some() || queue.steering.is_some()
+    };
     (link.queues.iter())
+        .filter(known)
         .map(|queue| {
             let same = |q: &&QueueCounters| (q.way, q.queue) == (queue.way, queue.queue);
             let before = before.and_then(|before| before.queues.iter().find(same));
@@ -86,11 +94,12 @@ pub fn queues(
             };
             let per_s = |count: Option<u64>| count.map(|n| n as f64 * 1e9 / span_ns as f64);
             let packets = delta(|q| q.packets);
-            let interrupts = queue.irq.and_then(|irq| interrupts(irq, last, now));
+            let irq = queue.irq.or_else(|| irq_of(&link.name, queue, now));
+            let interrupts = irq.and_then(|irq| interrupts(irq, last, now));
             Queue {
                 queue: queue.queue,
                 direction: queue.way.name(),
-                irq: queue.irq,
+                irq,
                 cpu: interrupts.as_ref().and_then(|counts| most(counts, order)),
                 packets,
                 rate: per_s(packets),
@@ -109,6 +118,26 @@ pub fn queues(
             }
         })
         .collect()
+}
+
+/// Where the driver does not say it: by the number at the end of its interrupts' names,
+/// `ice-eth0-TxRx-3`, `virtio2-input.0`.
+fn irq_of(device: &str, queue: &QueueCounters, now: &SlowSample) -> Option<u32> {
+    let serves = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let number = name[name.len() - digits..].parse().ok();
+        let has = |words: [&str; 2]| words.iter().any(|word| name.contains(word));
+        let way = match (has(["rx", "input"]), has(["tx", "output"])) {
+            (true, false) => queue.way == Way::Rx,
+            (false, true) => queue.way == Way::Tx,
+            (true, true) => true,
+            (false, false) => false,
+        };
+        way && number == Some(queue.queue)
+    };
+    let ours = |irq: &&IrqCounter| irq.device.as_deref() == Some(device) && serves(&irq.name);
+    now.irqs.iter().find(ours).map(|irq| irq.irq)
 }
 
 /// The interrupts of a device; they are told apart in the `own` namespace only.
@@ -177,5 +206,41 @@ pub fn setup(setup: &LinkSetup) -> Setup {
             tx_frames: c.tx_frames,
         }),
         unsupported: setup.unsupported.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_is_a_queues_by_its_number_and_direction() {
+        let irq = |irq, name: &str| IrqCounter {
+            irq,
+            name: name.to_owned(),
+            device: Some("eth0".to_owned()),
+            per_cpu: Vec::new(),
+        };
+        let now = SlowSample {
+            irqs: vec![
+                irq(37, "virtio2-config"),
+                irq(38, "virtio2-input.0"),
+                irq(39, "virtio2-output.0"),
+                irq(40, "ice-eth0-TxRx-12"),
+                irq(41, "eth0-7"),
+            ],
+            ..SlowSample::default()
+        };
+        let of = |way, queue| {
+            let queue = QueueCounters {
+                way,
+                queue,
+                ..QueueCounters::default()
+            };
+            irq_of("eth0", &queue, &now)
+        };
+        assert_eq!([of(Way::Rx, 0), of(Way::Tx, 0)], [Some(38), Some(39)]);
+        assert_eq!([of(Way::Rx, 12), of(Way::Tx, 12)], [Some(40), Some(40)]);
+        assert_eq!([of(Way::Rx, 2), of(Way::Rx, 7)], [None, None]);
     }
 }

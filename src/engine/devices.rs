@@ -130,6 +130,9 @@ impl Devices {
         let passed = std::mem::take(&mut self.passed);
         let polls = std::mem::take(&mut self.polls);
         let mut rows = self.rows.clone();
+        for row in &mut self.rows {
+            row.fresh = false;
+        }
         let of = |place: Place, row: &Device| {
             let key = (place as u8, (row.netns_id, row.ifindex));
             passed.get(&key).copied().filter(|passed| passed.hits > 0)
@@ -257,6 +260,7 @@ fn carried(link: &LinkCounters, before: Option<&LinkCounters>, span_ns: u64) -> 
         ifindex: link.ifindex,
         kind: link.kind.clone(),
         physical: link.physical,
+        fresh: true,
         driver: link.setup.as_ref().and_then(|setup| setup.driver.clone()),
         numa_node: link.setup.as_ref().and_then(|setup| setup.numa_node),
         setup: link.setup.as_deref().map(setup),

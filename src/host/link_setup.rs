@@ -42,7 +42,6 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
     let rings = ethtool.rings(device);
     let channels = ethtool.channels(device);
     let coalesce = ethtool.coalesce(device);
-    asked("driver", driver.as_ref().err().map(again));
     asked("rings", rings.as_ref().err().map(again));
     asked("channels", channels.as_ref().err().map(again));
     asked("coalescing", coalesce.as_ref().err().map(again));

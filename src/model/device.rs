@@ -15,6 +15,8 @@ pub struct Device {
     pub ifindex: u32,
     /// A wire leaves here.
     pub physical: bool,
+    /// This interval brought a reading; without one the figures are those of the last.
+    pub fresh: bool,
     pub rx_packets: Option<u64>,
     pub rx_bytes: Option<u64>,
     pub tx_packets: Option<u64>,

@@ -6,6 +6,7 @@ mod attach;
 mod buffer;
 mod counts;
 mod cpu;
+mod devices;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;

@@ -213,6 +213,10 @@ fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
     });
     let used = lines.len() as u16;
     let said = spread(&shares, per_cell);
+    let short = match per_cell {
+        1 => String::new(),
+        cpus => format!("max of {cpus}"),
+    };
     for (at, (y, line)) in (area.y..).zip(lines).enumerate() {
         // Of a further line, which CPU it begins with.
         let first = cpus.get(at * room * per_cell).map_or(0, |cpu| cpu.cpu);
@@ -224,8 +228,11 @@ fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
         buf.set_line(left, y, &line, room as u16);
         let end = left.saturating_add(line.width() as u16 + 2);
         let rest = usize::from(area.right().saturating_sub(end));
-        if y + 1 == area.y + used && text_width(&said) <= rest {
-            buf.set_stringn(end, y, &said, rest, scene.theme.dim);
+        let said = [&said, &short]
+            .into_iter()
+            .find(|text| text_width(text) <= rest);
+        if let Some(said) = said.filter(|_| y + 1 == area.y + used) {
+            buf.set_stringn(end, y, said, rest, scene.theme.dim);
         }
     }
     Rect {

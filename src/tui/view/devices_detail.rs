@@ -145,19 +145,23 @@ fn losses(d: &Device) -> String {
 }
 
 fn batching(d: &Device) -> String {
-    let full = match figure::percent(d.full_polls_pct) {
-        text if text == figure::NONE => text,
-        text => format!("≈{text}"),
-    };
-    format!(
-        "GRO {} packets → 1 · GSO {} segments · {} per poll, {full} full · {} per interrupt · mean {} in, {} out",
-        figure::rate(d.gro_ratio),
-        figure::rate(d.gso_factor),
-        figure::rate(d.packets_per_poll),
-        figure::rate(d.packets_per_interrupt),
-        figure::bytes(d.rx_length),
-        figure::bytes(d.tx_length),
-    )
+    let number = |value: f64| figure::rate(Some(value));
+    let bytes = |value: f64| figure::bytes(Some(value));
+    let full = |value: f64| format!("≈{} of polls full", figure::percent(Some(value)));
+    let parts = [
+        d.gro_ratio
+            .map(|n| format!("GRO makes one of {}", number(n))),
+        d.gso_factor
+            .map(|n| format!("GSO {} segments an skb", number(n))),
+        d.packets_per_poll
+            .map(|n| format!("{} packets a poll", number(n))),
+        d.full_polls_pct.map(full),
+        d.packets_per_interrupt
+            .map(|n| format!("{} an interrupt", number(n))),
+        d.rx_length.map(|n| format!("mean {} in", bytes(n))),
+        d.tx_length.map(|n| format!("mean {} out", bytes(n))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn qdiscs(d: &Device) -> String {
