@@ -210,9 +210,9 @@ impl Devices {
             for ((of, device, _), polled) in polls {
                 if *of == cpu.cpu && polled.hits > 0 {
                     let name = if device == BACKLOG { "backlog" } else { device };
-                    let serves = serving(&mut served, name);
-                    serves.polls = Some(serves.polls.unwrap_or(0) + polled.hits);
-                    serves.packets = Some(serves.packets.unwrap_or(0) + polled.packets);
+                    let known = serving(&mut served, name);
+                    known.polls = Some(known.polls.unwrap_or(0) + polled.hits);
+                    known.packets = Some(known.packets.unwrap_or(0) + polled.packets);
                 }
             }
             cpu.devices = served.into_values().collect();

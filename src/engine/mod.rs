@@ -7,6 +7,7 @@ mod cpu_report;
 mod cpu_time;
 mod cpus;
 mod device_parts;
+mod device_report;
 mod devices;
 mod drop_watch;
 mod forecast;

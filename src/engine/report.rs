@@ -11,7 +11,7 @@ use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions};
 use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
 use crate::model::{
-    Busy, Cpu, Facts, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED,
+    Cpu, Facts, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED,
     Snapshot, Stack, Summary, Weighed,
 };
 
@@ -84,22 +84,7 @@ impl Engine {
         };
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
-        for counts in &tick.devices {
-            let row = self.registry.row_of(counts.event);
-            if let Some(place) = row.and_then(|row| self.registry.rows[row].probe.place()) {
-                self.devices.counted(place, counts);
-            }
-        }
-        let devices = self.devices.finish(&mut cpus, &order);
-        for cpu in &mut cpus {
-            let occupied = self.cpu_time.occupied.get(&cpu.cpu).into_iter().flatten();
-            let busy = occupied.map(|&(pid, cpu_pct)| Busy {
-                pid,
-                comm: self.processes.name(pid).to_string(),
-                cpu_pct,
-            });
-            cpu.processes = busy.collect();
-        }
+        let devices = self.device_rows(&tick.devices, &mut cpus, &order);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,

@@ -64,7 +64,7 @@ impl Governor {
                 Ok(events) if served && !drilled && events.iter().any(|(_, gate)| !gate) => {}
                 Ok(events) => all.push(Wanted {
                     row,
-                    asked: asked && !(served && !drilled),
+                    asked: asked && (drilled || !served),
                     drilled,
                     split_only: served && !drilled,
                     events,

@@ -34,12 +34,12 @@ pub struct Namespaces {
 /// Names that `ip netns add` gave, by inode.
 pub fn names(proc: &Proc) -> Vec<(u64, String)> {
     let names = proc.list("run/netns").unwrap_or_default();
-    let named = |name: String| {
+    let with_inode = |name: String| {
         let file = fs::metadata(proc.path(&format!("run/netns/{name}"))).ok()?;
         Some((file.ino(), printable(&name)))
     };
     let names = names.into_iter().take(MOST_NAMESPACES);
-    names.filter_map(named).collect()
+    names.filter_map(with_inode).collect()
 }
 
 impl Namespaces {

@@ -20,14 +20,14 @@ pub fn read(proc: &Proc) -> Vec<(u32, u32)> {
 }
 
 /// `0-3,8` (lib/bitmap.c); what is no list is empty.
-fn cpus(list: &str) -> Vec<u32> {
+fn cpus(text: &str) -> Vec<u32> {
     let range = |part: &str| -> Option<std::ops::RangeInclusive<u32>> {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to): (u32, u32) = (from.parse().ok()?, to.parse().ok()?);
         // No kernel has more CPUs than this.
-        (last < 65_536).then_some(first..=last)
+        (to < 65_536).then_some(from..=to)
     };
-    list.trim().split(',').filter_map(range).flatten().collect()
+    text.trim().split(',').filter_map(range).flatten().collect()
 }
 
 #[cfg(test)]

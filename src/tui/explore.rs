@@ -125,7 +125,7 @@ impl UiState {
 
     /// Shows or hides the queues of the selected device; false: no device is selected.
     fn open_device(&mut self, change: impl Fn(bool) -> bool) -> bool {
-        let (Some(Row::Device(device)) | Some(Row::Queue(device, ..))) = self.selected() else {
+        let Some(Row::Device(device) | Row::Queue(device, ..)) = self.selected() else {
             return false;
         };
         if change(self.opened.remove(&device)) {

@@ -99,7 +99,7 @@ fn a_flame_graph_says_the_same_in_every_theme_and_in_ascii() {
 
 #[test]
 fn devices() {
-    check("view_3_devices", &["3", "3<right>jj", "3j", "3jj"]);
+    check("devices", &["3", "3<right>jj", "3j", "3jj"]);
 }
 
 /// One hot CPU among many is seen without going through the list, and every CPU has a place.
@@ -126,5 +126,5 @@ fn many_cpus() {
         render(&ui, area, &mut buf);
         let _ = writeln!(now, "$ 2 {w}x{h}\n{}", frame_text(&buf));
     }
-    compare("view_2_many_cpus", &now);
+    compare("many_cpus", &now);
 }

@@ -147,11 +147,12 @@ fn setup(name: &str) -> LinkSetup {
             tx_us: 50,
             ..Coalesce::default()
         }),
-        unsupported: match physical {
-            true => Vec::new(),
-            false => ["rings", "channels", "coalescing", "statistics"]
+        unsupported: if physical {
+            Vec::new()
+        } else {
+            ["rings", "channels", "coalescing", "statistics"]
                 .map(str::to_owned)
-                .into(),
+                .into()
         },
     }
 }

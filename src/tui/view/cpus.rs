@@ -28,7 +28,7 @@ static COLUMNS: &[Column<Cpu>] = &[
     Column::new(
         "NODE",
         4,
-        3,
+        8,
         Some(|c: &Cpu| number(c.node.map(u64::from))),
         |s, c: &Cpu, _| count(s, c.node.map(u64::from)),
     )

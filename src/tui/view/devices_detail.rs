@@ -64,8 +64,12 @@ fn kind(d: &Device) -> String {
 fn of_device(scene: &Scene<'_>, d: &Device, titles: &[&str]) -> Vec<Paragraph> {
     let dim = scene.theme.dim;
     let plain = |rank, text: String| Paragraph::new(rank, text, Style::new());
-    let lost = d.dropped.is_some_and(|lost| lost > 0);
-    let style = if lost { scene.theme.bad } else { Style::new() };
+    let losing = d.dropped.is_some_and(|lost| lost > 0);
+    let style = if losing {
+        scene.theme.bad
+    } else {
+        Style::new()
+    };
     let mut list = vec![Paragraph::new(0, losses(d), style), plain(1, batching(d))];
     let counters: Vec<String> = (d.counters.iter().take(MOST))
         .map(|c| {
@@ -258,14 +262,14 @@ fn of_queue(d: &Device, q: &Queue) -> Vec<Paragraph> {
     parts.push(format!("interrupts {}", figure::count(q.interrupts)));
     parts.push(format!("polls {}", figure::count(q.polls)));
     let mut list = vec![plain(0, parts.join(" · "))];
-    let lost = [
+    let figures = [
         ("packets", q.packets),
         ("drops", q.drops),
         ("no memory", q.no_memory),
         ("stops", q.stops),
     ];
-    let lost = lost.map(|(name, value)| format!("{name} {}", figure::count(value)));
-    list.push(plain(1, lost.join(" · ")));
+    let figures = figures.map(|(name, value)| format!("{name} {}", figure::count(value)));
+    list.push(plain(1, figures.join(" · ")));
     if let Some(limit) = q.bql_limit {
         let inflight = figure::bytes(q.bql_inflight.map(|bytes| bytes as f64));
         let limit = figure::bytes(Some(limit as f64));
