@@ -52,7 +52,8 @@ pub struct LinkCounters {
     /// What the driver counts and is not 0, of what tells of trouble; at most [`MOST_TROUBLE`].
     #[serde(default)]
     pub trouble: Vec<DriverCounter>,
-    /// How it is set up, read now and then.
+    /// How it is set up; only with the readings that have read it anew, so that recordings stay
+    /// small.
     #[serde(default)]
     pub setup: Option<Arc<LinkSetup>>,
 }

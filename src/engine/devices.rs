@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::device_parts::{counters, irqs_of, qdiscs, queues, setup};
-use crate::decode::{DeviceCounts, LinkCounters, SlowSample};
+use crate::decode::{DeviceCounts, LinkCounters, LinkSetup, SlowSample};
 use crate::model::{Cpu, Device, Serves};
 use crate::probe::Place;
 
@@ -37,6 +37,8 @@ pub struct Devices {
     drivers: HashMap<Id, LinkCounters>,
     /// The first reading of what is told as a total.
     first: HashMap<Id, LinkCounters>,
+    /// How each is set up, as last read.
+    setups: HashMap<Id, Arc<LinkSetup>>,
     rows: Vec<Device>,
     /// Of this interval: by place and device.
     passed: BTreeMap<(u8, Id), Passed>,
@@ -53,6 +55,11 @@ impl Devices {
     /// A new reading of the slow counters.
     pub fn take(&mut self, now: &Arc<SlowSample>, order: &[u32]) {
         self.nodes.clone_from(&now.nodes);
+        for link in &now.links {
+            if let Some(setup) = &link.setup {
+                self.setups.insert(id(link), Arc::clone(setup));
+            }
+        }
         let Some(last) = self.last.replace(Arc::clone(now)) else {
             for link in &now.links {
                 self.first.insert(id(link), link.clone());
@@ -78,7 +85,7 @@ impl Devices {
             let driver = self.drivers.get(&id(link));
             let driver = driver.filter(|driver| driver.name == link.name);
             let first = self.first.entry(id(link)).or_insert_with(|| link.clone());
-            let mut row = carried(link, before, span_ns);
+            let mut row = carried(link, before, self.setups.get(&id(link)), span_ns);
             row.netns = (own != Some(link.netns)).then(|| named(link.netns, now));
             row.irqs = irqs_of(&link.name, own == Some(link.netns), &last, now, order);
             row.interrupts = (!row.irqs.is_empty()).then(|| row.irqs.iter().map(|i| i.count).sum());
@@ -98,6 +105,7 @@ impl Devices {
         let there = |of: &Id| now.links.iter().any(|link| id(link) == *of);
         self.first.retain(|of, _| there(of));
         self.drivers.retain(|of, _| there(of));
+        self.setups.retain(|of, _| there(of));
     }
 
     /// A sample of a poll: whether it used its whole budget.
@@ -244,7 +252,12 @@ fn named(netns: u64, now: &SlowSample) -> String {
     name.min().cloned().unwrap_or_else(|| netns.to_string())
 }
 
-fn carried(link: &LinkCounters, before: Option<&LinkCounters>, span_ns: u64) -> Device {
+fn carried(
+    link: &LinkCounters,
+    before: Option<&LinkCounters>,
+    set_up: Option<&Arc<LinkSetup>>,
+    span_ns: u64,
+) -> Device {
     let delta =
         |get: fn(&LinkCounters) -> u64| before.map(|before| get(link).saturating_sub(get(before)));
     let per_s = |count: Option<u64>| count.map(|count| count as f64 * 1e9 / span_ns as f64);
@@ -261,9 +274,9 @@ fn carried(link: &LinkCounters, before: Option<&LinkCounters>, span_ns: u64) -> 
         kind: link.kind.clone(),
         physical: link.physical,
         fresh: true,
-        driver: link.setup.as_ref().and_then(|setup| setup.driver.clone()),
-        numa_node: link.setup.as_ref().and_then(|setup| setup.numa_node),
-        setup: link.setup.as_deref().map(setup),
+        driver: set_up.and_then(|setup| setup.driver.clone()),
+        numa_node: set_up.and_then(|setup| setup.numa_node),
+        setup: set_up.map(|known| setup(known)),
         rx_packets,
         rx_bytes,
         tx_packets,

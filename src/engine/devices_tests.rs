@@ -1,3 +1,5 @@
+//! Devices from readings made by hand: every counter grows by its own step per second.
+
 use std::sync::Arc;
 
 use super::*;
@@ -7,7 +9,7 @@ use crate::decode::{
 
 const NETNS: u64 = 1;
 
-/// Readings `k` seconds after the first: every counter grows by its own step.
+/// A reading of second `k`.
 fn reading(k: u64) -> Arc<SlowSample> {
     let queue = |way, queue, packets| QueueCounters {
         way,
@@ -46,10 +48,13 @@ fn reading(k: u64) -> Arc<SlowSample> {
             value: 50 + 5 * k,
         }],
         driver_at: k * 1_000_000_000,
-        setup: Some(Arc::new(LinkSetup {
-            driver: Some("ice".to_owned()),
-            ..LinkSetup::default()
-        })),
+        // Read now and then only; what was read stands.
+        setup: (k == 1).then(|| {
+            Arc::new(LinkSetup {
+                driver: Some("ice".to_owned()),
+                ..LinkSetup::default()
+            })
+        }),
         ..LinkCounters::default()
     };
     let other = |netns, name: &str, packets| LinkCounters {

@@ -76,7 +76,7 @@ impl Details {
                 continue;
             };
             link.physical |= known.bus.contains(':');
-            link.setup = Some(Arc::clone(&known.setup));
+            link.setup = set_up.then(|| Arc::clone(&known.setup));
             link.trouble.clone_from(&known.trouble);
             link.queues.clone_from(&known.queues);
             link.driver_at = self.counted_at.unwrap_or(at);

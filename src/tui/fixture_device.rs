@@ -98,7 +98,7 @@ fn nic() -> Device {
 
 fn shaped() -> Device {
     Device {
-        name: "veth7\u{1b}[31m".to_owned(),
+        name: "veth7".to_owned(),
         netns: Some("blue".to_owned()),
         netns_id: 9,
         ifindex: 7,
