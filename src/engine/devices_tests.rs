@@ -32,7 +32,7 @@ fn reading(k: u64) -> Arc<SlowSample> {
         rx_dropped: k,
         rx_missed: 5 * k,
         qdisc: Some("tbf".to_owned()),
-        qdisc_drops: Some(u64::from(u32::MAX - 9).wrapping_add(20 * k) & 0xffff_ffff),
+        qdisc_drops: Some(u64::from(u32::MAX - 29).wrapping_add(20 * k) & 0xffff_ffff),
         qdisc_backlog: Some(4),
         qdiscs: vec![QdiscCounters {
             kind: "tbf".to_owned(),
