@@ -38,6 +38,8 @@ frames! {
     view_1_path: "";
     view_2_cpus: "2";
     view_2_second_cpu_selected: "2jj";
+    view_3_devices: "3";
+    view_3_queues: "3<enter>jj";
     view_4_procs: "4";
     view_5_stacks: "5";
     view_5_flame: "5f";
@@ -209,6 +211,7 @@ fn no_golden_file_is_left_over() {
     let mut written = vec!["a_saved_snapshot", "a_snapshot_not_saved", "colours"];
     // Of src/tui/frames_test.rs, from snapshots made by hand.
     written.extend(["cpu_tree", "cpu_flame", "cpu_inverted", "cpu_difference"]);
+    written.extend(["devices", "many_cpus"]);
     let expected: BTreeSet<String> = FRAMES
         .iter()
         .chain(&written)

@@ -19,6 +19,7 @@ fn recording(dir: &Path) -> Vec<u8> {
     demo.demand(&Demand {
         interval: Duration::from_millis(50),
         attached: vec![Attach {
+            by_socket: false,
             event: EventId(1),
             stacks_per_s: 49,
             every: false,

@@ -67,7 +67,6 @@ struct socket_alloc {
 struct sock_common {
 	u16 skc_family;
 	volatile u8 skc_state;
-	u16 skc_family;
 };
 
 struct sock {

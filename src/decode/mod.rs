@@ -6,6 +6,7 @@ mod demand;
 mod format;
 mod group;
 mod latency;
+mod link;
 pub mod maps;
 mod sample;
 mod session;
@@ -18,6 +19,10 @@ pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
+pub use link::{
+    Coalesce, DriverCounter, LinkCounters, LinkSetup, MOST_QDISCS, MOST_QUEUES, MOST_TROUBLE,
+    QdiscCounters, QueueCounters, Ring, Trouble, Way,
+};
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,
     RECORD_SAMPLE, RECORD_THROTTLE, RECORD_UNTHROTTLE, decode_gated, decode_lost, decode_sample,
@@ -32,7 +37,6 @@ pub use socket::{
     TcpState,
 };
 pub use tick::{
-    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, LinkCounters,
-    OwnCost, ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread,
-    TaskCounters, Tick,
+    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
+    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread, TaskCounters, Tick,
 };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Loss;
 use super::latency::LatencySample;
+use super::link::LinkCounters;
 use super::session::EventId;
 use super::socket::SocketSample;
 
@@ -187,37 +188,13 @@ pub struct SlowSample {
     /// AF_PACKET sockets of the own namespace; `None`: not read.
     #[serde(default)]
     pub capture_sockets: Option<u64>,
+    /// Names that `ip netns` gave to namespaces, by inode.
+    #[serde(default)]
+    pub netns_names: Vec<(u64, String)>,
+    /// NUMA node of each CPU that has one.
+    #[serde(default)]
+    pub nodes: Vec<(u32, u32)>,
     pub notes: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LinkCounters {
-    /// Inode of the network namespace.
-    pub netns: u64,
-    pub name: String,
-    /// A wire leaves here: there is a device behind it (PCI, virtio, USB …).
-    pub physical: bool,
-    /// Traffic that stays on this host: loopback, veth.
-    pub local: bool,
-    pub rx_packets: u64,
-    pub rx_bytes: u64,
-    pub tx_packets: u64,
-    pub tx_bytes: u64,
-    pub rx_dropped: u64,
-    /// No host buffer in the receive ring (`rx_missed_errors`).
-    pub rx_missed: u64,
-    pub tx_dropped: u64,
-    /// Root qdisc; `None` where it was not read (another namespace).
-    pub qdisc: Option<String>,
-    pub qdisc_drops: Option<u64>,
-    /// Packets queued now (not cumulative).
-    pub qdisc_backlog: Option<u64>,
-    /// The driver's name; `None`: it was not asked.
-    #[serde(default)]
-    pub driver: Option<String>,
-    /// The driver's own statistics (`ethtool -S`), as it names them; empty: not asked, or none.
-    #[serde(default)]
-    pub stats: Vec<(String, u64)>,
 }
 
 /// Counters of /proc/net/snmp and netstat of one network namespace, named `Udp.RcvbufErrors`.
@@ -255,6 +232,9 @@ pub struct SocketUser {
 pub struct IrqCounter {
     pub irq: u32,
     pub name: String,
+    /// The device it belongs to, where that can be told.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Count per CPU, in the order of `HostSample::cpus`.
     pub per_cpu: Vec<u64>,
 }

@@ -63,6 +63,11 @@ impl Engine {
             {
                 self.traffic.sent(device, packets, sample.period);
             }
+            if let (Some(("device", device)), Some(work), Some(budget)) =
+                (tag, what.packets, what.budget)
+            {
+                self.devices.polled(device, work, budget, sample.period);
+            }
             let counted = self.want.pids.is_empty()
                 || self.want.pids.contains(&pid)
                 || self.children.contains(&pid);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
-use super::processes::Charged;
+use super::occupants::{self, Occupied};
 use super::registry::Registry;
 use super::spent::Latest;
 use crate::model::{
@@ -53,7 +53,7 @@ fn interrupts(context: Context) -> bool {
 
 pub struct CpuTime {
     pub fold: CpuFold,
-    parts: VecDeque<Bucket>,
+    pub(super) parts: VecDeque<Bucket>,
     /// The last interval alone; `None`: it says nothing.
     latest: Option<Latest>,
     directions: Vec<Direction>,
@@ -63,6 +63,8 @@ pub struct CpuTime {
     pub folded: u64,
     /// Samples per second and CPU.
     hz: f64,
+    /// Who kept each CPU busy in the last interval.
+    pub occupied: Occupied,
     /// How long names have been missing, seconds.
     unnamed_s: f64,
     /// Sampling began within the interval.
@@ -83,6 +85,7 @@ impl CpuTime {
             samples: None,
             folded: 0,
             hz: 1.0,
+            occupied: Occupied::default(),
             unnamed_s: 0.0,
             fresh: true,
         }
@@ -94,6 +97,7 @@ impl CpuTime {
         self.parts.clear();
         self.latest = None;
         self.samples = None;
+        self.occupied.clear();
         self.fresh = true;
     }
 
@@ -121,6 +125,7 @@ impl CpuTime {
         }
         self.samples = Some(folded.samples);
         self.hz = f64::from(taken.hz.max(1));
+        self.occupied = occupants::of(&folded.spots, taken.seconds);
         let mut part = Bucket::new(&folded.spots, self.directions.len(), |pid, context| {
             (taken.counted)(pid) && !(taken.by_owner && interrupts(context))
         });
@@ -375,33 +380,6 @@ impl CpuTime {
             row.net_sock_pct = sock;
             row.observer_pct = observer;
         }
-    }
-
-    /// What the network took of each process.
-    pub fn charged(&self) -> Charged {
-        let mut charged = Charged {
-            known: !self.parts.is_empty(),
-            ..Charged::default()
-        };
-        let to_pct = 1.0 / (self.seconds() * 1e7);
-        for (pid, (own, stolen)) in self.parts.iter().flat_map(|part| &part.processes) {
-            let sum = charged.pct.entry(*pid).or_default();
-            sum.0 += own * to_pct;
-            sum.1 += stolen * to_pct;
-        }
-        let told = || {
-            self.parts
-                .iter()
-                .filter_map(|p| Some((p.seconds, p.owned.as_ref()?)))
-        };
-        let seconds: f64 = told().map(|(seconds, _)| seconds).sum();
-        if seconds > 0.0 {
-            let owned = charged.owned.insert(FxHashMap::default());
-            for (pid, ns) in told().flat_map(|(_, owned)| owned) {
-                *owned.entry(*pid).or_default() += ns / (seconds * 1e7);
-            }
-        }
-        charged
     }
 }
 

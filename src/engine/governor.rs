@@ -189,7 +189,7 @@ impl Governor {
         }
         let (mut shed, mut parts, mut over) = (Vec::new(), Vec::new(), None);
         let budget_ns = self.budget_pct * 1e7;
-        for wanted in &wanted {
+        for wanted in wanted.iter().filter(|wanted| !wanted.split_only) {
             let function = registry.rows[wanted.row].probe.function();
             let reason = match self.kept.share(wanted.row) {
                 100 => continue,

@@ -1,21 +1,27 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 
-mod batch;
 mod attribution;
+mod batch;
 mod bucket;
+mod charges;
 mod clocks;
 mod cost;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
+mod device_parts;
+mod device_report;
+mod devices;
 mod drop_watch;
 mod forecast;
 mod functions;
 mod governor;
+mod health;
 mod ladder;
 mod latency;
 mod latency_reason;
 mod ledger;
+mod occupants;
 mod owners;
 mod per_hit;
 mod phrase;
@@ -43,6 +49,7 @@ use rustc_hash::FxHashMap;
 
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
+use self::devices::Devices;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
 use self::latency::Latencies;
@@ -100,10 +107,14 @@ pub struct Engine {
     cpus: Cpus,
     ledger: Ledger,
     latencies: Latencies,
+    devices: Devices,
     traffic: Traffic,
     owners: Owners,
     processes: Processes,
-    protocols: Protocols, facts: Facts, adviser: Adviser, connections: Connections,
+    protocols: Protocols,
+    facts: Facts,
+    adviser: Adviser,
+    connections: Connections,
     /// Samples of each CPU, in units of one with a stack.
     samples: FxHashMap<u32, f64>,
     /// Samples per event in this interval.
@@ -154,6 +165,7 @@ impl Engine {
             cpus: Cpus::default(),
             ledger: Ledger::default(),
             latencies: Latencies::default(),
+            devices: Devices::default(),
             traffic: Traffic::default(),
             owners: Owners::default(),
             processes: Processes::default(),
@@ -269,6 +281,8 @@ impl Engine {
         if let Some(slow) = &tick.host.slow {
             self.take_facts(slow);
             self.owners.learn(slow);
+            let order: Vec<u32> = tick.host.cpus.iter().map(|cpu| cpu.cpu).collect();
+            self.devices.take(slow, &order);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device

@@ -10,19 +10,13 @@ use super::cost::Cost;
 use super::processes::{self, Charged};
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
-use crate::decode::{Attach, ClockKind, Counts, EventId, Loss, SourceKind, Tick};
+use crate::decode::{Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Filter, Folded, Function, Health, HostInfo, Process, SCHEMA, STACKS_EXPORTED, Snapshot,
-    Stack, Summary, Weighed,
+    Cpu, Folded, Function, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
 const PROFILE_STACKS: usize = 4000;
-
-/// What the governor's phrase is where there is nothing to govern.
-const FILE: &str = "counts are sums of the file's samples by their weights";
-
-const RECORDED: &str = "as it was recorded";
 
 /// The heaviest stacks whose frames have their lines in the snapshot.
 const STACKS_WITH_LINES: usize = 500;
@@ -32,20 +26,14 @@ impl Engine {
         let seconds = tick.interval_ns as f64 / 1e9;
         self.elapsed_ns += tick.interval_ns;
         self.sequence += 1;
-        for pid in &tick.ended {
-            if !self.ended.contains(pid) {
-                self.ended.push(*pid);
-            }
-        }
+        let new = |pid: &&u32| !self.ended.contains(pid);
+        let ended: Vec<u32> = tick.ended.iter().filter(new).copied().collect();
+        self.ended.extend(ended);
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
-            .filter_map(|c: &Counts| {
-                let hits = estimated(c, tick.interval_ns);
-                Some(((c.event.0, c.cpu?), hits))
-            })
+            .filter_map(|c| Some(((c.event.0, c.cpu?), estimated(c, tick.interval_ns))))
             .collect();
-        let folded = self.fold.finish(seconds, PROFILE_S, |event, cpu| {
-            wide.get(&(event, cpu)).copied()
-        });
+        let hits = |event, cpu| wide.get(&(event, cpu)).copied();
+        let folded = self.fold.finish(seconds, PROFILE_S, hits);
         self.shortened += folded.samples_folded;
         let stacks: Vec<Stack> = folded
             .stacks
@@ -93,6 +81,7 @@ impl Engine {
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
         let connections = self.connections.told(tick.at);
+        let devices = self.device_rows(&tick.devices, &mut cpus, &order);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,
@@ -110,7 +99,7 @@ impl Engine {
             contexts: Vec::new(),
             cpu_profile: Arc::from([]),
             cpus,
-            devices: Vec::new(),
+            devices,
             processes,
             losses: self.ledger.losses(&drops),
             drops,
@@ -288,115 +277,6 @@ impl Engine {
             frames: self.fold.frames(stack, self.names.as_mut()),
         }
     }
-
-    fn host(&self) -> HostInfo {
-        let session = self.source.session();
-        HostInfo {
-            hostname: session.host.hostname.clone(),
-            kernel: session.host.kernel.clone(),
-            arch: session.host.arch.clone(),
-            cpus_online: session.host.cpus.len(),
-            clock: session.host.clock.map(|clock| match clock {
-                ClockKind::Cycles => "cycles",
-                ClockKind::CpuClock => "cpu-clock",
-            }),
-            source: match session.source {
-                SourceKind::Live => "live",
-                SourceKind::Replay | SourceKind::File => "replay",
-                SourceKind::Demo => "demo",
-            },
-        }
-    }
-
-    fn filter(&self) -> Filter {
-        let pid = self.want.pids.first().copied();
-        Filter {
-            pid,
-            comm: pid.map(|pid| self.processes.name(pid).to_string()),
-            device: self.want.device.clone(),
-            cgroup: self.want.cgroup.clone(),
-            by: pid.map(|_| {
-                if self.want.by_owner {
-                    "owner"
-                } else {
-                    "context"
-                }
-            }),
-            pids: self.want.pids.clone(),
-            ended: self.ended.clone(),
-            ..Filter::default()
-        }
-    }
-
-    fn health(
-        &mut self,
-        loss: Loss,
-        tick: &Tick,
-        cost: &Cost,
-        own_pct: Option<f64>,
-        functions: &[Function],
-    ) -> Health {
-        let mut notes = self.notes.clone();
-        notes.extend(self.softnet_inexact.clone());
-        notes.extend(self.device_unknown.clone());
-        let unnamed = |why| format!("CPU time has no stages: {why}");
-        notes.extend(self.names.kernel_missing().map(unnamed));
-        notes.extend(self.names.user_missing().map(str::to_owned));
-        notes.extend(uncounted(functions));
-        if tick.overflow > 0 {
-            notes.push(format!(
-                "{} hits were of more devices and processes than the gate tells apart: totals have them, shares do not",
-                tick.overflow
-            ));
-        }
-        let costs = self.source.session().costs;
-        let file = self.source.session().source == SourceKind::File;
-        let by = |gate| self.plan.attached.iter().any(|a| a.gate == gate);
-        Health {
-            lost: loss.lost,
-            throttled: loss.throttled,
-            channel_dropped: loss.channel_dropped,
-            undecodable: loss.undecodable,
-            samples: functions.iter().map(|f| f.samples).sum(),
-            cpu_samples: None,
-            samples_shortened: self.shortened,
-            own_cpu_pct: own_pct,
-            own_anon_bytes: tick.own.anon_bytes,
-            cost_pct: own_pct.map(|_| cost.busiest_pct),
-            cost_cpu: own_pct.and(cost.busiest_cpu),
-            cost_all_pct: own_pct.map(|_| cost.all_pct),
-            budget_pct: self.settings.max_overhead_pct,
-            perf_hit_ns: (!file && by(false)).then_some(costs.perf_ns),
-            bpf_hit_ns: by(true).then_some(costs.gate_ns),
-            sample_ns: (!file && (!self.plan.attached.is_empty() || self.plan.clock_hz > 0))
-                .then_some(costs.sample_ns),
-            costs_measured: costs.measured,
-            governor: match self.source.session().source {
-                SourceKind::File => FILE.to_owned(),
-                SourceKind::Replay if self.settings.recorded => RECORDED.to_owned(),
-                _ => self.plan.phrase.clone(),
-            },
-            counting: if file {
-                "file"
-            } else {
-                counting(&self.plan.attached)
-            },
-            detached: self.want.detached,
-            banner: self.settings.banner.clone(),
-            notes,
-        }
-    }
-}
-
-/// How rows are counted beyond the free counters; timing softirqs counts none.
-fn counting(attached: &[Attach]) -> &'static str {
-    let by = |gate| attached.iter().any(|a| !a.every && a.gate == gate);
-    match (by(true), by(false)) {
-        (true, true) => "bpf+perf",
-        (true, false) => "bpf",
-        (false, true) => "perf",
-        (false, false) => "proc",
-    }
 }
 
 /// napi_poll's exact counts belong to the CPU table too.
@@ -418,22 +298,4 @@ fn fill_polls(cpus: &mut [Cpu], functions: &[Function]) {
             cpu.work_per_poll = Some(packets as f64 / calls as f64);
         }
     }
-}
-
-/// Why rows are not counted, each reason once.
-fn uncounted(functions: &[Function]) -> Vec<String> {
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for function in functions.iter().filter(|f| f.calls.is_none()) {
-        let Some(reason) = function.reason.as_deref() else {
-            continue;
-        };
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(&function.name),
-            None => reasons.push((reason, vec![&function.name])),
-        }
-    }
-    reasons
-        .into_iter()
-        .map(|(reason, names)| format!("{}: {reason}", names.join(", ")))
-        .collect()
 }

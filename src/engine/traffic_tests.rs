@@ -23,6 +23,7 @@ fn sample(at: u64, k: u64) -> HostSample {
             link("br0", false, false, 999),
         ],
         irqs: vec![IrqCounter {
+            device: None,
             irq: 147,
             name: "eth0-3".into(),
             per_cpu: vec![k * 500, k],

@@ -32,6 +32,8 @@ pub struct Wanted {
     pub asked: bool,
     /// Wanted samples per second and CPU.
     pub stacks: u32,
+    /// A free counter has the sum; this is for how it splits by device.
+    pub split_only: bool,
     /// Each with whether the gate counts it.
     pub events: Vec<(EventId, bool)>,
 }
@@ -62,7 +64,8 @@ impl Governor {
                 reasons[row] = (!served).then(|| why.into());
                 continue;
             }
-            if served && !drilled {
+            let by_device = want.devices && known.probe.point().is_some();
+            if served && !drilled && !by_device {
                 continue;
             }
             if !asked && self.watch.left_alone().contains(&row) {
@@ -71,14 +74,17 @@ impl Governor {
                 continue;
             }
             match self.usable(registry, session, row, want) {
+                // Only the gate tells devices apart.
+                Ok(events) if served && !drilled && events.iter().any(|(_, gate)| !gate) => {}
                 Ok(events) => all.push(Wanted {
                     row,
-                    asked,
                     stacks: match (known.probe.each_counts(), drilled) {
                         (true, _) => EACH_STACKS,
                         (false, true) => DRILL_STACKS,
                         (false, false) => STACKS,
                     },
+                    asked: asked && (drilled || !served),
+                    split_only: served && !drilled,
                     events,
                 }),
                 Err(reason) => reasons[row] = (!served).then(|| reason.into()),

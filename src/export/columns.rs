@@ -4,8 +4,8 @@
 use std::fmt::Display;
 
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, NO_SOCKET, Part, Process, Stack,
-    Stage, Summary, Witness, format_time,
+    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, NO_SOCKET, Part, Process,
+    Stack, Stage, Summary, Witness, format_time,
 };
 
 use super::table::Unit::{
@@ -210,16 +210,38 @@ pub const DEVICES: &[Column<Device>] = &[
     Column::new("name", Bare, |d| (&d.name).into()),
     Column::new("netns", Bare, |d| d.netns.as_ref().into()),
     Column::new("driver", Bare, |d| d.driver.as_ref().into()),
+    Column::new("kind", Bare, |d| d.kind.as_ref().into()),
+    Column::new("ifindex", Bare, |d| d.ifindex.into()),
+    Column::new("physical", Bare, |d| d.physical.into()),
+    Column::new("fresh", Bare, |d| d.fresh.into()),
     Column::new("rx_packets", Count, |d| d.rx_packets.into()),
     Column::new("rx_bytes", Bytes, |d| d.rx_bytes.into()),
     Column::new("tx_packets", Count, |d| d.tx_packets.into()),
     Column::new("tx_bytes", Bytes, |d| d.tx_bytes.into()),
+    Column::new("rx_rate", PerS, |d| d.rx_rate.into()),
+    Column::new("tx_rate", PerS, |d| d.tx_rate.into()),
+    Column::new("rx_bps", Bits, |d| d.rx_bps.into()),
+    Column::new("tx_bps", Bits, |d| d.tx_bps.into()),
+    Column::new("rx_length", Bytes, |d| d.rx_length.into()),
+    Column::new("tx_length", Bytes, |d| d.tx_length.into()),
     Column::new("gro_ratio", Count, |d| d.gro_ratio.into()),
+    Column::new("gso_factor", Count, |d| d.gso_factor.into()),
+    Column::new("interrupts", Count, |d| d.interrupts.into()),
+    Column::new("packets_per_interrupt", Count, |d| {
+        d.packets_per_interrupt.into()
+    }),
+    Column::new("polls", Count, |d| d.polls.into()),
+    Column::new("packets_per_poll", Count, |d| d.packets_per_poll.into()),
+    Column::new("full_polls_pct", Percent, |d| d.full_polls_pct.into()),
+    Column::new("dropped", Count, |d| d.dropped.into()),
     Column::new("rx_dropped", Count, |d| d.rx_dropped.into()),
     Column::new("tx_dropped", Count, |d| d.tx_dropped.into()),
+    Column::new("ring_drops", Count, |d| d.ring_drops.into()),
     Column::new("qdisc", Bare, |d| d.qdisc.as_ref().into()),
+    Column::new("qdisc_drops", Count, |d| d.qdisc_drops.into()),
     Column::new("qdisc_backlog", Count, |d| d.qdisc_backlog.into()),
     Column::new("unexplained_drops", Count, |d| d.unexplained_drops.into()),
+    Column::new("numa_node", Bare, |d| d.numa_node.into()),
 ];
 
 pub const SUMMARY: &[Column<Summary>] = &[

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Function, Health, HostInfo, Latency, LatencyPart, Layer, Losses, Part, Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary, Times, Witness, Flow, Limit, Limited, Listener, Tcp, TcpGroup,
+    Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Flow, Function, Health,
+    HostInfo, Latency, LatencyPart, Layer, Limit, Limited, Listener, Losses, Part, Process, SCHEMA,
+    Share, Snapshot, Stack, Stage, Summary, Tcp, TcpGroup, Times, Witness,
 };
 
 /// Nothing was seen.
@@ -101,19 +103,11 @@ pub fn busy() -> Snapshot {
         }],
         devices: vec![Device {
             name: "eth0".to_owned(),
-            netns: None,
             driver: Some("ice".to_owned()),
             rx_packets: Some(7),
             rx_bytes: Some(0),
-            tx_packets: None,
-            tx_bytes: None,
-            gro_ratio: None,
-            rx_dropped: None,
-            tx_dropped: None,
             qdisc: Some("fq".to_owned()),
-            qdisc_backlog: None,
-            unexplained_drops: None,
-            queues: Vec::new(),
+            ..Device::default()
         }],
         processes: vec![Process {
             pid: 9127,

@@ -4,8 +4,8 @@
 pub mod advice;
 mod clean;
 mod columns;
-pub mod compared;
 mod columns_tcp;
+pub mod compared;
 mod csv;
 mod firefox;
 mod folded;

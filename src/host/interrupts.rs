@@ -1,6 +1,6 @@
 //! The lines of /proc/interrupts (kernel/irq/proc.c) that belong to network devices.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 
 use super::proc::{MOST_ENTRIES, Proc, printable};
@@ -9,9 +9,10 @@ use crate::decode::IrqCounter;
 /// How network interrupts are told from others.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Owners {
-    irqs: BTreeSet<u32>,
-    /// Names that an action has as one of its words: `eth0`, `virtio3`.
-    words: BTreeSet<String>,
+    /// Vectors of devices.
+    irqs: BTreeMap<u32, String>,
+    /// Names that an action has as one of its words, `eth0`, `virtio3`, and their devices.
+    words: BTreeMap<String, String>,
 }
 
 pub fn read(proc: &Proc) -> io::Result<Vec<IrqCounter>> {
@@ -32,16 +33,18 @@ fn owners(proc: &Proc) -> io::Result<Owners> {
             .link_name(&format!("{device}/subsystem"))
             .is_ok_and(|bus| bus == "virtio");
         let vectors = if virtio {
-            owners.words.extend(proc.link_name(&device));
+            let word = proc.link_name(&device).ok();
+            owners.words.extend(word.map(|word| (word, name.clone())));
             format!("{device}/../msi_irqs")
         } else {
             format!("{device}/msi_irqs")
         };
         let irqs = proc.list(&vectors).unwrap_or_default();
-        owners
-            .irqs
-            .extend(irqs.iter().filter_map(|irq| irq.parse::<u32>().ok()));
-        owners.words.insert(name);
+        owners.irqs.extend(
+            irqs.iter()
+                .filter_map(|irq| Some((irq.parse::<u32>().ok()?, name.clone()))),
+        );
+        owners.words.insert(name.clone(), name);
     }
     Ok(owners)
 }
@@ -64,13 +67,16 @@ fn parse(text: &str, owners: &Owners) -> Vec<IrqCounter> {
         }
         // chip, hardware number, then after two spaces the action names.
         let actions = rest.trim_end().rsplit("  ").next()?.trim();
-        let ours = owners.irqs.contains(&irq)
-            || actions
+        let by_word = || {
+            actions
                 .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
-                .any(|word| owners.words.contains(word));
-        ours.then(|| IrqCounter {
+                .find_map(|word| owners.words.get(word))
+        };
+        let device = owners.irqs.get(&irq).or_else(by_word)?;
+        Some(IrqCounter {
             irq,
             name: printable(actions),
+            device: Some(device.clone()),
             per_cpu,
         })
     });
@@ -95,10 +101,11 @@ NMI:          0          0   Non-maskable interrupts
 ERR:          0
 ";
 
-    fn irq(irq: u32, name: &str, per_cpu: [u64; 2]) -> IrqCounter {
+    fn irq(irq: u32, name: &str, device: &str, per_cpu: [u64; 2]) -> IrqCounter {
         IrqCounter {
             irq,
             name: name.to_owned(),
+            device: Some(device.to_owned()),
             per_cpu: per_cpu.into(),
         }
     }
@@ -106,14 +113,16 @@ ERR:          0
     #[test]
     fn lines_belong_by_vector_or_by_a_word_of_the_action() {
         let owners = Owners {
-            irqs: [42].into(),
-            words: ["eth1", "virtio3", "lo"].map(str::to_owned).into(),
+            irqs: [(42, "eth2".to_owned())].into(),
+            words: [("eth1", "eth1"), ("virtio3", "eth0"), ("lo", "lo")]
+                .map(|(word, device)| (word.to_owned(), device.to_owned()))
+                .into(),
         };
         let expected = [
-            irq(31, "eth1", [7, 8]),
-            irq(41, "virtio3-rx", [1553, 0]),
-            irq(42, "some-queue", [0, 3450]),
-            irq(50, "floppy, eth1-TxRx-0", [2, 3]),
+            irq(31, "eth1", "eth1", [7, 8]),
+            irq(41, "virtio3-rx", "eth0", [1553, 0]),
+            irq(42, "some-queue", "eth2", [0, 3450]),
+            irq(50, "floppy, eth1-TxRx-0", "eth1", [2, 3]),
         ];
         assert_eq!(parse(TEXT, &owners), expected);
     }
@@ -121,7 +130,7 @@ ERR:          0
     #[test]
     fn any_truncation_is_survived() {
         let owners = Owners {
-            irqs: (0..100).collect(),
+            irqs: (0..100).map(|irq| (irq, "eth0".to_owned())).collect(),
             ..Owners::default()
         };
         for end in 0..TEXT.len() {
@@ -151,8 +160,12 @@ ERR:          0
             symlink(proc.path(target), proc.path(link)).expect("link");
         }
         let expected = Owners {
-            irqs: [31, 40].into(),
-            words: ["eth0", "eth1", "virtio3"].map(str::to_owned).into(),
+            irqs: [(31, "eth1"), (40, "eth0")]
+                .map(|(irq, device)| (irq, device.to_owned()))
+                .into(),
+            words: [("eth0", "eth0"), ("eth1", "eth1"), ("virtio3", "eth0")]
+                .map(|(word, device)| (word.to_owned(), device.to_owned()))
+                .into(),
         };
         assert_eq!(owners(&proc).expect("class/net"), expected);
         fs::write(proc.path("sys/class/net/bonding_masters"), "").expect("file");

@@ -1,45 +1,50 @@
-//! The devices and root qdiscs of the namespace netop runs in, by rtnetlink; where that fails,
-//! and for other namespaces, by /proc.
+//! The devices and qdiscs of every namespace that may be entered, by rtnetlink; where that fails
+//! by /proc, which knows less.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 
 use netlink_bindings::rt_link::{self, Ifinfomsg};
-use netlink_bindings::tc::{self, Tcmsg};
 use netlink_socket2::NetlinkSocket;
 
-use super::net_dev;
+use super::device_details::Details;
 use super::proc::{Proc, printable};
+use super::{net_dev, qdiscs};
 use crate::decode::LinkCounters;
+use crate::sys::in_netns;
 
-/// TC_H_ROOT (linux/pkt_sched.h): the parent of a device's root qdisc.
-const ROOT: u32 = u32::MAX;
+/// Entering a namespace and asking there costs some 0.3 ms: of more than these the devices are
+/// read from /proc.
+const MOST_ENTERED: usize = 64;
 
 /// What a device is made of beside its counters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Device {
     pub link: LinkCounters,
-    /// `veth`, `vlan`, `bridge` … from IFLA_LINKINFO; `None` for hardware, loopback and /proc.
-    pub kind: Option<String>,
-}
-
-#[derive(Debug, Default)]
-struct Qdisc {
-    kind: String,
-    drops: u64,
-    backlog: u64,
+    pub mtu: Option<u32>,
 }
 
 #[derive(Default)]
 pub struct Links {
     /// Made anew after a failure, so that a half-read answer is never taken for the next one.
     socket: Option<NetlinkSocket>,
+    details: Details,
+    /// Of other namespaces, by inode.
+    others: BTreeMap<u64, Details>,
 }
 
 impl Links {
-    /// Devices of the own namespace.
-    pub fn own(&mut self, proc: &Proc, netns: u64, notes: &mut Vec<String>) -> Vec<Device> {
-        let mut devices = match self.by_netlink(netns, notes) {
+    /// Devices of the own namespace; `at` is CLOCK_MONOTONIC in ns.
+    pub fn own(
+        &mut self,
+        proc: &Proc,
+        netns: u64,
+        at: u64,
+        notes: &mut Vec<String>,
+    ) -> Vec<Device> {
+        let socket = self.socket.get_or_insert_default();
+        let mut devices = match by_netlink(socket, netns, notes) {
             Ok(devices) => devices,
             Err(error) => {
                 self.socket = None;
@@ -49,6 +54,8 @@ impl Links {
                 by_proc(proc, "proc/net/dev", netns, notes)
             }
         };
+        let mut details = NetlinkSocket::new();
+        self.details.add(&mut details, proc, true, at, &mut devices);
         for device in &mut devices {
             let name = &device.link.name;
             device.link.physical = proc.exists(&format!("sys/class/net/{name}/device"));
@@ -57,40 +64,112 @@ impl Links {
         devices
     }
 
-    fn by_netlink(&mut self, netns: u64, notes: &mut Vec<String>) -> io::Result<Vec<Device>> {
-        let socket = self.socket.get_or_insert_default();
-        let mut devices = dump_links(socket, netns)?;
-        match dump_qdiscs(socket) {
-            Ok(mut qdiscs) => {
-                for (index, device) in &mut devices {
-                    if let Some(qdisc) = qdiscs.remove(index) {
-                        device.link.qdisc = Some(qdisc.kind);
-                        device.link.qdisc_drops = Some(qdisc.drops);
-                        device.link.qdisc_backlog = Some(qdisc.backlog);
-                    }
-                }
+    /// Devices of other namespaces, each through a process in it. What software devices carry
+    /// there counts as local: where the packets leave the host, a device of the own namespace
+    /// counts them again.
+    pub fn others(
+        &mut self,
+        proc: &Proc,
+        others: &[(u64, u32)],
+        at: u64,
+        notes: &mut Vec<String>,
+    ) -> Vec<Device> {
+        self.others
+            .retain(|known, _| others.iter().any(|(netns, _)| netns == known));
+        let mut all = Vec::new();
+        let mut refused = Refused::default();
+        for (index, &(netns, pid)) in others.iter().enumerate() {
+            let entered = if index < MOST_ENTERED {
+                let details = self.others.entry(netns).or_default();
+                enter(proc, details, (netns, pid), at, notes)
+            } else {
+                refused.many += 1;
+                Err(io::ErrorKind::QuotaExceeded.into())
+            };
+            let mut devices = entered.unwrap_or_else(|error| {
+                refused.push(&error);
+                by_proc(proc, &format!("proc/{pid}/net/dev"), netns, notes)
+            });
+            for device in &mut devices {
+                device.link.local = !device.link.physical;
             }
-            Err(error) => {
-                self.socket = None;
-                notes.push(format!("netlink does not list the qdiscs: {error}"));
-            }
+            all.append(&mut devices);
         }
-        Ok(devices.into_iter().map(|(_, device)| device).collect())
+        notes.extend(refused.said());
+        all
     }
 }
 
-/// Devices of another namespace, through a process in it. What they carry counts as local: where
-/// the packets leave the host, a device of the own namespace counts them again.
-pub fn foreign(proc: &Proc, netns: u64, pid: u32, notes: &mut Vec<String>) -> Vec<Device> {
-    let mut devices = by_proc(proc, &format!("proc/{pid}/net/dev"), netns, notes);
-    for device in &mut devices {
-        device.link.local = true;
+/// Namespaces whose devices only /proc told of.
+#[derive(Default)]
+struct Refused {
+    denied: usize,
+    many: usize,
+}
+
+impl Refused {
+    fn push(&mut self, error: &io::Error) {
+        self.denied += usize::from(error.kind() == io::ErrorKind::PermissionDenied);
     }
-    devices
+
+    fn said(&self) -> impl Iterator<Item = String> {
+        let less = "their devices are read from /proc, without rings, qdiscs and offloads";
+        let denied = (self.denied > 0).then(|| {
+            format!("{} network namespaces may not be entered (needs CAP_SYS_ADMIN: run as root): {less}", self.denied)
+        });
+        let many = (self.many > 0).then(|| {
+            format!(
+                "{} network namespaces more than {MOST_ENTERED} are not entered: {less}",
+                self.many
+            )
+        });
+        denied.into_iter().chain(many)
+    }
+}
+
+fn enter(
+    proc: &Proc,
+    details: &mut Details,
+    (netns, pid): (u64, u32),
+    at: u64,
+    notes: &mut Vec<String>,
+) -> io::Result<Vec<Device>> {
+    let namespace = File::open(proc.path(&format!("proc/{pid}/ns/net")))?;
+    in_netns(&namespace, || {
+        let mut socket = NetlinkSocket::new();
+        let mut devices = by_netlink(&mut socket, netns, notes)?;
+        details.add(&mut socket, proc, false, at, &mut devices);
+        Ok(devices)
+    })?
+}
+
+fn by_netlink(
+    socket: &mut NetlinkSocket,
+    netns: u64,
+    notes: &mut Vec<String>,
+) -> io::Result<Vec<Device>> {
+    let mut devices = dump_links(socket, netns)?;
+    match qdiscs::dump(socket) {
+        Ok(mut qdiscs) => {
+            for device in &mut devices {
+                let link = &mut device.link;
+                link.qdiscs = qdiscs
+                    .remove(&link.ifindex.cast_signed())
+                    .unwrap_or_default();
+                if let Some(root) = link.qdiscs.first().filter(|qdisc| qdisc.parent == "root") {
+                    link.qdisc = Some(root.kind.clone());
+                    link.qdisc_drops = Some(root.drops);
+                    link.qdisc_backlog = Some(root.backlog);
+                }
+            }
+        }
+        Err(error) => notes.push(format!("netlink does not list the qdiscs: {error}")),
+    }
+    Ok(devices)
 }
 
 fn is_veth(device: &Device) -> bool {
-    match &device.kind {
+    match &device.link.kind {
         Some(kind) => kind == "veth",
         None => device.link.name.starts_with("veth"),
     }
@@ -109,12 +188,12 @@ fn by_proc(proc: &Proc, name: &str, netns: u64, notes: &mut Vec<String>) -> Vec<
     if links.is_none() {
         notes.push(format!("/{name} has an unknown layout"));
     }
-    let device = |link| Device { link, kind: None };
+    let device = |link| Device { link, mtu: None };
     links.unwrap_or_default().into_iter().map(device).collect()
 }
 
-/// (ifindex, device), in the kernel's order.
-fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<(i32, Device)>> {
+/// In the kernel's order.
+fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>> {
     let request = rt_link::Request::new().op_getlink_dump(&Ifinfomsg::new());
     let mut replies = socket.request(&request)?;
     let mut devices = Vec::new();
@@ -130,7 +209,9 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<(i32, De
             .map(|kind| printable(&kind.to_string_lossy()));
         let link = LinkCounters {
             netns,
+            ifindex: header.ifi_index.cast_unsigned(),
             name: printable(&name.to_string_lossy()),
+            kind,
             rx_packets: stats.rx_packets,
             rx_bytes: stats.rx_bytes,
             tx_packets: stats.tx_packets,
@@ -138,38 +219,15 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<(i32, De
             rx_dropped: stats.rx_dropped,
             rx_missed: stats.rx_missed_errors,
             tx_dropped: stats.tx_dropped,
+            rx_errors: Some(stats.rx_errors),
+            tx_errors: Some(stats.tx_errors),
+            rx_nohandler: Some(stats.rx_nohandler),
             ..LinkCounters::default()
         };
-        devices.push((header.ifi_index, Device { link, kind }));
+        let mtu = attributes.get_mtu().ok();
+        devices.push(Device { link, mtu });
     }
     Ok(devices)
-}
-
-/// Root qdiscs by ifindex. The root of mq adds its children up itself (sch_mq.c mq_dump). The
-/// kernel's drop counter has 32 bits and wraps.
-fn dump_qdiscs(socket: &mut NetlinkSocket) -> io::Result<HashMap<i32, Qdisc>> {
-    let request = tc::Request::new().op_getqdisc_dump(&Tcmsg::new());
-    let mut replies = socket.request(&request)?;
-    let mut roots = HashMap::new();
-    while let Some(reply) = replies.recv() {
-        let (header, attributes) = reply.map_err(io::Error::from)?;
-        if header.parent != ROOT {
-            continue;
-        }
-        let (Ok(kind), Ok(queue)) = (
-            attributes.get_kind(),
-            attributes.get_stats2().and_then(|stats| stats.get_queue()),
-        ) else {
-            continue;
-        };
-        let qdisc = Qdisc {
-            kind: printable(&kind.to_string_lossy()),
-            drops: u64::from(queue.drops),
-            backlog: u64::from(queue.qlen),
-        };
-        roots.insert(header.ifindex, qdisc);
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]
@@ -180,7 +238,7 @@ mod tests {
     #[test]
     fn loopback_of_this_kernel_is_local_and_has_a_qdisc() {
         let mut notes = Vec::new();
-        let devices = Links::default().own(&Proc::host(), 1, &mut notes);
+        let devices = Links::default().own(&Proc::host(), 1, 0, &mut notes);
         assert_eq!(notes, Vec::<String>::new());
         let lo = &devices
             .iter()
@@ -190,14 +248,16 @@ mod tests {
         assert!(lo.local && !lo.physical && lo.netns == 1);
         assert_eq!(lo.qdisc.as_deref(), Some("noqueue"));
         assert_eq!(lo.rx_packets, lo.tx_packets);
+        let setup = lo.setup.as_ref().expect("ethtool answers for lo");
+        assert!(setup.mtu.is_some() && !setup.offloads.is_empty());
     }
 
     #[test]
-    fn a_foreign_namespace_has_no_qdiscs_and_all_of_it_is_local() {
+    fn a_namespace_that_cannot_be_entered_has_no_qdiscs_and_all_of_it_is_local() {
         let text = " face |bytes packets drop|bytes packets drop\neth0: 10 2 1 30 4 0\n";
         let (_dir, proc) = root_with(&[("proc/42/net/dev", text)]);
         let mut notes = Vec::new();
-        let devices = foreign(&proc, 9, 42, &mut notes);
+        let devices = Links::default().others(&proc, &[(9, 42)], 0, &mut notes);
         let link = LinkCounters {
             netns: 9,
             name: "eth0".to_owned(),
@@ -209,8 +269,11 @@ mod tests {
             tx_bytes: 30,
             ..LinkCounters::default()
         };
-        assert_eq!(devices, [Device { link, kind: None }]);
-        assert_eq!(foreign(&proc, 9, 43, &mut notes), []);
+        assert_eq!(devices, [Device { link, mtu: None }]);
+        assert_eq!(
+            Links::default().others(&proc, &[(9, 43)], 0, &mut notes),
+            []
+        );
         assert_eq!(notes, Vec::<String>::new());
     }
 
@@ -218,7 +281,10 @@ mod tests {
     fn an_unknown_layout_is_said_once() {
         let (_dir, proc) = root_with(&[("proc/42/net/dev", "nothing known\n")]);
         let mut notes = Vec::new();
-        assert_eq!(foreign(&proc, 9, 42, &mut notes), []);
+        assert_eq!(
+            Links::default().others(&proc, &[(9, 42)], 0, &mut notes),
+            []
+        );
         assert_eq!(notes, ["/proc/42/net/dev has an unknown layout"]);
     }
 }

@@ -3,6 +3,8 @@
 
 mod accounting;
 mod cgroup;
+mod device_details;
+mod driver_counters;
 mod drivers;
 mod family;
 mod fast;
@@ -10,11 +12,15 @@ mod identity;
 mod inet_diag;
 mod interrupts;
 mod kernel_code;
+mod link_setup;
 mod links;
 mod net_dev;
 mod netns;
+mod nodes;
 mod proc;
 mod protocols;
+mod qdiscs;
+mod queues;
 mod slow;
 mod socket_groups;
 mod socket_owners;

@@ -3,9 +3,11 @@
 //! reading it needs setns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 
-use super::proc::Proc;
+use super::proc::{Proc, printable};
 
 /// Scanning all processes costs about 2 µs each; new ones are looked at every time.
 const RESCAN_NS: u64 = 10_000_000_000;
@@ -27,6 +29,17 @@ pub struct Namespaces {
     young: BTreeSet<u32>,
     unreadable: usize,
     left_out: usize,
+}
+
+/// Names that `ip netns add` gave, by inode.
+pub fn names(proc: &Proc) -> Vec<(u64, String)> {
+    let names = proc.list("run/netns").unwrap_or_default();
+    let with_inode = |name: String| {
+        let file = fs::metadata(proc.path(&format!("run/netns/{name}"))).ok()?;
+        Some((file.ino(), printable(&name)))
+    };
+    let names = names.into_iter().take(MOST_NAMESPACES);
+    names.filter_map(with_inode).collect()
 }
 
 impl Namespaces {

@@ -1,12 +1,12 @@
 //! Everything that is too slow for the tick: one call reads it all. What fails is a note, and the
 //! rest is read all the same.
 
-use super::links::{self, Links};
+use super::links::Links;
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
 use super::socket_owners::sockets_of;
 use super::sockets::Sockets;
-use super::{accounting, interrupts, protocols, stacked, sysctls, tasks};
+use super::{accounting, interrupts, nodes, protocols, stacked, sysctls, tasks};
 use crate::decode::SlowSample;
 use crate::sys;
 
@@ -33,12 +33,14 @@ pub struct SlowReader {
     sockets: Sockets,
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
+    nodes: Vec<(u32, u32)>,
 }
 
 impl SlowReader {
     pub fn new(proc: Proc) -> SlowReader {
         SlowReader {
             accounting: accounting::apart(&proc),
+            nodes: nodes::read(&proc),
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
@@ -75,13 +77,13 @@ impl SlowReader {
             (question.sockets, &question.pids),
             &mut notes,
         );
-        let mut devices = self.links.own(proc, own, &mut notes);
+        let mut devices = self.links.own(proc, own, at, &mut notes);
+        devices.extend(self.links.others(proc, &others, at, &mut notes));
         let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
             .into_iter()
             .collect();
         let mut vlan_inside = None;
         for (netns, pid) in others {
-            devices.extend(links::foreign(proc, netns, pid, &mut notes));
             protocols.extend(protocols::read(
                 proc,
                 &format!("proc/{pid}"),
@@ -120,6 +122,8 @@ impl SlowReader {
             capture_sockets: sysctls::capture_sockets(proc),
             sockets: sockets.map(Box::new),
             socket_users,
+            netns_names: netns::names(proc),
+            nodes: self.nodes.clone(),
             notes,
         }
     }

@@ -172,12 +172,12 @@ fn a_socket_of_this_process_is_told_with_its_owner_and_its_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address");
     let mut client = TcpStream::connect(at).expect("a connection");
-    let first = sockets.read(&proc, own, &[], true, &[], &mut notes);
+    let first = sockets.read(&proc, own, &[], (true, &[]), &mut notes);
     assert!(first.is_some_and(|first| first.interval_ns == 0 && first.took_ns > 0));
     client.write_all(&[7; 4567]).expect("room");
     sockets.last = Some((0, 0));
     let next = sockets
-        .read(&proc, own, &[], true, &[std::process::id()], &mut notes)
+        .read(&proc, own, &[], (true, &[std::process::id()]), &mut notes)
         .expect("due");
     assert_eq!(notes, Vec::<String>::new());
     let found = next.connections.iter().find(|s| s.remote == at);

@@ -18,7 +18,7 @@ const NAMES: [&str; 6] = ["vlan", "bond", "macvlan", "macvtap", "ipvlan", "team"
 pub fn why_inexact<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Option<String> {
     devices.into_iter().find_map(|device| {
         let name = &device.link.name;
-        let kind = match &device.kind {
+        let kind = match &device.link.kind {
             Some(kind) => KINDS.into_iter().find(|known| known == kind)?,
             None => by_name(name)?,
         };
@@ -54,9 +54,10 @@ mod tests {
         Device {
             link: LinkCounters {
                 name: name.to_owned(),
+                kind: kind.map(str::to_owned),
                 ..LinkCounters::default()
             },
-            kind: kind.map(str::to_owned),
+            mtu: None,
         }
     }
 

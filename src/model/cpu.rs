@@ -72,9 +72,32 @@ pub struct Cpu {
     pub work_per_poll: Option<f64>,
     /// Packets per run of net_rx_action.
     pub packets_per_run: Option<f64>,
+    /// The devices whose interrupts and polls it serves, most packets first.
+    pub devices: Vec<Serves>,
+    /// The processes that ran here, busiest first; from CPU samples of this interval.
+    pub processes: Vec<Busy>,
     /// Estimated cost of netop's events on this CPU.
     pub cost_pct: Option<f64>,
     /// Softirq share of the last intervals, oldest first, at most [`HISTORY`].
     #[serde(skip)]
     pub history: Vec<f32>,
+}
+
+/// What a CPU does for a device.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Serves {
+    /// "backlog" is what no driver polls: loopback, veth without NAPI, packets steered here.
+    pub name: String,
+    pub interrupts: Option<u64>,
+    pub polls: Option<u64>,
+    /// Received in those polls.
+    pub packets: Option<u64>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Busy {
+    pub pid: u32,
+    pub comm: String,
+    /// Its own time on this CPU, without the interrupts and softirqs that it was stopped for.
+    pub cpu_pct: f64,
 }

@@ -6,6 +6,7 @@ pub mod compare;
 mod cost;
 mod cpu;
 mod cpu_fold;
+mod device;
 mod drop;
 mod finding;
 mod fold;
@@ -13,8 +14,8 @@ mod histogram;
 mod judged;
 mod latency;
 mod names;
-pub mod reason;
 mod process;
+pub mod reason;
 mod series;
 mod snapshot;
 mod spent;
@@ -26,8 +27,9 @@ mod window;
 
 pub use chain::{Entry, entries};
 pub use cost::{Bounded, differ, ratio, t95};
-pub use cpu::{Cpu, CpuPart, Part, Stage};
+pub use cpu::{Busy, Cpu, CpuPart, Part, Serves, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
+pub use device::{Coalescing, Device, DeviceIrq, DriverFigure, Offload, Qdisc, Queue, Setup};
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
 pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
@@ -38,13 +40,14 @@ pub use names::{KernelFunction, Mapped, Name, Names};
 pub use process::{NO_SOCKET, Process};
 pub use series::Series;
 pub use snapshot::{
-    Backing, CpuCalls, Device, Filter, Function, HISTORY, Health, HostInfo, Queue, SCHEMA, STACKS_EXPORTED, Share, Snapshot, Stack, Summary,
+    Backing, CpuCalls, Filter, Function, HISTORY, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Share,
+    Snapshot, Stack, Summary,
 };
 pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
-pub use time::{format_time, parse_time};
 pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
+pub use time::{format_time, parse_time};
 pub use want::Want;
 pub use window::Weighed;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
+use super::device::Device;
 use super::drop::{Drop, Losses};
 use super::finding::{Facts, Finding};
 use super::latency::Latency;
+use super::process::Process;
 use super::spent::Spent;
 use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
-use super::process::Process;
 use super::time;
 
 pub const SCHEMA: &str = "netop.snapshot/1";
@@ -48,6 +49,7 @@ pub struct Snapshot {
     /// What all CPUs did, by context: percent of one CPU, idle included.
     pub contexts: Vec<Part>,
     pub cpus: Vec<Cpu>,
+    /// Busiest first; loopback and idle ones last.
     pub devices: Vec<Device>,
     /// Heaviest first.
     pub processes: Vec<Process>,
@@ -268,35 +270,6 @@ pub struct Share {
     pub calls: f64,
     /// From samples, not counted.
     pub estimated: bool,
-}
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Device {
-    pub name: String,
-    pub netns: Option<String>,
-    pub driver: Option<String>,
-    pub rx_packets: Option<u64>,
-    pub rx_bytes: Option<u64>,
-    pub tx_packets: Option<u64>,
-    pub tx_bytes: Option<u64>,
-    pub gro_ratio: Option<f64>,
-    pub rx_dropped: Option<u64>,
-    pub tx_dropped: Option<u64>,
-    pub qdisc: Option<String>,
-    pub qdisc_backlog: Option<u64>,
-    pub unexplained_drops: Option<u64>,
-    pub queues: Vec<Queue>,
-}
-
-#[derive(Debug, Clone, Serialize, PartialEq)]
-pub struct Queue {
-    pub queue: u32,
-    pub direction: &'static str,
-    pub cpu: Option<u32>,
-    pub packets: Option<u64>,
-    pub interrupts: Option<u64>,
-    pub polls: Option<u64>,
-    pub full_polls: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq)]

@@ -37,6 +37,9 @@ pub struct Want {
     pub processes: bool,
     /// Times between events are looked at (view 7, `--latency`).
     pub latency: bool,
+    /// The table of devices is looked at: what GRO makes of each one's packets is counted by
+    /// device, though the free counters have the sum.
+    pub devices: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
     /// Sockets are looked at: they are read as often as may be.
@@ -60,6 +63,7 @@ impl Default for Want {
             list_tasks: false,
             processes: false,
             latency: false,
+            devices: false,
             side_band: false,
             sockets: false,
         }

@@ -257,7 +257,8 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         device: typed.what.device.clone(),
         clock_hz: typed.what.frequency,
         latency: typed.what.latency || typed.batch.table == "latency",
-        processes: typed.batch.batch && prints_processes(&typed.batch),
+        processes: typed.batch.batch && prints(&typed.batch, "processes"),
+        devices: typed.batch.batch && prints(&typed.batch, "devices"),
         sockets: typed.batch.batch && prints_sockets(&typed.batch),
         ..Want::default()
     };
@@ -287,8 +288,8 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
 }
 
 /// JSON has every table, text and CSV have the one that was asked for.
-fn prints_processes(batch: &cli::Batch) -> bool {
-    batch.format == "json" || batch.table == "processes"
+fn prints(batch: &cli::Batch, table: &str) -> bool {
+    batch.format == "json" || batch.table == table
 }
 
 fn prints_sockets(batch: &cli::Batch) -> bool {

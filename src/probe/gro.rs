@@ -1,7 +1,7 @@
 //! Packets a driver hands to GRO, before merging (include/trace/events/net.h). The symbol
 //! `napi_gro_receive` is inline since 6.18; the two entry events are older and stay.
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -35,6 +35,10 @@ impl Probe for NapiGroReceive {
 
     fn direction(&self) -> Direction {
         Direction::Rx
+    }
+
+    fn point(&self) -> Option<PathPoint> {
+        Some(PathPoint::BeforeGro)
     }
 
     fn priority(&self) -> u8 {

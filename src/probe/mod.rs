@@ -66,6 +66,19 @@ pub struct What<'a> {
     pub flow: Option<Flow>,
     /// The hit is a packet that was dropped; the name of its device, empty where it is not told.
     pub dropped_by: Option<&'a [u8]>,
+    /// Of a poll: the most packets that it may take.
+    pub budget: Option<f64>,
+}
+
+/// Where on a device's path a hit is: what its exact counts per device are read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathPoint {
+    Poll,
+    /// Given to GRO, one packet each.
+    BeforeGro,
+    /// What came out of GRO, and what never went there.
+    AfterGro,
+    Sent,
 }
 
 /// What the hits of a function are split by in its detail pane.
@@ -145,6 +158,10 @@ pub trait Probe: Sync + Send {
 
     fn whose(&self) -> Whose {
         Whose::Nobody
+    }
+
+    fn point(&self) -> Option<PathPoint> {
+        None
     }
 
     /// Order in the budget: lower is opened first. 0: always opened.

@@ -1,7 +1,7 @@
 //! NAPI polls: napi:napi_poll fires when a poll routine returned (include/trace/events/napi.h).
 //! `work` counts received packets; `(no_device)` is the per-CPU backlog.
 
-use super::{Fields, Probe, What, event};
+use super::{Fields, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -37,6 +37,10 @@ impl Probe for NapiPoll {
         true
     }
 
+    fn point(&self) -> Option<PathPoint> {
+        Some(PathPoint::Poll)
+    }
+
     fn priority(&self) -> u8 {
         2
     }
@@ -45,6 +49,7 @@ impl Probe for NapiPoll {
         What {
             tag: fields.device(0),
             packets: Some(fields.number(1) as f64),
+            budget: Some(fields.number(2) as f64),
             ..What::default()
         }
     }

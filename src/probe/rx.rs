@@ -1,7 +1,7 @@
 //! Packets entering the stack (include/trace/events/net.h). Only net:netif_receive_skb sees all
 //! of them: GRO's output has no `_entry` event (signals.md 0.3).
 
-use super::{Fields, Free, Probe, What, event};
+use super::{Fields, Free, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -32,6 +32,10 @@ impl Probe for NetifReceiveSkb {
             &["name", "len"],
             Some("name"),
         )]
+    }
+
+    fn point(&self) -> Option<PathPoint> {
+        Some(PathPoint::AfterGro)
     }
 
     fn free(&self) -> Option<Free> {

@@ -1,6 +1,6 @@
 //! Packets on their way out (include/trace/events/net.h).
 
-use super::{Fields, Probe, What, Whose, event};
+use super::{Fields, PathPoint, Probe, What, Whose, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
 
@@ -78,6 +78,10 @@ impl Probe for NetDevStartXmit {
 
     fn direction(&self) -> Direction {
         Direction::Tx
+    }
+
+    fn point(&self) -> Option<PathPoint> {
+        Some(PathPoint::Sent)
     }
 
     fn sends(&self) -> bool {

@@ -8,6 +8,7 @@
 mod caps;
 mod clock;
 mod cpu_clock;
+mod ethtool;
 mod file;
 mod gate;
 mod group;
@@ -25,10 +26,11 @@ mod wanted;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
+pub use ethtool::{Driver, Ethtool, Strings};
 pub use file::allocate;
 pub use gate::{
-    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard, Switches,
-    Tally, Timed,
+    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard,
+    Switches, Tally, Timed,
 };
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};

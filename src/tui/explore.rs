@@ -37,6 +37,9 @@ impl UiState {
                 }
             }
             Action::StageStacks(back) => self.other_stage(back),
+            Action::Toggle if self.open_device(|open| !open) => {}
+            Action::Expand if self.open_device(|_| true) => {}
+            Action::Collapse if self.open_device(|_| false) => {}
             Action::Toggle => self.open(|open| !open),
             Action::Expand => self.expand(),
             Action::Collapse => self.collapse(),
@@ -142,6 +145,19 @@ impl UiState {
             let open = change(self.unfold.is_open(node));
             self.unfold.set_open(node, open);
         }
+    }
+
+    /// Shows or hides the queues of the selected device; false: no device is selected.
+    fn open_device(&mut self, change: impl Fn(bool) -> bool) -> bool {
+        let Some(Row::Device(device) | Row::Queue(device, ..)) = self.selected() else {
+            return false;
+        };
+        if change(self.opened.remove(&device)) {
+            self.opened.insert(device);
+        } else {
+            self.panes[self.view].select(Row::Device(device));
+        }
+        true
     }
 
     fn expand(&mut self) {

@@ -6,7 +6,9 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 
 use super::fixture_cpu;
 use crate::model::{
-    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health, HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Spent, Stack, Summary, WirePackets, Sockets, Tcp,
+    Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health,
+    HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Sockets, Spent, Stack, Summary, Tcp,
+    WirePackets,
 };
 
 pub fn empty() -> Snapshot {
@@ -204,6 +206,7 @@ pub fn busy() -> Snapshot {
     };
     s.functions = functions();
     s.cpus = (0..4).map(cpu).collect();
+    s.devices = super::fixture_device::devices();
     s.processes = vec![
         process(9127, "flood", 431_000.0, true),
         process(812, "nginx", 88_000.0, true),

@@ -38,6 +38,10 @@ fn check(name: &str, keys: &[&str]) {
             let _ = writeln!(now, "$ {keys} {}x{}\n{frame}", size.0, size.1);
         }
     }
+    compare(name, &now);
+}
+
+fn compare(name: &str, now: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let path = folder.join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -91,4 +95,36 @@ fn a_flame_graph_says_the_same_in_every_theme_and_in_ascii() {
         let plain = frame_text(&drawn(keys, (80, 24), options));
         assert!(plain.is_ascii() && plain.contains('|'), "{plain}");
     }
+}
+
+#[test]
+fn devices() {
+    check("devices", &["3", "3<right>jj", "3j", "3jj"]);
+}
+
+/// One hot CPU among many is seen without going through the list, and every CPU has a place.
+#[test]
+fn many_cpus() {
+    let mut snapshot = super::fixture::busy();
+    for cpu in 4..512 {
+        let mut other = snapshot.cpus[0].clone();
+        other.cpu = cpu;
+        other.node = Some(cpu / 256);
+        other.softirq_pct = Some(if cpu == 300 { 97.0 } else { f64::from(cpu % 5) });
+        snapshot.cpus.push(other);
+    }
+    let mut now = String::new();
+    for (w, h) in [(80, 24), (120, 40)] {
+        let mut ui = UiState::new(Options::default());
+        ui.resize(w, h);
+        ui.snapshot(Arc::new(snapshot.clone()));
+        for key in parse_keys("2").expect("valid keys") {
+            ui.key(key);
+        }
+        let area = Rect::new(0, 0, w, h);
+        let mut buf = Buffer::empty(area);
+        render(&ui, area, &mut buf);
+        let _ = writeln!(now, "$ 2 {w}x{h}\n{}", frame_text(&buf));
+    }
+    compare("many_cpus", &now);
 }

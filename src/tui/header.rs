@@ -195,16 +195,19 @@ pub fn hot(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
 
 /// The open view stands in brackets; on the right where the cursor is and what sorts.
 pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
-    let parts = VIEWS.iter().enumerate().map(|(i, view)| {
+    let tab = |i: usize, narrow: bool| {
+        let view = VIEWS[i];
         let sign = ui.shown().map(|shown| view.alarm(ui, shown));
         let sign = sign.unwrap_or_default();
-        let text = format!("{} {}{sign}", view.digit(), view.title());
-        if i == ui.view {
-            styled(0, format!("[{text}]"), ui.theme.tab)
-        } else {
-            plain(i as u8 + 1, format!(" {text} "))
+        let title = if narrow { view.short() } else { view.title() };
+        let text = format!("{} {title}{sign}", view.digit());
+        match (i == ui.view, narrow) {
+            (true, _) => styled(0, format!("[{text}]"), ui.theme.tab),
+            (false, true) => plain(i as u8 + 1, text),
+            (false, false) => plain(i as u8 + 1, format!(" {text} ")),
         }
-    });
+    };
+    let tabs = |narrow: bool| (0..VIEWS.len()).map(|i| tab(i, narrow)).collect::<Vec<_>>();
     let rows = ui.rows();
     let mut right = ui
         .pane()
@@ -217,9 +220,11 @@ pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
         None if ui.pane().reverse => right.push_str("  reversed"),
         None => {}
     }
-    spread(
-        fit(parts.collect(), "", width),
-        Line::styled(right, ui.theme.dim),
-        width,
-    )
+    let roomy = fit(tabs(false), "", usize::MAX);
+    let tabs = if roomy.width() + 1 + right.len() <= width {
+        roomy
+    } else {
+        fit(tabs(true), " ", width)
+    };
+    spread(tabs, Line::styled(right, ui.theme.dim), width)
 }

@@ -13,6 +13,7 @@ use super::key::Key;
 pub enum Context {
     Path,
     Cpus,
+    Devices,
     Procs,
     Stacks,
     Drops,
@@ -37,12 +38,23 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Context::{Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt};
+use Context::{
+    Advice, Cpus, Devices, Drops, Flame, Help, Latency, Path, Procs, Prompt, Stacks, Tcp,
+};
 
-const ANYWHERE: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt];
-const SCREENS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help];
-const VIEWS: &[Context] = &[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame];
-const TABLES: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice, Tcp];
+const ANYWHERE: &[Context] = &[
+    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt,
+];
+const SCREENS: &[Context] = &[
+    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help,
+];
+const VIEWS: &[Context] = &[
+    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame,
+];
+const TABLES: &[Context] = &[Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp];
+/// Nothing is opened or closed here: left and right go through time.
+const STILL: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice, Tcp];
+const OPENING: &[Context] = &[Devices, Stacks, Flame];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -85,7 +97,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Procs, Stacks, Drops, Latency, Advice, Tcp, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(&[Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -99,6 +111,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(&[Drops], &[ENTER], Action::Drill, "stacks", "Show the call stacks that drop packets."),
     bind(&[Advice], &[c('y'), ENTER], Action::Copy, "copy", "Copy the command to the terminal's clipboard."),
     bind(&[Advice], &[c('x')], Action::HideRule, "hide", "Hide this rule until netop ends."),
+    bind(&[Devices], &[ENTER], Action::Toggle, "queues", "Show the queues of this device, or hide them."),
     bind(&[Stacks], &[ENTER], Action::Toggle, "open", "Open or close this frame."),
     bind(&[Stacks], &[c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
     bind(&[Flame], &[ENTER, c('z')], Action::Zoom, "zoom", "Only what is below this frame; Esc goes back."),
@@ -123,6 +136,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[BACK_TAB], Action::PreviousView, "", "Previous view."),
     bind(VIEWS, &[c('1')], Action::View('1'), "", "Path: the functions of the stack."),
     bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
+    bind(VIEWS, &[c('3')], Action::View('3'), "", "Devices: what each carries, batches and loses."),
     bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
@@ -134,10 +148,12 @@ pub static KEYMAP: &[Binding] = &[
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
     bind(VIEWS, &[c('+'), c('=')], Action::Slower, "", "Longer interval."),
     bind(VIEWS, &[c('-')], Action::Faster, "", "Shorter interval."),
-    bind(TABLES, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(TABLES, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
-    bind(FRAMES, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(FRAMES, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(STILL, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(STILL, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(OPENING, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
+    bind(OPENING, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(&[Devices], &[RIGHT], Action::Expand, "", "Show the queues of this device."),
+    bind(&[Devices], &[LEFT], Action::Collapse, "", "Hide the queues of this device."),
     bind(&[Stacks], &[RIGHT], Action::Expand, "", "Open this frame, or go to its first callee."),
     bind(&[Stacks], &[LEFT], Action::Collapse, "", "Close this frame, or go to its caller."),
     bind(&[Stacks], &[c('*')], Action::ExpandAll, "", "Open everything below this frame."),
@@ -189,7 +205,9 @@ impl Binding {
             [Stacks, Flame] => "Stacks",
             [Tcp] => "TCP",
             [Prompt] => "prompt",
-            [Path, Cpus, Procs, Drops, Latency, Advice, Tcp] => "tables",
+            [Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp] => "tables",
+            [Devices] => "Devices",
+            [Devices, Stacks, Flame] => "opening",
             _ => "",
         }
     }

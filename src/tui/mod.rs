@@ -17,6 +17,8 @@ mod fixture;
 #[cfg(test)]
 mod fixture_cpu;
 #[cfg(test)]
+mod fixture_device;
+#[cfg(test)]
 mod fixture_profile;
 mod footer;
 mod frame_pointers;

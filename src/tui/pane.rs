@@ -10,6 +10,10 @@ use super::call_tree::NodeId;
 pub enum Row {
     Function(Arc<str>),
     Cpu(u32),
+    /// Inode of the namespace and ifindex.
+    Device((u64, u32)),
+    /// Of that device, "rx" or "tx", number.
+    Queue((u64, u32), &'static str, u32),
     Process(u32),
     /// By the key of its row in the ledger.
     Drop(Arc<str>),

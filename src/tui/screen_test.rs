@@ -52,7 +52,7 @@ fn snapshots() -> [Snapshot; 4] {
 }
 
 /// Keys that bring every view and every overlay to the screen.
-const PLACES: &str = "|2|4|5|jj<enter>jjjj|5/udp<enter>n|?|?<end>|p|pn<down>|/xmit| |5f|jj<enter>fjj|d5|d5fjz|5i/rcv<enter>R|4sc";
+const PLACES: &str = "|2|3|3<enter>jj|4|5|jj<enter>jjjj|5/udp<enter>n|?|?<end>|p|pn<down>|/xmit| |5f|jj<enter>fjj|d5|d5fjz|5i/rcv<enter>R|4sc";
 
 #[test]
 fn nothing_panics_or_leaves_its_place_at_any_size() {
@@ -84,7 +84,7 @@ fn the_smallest_screens_have_something_to_say_and_each_size_in_between_works() {
 
 #[test]
 fn at_80_by_24_no_word_of_the_frame_is_cut() {
-    for keys in ["", "2", "4", "jj<enter>", "5", "?", "p"] {
+    for keys in ["", "2", "3", "3<enter>j", "4", "jj<enter>", "5", "?", "p"] {
         let text = frame(fixture::busy(), keys, (80, 24));
         assert!(!text.contains('…'), "{keys}\n{text}");
     }
@@ -101,7 +101,7 @@ fn the_first_screen_says_loss_heat_traffic_then_every_function() {
             "LOSS none",
             "HOT  cpu1 62% softirq · 71% of RX · next cpu0 12%",
             "NET  rx 71.4G 6.90Mpps · tx 3.10G 900.0kpps · 2.29/4 cores · 289 ns/pkt ±5%",
-            "[1 Path] 2 CPUs  4 Procs  5 Stacks  6 Drops  7 Latency  8 Advice  9 TCP     1/13",
+            "[1 Path] 2 CPUs  3 Devices  4 Procs  5 Stacks  6 Drops  7 Latency  8 Advice  9 TCP     1/13",
             " FUNCTION             RATE/s 60s        PKT/HIT  CPU% SELF% NS/PKT  ±% SOURCE",
         ]
     );

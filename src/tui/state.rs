@@ -67,6 +67,8 @@ pub struct UiState {
     pub(super) view: usize,
     /// One per view.
     pub(super) panes: Vec<Pane>,
+    /// Devices whose queues are shown: namespace and ifindex.
+    pub(super) opened: BTreeSet<(u64, u32)>,
     pub(super) lens: Lens,
     /// Of view 9.
     pub(super) grouping: Grouping,
@@ -96,6 +98,7 @@ impl UiState {
             history: History::default(),
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
+            opened: BTreeSet::new(),
             lens: Lens::new(),
             grouping: Grouping::default(),
             unfold: Unfold::default(),
@@ -241,6 +244,7 @@ impl UiState {
             self.against.refresh(&self.history, shown);
         }
         self.want.sockets = self.view().context() == Context::Tcp;
+        self.want.devices = self.view().context() == Context::Devices;
         if self.view().context() == Context::Stacks
             && let Some(shown) = self.history.shown()
         {

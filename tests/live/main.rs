@@ -7,6 +7,7 @@ mod breakpoints;
 mod buffer;
 mod counts;
 mod cpu;
+mod devices;
 mod diff;
 mod drops;
 mod gate;

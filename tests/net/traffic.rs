@@ -2,8 +2,8 @@
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
 mod cycle;
-mod losses;
 mod held_up;
+mod losses;
 mod open_loop;
 
 use std::io::{Read, Write};

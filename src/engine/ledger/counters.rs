@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::kinds::{KINDS, Kind};
 use super::nic::{self, Counts};
 use super::row::Head;
-use crate::decode::{CpuCounters, LinkCounters, ProtocolCounters, SlowSample};
+use crate::decode::{CpuCounters, DriverCounter, LinkCounters, ProtocolCounters, SlowSample};
 use crate::model::{Class, Layer};
 
 /// Whose row a counter belongs to.
@@ -183,11 +183,9 @@ fn of_link(link: &LinkCounters) -> Vec<(String, u64, Head)> {
 fn of_driver(link: &LinkCounters) -> BTreeMap<(String, Counts), u64> {
     let mut sums: BTreeMap<(String, Counts), u64> = BTreeMap::new();
     let driver = link.driver.as_deref().unwrap_or("");
-    for (statistic, value) in &link.stats {
-        if let Some(counts) = nic::counts(driver, statistic) {
-            *sums
-                .entry((nic::numberless(statistic), counts))
-                .or_default() += value;
+    for DriverCounter { name, value, .. } in &link.trouble {
+        if let Some(counts) = nic::counts(driver, name) {
+            *sums.entry((nic::numberless(name), counts)).or_default() += value;
         }
     }
     sums

@@ -3,7 +3,9 @@
 mod rates;
 
 use super::*;
-use crate::decode::{CpuCounters, LinkCounters, ProtocolCounters, SlowSample, Softnet};
+use crate::decode::{
+    CpuCounters, DriverCounter, LinkCounters, ProtocolCounters, SlowSample, Softnet, Trouble,
+};
 use crate::model::{KernelFunction, Name, StageId};
 
 const S: u64 = 1_000_000_000;
@@ -310,6 +312,14 @@ fn a_devices_drops_that_an_event_explains_are_not_unexplained() {
     assert!((expected.rate - 50.0).abs() < 1e-9);
 }
 
+fn statistic(name: &str, value: u64) -> DriverCounter {
+    DriverCounter {
+        name: name.to_owned(),
+        tells: Trouble::RxDrop,
+        value,
+    }
+}
+
 #[test]
 fn a_nics_own_statistic_is_its_ring_and_the_queues_are_added_up() {
     let mut bench = Bench::new();
@@ -319,10 +329,9 @@ fn a_nics_own_statistic_is_its_ring_and_the_queues_are_added_up() {
             name: "eth0".into(),
             physical: true,
             driver: Some("igb".into()),
-            stats: vec![
-                ("rx_queue_0_drops".into(), a),
-                ("rx_queue_1_drops".into(), b),
-                ("rx_packets".into(), 10 * a),
+            trouble: vec![
+                statistic("rx_queue_0_drops", a),
+                statistic("rx_queue_1_drops", b),
             ],
             rx_missed: a + b,
             ..LinkCounters::default()

@@ -13,6 +13,7 @@ fn counts(cpu: u32, hits: u64) -> Counts {
         hits,
         span_ns: 1_000_000_000,
         gate: false,
+        bytes: 0,
         spread: None,
     }
 }

@@ -44,6 +44,7 @@ fn recorded(end: impl FnOnce(Writer)) -> Vec<u8> {
     demo.demand(&Demand {
         interval: Duration::from_secs(1),
         attached: vec![Attach {
+            by_socket: false,
             event: EventId(0),
             stacks_per_s: 49,
             every: false,

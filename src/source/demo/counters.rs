@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::devices;
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
 use super::process::{PROCESSES, STATSD};
 use super::sockets;
 use crate::decode::{
-    CpuCounters, Demand, HostSample, IrqCounter, LinkCounters, ProtocolCounters, SlowSample,
-    Softnet, TaskCounters,
+    CpuCounters, Demand, HostSample, IrqCounter, ProtocolCounters, SlowSample, Softnet,
+    TaskCounters,
 };
 
 /// Inode of the first network namespace (include/linux/proc_ns.h, PROC_NET_INIT_INO).
 pub const NETNS: u64 = 0xf000_0098;
 
 /// Interrupt of the first receive queue of eth0; queue N is served by CPU N.
-const FIRST_IRQ: u32 = 128;
+pub const FIRST_IRQ: u32 = 128;
 
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -42,7 +43,7 @@ impl Counters {
             cpus: cpus.map(|(cpu, load)| of_cpu(cpu, load)).collect(),
             slow: Some(Arc::new(SlowSample {
                 at,
-                links: links(&self.all),
+                links: devices::links(&self.cpus, &self.all, at),
                 protocols: vec![protocols(&self.all)],
                 tasks: tasks(&self.all, demand),
                 tasks_complete: demand.list_tasks,
@@ -58,6 +59,8 @@ impl Counters {
                 softnet_inexact: None,
                 sysctls: sysctls(),
                 capture_sockets: Some(0),
+                netns_names: Vec::new(),
+                nodes: (0..CPUS as u32).map(|cpu| (cpu, cpu / 2)).collect(),
                 notes: Vec::new(),
             })),
         }
@@ -71,6 +74,7 @@ impl Counters {
             IrqCounter {
                 irq: FIRST_IRQ + queue as u32,
                 name: format!("ice-eth0-TxRx-{queue}"),
+                device: Some("eth0".to_owned()),
                 per_cpu,
             }
         };
@@ -110,46 +114,6 @@ fn of_cpu(cpu: u32, load: &Load) -> CpuCounters {
         },
         time: load.time,
     }
-}
-
-fn links(all: &Load) -> Vec<LinkCounters> {
-    let eth0_skbs = all[Flow::AckTx] + all[Flow::Retransmit];
-    let eth0_tx = (all[Flow::KafkaTx] + all[Flow::KafkaTxSoft]) * KAFKA_SEGS + eth0_skbs;
-    let eth1_tx = all[Flow::NginxTx] * NGINX_SEGS + all[Flow::SshTx];
-    let tcp = all[Flow::GroEth0].saturating_sub(all[Flow::StackUdp]);
-    let link = |name: &str, qdisc: &str, rx: (u64, u64), tx: (u64, u64)| LinkCounters {
-        netns: NETNS,
-        name: name.to_owned(),
-        physical: name != "lo",
-        local: name == "lo",
-        rx_packets: rx.0,
-        rx_bytes: rx.1,
-        tx_packets: tx.0,
-        tx_bytes: tx.1,
-        qdisc: Some(qdisc.to_owned()),
-        qdisc_drops: Some(0),
-        qdisc_backlog: Some(0),
-        ..LinkCounters::default()
-    };
-    let lo = (all[Flow::Lo], all[Flow::Lo] * 220);
-    let received_bytes = tcp * 1514 + all[Flow::StackUdp] * 300;
-    let sent_bytes = (eth0_tx - eth0_skbs) * 1514 + eth0_skbs * 66;
-    let eth1_rx = (all[Flow::GroEth1], all[Flow::GroEth1] * 1514);
-    let eth0 = link(
-        "eth0",
-        "mq",
-        (all[Flow::GroEth0], received_bytes),
-        (eth0_tx, sent_bytes),
-    );
-    vec![
-        link("lo", "noqueue", lo, lo),
-        LinkCounters {
-            // The bursts of the drop episode now and then find the ring full.
-            rx_missed: all[Flow::DropRcvbuf] / 40,
-            ..eth0
-        },
-        link("eth1", "mq", eth1_rx, (eth1_tx, eth1_tx * 1500)),
-    ]
 }
 
 fn protocols(all: &Load) -> ProtocolCounters {

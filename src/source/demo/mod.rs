@@ -4,6 +4,7 @@
 mod chains;
 mod clock;
 mod counters;
+mod devices;
 mod events;
 mod latency;
 mod load;
@@ -174,6 +175,7 @@ impl Demo {
                 let mut rng = Rng::new(self.seed ^ (self.sequence << 8) ^ (1 << 61));
                 latency::sample(timing, &loads, &mut rng)
             }),
+            devices: self.by_device(&loads),
             host: self.counters.sample(at, &self.demand),
             own: OwnCost::default(),
             ended: self

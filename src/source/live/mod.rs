@@ -25,6 +25,7 @@ mod tasks;
 mod windows;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -220,7 +221,7 @@ impl Live {
         if let (Some(gate), Some(answer)) = (&mut self.gate, &answer) {
             gate.choose_sockets(&answer.sockets, &self.demand);
         }
-        let slow = answer.map(|answer| answer.sample);
+        let slow = answer.map(|answer| Arc::new(answer.sample));
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();

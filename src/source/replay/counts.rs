@@ -47,6 +47,7 @@ impl Weights {
             hits,
             span_ns,
             gate: false,
+            bytes: 0,
             spread: None,
         };
         for event in events {

@@ -192,6 +192,7 @@ mod tests {
                 hits,
                 span_ns: 10,
                 gate: false,
+                bytes: 0,
                 spread: None,
             }],
             host: HostSample {

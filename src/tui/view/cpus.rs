@@ -12,6 +12,8 @@ use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
+use crate::tui::text::width as text_width;
+use crate::tui::widget::heat::{per_cell, strip};
 use crate::tui::widget::table::Grow;
 use crate::tui::widget::{bar, spark};
 
@@ -23,6 +25,14 @@ const HOT_PCT: f64 = 85.0;
 
 static COLUMNS: &[Column<Cpu>] = &[
     Column::new("CPU", 6, 0, None, name).left(),
+    Column::new(
+        "NODE",
+        4,
+        8,
+        Some(|c: &Cpu| number(c.node.map(u64::from))),
+        |s, c: &Cpu, _| count(s, c.node.map(u64::from)),
+    )
+    .when(many_nodes),
     Column::new(
         "NET%",
         figure::SHARE,
@@ -160,6 +170,7 @@ impl View for Cpus {
             .pane()
             .position(&self.rows(scene.ui, scene.snapshot));
         let least = cpus_detail::least(scene, area.height);
+        let area = heat_strip(scene, area, buf);
         let (list, below) = split(area, cpus.len() + 1, least..=u16::MAX);
         column::render(scene, COLUMNS, &cpus, &order, cursor, list, buf);
         if cpus.is_empty() {
@@ -175,6 +186,80 @@ impl View for Cpus {
             cpus_detail::render(scene, &cpus[cursor], &titles, area, buf);
         }
     }
+}
+
+/// CPUs that one sees in the list at a glance need no strip.
+const STRIP_FROM: usize = 8;
+/// A smaller view has no lines for it.
+const STRIP_HEIGHT: u16 = 12;
+/// It takes no more than one line of so many.
+const STRIP_PART: u16 = 8;
+
+/// Every CPU's softirq share in one cell, so that one hot among many is seen at once. Returns the
+/// place that is left.
+fn heat_strip(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let cpus = &scene.snapshot.cpus;
+    if cpus.len() < STRIP_FROM || area.height < STRIP_HEIGHT {
+        return area;
+    }
+    let lead = " SIRQ% ";
+    let left = area.x.saturating_add(lead.len() as u16);
+    let room = usize::from(area.right().saturating_sub(left));
+    let shares: Vec<Option<f64>> = cpus.iter().map(|cpu| cpu.softirq_pct).collect();
+    let per_cell = per_cell(cpus.len(), (room, usize::from(area.height / STRIP_PART)));
+    let lines = strip(&shares, per_cell, room, |share| match share {
+        Some(share) if share < WARM_PCT => scene.theme.spark,
+        other => heat(scene, other),
+    });
+    let used = lines.len() as u16;
+    let said = spread(&shares, per_cell);
+    let short = match per_cell {
+        1 => String::new(),
+        cpus => format!("max of {cpus}"),
+    };
+    for (at, (y, line)) in (area.y..).zip(lines).enumerate() {
+        // Of a further line, which CPU it begins with.
+        let first = cpus.get(at * room * per_cell).map_or(0, |cpu| cpu.cpu);
+        let lead = match at {
+            0 => lead.to_owned(),
+            _ => format!("{first:>6} "),
+        };
+        buf.set_stringn(area.x, y, &lead, usize::from(area.width), scene.theme.dim);
+        buf.set_line(left, y, &line, room as u16);
+        let end = left.saturating_add(line.width() as u16 + 2);
+        let rest = usize::from(area.right().saturating_sub(end));
+        let said = [&said, &short]
+            .into_iter()
+            .find(|text| text_width(text) <= rest);
+        if let Some(said) = said.filter(|_| y + 1 == area.y + used) {
+            buf.set_stringn(end, y, said, rest, scene.theme.dim);
+        }
+    }
+    Rect {
+        y: area.y + used,
+        height: area.height - used,
+        ..area
+    }
+}
+
+/// `hottest 98%, mean 31%`
+fn spread(shares: &[Option<f64>], per_cell: usize) -> String {
+    let known: Vec<f64> = shares.iter().flatten().copied().collect();
+    let hottest = known.iter().copied().reduce(f64::max);
+    let mean = hottest.map(|_| known.iter().sum::<f64>() / known.len() as f64);
+    let [hottest, mean] = [hottest, mean].map(figure::percent);
+    let each = match per_cell {
+        1 => String::new(),
+        cpus => format!(" · the hottest of {cpus} CPUs a cell"),
+    };
+    format!("hottest {hottest}, mean {mean}{each}")
+}
+
+fn many_nodes(scene: &Scene<'_>) -> bool {
+    let mut nodes = scene.snapshot.cpus.iter().filter_map(|cpu| cpu.node);
+    nodes
+        .next()
+        .is_some_and(|first| nodes.any(|node| node != first))
 }
 
 /// The whole host stands above whatever sorts, but a text asks for single CPUs.

@@ -11,7 +11,7 @@ use super::paragraphs::{self, Paragraph};
 use super::{Scene, cpu_sampled, rule, stages, whole_host};
 use crate::model::Cpu;
 use crate::tui::figure;
-use crate::tui::text::width as text_width;
+use crate::tui::text::{clean, width as text_width};
 use crate::tui::widget::strip::{Part, fit};
 
 /// Lines that the list of CPUs keeps above.
@@ -181,6 +181,8 @@ fn rest_of(scene: &Scene<'_>, c: &Cpu, titles: &[&str]) -> Vec<Paragraph> {
     ];
     let figures = figures.map(|(name, value)| format!("{name} {}", figure::count(value)));
     let mut list = vec![Paragraph::new(0, figures.join(" · "), Style::new())];
+    list.extend(served(c).map(|text| Paragraph::new(1, text, Style::new())));
+    list.extend(busy(c).map(|text| Paragraph::new(1, text, Style::new())));
     if c.cost_pct.is_some() {
         let cost = figure::percent(c.cost_pct);
         let of = if c.cpu == whole_host::ALL {
@@ -209,4 +211,32 @@ fn rest_of(scene: &Scene<'_>, c: &Cpu, titles: &[&str]) -> Vec<Paragraph> {
             .map(|((title, text), rank)| Paragraph::new(rank, format!("{title} {text}"), dim)),
     );
     list
+}
+
+/// `serves eth0: 21.0k polls of 33 packets, 10.4k interrupts · backlog: 812 polls of 1 packet`
+fn served(c: &Cpu) -> Option<String> {
+    let parts = c.devices.iter().map(|d| {
+        let mut said: Vec<String> = Vec::new();
+        if let (Some(polls), Some(packets)) = (d.polls.filter(|polls| *polls > 0), d.packets) {
+            let each = figure::rate(Some(packets as f64 / polls as f64));
+            said.push(format!(
+                "{} polls of {each} packets",
+                figure::count(Some(polls))
+            ));
+        }
+        let interrupts = d.interrupts.filter(|count| *count > 0);
+        said.extend(interrupts.map(|n| format!("{} interrupts", figure::count(Some(n)))));
+        format!("{}: {}", clean(&d.name), said.join(", "))
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("serves {}", parts.join(" · ")))
+}
+
+fn busy(c: &Cpu) -> Option<String> {
+    let parts = c.processes.iter().map(|p| {
+        let pct = figure::percent(Some(p.cpu_pct));
+        format!("{}({}) {pct}", clean(&p.comm), p.pid)
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("runs {}", parts.join(" · ")))
 }

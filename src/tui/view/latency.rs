@@ -93,6 +93,10 @@ impl View for Latency {
         "Latency"
     }
 
+    fn short(&self) -> &'static str {
+        "Lat"
+    }
+
     fn digit(&self) -> char {
         '7'
     }

@@ -5,6 +5,8 @@ mod column;
 mod cost;
 mod cpus;
 mod cpus_detail;
+mod devices;
+mod devices_detail;
 pub mod difference;
 mod drops;
 mod drops_detail;
@@ -45,6 +47,10 @@ use crate::model::compare::Comparison;
 
 pub trait View: Sync {
     fn title(&self) -> &'static str;
+    /// Its tab where there is little room.
+    fn short(&self) -> &'static str {
+        self.title()
+    }
     /// The key that opens it.
     fn digit(&self) -> char;
     fn context(&self) -> Context;
@@ -67,6 +73,7 @@ pub use tcp_rows::entries as sockets;
 pub static VIEWS: &[&dyn View] = &[
     &path::Path,
     &cpus::Cpus,
+    &devices::Devices,
     &procs::Procs,
     &stacks::Stacks,
     &drops::Drops,

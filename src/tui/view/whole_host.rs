@@ -27,6 +27,9 @@ pub fn row(snapshot: &Snapshot) -> Option<Cpu> {
     let rx_packets = count(|cpu| cpu.rx_packets);
     let net_rx_runs = count(|cpu| cpu.net_rx_runs);
     Some(Cpu {
+        // Whose devices and processes these are is told of single CPUs.
+        devices: Vec::new(),
+        processes: Vec::new(),
         cpu: ALL,
         node: None,
         net_pct: mean(|cpu| cpu.net_pct),

@@ -1,7 +1,8 @@
-//! Drawing that knows nothing of the model: tables, trees, flame graphs, sparklines, bars, lines that shrink.
+//! Drawing that knows nothing of the model: tables, trees, flame graphs, sparklines, bars, heat, lines that shrink.
 
 pub mod bar;
 pub mod flame;
+pub mod heat;
 pub mod spark;
 pub mod strip;
 pub mod table;

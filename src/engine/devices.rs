@@ -1,0 +1,344 @@
+//! What each device carried and lost between two readings of the host's counters, with what the
+//! gate counted of it: GRO, GSO, polls.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::device_parts::{counters, irqs_of, qdiscs, queues, setup};
+use crate::decode::{DeviceCounts, LinkCounters, LinkSetup, SlowSample};
+use crate::model::{Cpu, Device, Serves};
+use crate::probe::PathPoint;
+
+/// Devices in a snapshot, busiest first.
+const MOST: usize = 1024;
+
+/// Devices named of a CPU.
+const MOST_SERVED: usize = 4;
+
+/// What the gate calls polls of the per-CPU backlog.
+const BACKLOG: &str = "(no_device)";
+
+/// Namespace and ifindex.
+type Id = (u64, u32);
+
+/// Hits and packets that the gate counted of a device.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passed {
+    hits: u64,
+    packets: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Devices {
+    last: Option<Arc<SlowSample>>,
+    /// Older readings of what is read more rarely.
+    drivers: HashMap<Id, LinkCounters>,
+    /// The first reading of what is told as a total.
+    first: HashMap<Id, LinkCounters>,
+    /// How each is set up, as last read.
+    setups: HashMap<Id, Arc<LinkSetup>>,
+    rows: Vec<Device>,
+    /// Of this interval: by place and device.
+    passed: BTreeMap<(u8, Id), Passed>,
+    /// Polls by device, name and CPU.
+    polls: BTreeMap<(u32, String, Id), Passed>,
+    /// Samples of polls by device name: full ones and all, in hits.
+    full: FxHashMap<Box<str>, (f64, f64)>,
+    nodes: Vec<(u32, u32)>,
+    /// Interrupts by device and CPU, in the order of the CPUs' columns.
+    interrupts: BTreeMap<String, Vec<u64>>,
+}
+
+impl Devices {
+    /// A new reading of the slow counters.
+    pub fn take(&mut self, now: &Arc<SlowSample>, order: &[u32]) {
+        self.nodes.clone_from(&now.nodes);
+        for link in &now.links {
+            if let Some(setup) = &link.setup {
+                self.setups.insert(id(link), Arc::clone(setup));
+            }
+        }
+        let Some(last) = self.last.replace(Arc::clone(now)) else {
+            for link in &now.links {
+                self.first.insert(id(link), link.clone());
+                self.drivers.insert(id(link), link.clone());
+            }
+            return;
+        };
+        let span_ns = now.at.saturating_sub(last.at);
+        if span_ns == 0 {
+            return;
+        }
+        let before: HashMap<(Id, &str), &LinkCounters> = (last.links.iter())
+            .map(|link| ((id(link), link.name.as_str()), link))
+            .collect();
+        self.interrupts = interrupts(&last, now);
+        let mut old: HashMap<Id, Device> = std::mem::take(&mut self.rows)
+            .into_iter()
+            .map(|row| ((row.netns_id, row.ifindex), row))
+            .collect();
+        let own = now.links.first().map(|link| link.netns);
+        for link in &now.links {
+            let before = before.get(&(id(link), link.name.as_str())).copied();
+            let driver = self.drivers.get(&id(link));
+            let driver = driver.filter(|driver| driver.name == link.name);
+            let first = self.first.entry(id(link)).or_insert_with(|| link.clone());
+            let mut row = carried(link, before, self.setups.get(&id(link)), span_ns);
+            row.netns = (own != Some(link.netns)).then(|| named(link.netns, now));
+            row.irqs = irqs_of(&link.name, own == Some(link.netns), &last, now, order);
+            row.interrupts = (!row.irqs.is_empty()).then(|| row.irqs.iter().map(|i| i.count).sum());
+            row.qdiscs = qdiscs(link, before, first);
+            row.counters = counters(link, driver.unwrap_or(link), first);
+            let fresh = driver.is_none_or(|driver| driver.driver_at != link.driver_at);
+            row.queues = match old.remove(&id(link)) {
+                Some(row) if !fresh => row.queues,
+                _ => queues(link, driver, &last, now, order),
+            };
+            if fresh {
+                self.drivers.insert(id(link), link.clone());
+            }
+            losses(&mut row, link, before, fresh);
+            self.rows.push(row);
+        }
+        let there = |of: &Id| now.links.iter().any(|link| id(link) == *of);
+        self.first.retain(|of, _| there(of));
+        self.drivers.retain(|of, _| there(of));
+        self.setups.retain(|of, _| there(of));
+    }
+
+    /// A sample of a poll: whether it used its whole budget.
+    pub fn polled(&mut self, device: &str, work: f64, budget: f64, weight: u64) {
+        if !self.full.contains_key(device) && self.full.len() >= MOST {
+            return;
+        }
+        let sums = self.full.entry(device.into()).or_default();
+        sums.0 += if work >= budget { weight as f64 } else { 0.0 };
+        sums.1 += weight as f64;
+    }
+
+    /// What the gate counted of a device on one CPU.
+    pub fn counted(&mut self, place: PathPoint, counts: &DeviceCounts) {
+        let of = (counts.netns, counts.ifindex);
+        let sum = self.passed.entry((place as u8, of)).or_default();
+        sum.hits += counts.hits;
+        sum.packets += counts.packets;
+        if place == PathPoint::Poll {
+            let key = (counts.cpu, counts.name.clone(), of);
+            let sum = self.polls.entry(key).or_default();
+            sum.hits += counts.hits;
+            sum.packets += counts.packets;
+        }
+    }
+
+    /// The rows of the interval, and what the CPUs did for them.
+    pub fn finish(&mut self, cpus: &mut [Cpu], order: &[u32]) -> Vec<Device> {
+        let full = std::mem::take(&mut self.full);
+        let passed = std::mem::take(&mut self.passed);
+        let polls = std::mem::take(&mut self.polls);
+        let mut rows = self.rows.clone();
+        for row in &mut self.rows {
+            row.fresh = false;
+        }
+        let of = |place: PathPoint, row: &Device| {
+            let key = (place as u8, (row.netns_id, row.ifindex));
+            passed.get(&key).copied().filter(|passed| passed.hits > 0)
+        };
+        let polled = |name: &str| {
+            let same = polls.keys().filter(|(_, known, _)| known == name);
+            let mut devices: Vec<Id> = same.map(|(.., of)| *of).collect();
+            devices.sort_unstable();
+            devices.dedup();
+            devices.len()
+        };
+        for row in &mut rows {
+            if let (Some(before), Some(after)) =
+                (of(PathPoint::BeforeGro, row), of(PathPoint::AfterGro, row))
+            {
+                row.gro_ratio = Some(before.hits as f64 / after.hits as f64);
+            }
+            if let Some(sent) = of(PathPoint::Sent, row) {
+                row.gso_factor = Some(sent.packets as f64 / sent.hits as f64);
+            }
+            if let Some(poll) = of(PathPoint::Poll, row) {
+                row.polls = Some(poll.hits);
+                row.packets_per_poll = Some(poll.packets as f64 / poll.hits as f64);
+            }
+            // A sample does not say the namespace: of two devices of a name it is nobody's.
+            let sampled = full
+                .get(row.name.as_str())
+                .filter(|_| polled(&row.name) <= 1);
+            let sampled = sampled.filter(|_| row.polls.is_some() || polls.is_empty());
+            row.full_polls_pct = sampled.map(|(full, all)| 100.0 * full / all.max(1.0));
+            let alone = |cpu: u32| {
+                let rx = row
+                    .queues
+                    .iter()
+                    .filter(|q| q.direction == "rx" && q.cpu == Some(cpu));
+                rx.count() == 1
+            };
+            let shared: Vec<Option<u64>> = (row.queues.iter())
+                .map(|queue| {
+                    let cpu = queue
+                        .cpu
+                        .filter(|cpu| queue.direction == "rx" && alone(*cpu))?;
+                    let key = (cpu, row.name.clone(), (row.netns_id, row.ifindex));
+                    Some(polls.get(&key)?.hits)
+                })
+                .collect();
+            for (queue, polls) in row.queues.iter_mut().zip(shared) {
+                queue.polls = polls;
+            }
+        }
+        self.serve(cpus, order, &polls);
+        rows.sort_by(|a, b| {
+            let last = |row: &Device| (row.name == "lo", row.traffic() <= 0.0);
+            (last(a).cmp(&last(b)))
+                .then(b.traffic().total_cmp(&a.traffic()))
+                .then(b.physical.cmp(&a.physical))
+                .then_with(|| (&a.netns, &a.name).cmp(&(&b.netns, &b.name)))
+        });
+        rows.truncate(MOST);
+        rows
+    }
+
+    fn serve(&self, cpus: &mut [Cpu], order: &[u32], polls: &BTreeMap<(u32, String, Id), Passed>) {
+        for cpu in cpus {
+            let node = self.nodes.iter().find(|(of, _)| *of == cpu.cpu);
+            cpu.node = cpu.node.or(node.map(|(_, node)| *node));
+            let mut served: BTreeMap<&str, Serves> = BTreeMap::new();
+            let column = order.iter().position(|of| *of == cpu.cpu);
+            for (device, counts) in &self.interrupts {
+                let count = column.and_then(|column| counts.get(column)).copied();
+                if count.is_some_and(|count| count > 0) {
+                    serving(&mut served, device).interrupts = count;
+                }
+            }
+            for ((of, device, _), polled) in polls {
+                if *of == cpu.cpu && polled.hits > 0 {
+                    let name = if device == BACKLOG { "backlog" } else { device };
+                    let known = serving(&mut served, name);
+                    known.polls = Some(known.polls.unwrap_or(0) + polled.hits);
+                    known.packets = Some(known.packets.unwrap_or(0) + polled.packets);
+                }
+            }
+            cpu.devices = served.into_values().collect();
+            cpu.devices
+                .sort_by_key(|s| std::cmp::Reverse((s.packets, s.polls, s.interrupts)));
+            cpu.devices.truncate(MOST_SERVED);
+        }
+    }
+}
+
+fn serving<'a, 'b>(served: &'a mut BTreeMap<&'b str, Serves>, name: &'b str) -> &'a mut Serves {
+    served.entry(name).or_insert_with(|| Serves {
+        name: name.to_owned(),
+        interrupts: None,
+        polls: None,
+        packets: None,
+    })
+}
+
+fn id(link: &LinkCounters) -> Id {
+    (link.netns, link.ifindex)
+}
+
+fn named(netns: u64, now: &SlowSample) -> String {
+    let names = now.netns_names.iter();
+    let name = names
+        .filter(|(inode, _)| *inode == netns)
+        .map(|(_, name)| name);
+    name.min().cloned().unwrap_or_else(|| netns.to_string())
+}
+
+fn carried(
+    link: &LinkCounters,
+    before: Option<&LinkCounters>,
+    set_up: Option<&Arc<LinkSetup>>,
+    span_ns: u64,
+) -> Device {
+    let delta =
+        |get: fn(&LinkCounters) -> u64| before.map(|before| get(link).saturating_sub(get(before)));
+    let per_s = |count: Option<u64>| count.map(|count| count as f64 * 1e9 / span_ns as f64);
+    let mean = |bytes: Option<u64>, packets: Option<u64>| {
+        let packets = packets.filter(|packets| *packets > 0)?;
+        Some(bytes? as f64 / packets as f64)
+    };
+    let [rx_packets, rx_bytes] = [delta(|l| l.rx_packets), delta(|l| l.rx_bytes)];
+    let [tx_packets, tx_bytes] = [delta(|l| l.tx_packets), delta(|l| l.tx_bytes)];
+    Device {
+        name: link.name.clone(),
+        netns_id: link.netns,
+        ifindex: link.ifindex,
+        kind: link.kind.clone(),
+        physical: link.physical,
+        fresh: true,
+        driver: set_up.and_then(|setup| setup.driver.clone()),
+        numa_node: set_up.and_then(|setup| setup.numa_node),
+        setup: set_up.map(|known| setup(known)),
+        rx_packets,
+        rx_bytes,
+        tx_packets,
+        tx_bytes,
+        rx_rate: per_s(rx_packets),
+        tx_rate: per_s(tx_packets),
+        rx_bps: per_s(rx_bytes).map(|rate| 8.0 * rate),
+        tx_bps: per_s(tx_bytes).map(|rate| 8.0 * rate),
+        rx_length: mean(rx_bytes, rx_packets),
+        tx_length: mean(tx_bytes, tx_packets),
+        rx_dropped: delta(|l| l.rx_dropped),
+        tx_dropped: delta(|l| l.tx_dropped),
+        qdisc: link.qdisc.clone(),
+        qdisc_backlog: link.qdisc_backlog,
+        ..Device::default()
+    }
+}
+
+/// What queues drop is in `rx_missed` with some drivers, in `rx_dropped` with others, and with
+/// some nowhere else. `fresh`: the queues were read anew.
+fn losses(row: &mut Device, link: &LinkCounters, before: Option<&LinkCounters>, fresh: bool) {
+    let received = row.rx_packets.filter(|packets| *packets > 0);
+    let interrupts = row.interrupts.filter(|count| *count > 0);
+    row.packets_per_interrupt = (received.zip(interrupts)).map(|(p, i)| p as f64 / i as f64);
+    let Some(before) = before else { return };
+    let missed = link.rx_missed.saturating_sub(before.rx_missed);
+    let of_queues = row
+        .queues
+        .iter()
+        .filter(|queue| fresh && queue.direction == "rx");
+    let of_queues: u64 = of_queues.filter_map(|queue| queue.drops).sum();
+    row.ring_drops = Some(missed.max(of_queues));
+    // 32 bits, which wrap.
+    let drops = |link: &LinkCounters| link.qdisc_drops.map(|drops| drops as u32);
+    row.qdisc_drops =
+        (drops(link).zip(drops(before))).map(|(now, before)| u64::from(now.wrapping_sub(before)));
+    let ever: u64 = link.queues.iter().filter_map(|queue| queue.drops).sum();
+    let alone = if link.rx_dropped + link.rx_missed < ever {
+        of_queues
+    } else {
+        0
+    };
+    let parts = [row.rx_dropped, row.tx_dropped, row.qdisc_drops];
+    row.dropped = Some(parts.into_iter().flatten().sum::<u64>() + missed + alone);
+}
+
+fn interrupts(last: &SlowSample, now: &SlowSample) -> BTreeMap<String, Vec<u64>> {
+    let mut all: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for irq in &now.irqs {
+        let before = last.irqs.iter().find(|before| before.irq == irq.irq);
+        let (Some(device), Some(before)) = (&irq.device, before) else {
+            continue;
+        };
+        let sums = all.entry(device.clone()).or_default();
+        sums.resize(sums.len().max(irq.per_cpu.len()), 0);
+        for (sum, (now, before)) in sums.iter_mut().zip(irq.per_cpu.iter().zip(&before.per_cpu)) {
+            *sum += now.saturating_sub(*before);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;

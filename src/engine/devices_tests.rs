@@ -1,0 +1,267 @@
+//! Devices from readings made by hand: every counter grows by its own step per second.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::decode::{
+    DriverCounter, EventId, IrqCounter, LinkSetup, QdiscCounters, QueueCounters, Trouble, Way,
+};
+
+const NETNS: u64 = 1;
+
+/// A reading of second `k`.
+fn reading(k: u64) -> Arc<SlowSample> {
+    let queue = |way, queue, packets| QueueCounters {
+        way,
+        queue,
+        irq: Some(40 + queue),
+        packets: Some(packets * k),
+        bytes: Some(packets * k * 100),
+        drops: Some(2 * k),
+        ..QueueCounters::default()
+    };
+    let eth0 = LinkCounters {
+        netns: NETNS,
+        ifindex: 2,
+        name: "eth0".to_owned(),
+        physical: true,
+        rx_packets: 1000 * k,
+        rx_bytes: 100_000 * k,
+        tx_packets: 10 * k,
+        tx_bytes: 15_000 * k,
+        rx_dropped: k,
+        rx_missed: 5 * k,
+        qdisc: Some("tbf".to_owned()),
+        qdisc_drops: Some(u64::from(u32::MAX - 29).wrapping_add(20 * k) & 0xffff_ffff),
+        qdisc_backlog: Some(4),
+        qdiscs: vec![QdiscCounters {
+            kind: "tbf".to_owned(),
+            handle: "1:".to_owned(),
+            parent: "root".to_owned(),
+            drops: 20 * k,
+            ..QdiscCounters::default()
+        }],
+        queues: vec![queue(Way::Rx, 0, 600), queue(Way::Rx, 1, 400)],
+        trouble: vec![DriverCounter {
+            name: "rx_missed_errors".to_owned(),
+            tells: Trouble::RxDrop,
+            value: 50 + 5 * k,
+        }],
+        driver_at: k * 1_000_000_000,
+        // Read now and then only; what was read stands.
+        setup: (k == 1).then(|| {
+            Arc::new(LinkSetup {
+                driver: Some("ice".to_owned()),
+                ..LinkSetup::default()
+            })
+        }),
+        ..LinkCounters::default()
+    };
+    let other = |netns, name: &str, packets| LinkCounters {
+        netns,
+        ifindex: 2,
+        name: name.to_owned(),
+        tx_packets: packets * k,
+        ..LinkCounters::default()
+    };
+    let irq = |irq, per_cpu: [u64; 2]| IrqCounter {
+        irq,
+        name: format!("eth0-{irq}"),
+        device: Some("eth0".to_owned()),
+        per_cpu: per_cpu.map(|n| n * k).into(),
+    };
+    Arc::new(SlowSample {
+        at: k * 1_000_000_000,
+        links: vec![
+            LinkCounters {
+                ifindex: 1,
+                ..other(NETNS, "lo", 1_000_000)
+            },
+            LinkCounters {
+                ifindex: 3,
+                ..other(NETNS, "idle0", 0)
+            },
+            eth0,
+            other(9, "eth0", 300),
+        ],
+        irqs: vec![irq(40, [100, 0]), irq(41, [0, 25])],
+        netns_names: vec![(9, "blue".to_owned())],
+        nodes: vec![(4, 0), (5, 1)],
+        ..SlowSample::default()
+    })
+}
+
+fn counts(netns: u64, cpu: u32, hits: u64, packets: u64) -> DeviceCounts {
+    DeviceCounts {
+        event: EventId(0),
+        cpu,
+        netns,
+        ifindex: 2,
+        name: "eth0".to_owned(),
+        hits,
+        packets,
+        bytes: 0,
+    }
+}
+
+fn two_readings() -> Devices {
+    let mut devices = Devices::default();
+    devices.take(&reading(1), &[4, 5]);
+    devices.take(&reading(3), &[4, 5]);
+    devices
+}
+
+fn eth0(rows: &[Device]) -> &Device {
+    let own = |row: &&Device| row.name == "eth0" && row.netns.is_none();
+    rows.iter().find(own).expect("a row")
+}
+
+#[test]
+fn a_row_is_the_difference_of_two_readings() {
+    let rows = two_readings().finish(&mut [], &[4, 5]);
+    let row = eth0(&rows);
+    assert_eq!((row.rx_packets, row.rx_rate), (Some(2000), Some(1000.0)));
+    assert_eq!((row.rx_length, row.tx_length), (Some(100.0), Some(1500.0)));
+    assert_eq!(row.tx_bps, Some(120_000.0));
+    assert_eq!(
+        (row.interrupts, row.packets_per_interrupt),
+        (Some(250), Some(8.0))
+    );
+    assert_eq!(row.driver.as_deref(), Some("ice"));
+    // Two of rx_dropped, ten missed, forty of the qdisc; the counter of its drops has wrapped.
+    assert_eq!((row.ring_drops, row.qdisc_drops), (Some(10), Some(40)));
+    assert_eq!(row.dropped, Some(52));
+    assert_eq!((row.counters[0].count, row.counters[0].total), (10, 10));
+    assert_eq!(
+        (row.qdiscs[0].drops, row.qdiscs[0].drops_total),
+        (Some(40), 40)
+    );
+}
+
+#[test]
+fn busy_devices_come_first_then_idle_ones_and_loopback_is_last() {
+    let rows = two_readings().finish(&mut [], &[4, 5]);
+    let names: Vec<(&str, Option<&str>)> = rows
+        .iter()
+        .map(|row| (row.name.as_str(), row.netns.as_deref()))
+        .collect();
+    let expected = [
+        ("eth0", None),
+        ("eth0", Some("blue")),
+        ("idle0", None),
+        ("lo", None),
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
+    let mut devices = two_readings();
+    devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
+    devices.counted(PathPoint::Poll, &counts(9, 5, 8, 8));
+    let rows = devices.finish(&mut [], &[4, 5]);
+    let row = eth0(&rows);
+    let queue = &row.queues[0];
+    assert_eq!(
+        (queue.cpu, queue.interrupts, queue.polls),
+        (Some(4), Some(200), Some(50))
+    );
+    assert_eq!(
+        (queue.rate, queue.bps, queue.drops),
+        (Some(600.0), Some(480_000.0), Some(4))
+    );
+    assert_eq!(row.queues[1].polls, None);
+    assert_eq!((row.polls, row.packets_per_poll), (Some(50), Some(30.0)));
+    let known = devices.finish(&mut [], &[4, 5]);
+    assert_eq!(eth0(&known).polls, None, "an interval's counts are its own");
+    devices.take(
+        &Arc::new(SlowSample {
+            at: 4_000_000_000,
+            ..(*reading(3)).clone()
+        }),
+        &[4, 5],
+    );
+    let kept = devices.finish(&mut [], &[4, 5]);
+    assert_eq!(
+        eth0(&kept).queues[0].rate,
+        Some(600.0),
+        "not read anew, so the last stands"
+    );
+}
+
+#[test]
+fn gro_and_gso_are_ratios_of_what_was_counted_and_nothing_counted_is_no_ratio() {
+    let mut devices = two_readings();
+    devices.counted(PathPoint::BeforeGro, &counts(NETNS, 4, 900, 900));
+    devices.counted(PathPoint::AfterGro, &counts(NETNS, 4, 100, 100));
+    devices.counted(PathPoint::Sent, &counts(NETNS, 5, 10, 160));
+    let rows = devices.finish(&mut [], &[4, 5]);
+    let row = eth0(&rows);
+    assert_eq!((row.gro_ratio, row.gso_factor), (Some(9.0), Some(16.0)));
+    assert_eq!(rows[1].gro_ratio, None);
+}
+
+#[test]
+fn full_polls_are_a_share_of_the_sampled_ones_unless_two_devices_of_a_name_poll() {
+    let polled = |devices: &mut Devices| {
+        devices.polled("eth0", 64.0, 64.0, 30);
+        devices.polled("eth0", 3.0, 64.0, 90);
+    };
+    let mut devices = two_readings();
+    polled(&mut devices);
+    devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
+    let rows = devices.finish(&mut [], &[4, 5]);
+    assert_eq!(eth0(&rows).full_polls_pct, Some(25.0));
+    assert_eq!(rows[1].full_polls_pct, None);
+    polled(&mut devices);
+    devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
+    devices.counted(PathPoint::Poll, &counts(9, 4, 50, 1500));
+    let rows = devices.finish(&mut [], &[4, 5]);
+    assert!(rows.iter().all(|row| row.full_polls_pct.is_none()));
+}
+
+#[test]
+fn a_cpu_names_its_node_and_what_it_serves() {
+    let mut devices = two_readings();
+    devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
+    let backlog = DeviceCounts {
+        name: "(no_device)".to_owned(),
+        ifindex: u32::MAX,
+        ..counts(NETNS, 4, 7, 9)
+    };
+    devices.counted(PathPoint::Poll, &backlog);
+    let mut cpus = [4, 5].map(|cpu| Cpu {
+        cpu,
+        ..Cpu::default()
+    });
+    devices.finish(&mut cpus, &[4, 5]);
+    assert_eq!(cpus.each_ref().map(|cpu| cpu.node), [Some(0), Some(1)]);
+    let said = |cpu: &Cpu| -> Vec<(String, Option<u64>, Option<u64>)> {
+        let serves = cpu.devices.iter();
+        serves
+            .map(|s| (s.name.clone(), s.interrupts, s.polls))
+            .collect()
+    };
+    let expected = [
+        ("eth0".to_owned(), Some(200), Some(50)),
+        ("backlog".to_owned(), None, Some(7)),
+    ];
+    assert_eq!(said(&cpus[0]), expected);
+    assert_eq!(said(&cpus[1]), [("eth0".to_owned(), Some(50), None)]);
+}
+
+#[test]
+fn a_device_that_has_just_come_has_no_rates_yet() {
+    let mut devices = Devices::default();
+    let mut first = (*reading(1)).clone();
+    first.links.retain(|link| link.name == "lo");
+    devices.take(&Arc::new(first), &[4, 5]);
+    devices.take(&reading(2), &[4, 5]);
+    let rows = devices.finish(&mut [], &[4, 5]);
+    let row = eth0(&rows);
+    assert_eq!(
+        (row.rx_rate, row.dropped, row.qdisc_drops),
+        (None, None, None)
+    );
+    assert_eq!(row.qdiscs[0].drops, None);
+}

@@ -1,0 +1,165 @@
+//! Devices of the snapshot (schema in snapshot.rs): what each carried, lost and is set up to do,
+//! and its queues. Figures are of the time between the last two readings of the host's counters;
+//! what the driver or this host cannot tell is `None`.
+
+use serde::Serialize;
+
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Device {
+    pub name: String,
+    /// `None`: the namespace netop runs in.
+    pub netns: Option<String>,
+    pub driver: Option<String>,
+    /// `veth`, `vlan` …; `None`: hardware, or not known.
+    pub kind: Option<String>,
+    pub ifindex: u32,
+    /// A wire leaves here.
+    pub physical: bool,
+    /// This interval brought a reading; without one the figures are those of the last.
+    pub fresh: bool,
+    pub rx_packets: Option<u64>,
+    pub rx_bytes: Option<u64>,
+    pub tx_packets: Option<u64>,
+    pub tx_bytes: Option<u64>,
+    pub rx_rate: Option<f64>,
+    pub tx_rate: Option<f64>,
+    /// Bits per second.
+    pub rx_bps: Option<f64>,
+    pub tx_bps: Option<f64>,
+    /// Mean bytes of what was received and sent (an skb of many segments is one).
+    pub rx_length: Option<f64>,
+    pub tx_length: Option<f64>,
+    /// Packets given to GRO for one that came out of it; counted.
+    pub gro_ratio: Option<f64>,
+    /// Segments of an skb handed to the driver; counted.
+    pub gso_factor: Option<f64>,
+    pub interrupts: Option<u64>,
+    pub packets_per_interrupt: Option<f64>,
+    pub polls: Option<u64>,
+    pub packets_per_poll: Option<f64>,
+    /// Polls that used their whole budget; from samples, an estimate.
+    pub full_polls_pct: Option<f64>,
+    /// Everything below that was lost here, of which qdisc and ring are parts.
+    pub dropped: Option<u64>,
+    pub rx_dropped: Option<u64>,
+    pub tx_dropped: Option<u64>,
+    /// No room in the receive ring.
+    pub ring_drops: Option<u64>,
+    pub qdisc: Option<String>,
+    pub qdisc_drops: Option<u64>,
+    /// Packets queued now.
+    pub qdisc_backlog: Option<u64>,
+    pub unexplained_drops: Option<u64>,
+    pub numa_node: Option<u32>,
+    pub queues: Vec<Queue>,
+    pub qdiscs: Vec<Qdisc>,
+    /// What the driver counts that tells of trouble.
+    pub counters: Vec<DriverFigure>,
+    /// Interrupts in the interval, by line.
+    pub irqs: Vec<DeviceIrq>,
+    pub setup: Option<Setup>,
+    /// Inode of the namespace: with `ifindex` it tells devices apart.
+    #[serde(skip)]
+    pub netns_id: u64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Default)]
+pub struct Queue {
+    pub queue: u32,
+    /// "rx" or "tx".
+    pub direction: &'static str,
+    pub irq: Option<u32>,
+    /// Where most of its interrupts went.
+    pub cpu: Option<u32>,
+    pub packets: Option<u64>,
+    pub rate: Option<f64>,
+    pub bps: Option<f64>,
+    pub interrupts: Option<u64>,
+    /// The polls of its CPU, where no other queue of the device shares it.
+    pub polls: Option<u64>,
+    pub full_polls: Option<u64>,
+    pub drops: Option<u64>,
+    /// Times a buffer could not be allocated.
+    pub no_memory: Option<u64>,
+    /// Times the transmit queue was full.
+    pub stops: Option<u64>,
+    /// Bytes: the byte queue limit, and what is in flight of it now.
+    pub bql_limit: Option<u64>,
+    pub bql_inflight: Option<u64>,
+    /// Mask of the CPUs of RPS or XPS; `None`: off, or not known.
+    pub steering: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+pub struct Qdisc {
+    pub kind: String,
+    pub handle: String,
+    pub parent: String,
+    pub packets: Option<u64>,
+    pub drops: Option<u64>,
+    pub overlimits: Option<u64>,
+    pub requeues: Option<u64>,
+    /// Drops since netop started.
+    pub drops_total: u64,
+    pub backlog: u64,
+    pub backlog_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct DriverFigure {
+    /// As `ethtool -S` has it.
+    pub name: String,
+    /// "rx drop", "tx drop", "memory" or "tx stop".
+    pub tells: &'static str,
+    pub count: u64,
+    /// Since netop started.
+    pub total: u64,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct DeviceIrq {
+    pub irq: u32,
+    pub name: String,
+    pub count: u64,
+    /// Where most of it went.
+    pub cpu: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+pub struct Setup {
+    pub mtu: Option<u32>,
+    /// Megabits per second.
+    pub speed: Option<u32>,
+    pub offloads: Vec<Offload>,
+    /// Entries of the rings now, and the most there can be.
+    pub rx_ring: Option<(u32, u32)>,
+    pub tx_ring: Option<(u32, u32)>,
+    pub channels: Option<u32>,
+    pub coalesce: Option<Coalescing>,
+    /// What the driver does not know.
+    pub unsupported: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Offload {
+    pub name: String,
+    pub on: bool,
+}
+
+/// An interrupt after so many µs or frames.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, Default)]
+pub struct Coalescing {
+    pub adaptive_rx: bool,
+    pub adaptive_tx: bool,
+    pub rx_us: u32,
+    pub rx_frames: u32,
+    pub tx_us: u32,
+    pub tx_frames: u32,
+}
+
+impl Device {
+    /// Both ways, packets per second; what was not measured carries nothing.
+    pub fn traffic(&self) -> f64 {
+        self.rx_rate.unwrap_or(0.0) + self.tx_rate.unwrap_or(0.0)
+    }
+}
