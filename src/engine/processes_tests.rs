@@ -1,6 +1,7 @@
 //! The process table from made-up counts and samples: which figures are exact, and which are not.
 
 use super::*;
+use crate::decode::{SocketReader, SocketSample};
 use crate::model::Sums;
 
 const S: u64 = 1_000_000_000;
@@ -24,6 +25,8 @@ struct Given {
     overflow: u64,
     charged: Charged,
     attribution: Attribution,
+    waits: FxHashMap<u32, f64>,
+    slow: SlowSample,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -45,6 +48,8 @@ fn given() -> Given {
         overflow: 0,
         charged: Charged::default(),
         attribution: Attribution::default(),
+        waits: FxHashMap::default(),
+        slow: SlowSample::default(),
     }
 }
 
@@ -62,9 +67,12 @@ impl Given {
             attribution: &self.attribution,
             by_socket: [EventId(4), EventId(5), EventId(6)],
             receives: [EventId(7), EventId(8)],
+            waits: &self.waits,
             listed: &|_| true,
         };
-        Processes::default().rows(&interval, flow_of)
+        let mut processes = Processes::default();
+        processes.readers.take(&self.slow);
+        processes.rows(&interval, flow_of)
     }
 
     fn row(&self, pid: u32) -> Process {
@@ -210,4 +218,27 @@ fn a_forked_child_whose_hits_are_in_its_parents_count_keeps_its_samples() {
         (given.row(6).tx_calls, given.row(6).rx_calls),
         (Some(1_000.0), None)
     );
+}
+
+#[test]
+fn the_oldest_data_is_the_longest_wait_that_is_known_and_names_the_limit() {
+    let mut given = given();
+    assert_eq!(
+        (given.row(7).oldest_rx_ms, given.row(7).limit),
+        (None, None)
+    );
+    given.waits.insert(7, 12.5);
+    assert_eq!(given.row(7).oldest_rx_ms, Some(12.5));
+    let reader = SocketReader {
+        oldest_rx_ms: Some(390),
+        fullest_pct: Some(98),
+        ..SocketReader::of(7)
+    };
+    given.slow.sockets = Some(Box::new(SocketSample {
+        readers: vec![reader],
+        ..SocketSample::default()
+    }));
+    let row = given.row(7);
+    assert_eq!(row.oldest_rx_ms, Some(390.0));
+    assert_eq!(row.limit.as_deref(), Some("rcvbuf 98%"));
 }

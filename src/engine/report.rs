@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::attribution::Attribution;
 use super::cost::Cost;
 use super::processes::{self, Charged};
+use super::readers::waits;
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
 use crate::decode::{Counts, EventId, Tick};
@@ -213,6 +214,7 @@ impl Engine {
             attribution,
             by_socket: self.registry.by_socket,
             receives: self.registry.receives,
+            waits: &waits(tick.latency.as_ref()),
             listed: &listed,
         };
         let flow_of = |event| self.registry.says(event).flow;

@@ -24,6 +24,7 @@ mod queues;
 mod slow;
 mod socket_groups;
 mod socket_owners;
+mod socket_readers;
 mod socket_top;
 mod sockets;
 mod softirqs;
@@ -33,6 +34,7 @@ mod start_state;
 mod stat;
 mod sysctls;
 mod tasks;
+mod unread;
 
 pub use cgroup::members;
 pub use drivers::drivers;

@@ -173,6 +173,8 @@ fn socket(id: u64, process: &Process, local: &str, remote: &str) -> SocketCounte
         }),
         rx_queue: 0,
         tx_queue: 0,
+        rx_memory: None,
+        oldest_rx_ms: None,
         drops: Some(0),
         drops_since: Some(0),
         rcvbuf: None,
