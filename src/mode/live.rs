@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use crossterm::event::{self, Event, KeyEventKind};
 
-use super::{save, terminal};
+use super::{bundle, save, terminal};
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
 use crate::model::{Snapshot, Want};
@@ -230,6 +230,7 @@ impl Session {
                 let _engine_ended = self.wants.send(want);
             }
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
+            Effect::SaveBundle => save_bundle(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
             Effect::Copy(text) => terminal::copy(&text),
             Effect::Suspend => {
@@ -267,7 +268,21 @@ pub fn save_shown(ui: &mut UiState, dir: &std::path::Path) {
     let Some(snapshot) = ui.shown().cloned() else {
         return ui.message("nothing has been measured yet", true);
     };
-    match save::snapshot(&snapshot, dir) {
+    say_saved(ui, save::snapshot(&snapshot, dir), dir);
+}
+
+/// Writes everything that is known and says where, or why not.
+pub fn save_bundle(ui: &mut UiState, dir: &std::path::Path) {
+    let Some(snapshot) = ui.shown().cloned() else {
+        return ui.message("nothing has been measured yet", true);
+    };
+    let history = ui.history().map(|snapshot| &**snapshot);
+    let saved = bundle::write(&snapshot, history, ui.comparison(), dir);
+    say_saved(ui, saved, dir);
+}
+
+fn say_saved(ui: &mut UiState, saved: io::Result<PathBuf>, dir: &std::path::Path) {
+    match saved {
         Ok(path) => ui.message(&format!("saved {}", path.display()), false),
         Err(error) => ui.message(
             &format!(

@@ -2,6 +2,7 @@
 
 mod advise;
 mod batch;
+mod bundle;
 mod completions;
 mod diff;
 mod doctor;

@@ -61,6 +61,6 @@ pub struct Process {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
 )]
-fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
     (*pid != NO_SOCKET).then_some(*pid).serialize(to)
 }

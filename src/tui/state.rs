@@ -17,6 +17,7 @@ use super::text::{clean, is_unsafe};
 use super::theme::{THEMES, Theme};
 use super::unfold::Unfold;
 use super::view::{VIEWS, View};
+use crate::model::compare::Comparison;
 use crate::model::{Snapshot, Want};
 
 /// A message leaves after this many snapshots, if no key takes it away before.
@@ -156,6 +157,16 @@ impl UiState {
     /// What is on the screen, and what `w` saves.
     pub fn shown(&self) -> Option<&Arc<Snapshot>> {
         self.history.shown()
+    }
+
+    /// Every snapshot that is kept, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.history.all()
+    }
+
+    /// What changed since the mark.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.against.comparison()
     }
 
     pub fn want(&self) -> &Want {
