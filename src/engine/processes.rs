@@ -301,7 +301,8 @@ impl Processes {
         let owned = owned
             .filter(|(_, pct)| **pct >= LEAST_PCT)
             .map(|(pid, _)| *pid);
-        for pid in interval.attribution.pids().chain(owned) {
+        let late = self.readers.late();
+        for pid in interval.attribution.pids().chain(owned).chain(late) {
             if (interval.listed)(pid) {
                 row(&mut rows, pid, self.name(pid));
             }

@@ -6,6 +6,9 @@ use rustc_hash::FxHashMap;
 use crate::decode::{LatencySample, SlowSample, SocketReader, Timed};
 use crate::model::Pair;
 
+/// Data that has waited so long has a reader that is late, ms.
+const LATE_MS: u64 = 100;
+
 #[derive(Debug, Default)]
 pub struct Readers {
     by_pid: FxHashMap<u32, SocketReader>,
@@ -18,6 +21,12 @@ impl Readers {
             let readers = sockets.readers.iter();
             self.by_pid = readers.map(|r| (r.pid, r.clone())).collect();
         }
+    }
+
+    /// Processes that do not read what has come.
+    pub fn late(&self) -> impl Iterator<Item = u32> + '_ {
+        let late = |r: &&SocketReader| r.dropped > 0 || r.oldest_rx_ms >= Some(LATE_MS);
+        self.by_pid.values().filter(late).map(|reader| reader.pid)
     }
 
     pub fn of(&self, pid: u32) -> Option<&SocketReader> {

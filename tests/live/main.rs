@@ -13,6 +13,7 @@ mod drops;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;
+mod late;
 mod latency;
 mod leave;
 #[path = "../net/mod.rs"]
