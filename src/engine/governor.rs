@@ -65,6 +65,7 @@ pub struct Governor {
     latency_ns: Vec<(u32, f64)>,
     /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
     pub(super) receives: (Vec<EventId>, u8),
+    pub(super) receives_gated: bool,
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -101,6 +102,7 @@ impl Governor {
             by_process: false,
             latency_ns: Vec::new(),
             receives: (Vec::new(), 0),
+            receives_gated: false,
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,

@@ -23,6 +23,7 @@ mod netop;
 #[path = "../net/offloads.rs"]
 mod offloads;
 mod owners;
+mod owners_sampled;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
