@@ -2,7 +2,7 @@
 
 use super::load::Flow;
 use super::*;
-use crate::decode::Place;
+use crate::decode::{Attach, Place, Sample};
 
 mod clock;
 mod samples;
@@ -277,7 +277,7 @@ fn a_pid_filter_by_owner_has_what_is_for_its_sockets_whoever_ran() {
     assert!(
         own.iter()
             .chain(&others)
-            .all(|s| s.owner == tick.sockets[0].socket)
+            .all(|s: &&Sample| s.owner == tick.sockets[0].socket)
     );
     let everybody: u64 = hits(&tick, queue) - its;
     assert!(its < everybody, "{its} of {everybody}");
