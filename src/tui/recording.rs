@@ -66,10 +66,17 @@ impl UiState {
         }
     }
 
-    pub(super) fn count_interval(&mut self, snapshot: &Snapshot) {
-        if let Some(recording) = &mut self.recording {
+    /// False: it is what was left when the recording ended, too short to be looked at alone.
+    pub(super) fn count_interval(&mut self, snapshot: &Snapshot) -> bool {
+        let usual = self.interval().as_secs_f64();
+        let Some(recording) = &mut self.recording else {
+            return true;
+        };
+        let counts = snapshot.interval_s > usual / 20.0 || recording.intervals == 0;
+        if counts {
             recording.intervals = snapshot.sequence;
         }
+        counts
     }
 
     /// `REPLAY whole 8.0s`, `REPLAY 3/8 at 3.0s`, `READING 3.0s`.

@@ -121,8 +121,9 @@ impl UiState {
 
     /// A new snapshot; while paused it only joins the history.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.count_interval(&snapshot);
-        self.history.push(snapshot);
+        if self.count_interval(&snapshot) {
+            self.history.push(snapshot);
+        }
         if let Some(message) = &mut self.message {
             message.left -= 1;
             if message.left == 0 {
