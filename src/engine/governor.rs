@@ -155,6 +155,11 @@ impl Governor {
         let mut reasons = vec![None; registry.rows.len()];
         let wanted = self.wanted(want, registry, session, free, &mut reasons);
         let missing = reasons.iter().flatten().count();
+        let left_alone = self.watch.left_alone().iter();
+        let left_alone: Vec<&str> = left_alone
+            .filter(|&&row| reasons[row].is_some())
+            .map(|&row| registry.rows[row].probe.function())
+            .collect();
         let probes = session.probes();
         let prices = Prices {
             probes: &probes,
@@ -214,11 +219,6 @@ impl Governor {
             let asked = wanted.iter().find(|w| w.asked);
             over = asked.map(|w| registry.rows[w.row].probe.function());
         }
-        let left_alone = self.watch.left_alone().iter();
-        let left_alone: Vec<&str> = left_alone
-            .filter(|&&row| reasons[row].is_some())
-            .map(|&row| registry.rows[row].probe.function())
-            .collect();
         let phrase = Said {
             want,
             counting: self.counting,

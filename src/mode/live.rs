@@ -31,6 +31,9 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Slot {
     news: Vec<Arc<Snapshot>>,
+    whole: Option<Arc<Snapshot>>,
+    /// Nothing more comes of the recording.
+    read: bool,
     ended: Option<Result<(), Error>>,
 }
 
@@ -61,6 +64,7 @@ pub fn run(
     snapshots: Option<u64>,
     then: Option<Engine>,
 ) -> Result<(), Error> {
+    let recorded = ui.is_of_recording();
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
     signals.end_by_deadline(terminal::cook).map_err(failed)?;
@@ -73,7 +77,7 @@ pub fn run(
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || drive(engine, then, &wanted, &theirs))
+        .spawn(move || drive(engine, (then, recorded), &wanted, &theirs))
         .map_err(failed)?;
     let mut screen = terminal::take()?;
     let mut session = Session {
@@ -90,11 +94,13 @@ pub fn run(
 }
 
 /// The engine's thread: wants in, snapshots out.
-fn drive(mut engine: Engine, then: Option<Engine>, wants: &Receiver<Want>, shared: &Shared) {
-    let recorded = then.is_some();
-    let mut then = then;
-    let mut before = 0;
-    let mut last = 0;
+fn drive(
+    mut engine: Engine,
+    (mut then, recorded): (Option<Engine>, bool),
+    wants: &Receiver<Want>,
+    shared: &Shared,
+) {
+    let mut all = false;
     loop {
         while let Ok(want) = wants.try_recv() {
             engine.want(want);
@@ -102,23 +108,21 @@ fn drive(mut engine: Engine, then: Option<Engine>, wants: &Receiver<Want>, share
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {
-                // The whole comes behind the last interval.
-                let mut snapshot = snapshot;
-                if before > 0 {
-                    let mut whole = (*snapshot).clone();
-                    whole.sequence += before;
-                    snapshot = Arc::new(whole);
-                }
-                last = snapshot.sequence;
-                shared.put(|slot| slot.news.push(snapshot));
+                shared.put(|slot| {
+                    if all {
+                        slot.whole = Some(snapshot);
+                    } else {
+                        slot.news.push(snapshot);
+                    }
+                });
             }
             Ok(Progress::End) if then.is_some() => {
-                before = last;
+                all = true;
                 if let Some(whole) = then.take() {
                     engine = whole;
                 }
             }
-            Ok(Progress::End) if recorded => return,
+            Ok(Progress::End) if recorded => return shared.put(|slot| slot.read = true),
             Ok(Progress::End) => return shared.put(|slot| slot.ended = Some(Ok(()))),
             Err(error) => return shared.put(|slot| slot.ended = Some(Err(error))),
         }
@@ -179,6 +183,14 @@ impl Session {
                     ui.snapshot(snapshot);
                     dirty = true;
                     self.left = self.left.map(|left| left.saturating_sub(1));
+                }
+                if let Some(whole) = slot.whole {
+                    ui.whole(Arc::unwrap_or_clone(whole));
+                    dirty = true;
+                }
+                if slot.read {
+                    ui.recording_is_read();
+                    dirty = true;
                 }
                 if let Some(end) = slot.ended {
                     return end;

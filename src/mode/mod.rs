@@ -119,7 +119,7 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     if typed.batch.batch {
         return batch::run(engine, want, typed).map(|_| ());
     }
-    let ui = screen::open(typed, want, &notes)?;
+    let ui = screen::open(typed, want, &notes, None)?;
     let dir = screen::snapshot_dir(typed);
     match &typed.screen.keys {
         Some(keys) => script::run(engine, ui, keys, typed, &dir),

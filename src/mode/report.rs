@@ -40,7 +40,7 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
             _ => Ok(()),
         };
     }
-    let ui = screen::open(&shown, want, &[])?;
+    let ui = screen::open(&shown, want, &[], Some(typed.file.display().to_string()))?;
     let dir = screen::snapshot_dir(&shown);
     if let Some(keys) = &typed.screen.keys {
         return script::run(engine, ui, keys, &shown, &dir);

@@ -68,7 +68,10 @@ fn next(engine: &mut Engine, ui: &mut UiState) -> Result<(), Error> {
                 ui.snapshot(snapshot);
                 return Ok(());
             }
-            Progress::End => return Ok(()),
+            Progress::End => {
+                ui.recording_is_read();
+                return Ok(());
+            }
         }
     }
 }

@@ -47,6 +47,9 @@ impl UiState {
     }
 
     fn apply(&mut self, action: Action) -> Option<Effect> {
+        if self.only_live(action) {
+            return None;
+        }
         match action {
             Action::Quit => return Some(Effect::Quit),
             Action::Suspend => return Some(Effect::Suspend),
@@ -268,13 +271,10 @@ impl UiState {
     }
 
     fn step_time(&mut self, back: bool) {
-        let recorded = self
-            .shown()
-            .is_some_and(|shown| shown.host.source != "live" && shown.host.source != "demo");
-        if recorded && !self.history.paused() {
+        if self.recording.is_some() && !self.history.paused() {
+            // From the whole to its last interval.
             self.history.pause(true);
-        }
-        if !self.history.paused() {
+        } else if !self.history.paused() {
             self.message("Space pauses; then one can step through time", false);
         } else if !self.history.step(back) {
             let end = if back {
