@@ -24,6 +24,7 @@ mod netop;
 mod offloads;
 mod owners;
 mod owners_sampled;
+mod owners_sent;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
@@ -33,10 +34,14 @@ mod tape;
 mod tcp;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
+mod xdp;
+#[path = "../net/xdp.rs"]
+mod xdp_program;
 
 /// Not a test: the traffic program, when a test starts this binary inside a namespace.
 #[test]
 fn traffic() {
     offloads::obey();
+    xdp_program::obey();
     traffic_program::obey();
 }
