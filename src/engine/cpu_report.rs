@@ -29,7 +29,7 @@ impl Engine {
         if let (true, Some(wire)) = (whole_host, wire) {
             self.packets_per_hit(&mut snapshot.functions, wire);
         }
-        if self.plan.clock_hz == 0 {
+        if !self.samples_cpu_time() {
             return;
         }
         self.cpu_time.summary(&mut snapshot.summary);
@@ -61,6 +61,13 @@ impl Engine {
         let profile: Vec<Stack> = window.iter().map(|s| self.name_cpu_stack(s)).collect();
         snapshot.cpu_profile = profile.into();
         snapshot.cpu_profile_s = self.cpu_time.fold.window_seconds();
+    }
+
+    /// It is wanted, and the kernel has not refused it on every CPU: no sample would be no time then.
+    fn samples_cpu_time(&self) -> bool {
+        let session = self.source.session();
+        let refused = session.source == SourceKind::Live && session.host.clock.is_none();
+        self.plan.clock_hz > 0 && !refused
     }
 
     /// The time of what no owner can be named for is in no process's figures.
@@ -97,7 +104,7 @@ impl Engine {
         functions: &[Function],
         attribution: &Attribution,
     ) -> Vec<Weighed> {
-        if self.plan.clock_hz == 0 {
+        if !self.samples_cpu_time() {
             return Vec::new();
         }
         let seconds = tick.interval_ns as f64 / 1e9;

@@ -313,7 +313,7 @@ impl Ledger {
     /// Trouble per second by counters that count whether or not netop looks; `None` before two
     /// readings.
     pub fn counter_rate(&self) -> Option<f64> {
-        self.counter_rate.or_else(|| self.judged.then_some(0.0))
+        self.counter_rate
     }
 
     /// Packets lost per second for lack of room or time; `None` before two readings.

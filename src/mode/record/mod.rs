@@ -146,7 +146,10 @@ impl Recording {
         let started = Command::new(program).args(words).spawn();
         self.command = Some(started.map_err(|error| {
             let program = program.to_string_lossy().replace(char::is_control, "?");
-            Error::nothing(format!("cannot start {program}: {error}"), "type COMMAND")
+            Error::unavailable(
+                format!("cannot start {program}: {error}"),
+                "netop record -- COMMAND, one that `command -v` finds",
+            )
         })?);
         Ok(())
     }

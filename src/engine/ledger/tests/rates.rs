@@ -30,6 +30,7 @@ fn only_trouble_is_in_the_loss_rate_and_the_worst_is_named() {
 fn what_netop_attaches_does_not_move_the_rate_that_the_governor_watches() {
     let mut bench = Bench::new();
     bench.counters(&[]).tick("ip_forward", &[], 1);
+    assert_eq!(bench.ledger.counter_rate(), None, "one reading is no rate");
     bench.counters(&[]).tick("ip_forward", &[(64, 500)], 1);
     assert_eq!(bench.ledger.counter_rate(), Some(0.0));
     assert_eq!(bench.ledger.rate(), Some(500.0));
