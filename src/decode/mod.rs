@@ -5,6 +5,8 @@ mod batch;
 mod demand;
 mod format;
 mod group;
+mod host_event;
+mod join;
 mod latency;
 mod link;
 pub mod maps;
@@ -18,6 +20,8 @@ pub use batch::{Batch, Loss, Sample, Span};
 pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
+pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
+pub use join::join;
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
     Coalesce, DriverCounter, LinkCounters, LinkSetup, MOST_QDISCS, MOST_QUEUES, MOST_TROUBLE,

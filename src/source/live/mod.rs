@@ -254,6 +254,7 @@ impl Live {
             ended,
             members: members.unwrap_or_default(),
             children: children.unwrap_or_default(),
+            events: Vec::new(),
             notes,
         })));
         self.started = Some(at);

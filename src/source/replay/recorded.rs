@@ -6,11 +6,11 @@ use rustc_hash::FxHashMap;
 use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::{Clocks, Part};
-use super::ticks::{Ids, join};
+use super::ticks::Ids;
 use super::{Cut, Options};
 use crate::decode::{
     Batch, EventId, EventSpec, Format, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, Sample, Session, Span, Tick,
+    RECORD_THROTTLE, Sample, Session, Span, Tick, join,
 };
 use crate::perfdata::{Attr, Line, Record, Recording, SampleBody, Tail, TrailerReader, side_band};
 
