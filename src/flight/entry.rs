@@ -17,11 +17,8 @@ pub enum Entry {
     Begin(Box<Begin>),
     /// Again whenever it changed.
     Session(Box<Session>),
-    Tick {
-        /// It led to a snapshot: a whole interval, not one in which things were set up.
-        shown: bool,
-        tick: Box<Tick>,
-    },
+    /// Without a length it is where the counters begin: the recorder was started.
+    Tick(Box<Tick>),
 }
 
 /// The first line.

@@ -149,7 +149,7 @@ impl Ring {
         }
     }
 
-    pub fn tick(&mut self, tick: &Tick, shown: bool) -> io::Result<()> {
+    pub fn tick(&mut self, tick: &Tick) -> io::Result<()> {
         self.learn(tick);
         if self.is_full(tick.wall_ns)? {
             self.rotate()?;
@@ -166,8 +166,7 @@ impl Ring {
             open.complete = true;
             complete(&mut tick, &self.setups);
         }
-        let tick = Box::new(tick);
-        open.writer.write(&Entry::Tick { shown, tick })?;
+        open.writer.write(&Entry::Tick(Box::new(tick)))?;
         open.writer.flush()?;
         open.unsynced += 1;
         if open.unsynced >= SYNC_TICKS {

@@ -74,12 +74,12 @@ fn with_setup(mut tick: Tick, setup: bool) -> Tick {
     tick
 }
 
-fn read(path: &Path) -> (Vec<(bool, Tick)>, Ended) {
+fn read(path: &Path) -> (Vec<Tick>, Ended) {
     let mut reader = SegmentReader::open(path).expect("a segment");
     let mut ticks = Vec::new();
     loop {
         match reader.read() {
-            Ok(Entry::Tick { shown, tick }) => ticks.push((shown, *tick)),
+            Ok(Entry::Tick(tick)) => ticks.push(*tick),
             Ok(_) => {}
             Err(ended) => return (ticks, ended),
         }
@@ -87,7 +87,7 @@ fn read(path: &Path) -> (Vec<(bool, Tick)>, Ended) {
 }
 
 fn all(dir: &Path) -> Vec<Tick> {
-    let of = |segment: Segment| read(&segment.path).0.into_iter().map(|(_, tick)| tick);
+    let of = |segment: Segment| read(&segment.path).0.into_iter();
     segments(dir)
         .expect("a directory")
         .into_iter()
@@ -107,7 +107,7 @@ fn a_ring_that_wraps_stays_within_its_bytes_and_keeps_the_newest() {
     let mut ring = Ring::open(dir.path(), limits, begin()).expect("a ring");
     let mut most = 0;
     for n in 0..600 {
-        ring.tick(&second(n), true).expect("room");
+        ring.tick(&second(n)).expect("room");
         most = most.max(ring.bytes().expect("sizes"));
     }
     assert!((30_000..=60_000).contains(&most), "{most}");
@@ -133,7 +133,7 @@ fn seconds_that_are_too_old_leave_though_there_is_room() {
         ..Limits::default()
     };
     let mut ring = Ring::open(dir.path(), limits, begin()).expect("a ring");
-    (0..300).for_each(|n| ring.tick(&second(n), true).expect("room"));
+    (0..300).for_each(|n| ring.tick(&second(n)).expect("room"));
     ring.finish().expect("an end");
     let first = all(dir.path())[0].at / SECOND;
     assert!((180..200).contains(&first), "{first}");
@@ -143,7 +143,7 @@ fn seconds_that_are_too_old_leave_though_there_is_room() {
 fn what_is_killed_between_two_seconds_has_lost_none() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut ring = Ring::open(dir.path(), Limits::default(), begin()).expect("a ring");
-    (0..5).for_each(|n| ring.tick(&second(n), true).expect("room"));
+    (0..5).for_each(|n| ring.tick(&second(n)).expect("room"));
     // As SIGKILL leaves it: nothing is ended.
     let path = segments(dir.path()).expect("a directory").remove(0).path;
     let (ticks, ended) = read(&path);
@@ -157,7 +157,7 @@ fn what_is_killed_between_two_seconds_has_lost_none() {
 fn a_torn_tail_is_read_up_to_the_tear() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut ring = Ring::open(dir.path(), Limits::default(), begin()).expect("a ring");
-    (0..50).for_each(|n| ring.tick(&second(n), true).expect("room"));
+    (0..50).for_each(|n| ring.tick(&second(n)).expect("room"));
     let path = segments(dir.path()).expect("a directory").remove(0).path;
     let whole = fs::metadata(&path).expect("a size").len();
     let file = OpenOptions::new().write(true).open(&path).expect("it");
@@ -168,7 +168,7 @@ fn a_torn_tail_is_read_up_to_the_tear() {
         let right = ticks
             .iter()
             .enumerate()
-            .all(|(n, (_, tick))| *tick == second(n as u64));
+            .all(|(n, tick)| *tick == second(n as u64));
         assert!(right && ticks.len() <= 50);
         torn += usize::from(ended != Ended::Whole);
     }
@@ -187,14 +187,13 @@ fn every_segment_says_how_devices_are_set_up() {
     };
     let mut ring = Ring::open(dir.path(), limits, begin()).expect("a ring");
     for n in 0..25 {
-        ring.tick(&with_setup(second(n), n == 0), true)
-            .expect("room");
+        ring.tick(&with_setup(second(n), n == 0)).expect("room");
     }
     ring.finish().expect("an end");
     let files = segments(dir.path()).expect("a directory");
     assert_eq!(files.len(), 3);
     for file in files {
-        let first = read(&file.path).0.remove(0).1;
+        let first = read(&file.path).0.remove(0);
         let slow = first.host.slow.expect("a reading");
         assert!(slow.links[0].setup.is_some());
     }
@@ -204,13 +203,10 @@ fn every_segment_says_how_devices_are_set_up() {
 fn thinned_seconds_keep_their_events_and_the_last_figures() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut ring = Ring::open(dir.path(), Limits::default(), begin()).expect("a ring");
-    ring.tick(
-        &Tick {
-            interval_ns: 0,
-            ..second(0)
-        },
-        false,
-    )
+    ring.tick(&Tick {
+        interval_ns: 0,
+        ..second(0)
+    })
     .expect("room");
     for n in 1..=25 {
         let mut tick = second(n);
@@ -220,7 +216,7 @@ fn thinned_seconds_keep_their_events_and_the_last_figures() {
             device: None,
             text: n.to_string(),
         });
-        ring.tick(&tick, true).expect("room");
+        ring.tick(&tick).expect("room");
     }
     ring.finish().expect("an end");
     let from = segments(dir.path()).expect("a directory").remove(0).path;
@@ -230,13 +226,16 @@ fn thinned_seconds_keep_their_events_and_the_last_figures() {
     assert_eq!(ended, Ended::Whole);
     let told: Vec<_> = ticks
         .iter()
-        .map(|(shown, tick)| (*shown, tick.at / SECOND, tick.events.len()))
+        .map(|tick| {
+            (
+                tick.interval_ns / SECOND,
+                tick.at / SECOND,
+                tick.events.len(),
+            )
+        })
         .collect();
-    assert_eq!(
-        told,
-        [(false, 0, 0), (true, 10, 10), (true, 20, 10), (true, 25, 5)]
-    );
-    assert_eq!(ticks[1].1.host, second(10).host);
+    assert_eq!(told, [(0, 0, 0), (10, 10, 10), (10, 20, 10), (5, 25, 5)]);
+    assert_eq!(ticks[1].host, second(10).host);
 }
 
 #[test]

@@ -101,8 +101,11 @@ impl Blocks {
         } else if crc32fast::hash(&block) != sum || length == 0 {
             self.torn = Some("a block is not what was written".to_owned());
         }
-        self.block = io::Cursor::new(block);
-        Ok(self.torn.is_none())
+        let whole = self.torn.is_none();
+        if whole {
+            self.block = io::Cursor::new(block);
+        }
+        Ok(whole)
     }
 }
 

@@ -20,7 +20,7 @@ pub fn thin(from: &Path, to: &Path) -> io::Result<()> {
     let mut joined: Option<Box<Tick>> = None;
     while let Ok(entry) = reader.read() {
         match entry {
-            Entry::Tick { shown: true, tick } => {
+            Entry::Tick(tick) if tick.interval_ns > 0 => {
                 match &mut joined {
                     Some(joined) => join(joined, *tick),
                     none => *none = Some(tick),
@@ -43,7 +43,7 @@ pub fn thin(from: &Path, to: &Path) -> io::Result<()> {
 
 fn put(writer: &mut SegmentWriter, tick: Option<Box<Tick>>) -> io::Result<()> {
     match tick {
-        Some(tick) => writer.write(&Entry::Tick { shown: true, tick }),
+        Some(tick) => writer.write(&Entry::Tick(tick)),
         None => Ok(()),
     }
 }

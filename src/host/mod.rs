@@ -38,7 +38,7 @@ pub use cgroup::members;
 pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;
-pub use identity::{identity, possible_cpus};
+pub use identity::{boot_id, identity, possible_cpus};
 pub use kernel_code::kernel_code;
 pub use proc::Proc;
 pub use slow::{Question, SlowReader};
