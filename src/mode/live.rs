@@ -52,14 +52,22 @@ impl Shared {
     }
 }
 
-/// Runs the screen until it is left. `snapshots`: leave after this many. `then`: of a recording the
-/// whole, shown when its intervals are read; the screen stays.
+/// What comes when the source is at its end.
+pub enum After {
+    Leave,
+    /// The last interval stays on the screen.
+    Stay,
+    /// Of a recording the whole, when its intervals are read; it stays.
+    Whole(Box<Engine>),
+}
+
+/// Runs the screen until it is left. `snapshots`: leave after this many.
 pub fn run(
     engine: Engine,
     mut ui: UiState,
     dir: PathBuf,
     snapshots: Option<u64>,
-    then: Option<Engine>,
+    after: After,
 ) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
@@ -73,7 +81,7 @@ pub fn run(
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || drive(engine, then, &wanted, &theirs))
+        .spawn(move || drive(engine, after, &wanted, &theirs))
         .map_err(failed)?;
     let mut screen = terminal::take()?;
     let mut session = Session {
@@ -90,9 +98,7 @@ pub fn run(
 }
 
 /// The engine's thread: wants in, snapshots out.
-fn drive(mut engine: Engine, then: Option<Engine>, wants: &Receiver<Want>, shared: &Shared) {
-    let recorded = then.is_some();
-    let mut then = then;
+fn drive(mut engine: Engine, mut after: After, wants: &Receiver<Want>, shared: &Shared) {
     let mut before = 0;
     let mut last = 0;
     loop {
@@ -112,14 +118,15 @@ fn drive(mut engine: Engine, then: Option<Engine>, wants: &Receiver<Want>, share
                 last = snapshot.sequence;
                 shared.put(|slot| slot.news.push(snapshot));
             }
-            Ok(Progress::End) if then.is_some() => {
-                before = last;
-                if let Some(whole) = then.take() {
-                    engine = whole;
+            Ok(Progress::End) => match after {
+                After::Leave => return shared.put(|slot| slot.ended = Some(Ok(()))),
+                After::Stay => return,
+                After::Whole(whole) => {
+                    before = last;
+                    engine = *whole;
+                    after = After::Stay;
                 }
-            }
-            Ok(Progress::End) if recorded => return,
-            Ok(Progress::End) => return shared.put(|slot| slot.ended = Some(Ok(()))),
+            },
             Err(error) => return shared.put(|slot| slot.ended = Some(Err(error))),
         }
     }

@@ -6,6 +6,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod export;
+mod flight;
 mod group;
 mod list;
 mod live;
@@ -32,6 +33,7 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::symbol::{HostNames, KernelCache};
 
+use self::live::After;
 pub use self::names::DemoNames;
 
 /// Runs what was typed.
@@ -122,7 +124,7 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     let dir = screen::snapshot_dir(typed);
     match &typed.screen.keys {
         Some(keys) => script::run(engine, ui, keys, typed, &dir),
-        None => live::run(engine, ui, dir, typed.count, None),
+        None => live::run(engine, ui, dir, typed.count, After::Leave),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{batch, live, screen, script};
+use super::live::{self, After};
+use super::{batch, flight, screen, script};
 use crate::advice::Limits;
 use crate::cli;
 use crate::decode::{Format, Place};
@@ -24,6 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CLOCK_HZ: u32 = 199;
 
 pub fn run(typed: &cli::Report) -> Result<(), Error> {
+    if typed.file.is_dir() {
+        return flight::run(typed);
+    }
+    if typed.at.is_some() {
+        return Err(Error::usage(
+            format!(
+                "--at is a moment of a flight recorder, and {} is a file",
+                typed.file.display()
+            ),
+            "netop report FILE --start TIME --stop TIME",
+        ));
+    }
     let shown = typed.live();
     screen::check_output(&shown)?;
     let (engine, want) = open(typed)?;
@@ -51,8 +64,12 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     };
     // A pipe cannot be read twice: it has its intervals only.
     let is_pipe = typed.file.as_os_str() == "-";
-    let then = if is_pipe { None } else { Some(open(&whole)?.0) };
-    live::run(engine, ui, dir, typed.count, then)
+    let after = if is_pipe {
+        After::Leave
+    } else {
+        After::Whole(Box::new(open(&whole)?.0))
+    };
+    live::run(engine, ui, dir, typed.count, after)
 }
 
 /// The recording as an engine, read from its beginning; and what is wanted of it. Another filter
@@ -109,7 +126,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
 
 /// A recording of netop. `as_it_was`: with the same intervals, so that everything is decided as it
 /// was then.
-fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
+pub fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
     let format = |added: &String| {
         let same = |(group, name, _): &&(String, String, _)| format!("{group}:{name}") == *added;
         let text = recorded.tracepoints.iter().find(same)?.2.as_deref()?;

@@ -48,6 +48,6 @@ pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
 pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
-pub use time::{format_time, parse_time};
+pub use time::{format_time, last_time_of_day, parse_time};
 pub use want::Want;
 pub use window::Weighed;

@@ -47,6 +47,7 @@ mod view;
 mod widget;
 
 pub use action::{Action, Effect, Step};
+pub use history::MOST_RECORDED;
 pub use key::{Key, parse_keys};
 pub use keymap::{Binding, Context, KEYMAP, lookup, markdown};
 pub use lens::Focus;
