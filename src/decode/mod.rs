@@ -24,8 +24,8 @@ pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
 pub use join::join;
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
-    Coalesce, DriverCounter, LinkCounters, LinkSetup, MOST_QDISCS, MOST_QUEUES, MOST_TROUBLE,
-    QdiscCounters, QueueCounters, Ring, Trouble, Way,
+    Coalesce, DriverCounter, LinkCounters, LinkSetup, LinkState, MOST_QDISCS, MOST_QUEUES,
+    MOST_TROUBLE, QdiscCounters, QueueCounters, Ring, Trouble, Way,
 };
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,

@@ -10,9 +10,10 @@ use super::cost::Cost;
 use super::processes::{self, Charged};
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
-use crate::decode::{Counts, EventId, Tick};
+use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary, Weighed,
+    Cpu, Folded, Function, HostEvent, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary,
+    Weighed,
 };
 
 /// Stacks of the tree.
@@ -20,6 +21,15 @@ const PROFILE_STACKS: usize = 4000;
 
 /// The heaviest stacks whose frames have their lines in the snapshot.
 const STACKS_WITH_LINES: usize = 500;
+
+fn host_event(event: &decode::HostEvent) -> HostEvent {
+    HostEvent {
+        at: event.wall_ns,
+        kind: event.kind.name(),
+        device: event.device.clone(),
+        text: event.text.clone(),
+    }
+}
 
 impl Engine {
     pub(super) fn snapshot(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Snapshot {
@@ -111,6 +121,7 @@ impl Engine {
             stacks,
             lines: BTreeMap::new(),
             protocol_rates: self.protocols.rates.clone(),
+            events: tick.events.iter().map(host_event).collect(),
             facts: self.facts.clone(),
             findings: Vec::new(),
             checked: Vec::new(),

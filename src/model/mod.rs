@@ -11,6 +11,7 @@ mod drop;
 mod finding;
 mod fold;
 mod histogram;
+mod host_event;
 mod judged;
 mod latency;
 mod names;
@@ -34,6 +35,7 @@ pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witn
 pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use histogram::Histogram;
+pub use host_event::HostEvent;
 pub use judged::{Judged, KernelFrames};
 pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times};
 pub use names::{KernelFunction, Mapped, Name, Names};

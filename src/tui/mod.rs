@@ -10,6 +10,7 @@ mod action;
 mod advise;
 mod against;
 mod call_tree;
+mod events_line;
 mod explore;
 mod figure;
 #[cfg(test)]
