@@ -34,6 +34,7 @@ fn every_long_flag_that_readme_names_exists() {
         &["doctor", "--help"],
         &["export", "--help"],
         &["record", "--help"],
+        &["report", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(words)

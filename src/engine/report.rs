@@ -24,7 +24,7 @@ const STACKS_WITH_LINES: usize = 500;
 
 fn host_event(event: &decode::HostEvent) -> HostEvent {
     HostEvent {
-        at: event.wall_ns,
+        time: event.wall_ns,
         kind: event.kind.name(),
         device: event.device.clone(),
         text: event.text.clone(),

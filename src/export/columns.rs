@@ -277,7 +277,7 @@ pub const SUMMARY: &[Column<Summary>] = &[
 ];
 
 pub const EVENTS: &[Column<HostEvent>] = &[
-    Column::new("at", Bare, |e| Cell::Text(format_time(e.at))),
+    Column::new("time", Bare, |e| Cell::Text(format_time(e.time))),
     Column::new("kind", Bare, |e| e.kind.into()),
     Column::new("device", Bare, |e| e.device.as_ref().into()),
     Column::new("text", Bare, |e| (&e.text).into()),

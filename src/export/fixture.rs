@@ -48,7 +48,7 @@ pub fn empty() -> Snapshot {
         checked: Vec::new(),
         unjudged: Vec::new(),
         events: vec![HostEvent {
-            at: 1_795_362_301_123_000_000,
+            time: 1_795_362_301_123_000_000,
             kind: "link",
             device: Some("eth0".to_owned()),
             text: "eth0: link down".to_owned(),

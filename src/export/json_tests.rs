@@ -54,7 +54,7 @@ fn every_field_of_the_schema_is_there_under_its_name() {
         (&snapshot["drops"][0], DROPS),
         (&snapshot["latency"][0], LATENCY),
         (&snapshot["stacks"][0], STACKS),
-        (&snapshot["events"][0], "at kind device text"),
+        (&snapshot["events"][0], "time kind device text"),
         (&snapshot["health"], HEALTH),
     ];
     for (object, names) in cases {

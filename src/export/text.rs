@@ -27,7 +27,7 @@ pub fn page(snapshot: &Snapshot) -> String {
         line(filter);
     }
     for event in &snapshot.events {
-        let at = format_time(event.at);
+        let at = format_time(event.time);
         line(format!("EVENT {at} {}: {}", event.kind, event.text));
     }
     line(String::new());

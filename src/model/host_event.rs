@@ -8,7 +8,7 @@ use super::time;
 pub struct HostEvent {
     /// When it was seen, at most about a second after it happened; RFC 3339 in JSON.
     #[serde(serialize_with = "time::rfc3339")]
-    pub at: u64,
+    pub time: u64,
     /// "link", "setting", "kernel" (its log), or "recorder".
     pub kind: &'static str,
     pub device: Option<String>,

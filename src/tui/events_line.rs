@@ -26,11 +26,11 @@ pub fn events(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         .all()
         .filter(|past| past.sequence < snapshot.sequence);
     let recent = before.flat_map(|past| &past.events);
-    let mut all: Vec<_> = recent.filter(|event| event.at > since).collect();
+    let mut all: Vec<_> = recent.filter(|event| event.time > since).collect();
     all.extend(&snapshot.events);
     let mut parts = Vec::new();
     for (rank, event) in (0..).zip(all.iter().rev().take(MOST)) {
-        let at = figure::clock(event.at, ui.utc_offset_s);
+        let at = figure::clock(event.time, ui.utc_offset_s);
         let style = match event.kind {
             "recorder" => theme.dim,
             _ => theme.warn,
@@ -60,7 +60,7 @@ mod tests {
         snapshot.sequence = sequence;
         snapshot.at = sequence * SECOND;
         let event = |text: &&str| HostEvent {
-            at: sequence * SECOND,
+            time: sequence * SECOND,
             kind: "link",
             device: None,
             text: (*text).to_owned(),
