@@ -87,7 +87,9 @@ fn snapshots(source: Box<dyn Source>) -> Vec<Value> {
         match engine.step(Duration::from_secs(5)).expect("no fault") {
             Progress::Snapshot(snapshot) => {
                 let mut value = serde_json::to_value(&*snapshot).expect("it is plain");
+                // Who looked.
                 value["host"]["source"] = Value::Null;
+                value["health"]["governor"] = Value::Null;
                 shown.push(value);
             }
             Progress::Working => {}
@@ -202,8 +204,9 @@ fn lines(output: &Output) -> Vec<Value> {
 fn a_moment_is_the_second_that_holds_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let (session, mut ticks) = seconds(1, 20);
+    let wall_ns = ticks[13].wall_ns;
     ticks[13].events.push(HostEvent {
-        wall_ns: ticks[13].wall_ns,
+        wall_ns,
         kind: EventKind::Link,
         device: Some("eth0".to_owned()),
         text: "eth0: link down".to_owned(),
@@ -223,8 +226,7 @@ fn a_moment_is_the_second_that_holds_it() {
     // The clock of the day, to the second.
     let clock = &end(7)[11..19];
     let shown = lines(&report(dir.path(), &[&json[..], &["--at", clock]].concat()));
-    let first = shown[0]["at"].as_str().expect("a time");
-    assert!(first == end(7) || first == end(8), "{clock}: {first}");
+    assert_eq!(shown[0]["at"], end(7), "{clock}");
     let part = ["--start", &end(4), "--stop", &end(9), "-d", "1"];
     let shown = lines(&report(dir.path(), &[&json[..], &part].concat()));
     let at: Vec<_> = shown

@@ -82,17 +82,15 @@ fn open(typed: &cli::Report) -> Result<Show, Error> {
         if at < span.0 || at > span.1 {
             return Err(nothing(typed, span));
         }
-        let length = length.unwrap_or(SECOND_NS);
-        if typed.batch.batch {
-            (Some(at - 1), Some(at + length), Cut::Every(length))
+        let cut = Cut::Every(length.unwrap_or(SECOND_NS));
+        // With a length from there on, else the second that holds it.
+        let around = AROUND * length.unwrap_or(SECOND_NS);
+        let (before, behind) = if typed.batch.batch {
+            (1, length.unwrap_or(0))
         } else {
-            let around = AROUND * length;
-            (
-                Some(at.saturating_sub(around)),
-                Some(at + around),
-                Cut::Every(length),
-            )
-        }
+            (around, around)
+        };
+        (Some(at.saturating_sub(before)), Some(at + behind), cut)
     } else {
         let (start, stop) = (moment(&typed.start)?, moment(&typed.stop)?);
         let whole = stop
