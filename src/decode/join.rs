@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::link::LinkCounters;
-use super::tick::{Carried, Counts, DeviceCounts, SlowSample, Spread, TaskCounters, Tick};
+use super::tick::{Carried, Counts, DeviceCounts, SlowSample, Spread, Tick};
 
 /// Events that a long interval keeps, the oldest.
 const MOST_EVENTS_JOINED: usize = 10_000;
@@ -27,7 +29,9 @@ pub fn join(so_far: &mut Tick, next: Tick) {
         so_far.host.cpus = next.host.cpus;
     }
     so_far.host.slow = match (so_far.host.slow.take(), next.host.slow) {
-        (Some(before), Some(now)) => Some(Arc::new(with_those_of(&before, &now))),
+        (Some(before), Some(now)) => {
+            Some(Arc::new(with_those_of(&before, Arc::unwrap_or_clone(now))))
+        }
         (before, now) => now.or(before),
     };
     so_far.own.cpu_ns = so_far
@@ -99,10 +103,15 @@ fn add_carried(carried: &mut Vec<Carried>, next: Carried) {
 
 /// The later reading; names of processes that it does not have stay known, and how devices are
 /// set up, which not every reading says.
-fn with_those_of(before: &SlowSample, now: &SlowSample) -> SlowSample {
-    let mut slow = now.clone();
-    let gone = |task: &&TaskCounters| now.tasks.iter().all(|t| t.pid != task.pid);
-    slow.tasks.extend(before.tasks.iter().filter(gone).cloned());
+fn with_those_of(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
+    let known: FxHashSet<u32> = slow.tasks.iter().map(|task| task.pid).collect();
+    let gone = before
+        .tasks
+        .iter()
+        .filter(|task| !known.contains(&task.pid));
+    slow.tasks.extend(gone.cloned());
+    // Sockets are read at their own pace.
+    slow.sockets = slow.sockets.or_else(|| before.sockets.clone());
     for link in &mut slow.links {
         let same = |b: &&LinkCounters| (b.netns, b.ifindex) == (link.netns, link.ifindex);
         if let (None, Some(before)) = (&link.setup, before.links.iter().find(same)) {
