@@ -123,8 +123,9 @@ fn with_those_of(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
 
 #[cfg(test)]
 mod tests {
+    use super::super::link::LinkSetup;
     use super::super::session::EventId;
-    use super::super::tick::HostSample;
+    use super::super::tick::{HostSample, TaskCounters};
     use super::*;
 
     fn tick(at: u64, hits: u64) -> Tick {
@@ -165,5 +166,25 @@ mod tests {
         let slow = all.host.slow.expect("a reading");
         let pids: Vec<u32> = slow.tasks.iter().map(|task| task.pid).collect();
         assert_eq!((slow.at, pids), (20, vec![20, 10]));
+    }
+
+    #[test]
+    fn what_only_an_earlier_reading_said_of_a_device_stands() {
+        let with = |at, setup: Option<LinkSetup>| {
+            let mut tick = tick(at, 0);
+            let link = LinkCounters {
+                rx_packets: at,
+                setup: setup.map(Arc::new),
+                ..LinkCounters::default()
+            };
+            let slow = tick.host.slow.as_mut().expect("a reading");
+            Arc::make_mut(slow).links.push(link);
+            tick
+        };
+        let mut all = with(10, Some(LinkSetup::default()));
+        join(&mut all, with(20, None));
+        let slow = all.host.slow.expect("a reading");
+        assert!(slow.links[0].setup.is_some());
+        assert_eq!(slow.links[0].rx_packets, 20);
     }
 }

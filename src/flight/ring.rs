@@ -151,7 +151,7 @@ impl Ring {
 
     pub fn tick(&mut self, tick: &Tick) -> io::Result<()> {
         self.learn(tick);
-        if self.is_full(tick.wall_ns)? {
+        if self.is_full(tick.wall_ns) {
             self.rotate()?;
         }
         if self.open.is_none() {
@@ -185,13 +185,13 @@ impl Ring {
         self.rotate()
     }
 
-    fn is_full(&self, now: u64) -> io::Result<bool> {
+    fn is_full(&self, now: u64) -> bool {
         let Some(open) = &self.open else {
-            return Ok(false);
+            return false;
         };
         // A clock that was set back begins another one too: names tell the time.
         let long = now < open.start_ns || now - open.start_ns >= self.limits.segment_ns;
-        Ok(long || open.writer.bytes() >= self.limits.segment_bytes)
+        long || open.writer.bytes() >= self.limits.segment_bytes
     }
 
     fn rotate(&mut self) -> io::Result<()> {

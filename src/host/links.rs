@@ -208,7 +208,7 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
             .ok()
             .map(|kind| printable(&kind.to_string_lossy()));
         let mtu = attributes.get_mtu().ok();
-        let state = LinkState {
+        let link_state = LinkState {
             up: header.ifi_flags & libc::IFF_UP as u32 != 0,
             carrier: attributes.get_carrier().is_ok_and(|carrier| carrier != 0),
             changes: attributes.get_carrier_changes().unwrap_or(0),
@@ -230,7 +230,7 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
             rx_errors: Some(stats.rx_errors),
             tx_errors: Some(stats.tx_errors),
             rx_nohandler: Some(stats.rx_nohandler),
-            state: Some(state),
+            state: Some(link_state),
             ..LinkCounters::default()
         };
         devices.push(Device { link, mtu });

@@ -44,8 +44,8 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
     let mut ring = open(&typed.dir, begin)?;
     let dir = typed.dir.display();
     say(&format!("flight recorder: the last day is kept in {dir}"));
-    let began = Instant::now();
-    let over = || typed.duration.is_some_and(|most| began.elapsed() >= most);
+    let started = Instant::now();
+    let over = || typed.duration.is_some_and(|most| started.elapsed() >= most);
     let cannot = |error: io::Error| {
         Error::failed(
             format!("cannot write to {dir}: {error}"),
