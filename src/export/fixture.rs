@@ -47,12 +47,7 @@ pub fn empty() -> Snapshot {
         findings: Vec::new(),
         checked: Vec::new(),
         unjudged: Vec::new(),
-        events: vec![HostEvent {
-            time: 1_795_362_301_123_000_000,
-            kind: "link",
-            device: Some("eth0".to_owned()),
-            text: "eth0: link down".to_owned(),
-        }],
+        events: Vec::new(),
         health: Health {
             counting: "perf",
             ..Health::default()
@@ -68,6 +63,12 @@ pub fn empty() -> Snapshot {
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
+        events: vec![HostEvent {
+            time: 1_795_362_301_123_000_000,
+            kind: "link",
+            device: Some("eth0".to_owned()),
+            text: "eth0: link down".to_owned(),
+        }],
         latency: vec![latency()],
         summary: summary(),
         functions: vec![
