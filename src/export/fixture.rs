@@ -60,15 +60,19 @@ pub fn empty() -> Snapshot {
     }
 }
 
+fn link_down() -> HostEvent {
+    HostEvent {
+        time: 1_795_362_301_123_000_000,
+        kind: "link",
+        device: Some("eth0".to_owned()),
+        text: "eth0: link down".to_owned(),
+    }
+}
+
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
-        events: vec![HostEvent {
-            time: 1_795_362_301_123_000_000,
-            kind: "link",
-            device: Some("eth0".to_owned()),
-            text: "eth0: link down".to_owned(),
-        }],
+        events: vec![link_down()],
         latency: vec![latency()],
         summary: summary(),
         functions: vec![

@@ -12,7 +12,7 @@ use crate::decode::{Demand, EventKind, HostEvent, Tick};
 use crate::engine::Registry;
 use crate::error::Error;
 use crate::flight::{Begin, Limits, Ring};
-use crate::host::{Proc, boot_id};
+use crate::host::{KernelLog, Proc, boot_id};
 use crate::perfdata::Run;
 use crate::source::live::{Live, Options};
 use crate::source::{Source, Step};
@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Ticks that the first reading of the slower counters may take: before it there is nothing to
+/// compare with.
+const MOST_UNREAD: u32 = 5;
+
 pub fn run(typed: &cli::Record) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
@@ -31,6 +35,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         tracefs: Err("the flight recorder attaches nothing".to_owned()),
         interval: INTERVAL,
         gate: false,
+        clock: false,
     })?;
     source.demand(&Demand {
         interval: INTERVAL,
@@ -52,9 +57,17 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
             format!("df -h {dir}"),
         )
     };
+    let (mut is_first, mut unread) = (true, 0);
     while !signals.stop_asked() && !over() {
         if let Step::Tick(mut tick) = source.step(PATIENCE)? {
-            told_of_the_start(&mut tick);
+            if is_first {
+                unread += 1;
+                if tick.host.slow.is_none() && unread < MOST_UNREAD {
+                    continue;
+                }
+                begin_with(&mut tick);
+                is_first = false;
+            }
             ring.session(source.session()).map_err(cannot)?;
             ring.tick(&tick).map_err(cannot)?;
         }
@@ -86,17 +99,25 @@ fn open(dir: &Path, begin: Begin) -> Result<Ring, Error> {
     })
 }
 
-fn told_of_the_start(tick: &mut Tick) {
-    if tick.interval_ns == 0 {
+/// Where all counters begin.
+fn begin_with(tick: &mut Tick) {
+    tick.interval_ns = 0;
+    let mut tell = |text: String| {
         tick.events.push(HostEvent {
             wall_ns: tick.wall_ns,
             kind: EventKind::Recorder,
             device: None,
-            text: format!(
-                "the flight recorder began (netop {})",
-                env!("CARGO_PKG_VERSION")
-            ),
+            text,
         });
+    };
+    tell(format!(
+        "the flight recorder began (netop {})",
+        env!("CARGO_PKG_VERSION")
+    ));
+    if let Err(error) = KernelLog::open() {
+        tell(format!(
+            "the kernel's log cannot be read (needs CAP_SYSLOG): {error}"
+        ));
     }
 }
 

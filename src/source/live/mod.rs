@@ -176,7 +176,8 @@ impl Live {
                 live.catalog.refuse_all(&reason);
                 // CPU time can be sampled without tracefs.
                 let first = live.session.host.cpus.first().copied().unwrap_or(0);
-                live.leader = cpu_clock(first).ok().map(|_| Leader::Nothing);
+                let sampled = options.clock && cpu_clock(first).is_ok();
+                live.leader = sampled.then_some(Leader::Nothing);
             }
         }
         live.man_stations();
