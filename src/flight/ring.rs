@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::entry::{Begin, Entry};
+use super::entry::{Begin, Entry, HEAD};
 use super::segment::SegmentWriter;
 use super::thin::{THINNED, thin};
 use crate::decode::{LinkSetup, Session, Tick};
@@ -108,7 +108,8 @@ pub struct Ring {
 
 struct Open {
     writer: SegmentWriter,
-    start_ns: u64,
+    /// CLOCK_MONOTONIC: the other one may be set back, and a segment is to be as long all the same.
+    start_at: u64,
     unsynced: u32,
     /// Every setup that is known stands in it.
     complete: bool,
@@ -151,12 +152,12 @@ impl Ring {
 
     pub fn tick(&mut self, tick: &Tick) -> io::Result<()> {
         self.learn(tick);
-        if self.is_full(tick.wall_ns) {
+        if self.is_full(tick.at) {
             self.rotate()?;
         }
         if self.open.is_none() {
             self.make_room(tick.wall_ns)?;
-            self.begin_at(tick.wall_ns)?;
+            self.begin_with(tick)?;
         }
         let mut tick = tick.clone();
         let Some(open) = &mut self.open else {
@@ -189,8 +190,7 @@ impl Ring {
         let Some(open) = &self.open else {
             return false;
         };
-        // A clock that was set back begins another one too: names tell the time.
-        let long = now < open.start_ns || now - open.start_ns >= self.limits.segment_ns;
+        let long = now.saturating_sub(open.start_at) >= self.limits.segment_ns;
         long || open.writer.bytes() >= self.limits.segment_bytes
     }
 
@@ -201,13 +201,13 @@ impl Ring {
         }
     }
 
-    fn begin_at(&mut self, start_ns: u64) -> io::Result<()> {
-        let path = self.dir.join(name(start_ns, false));
+    fn begin_with(&mut self, tick: &Tick) -> io::Result<()> {
+        let path = self.dir.join(name(tick.wall_ns, false));
         let mut writer = SegmentWriter::create(&path)?;
         writer.write(&Entry::Begin(Box::new(self.begin.clone())))?;
         self.open = Some(Open {
             writer,
-            start_ns,
+            start_at: tick.at,
             unsynced: 0,
             complete: false,
         });
@@ -218,6 +218,10 @@ impl Ring {
     /// So that two more segments fit: the next one, and what thinning one makes.
     fn make_room(&self, now: u64) -> io::Result<()> {
         let mut all = segments(&self.dir)?;
+        // Begun on a full disk, again and again.
+        for empty in all.extract_if(.., |segment| segment.bytes <= HEAD as u64) {
+            fs::remove_file(empty.path)?;
+        }
         let old = now.saturating_sub(self.limits.age_ns);
         // The last second of a segment is before the first one of the next.
         while all.get(1).is_some_and(|next| next.start_ns <= old) {

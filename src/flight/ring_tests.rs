@@ -179,6 +179,24 @@ fn a_torn_tail_is_read_up_to_the_tear() {
 }
 
 #[test]
+fn a_flipped_bit_ends_the_reading_and_is_never_a_figure() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut ring = Ring::open(dir.path(), Limits::default(), begin()).expect("a ring");
+    (0..20).for_each(|n| ring.tick(&second(n)).expect("room"));
+    ring.finish().expect("an end");
+    let path = segments(dir.path()).expect("a directory").remove(0).path;
+    let whole = fs::read(&path).expect("bytes");
+    for at in (16..whole.len()).step_by(101) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&path, flipped).expect("room");
+        let (ticks, ended) = read(&path);
+        let right = (ticks.iter().enumerate()).all(|(n, tick)| *tick == second(n as u64));
+        assert!(right && matches!(ended, Ended::Torn(_)), "byte {at}");
+    }
+}
+
+#[test]
 fn every_segment_says_how_devices_are_set_up() {
     let dir = tempfile::tempdir().expect("a directory");
     let limits = Limits {
