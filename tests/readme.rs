@@ -35,6 +35,8 @@ fn every_long_flag_that_readme_names_exists() {
         &["export", "--help"],
         &["record", "--help"],
         &["report", "--help"],
+        &["diff", "--help"],
+        &["why", "--help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(words)

@@ -6,7 +6,8 @@ use clap::Args;
 
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Diff {
-    /// Snapshots of `-b --format json` (a minute of them finds a change of 5 %), or one of `w`
+    /// Snapshots of `-b --format json` (a minute of them finds a change of 5 %), a recording
+    /// (perf.data), or one snapshot of `w`
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
 

@@ -11,8 +11,8 @@ use crate::export;
 
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Export {
-    /// A snapshot written by `w` or `-b --format json`; it holds the 50 heaviest stacks of its
-    /// last interval [default: sample this host]
+    /// A recording (perf.data) of netop or perf; or a snapshot written by `w` or `-b --format
+    /// json`, which holds the 50 heaviest stacks of its last interval [default: sample this host]
     #[arg(value_name = "FILE", conflicts_with_all =
           ["duration", "pids", "children", "frequency", "max_overhead", "counting", "demo"])]
     pub file: Option<PathBuf>,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Batch, By, Color, Cost, Counting, Export, Live, Screen, What};
+use std::path::Path;
+
+use super::{Batch, By, Color, Cost, Counting, Export, Live, Report, Screen, What};
 
 impl Live {
     /// A batch of seconds with what is counted by default.
@@ -40,6 +42,25 @@ impl Live {
                 size: None,
             },
             rules: None,
+        }
+    }
+}
+
+impl Report {
+    /// The whole of a recording as one snapshot, or one for each `interval`.
+    pub fn quiet(file: &Path, interval: Option<Duration>) -> Report {
+        let quiet = Live::quiet(Vec::new());
+        Report {
+            file: file.to_owned(),
+            interval,
+            count: None,
+            at: None,
+            start: None,
+            stop: None,
+            pids: Vec::new(),
+            device: None,
+            batch: quiet.batch,
+            screen: quiet.screen,
         }
     }
 }

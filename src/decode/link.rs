@@ -37,6 +37,9 @@ pub struct LinkCounters {
     /// The driver's name; `None`: it was not asked.
     #[serde(default)]
     pub driver: Option<String>,
+    /// The XDP program on it, by its name or `program ID`; `None`: there is none, or it was not asked.
+    #[serde(default)]
+    pub xdp: Option<String>,
     /// Root qdisc; `None` where it was not read (another namespace).
     pub qdisc: Option<String>,
     /// Of the root, which counts what its children drop too.

@@ -14,6 +14,7 @@ mod sample;
 mod session;
 mod side;
 mod socket;
+mod socket_reader;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
@@ -40,6 +41,7 @@ pub use socket::{
     GroupKey, SocketCounters, SocketGroup, SocketOwner, SocketSample, TcpCounters, TcpSince,
     TcpState,
 };
+pub use socket_reader::SocketReader;
 pub use tick::{
     Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
     ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread, TaskCounters, Tick,

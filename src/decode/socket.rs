@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::socket_reader::SocketReader;
+
 /// One reading of all sockets of the namespaces that could be entered.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SocketSample {
@@ -30,6 +32,9 @@ pub struct SocketSample {
     pub datagrams: Vec<SocketCounters>,
     /// Sums over all TCP connections; of each kind the most active.
     pub groups: Vec<SocketGroup>,
+    /// Sums of each process over all its sockets: late readers first.
+    #[serde(default)]
+    pub readers: Vec<SocketReader>,
 }
 
 /// One socket.
@@ -50,6 +55,13 @@ pub struct SocketCounters {
     pub rx_queue: u32,
     /// Bytes not acknowledged yet; of a listening socket how long its accept queue may get.
     pub tx_queue: u32,
+    /// What is not read takes so much of `rcvbuf`, overhead included.
+    #[serde(default)]
+    pub rx_memory: Option<u32>,
+    /// The oldest of what is not read has waited so long at least, ms; `None`: nothing waits, or
+    /// nobody knows (UDP).
+    #[serde(default)]
+    pub oldest_rx_ms: Option<u64>,
     /// Packets that found no room in its buffer, ever (32 bits, wraps).
     pub drops: Option<u32>,
     /// The same since the reading before.
@@ -115,6 +127,9 @@ pub struct TcpCounters {
     pub app_limited: bool,
     /// The send buffer is full: who writes has to wait.
     pub sndbuf_full: bool,
+    /// Since data came last, ms.
+    #[serde(default)]
+    pub last_data_ms: u32,
 }
 
 /// What happened between two readings.

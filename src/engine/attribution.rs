@@ -130,6 +130,33 @@ impl Attribution {
         }
     }
 
+    /// Hits by process from samples that name the socket, of `all` that were counted.
+    pub fn sampled(
+        &mut self,
+        event: EventId,
+        owned: impl Iterator<Item = (Option<u32>, f64)>,
+        all: u64,
+    ) {
+        self.estimated = true;
+        let moved = self.moved.entry(event).or_default();
+        let mut rest = all as f64;
+        for (pid, hits) in owned {
+            moved.entry(pid.unwrap_or(NO_SOCKET)).or_default().hits += hits;
+            rest -= hits;
+        }
+        moved.entry(NO_SOCKET).or_default().hits += rest.max(0.0);
+    }
+
+    /// For whom the CPU's receive softirq worked, by samples of the skbs that came to sockets: each
+    /// weighs the same, of however many packets it was merged.
+    pub fn received(&mut self, cpu: u32, mut by_pid: FxHashMap<u32, f64>, processed: Option<u64>) {
+        let named: f64 = by_pid.values().sum();
+        let rest = (processed.unwrap_or(0) as f64 - named).max(0.0);
+        *by_pid.entry(NO_SOCKET).or_default() += rest;
+        let shares = by_pid.into_iter().map(|(pid, n)| (pid, n / (named + rest)));
+        self.receivers.insert(cpu, shares.collect());
+    }
+
     /// What moved for the process; `None`: the event was not counted by socket.
     pub fn moved(&self, event: EventId, pid: u32) -> Option<Moved> {
         let moved = self.moved.get(&event)?;

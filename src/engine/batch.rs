@@ -33,13 +33,21 @@ impl Engine {
                     .push(sample.cpu, sample.pid, sample.period, chain);
                 continue;
             }
+            if self.registry.receives.contains(&sample.event) {
+                self.received.hit(sample);
+                continue;
+            }
             let Some(row) = self.registry.row_of(sample.event) else {
                 continue;
             };
-            let pid = self.pid_of(row, sample);
             let what = self.registry.rows[row]
                 .probe
                 .decode(Fields { sample, batch });
+            let socket = match sample.owner {
+                0 => what.socket,
+                owner => owner,
+            };
+            let pid = self.pid_of(row, sample, socket);
             let event = self.source.session().events.get(sample.event.0 as usize);
             let tag = match what.tag {
                 None => None,
@@ -74,11 +82,11 @@ impl Engine {
             if counted {
                 *self.event_samples.entry(sample.event).or_default() += 1;
             }
-            if sample.owner != 0 {
+            if socket != 0 {
                 if what.flow.is_some() {
-                    self.owners.used(sample.owner, sample.pid);
+                    self.owners.used(socket, sample.pid);
                 }
-                self.owners.hit(sample.event, sample.owner, sample.period);
+                self.owners.hit(sample.event, socket, sample.period);
             }
             if let Some(device) = what.dropped_by {
                 self.ledger.hit(&ledger::Hit {
@@ -86,7 +94,7 @@ impl Engine {
                     reason: sample.values[0],
                     chain: sample.chain.of(&batch.frames),
                     device,
-                    owner: sample.owner,
+                    owner: socket,
                     period: sample.period,
                 });
             }

@@ -135,7 +135,7 @@ impl Engine {
             counted: &counted,
             receivers: (!attribution.receivers.is_empty()).then_some(&attribution.receivers),
             filtered: !pids.is_empty(),
-            by_owner: self.want.by_owner,
+            by_owner: self.by_owner(),
             cpus: &host.cpus,
             share: &share,
         };

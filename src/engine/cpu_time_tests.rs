@@ -197,6 +197,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         events: Vec::new(),
     };
     let empty = Interval {
+        by_sample: &FxHashSet::default(),
         registry,
         session: &session,
         want: &Want::default(),

@@ -110,12 +110,14 @@ impl Devices {
 
     /// A sample of a poll: whether it used its whole budget.
     pub fn polled(&mut self, device: &str, work: f64, budget: f64, weight: u64) {
-        if !self.full.contains_key(device) && self.full.len() >= MOST {
-            return;
+        let weight = weight as f64;
+        let full = if work >= budget { weight } else { 0.0 };
+        if let Some(sums) = self.full.get_mut(device) {
+            sums.0 += full;
+            sums.1 += weight;
+        } else if self.full.len() < MOST {
+            self.full.insert(device.into(), (full, weight));
         }
-        let sums = self.full.entry(device.into()).or_default();
-        sums.0 += if work >= budget { weight as f64 } else { 0.0 };
-        sums.1 += weight as f64;
     }
 
     /// What the gate counted of a device on one CPU.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cpus::Cpus;
 use super::governor::{FreeNow, Plan};
@@ -27,6 +27,8 @@ pub struct Interval<'a> {
     pub devices: &'a [DeviceCounts],
     /// Whose sockets the samples were for.
     pub owned: &'a [(EventId, Arc<str>, f64)],
+    /// Events whose hits for processes are known from samples alone.
+    pub by_sample: &'a FxHashSet<EventId>,
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
     pub samples: &'a FxHashMap<EventId, u64>,
@@ -135,6 +137,7 @@ impl Functions {
         let top = top::of(events, interval);
         let label = label(&counted, free);
         let samples = events.iter().filter_map(|e| interval.samples.get(e)).sum();
+        let by_sample = known && events.iter().any(|e| interval.by_sample.contains(e));
         // In a file every hit is a sample, or its samples stand for several.
         let weighted = counted.source == Some(Backing::File) && samples != counted.calls;
         let reason = interval.plan.reasons.get(row).cloned().flatten();
@@ -148,7 +151,7 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: counted.part.is_some() || weighted,
+            estimated: counted.part.is_some() || weighted || by_sample,
             error: counted.error,
             packets_per_hit: per_hit.packets,
             bytes_per_hit: per_hit.bytes,

@@ -56,6 +56,7 @@ impl Given {
     fn row(&self, function: &str) -> Function {
         let row = self.registry.row_named(function).expect("a row");
         let interval = Interval {
+            by_sample: &FxHashSet::default(),
             registry: &self.registry,
             session: &self.session,
             want: &self.want,

@@ -65,6 +65,7 @@ pub struct Governor {
     latency_ns: Vec<(u32, f64)>,
     /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
     pub(super) receives: (Vec<EventId>, u8),
+    pub(super) receives_gated: bool,
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -101,6 +102,7 @@ impl Governor {
             by_process: false,
             latency_ns: Vec::new(),
             receives: (Vec::new(), 0),
+            receives_gated: false,
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,
@@ -153,6 +155,11 @@ impl Governor {
         let mut reasons = vec![None; registry.rows.len()];
         let wanted = self.wanted(want, registry, session, free, &mut reasons);
         let missing = reasons.iter().flatten().count();
+        let left_alone = self.watch.left_alone().iter();
+        let left_alone: Vec<&str> = left_alone
+            .filter(|&&row| reasons[row].is_some())
+            .map(|&row| registry.rows[row].probe.function())
+            .collect();
         let probes = session.probes();
         let prices = Prices {
             probes: &probes,
@@ -212,11 +219,6 @@ impl Governor {
             let asked = wanted.iter().find(|w| w.asked);
             over = asked.map(|w| registry.rows[w.row].probe.function());
         }
-        let left_alone = self.watch.left_alone().iter();
-        let left_alone: Vec<&str> = left_alone
-            .filter(|&&row| reasons[row].is_some())
-            .map(|&row| registry.rows[row].probe.function())
-            .collect();
         let phrase = Said {
             want,
             counting: self.counting,

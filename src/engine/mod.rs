@@ -3,6 +3,7 @@
 mod attribution;
 mod batch;
 mod bucket;
+mod by_sample;
 mod charges;
 mod clocks;
 mod cost;
@@ -21,12 +22,14 @@ mod ladder;
 mod latency;
 mod latency_reason;
 mod ledger;
+mod limit;
 mod occupants;
 mod owners;
 mod per_hit;
 mod phrase;
 mod processes;
 mod protocols;
+mod readers;
 mod receives;
 mod registry;
 mod report;
@@ -47,6 +50,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use self::by_sample::Received;
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::devices::Devices;
@@ -110,6 +114,7 @@ pub struct Engine {
     devices: Devices,
     traffic: Traffic,
     owners: Owners,
+    received: Received,
     processes: Processes,
     protocols: Protocols,
     facts: Facts,
@@ -168,6 +173,7 @@ impl Engine {
             devices: Devices::default(),
             traffic: Traffic::default(),
             owners: Owners::default(),
+            received: Received::default(),
             processes: Processes::default(),
             protocols: Protocols::default(),
             facts: Facts::default(),

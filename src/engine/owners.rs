@@ -21,7 +21,7 @@ const CALLED: u64 = 30;
 
 #[derive(Debug, Default)]
 pub struct Owners {
-    /// By inode: the process that last called it, and in which interval.
+    /// By inode, or by address where no gate is: the process that last called it, and in which interval.
     users: FxHashMap<u64, (u32, u64)>,
     /// Of this interval: the weight of an event's samples by socket.
     hits: FxHashMap<(EventId, u64), f64>,
@@ -63,7 +63,9 @@ impl Owners {
     pub fn meet(&mut self, tick: &Tick) {
         let told = tick.sockets.iter().map(|count| count.socket);
         let hit = self.hits.keys().map(|(_, socket)| *socket);
-        let unknown = told.chain(hit).filter(|&s| s != 0 && !self.fresh(s));
+        // /proc knows inodes (32 bits), no addresses.
+        let asked = |s: &u64| *s != 0 && u32::try_from(*s).is_ok() && !self.fresh(*s);
+        let unknown = told.chain(hit).filter(asked);
         let unknown = unknown.take(16 * ASKED).collect();
         self.unknown = unknown;
     }
@@ -106,14 +108,15 @@ impl Owners {
 
 impl Engine {
     /// The process that a sample is for.
-    pub(super) fn pid_of(&self, row: usize, sample: &Sample) -> u32 {
+    pub(super) fn pid_of(&self, row: usize, sample: &Sample, socket: u64) -> u32 {
         let probe = &self.registry.rows[row].probe;
         if !self.by_owner() || probe.whose() != Whose::Socket {
             return sample.pid;
         }
-        let user = self.owners.user(sample.owner);
-        if probe.sends() {
-            // Everybody's were let through: the device is everybody's.
+        let user = self.owners.user(socket);
+        if probe.sends() || sample.owner == 0 {
+            // Everybody's were let through: the device is everybody's, and only the gate knows
+            // whose sockets are which.
             return user.unwrap_or(NO_SOCKET);
         }
         // Only those of the filter's sockets were, also where nobody else knows them yet.

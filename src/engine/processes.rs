@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attribution::Attribution;
+use super::limit::tightest;
+use super::readers::Readers;
 use crate::decode::{Counts, EventId, SlowSample};
 use crate::model::{Folded, NO_SOCKET, Process};
 use crate::probe::Flow;
@@ -64,6 +66,8 @@ pub struct Interval<'a> {
     /// Sent packets, drops, retransmits; and what says of received packets.
     pub by_socket: [EventId; 3],
     pub receives: [EventId; 2],
+    /// The longest waits for a reader that have ended, ms; empty: they are not measured.
+    pub waits: &'a FxHashMap<u32, f64>,
     /// The process is one of those asked for.
     pub listed: &'a dyn Fn(u32) -> bool,
 }
@@ -144,6 +148,7 @@ pub struct Processes {
     quotas: FxHashMap<u32, (u64, u64)>,
     /// The share of periods in which it did, percent, of the last reading.
     throttled: FxHashMap<u32, f64>,
+    readers: Readers,
     /// Pids of the last snapshot: whose slow counters are wanted.
     pub shown: Vec<u32>,
     pub candidates: Arc<[(u32, String)]>,
@@ -153,6 +158,7 @@ impl Processes {
     pub fn take(&mut self, slow: Option<&SlowSample>) {
         let Some(slow) = slow else { return };
         self.make_room();
+        self.readers.take(slow);
         self.delays.clear();
         self.throttled.clear();
         for task in &slow.tasks {
@@ -295,7 +301,8 @@ impl Processes {
         let owned = owned
             .filter(|(_, pct)| **pct >= LEAST_PCT)
             .map(|(pid, _)| *pid);
-        for pid in interval.attribution.pids().chain(owned) {
+        let late = self.readers.late();
+        for pid in interval.attribution.pids().chain(owned).chain(late) {
             if (interval.listed)(pid) {
                 row(&mut rows, pid, self.name(pid));
             }
@@ -351,23 +358,15 @@ impl Processes {
             process.runq_delay_ms = self.delays.get(&process.pid).copied();
             process.container = self.containers.get(&process.pid).map(ToString::to_string);
             process.throttled_pct = self.throttled.get(&process.pid).copied();
-            process.limit = limit(process);
+            let sockets = self.readers.of(process.pid);
+            let waits = sockets.and_then(|sockets| sockets.oldest_rx_ms);
+            let waited = interval.waits.get(&process.pid).copied();
+            let longest = waits.map(|ms| ms as f64).into_iter().chain(waited);
+            process.oldest_rx_ms = longest.reduce(f64::max);
+            process.limit = tightest(process, sockets);
             process.ended = interval.ended.contains(&process.pid);
         }
     }
-}
-
-/// Less than this share of the time, percent, holds nobody up.
-const HELD_UP: f64 = 5.0;
-
-/// What keeps the process most from reading: its CPU quota, or others on its CPU (a delay of 10 ms
-/// per second is 1 %).
-fn limit(process: &Process) -> Option<String> {
-    let quota = process.throttled_pct.map(|pct| ("cpu", pct));
-    let queue = process.runq_delay_ms.map(|ms| ("runq", ms / 10.0));
-    let tightest = (quota.into_iter().chain(queue)).max_by(|a, b| a.1.total_cmp(&b.1));
-    let (what, pct) = tightest.filter(|(_, pct)| *pct >= HELD_UP)?;
-    Some(format!("{what} {:.0}%", pct.min(100.0)))
 }
 
 #[cfg(test)]

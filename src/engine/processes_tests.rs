@@ -1,6 +1,7 @@
 //! The process table from made-up counts and samples: which figures are exact, and which are not.
 
 use super::*;
+use crate::decode::{SocketCounts, SocketReader, SocketSample, Tick};
 use crate::model::Sums;
 
 const S: u64 = 1_000_000_000;
@@ -24,6 +25,8 @@ struct Given {
     overflow: u64,
     charged: Charged,
     attribution: Attribution,
+    waits: FxHashMap<u32, f64>,
+    slow: SlowSample,
 }
 
 /// Process 7 was sampled in two of the 900 hits of its calls that two samples stand for.
@@ -45,11 +48,19 @@ fn given() -> Given {
         overflow: 0,
         charged: Charged::default(),
         attribution: Attribution::default(),
+        waits: FxHashMap::default(),
+        slow: SlowSample::default(),
     }
 }
 
 impl Given {
     fn rows(&self) -> Vec<Process> {
+        let mut processes = Processes::default();
+        processes.readers.take(&self.slow);
+        self.rows_of(&mut processes)
+    }
+
+    fn rows_of(&self, processes: &mut Processes) -> Vec<Process> {
         let interval = Interval {
             folded: &self.folded,
             counts: &self.counts,
@@ -62,9 +73,10 @@ impl Given {
             attribution: &self.attribution,
             by_socket: [EventId(4), EventId(5), EventId(6)],
             receives: [EventId(7), EventId(8)],
+            waits: &self.waits,
             listed: &|_| true,
         };
-        Processes::default().rows(&interval, flow_of)
+        processes.rows(&interval, flow_of)
     }
 
     fn row(&self, pid: u32) -> Process {
@@ -210,4 +222,75 @@ fn a_forked_child_whose_hits_are_in_its_parents_count_keeps_its_samples() {
         (given.row(6).tx_calls, given.row(6).rx_calls),
         (Some(1_000.0), None)
     );
+}
+
+#[test]
+fn the_oldest_data_is_the_longest_wait_that_is_known_and_names_the_limit() {
+    let mut given = given();
+    assert_eq!(
+        (given.row(7).oldest_rx_ms, given.row(7).limit),
+        (None, None)
+    );
+    given.waits.insert(7, 12.5);
+    assert_eq!(given.row(7).oldest_rx_ms, Some(12.5));
+    let reader = SocketReader {
+        oldest_rx_ms: Some(390),
+        fullest_pct: Some(98),
+        ..SocketReader::of(7)
+    };
+    given.slow.sockets = Some(Box::new(SocketSample {
+        readers: vec![reader],
+        ..SocketSample::default()
+    }));
+    let row = given.row(7);
+    assert_eq!(row.oldest_rx_ms, Some(390.0));
+    assert_eq!(row.limit.as_deref(), Some("rcvbuf 98%"));
+}
+
+#[test]
+fn ten_thousand_processes_and_a_hundred_thousand_sockets_stay_within_their_bounds() {
+    let began = std::time::Instant::now();
+    let mut owners = super::super::owners::Owners::default();
+    let tick = Tick {
+        sockets: (1..=100_000)
+            .map(|socket| SocketCounts {
+                event: QUEUE,
+                socket,
+                cpu: None,
+                hits: 1,
+                packets: 1,
+                bytes: 64,
+            })
+            .collect(),
+        ..Tick::default()
+    };
+    let mut processes = Processes::default();
+    for interval in 0..5_u32 {
+        owners.meet(&tick);
+        assert!(owners.ask().len() <= 1024, "some are asked for at a time");
+        let mut given = given();
+        let pids = (1 + interval * 10_000)..=(10_000 + interval * 10_000);
+        for pid in pids.clone() {
+            processes.called(pid, "worker");
+            given.counts.push(count(SEND, pid, u64::from(pid)));
+            owners.used(u64::from(pid), pid);
+        }
+        let readers = pids.map(SocketReader::of).collect();
+        given.slow.sockets = Some(Box::new(SocketSample {
+            readers,
+            ..SocketSample::default()
+        }));
+        processes.take(Some(&given.slow));
+        let rows = given.rows_of(&mut processes);
+        assert_eq!(rows.len(), MOST);
+        assert_eq!(rows[0].pid, 10_000 + interval * 10_000, "the heaviest");
+        owners.take();
+    }
+    assert!(
+        processes.names.len() <= 17 * MOST,
+        "{}",
+        processes.names.len()
+    );
+    // In an unoptimized build.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }

@@ -7,9 +7,13 @@ use super::ladder::Ladder;
 use super::registry::Registry;
 use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
+use crate::probe::names_socket;
 
 /// Parts of the time, percent, for which it may be counted for whom softirqs work.
 const RECEIVES: [u8; 3] = [100, 25, 10];
+
+/// Samples of each per second and CPU where no gate counts it by socket.
+const SAMPLED: u32 = 97;
 
 impl Governor {
     /// Shares are all that is asked of it, so that a part of the time does too.
@@ -20,20 +24,31 @@ impl Governor {
         session: &Session,
         registry: &Registry,
     ) {
+        let gate = self.counting != Counting::Perf && session.no_gate.is_none();
         let usable = |event: &EventId| {
             let known = session.events.get(event.0 as usize);
-            known.is_some_and(|e| e.gate && e.missing.is_none())
+            known.is_some_and(|e| {
+                e.missing.is_none() && (gate && e.gate || !gate && names_socket(e))
+            })
         };
         self.receives = (Vec::new(), 0);
+        self.receives_gated = gate;
         if !want.processes
-            || !matches!(self.counting, Counting::Auto | Counting::Bpf)
+            || self.counting == Counting::Bpf && !gate
             || self.nothing_opened(want).is_some()
             || !self.forecast.learnt
         {
             return;
         }
         let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
-        let each = f64::from(session.costs.gate_ns) + BY_PROCESS_NS;
+        let each = match gate {
+            true => f64::from(session.costs.gate_ns) + BY_PROCESS_NS,
+            false => session.costs.hit_ns(false),
+        };
+        let sampled = match gate {
+            true => 0.0,
+            false => f64::from(SAMPLED) * session.costs.sample_ns() * events.len() as f64,
+        };
         let ns = (session.host.cpus.iter())
             .map(|&cpu| {
                 let rate = |event: &EventId| self.forecast.rate(*event, cpu);
@@ -41,8 +56,12 @@ impl Governor {
             })
             .fold(0.0, f64::max);
         let left = self.budget_pct * 1e7 - ladder.worst(&self.kept);
-        let fits = |share: &u8| ns * f64::from(*share) / 100.0 <= left || self.budget_pct >= 100.0;
-        if let Some(share) = RECEIVES.into_iter().find(fits) {
+        let fits = |share: &u8| {
+            ns * f64::from(*share) / 100.0 + sampled <= left || self.budget_pct >= 100.0
+        };
+        // A perf event between its windows costs, too: there is no part of the time.
+        let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
+        if let Some(share) = parts.iter().copied().find(fits) {
             self.receives = (events, share);
         }
     }
@@ -51,13 +70,13 @@ impl Governor {
         let (events, share) = &self.receives;
         events.iter().map(|&event| Attach {
             event,
-            stacks_per_s: 0,
+            stacks_per_s: if self.receives_gated { 0 } else { SAMPLED },
             every: false,
             wide: true,
             per_task: false,
-            gate: true,
+            gate: self.receives_gated,
             everyone: false,
-            by_socket: true,
+            by_socket: self.receives_gated,
             duty_pct: *share,
         })
     }

@@ -7,7 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::attribution::Attribution;
 use super::cost::Cost;
+use super::owners::Owned;
 use super::processes::{self, Charged};
+use super::readers::waits;
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
@@ -55,17 +57,21 @@ impl Engine {
         let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
 
         let free = self.free_now();
-        let owned = self.owned();
+        let whose = self.owners.take();
+        let owned = self.owned(&whose);
+        let (sampled, by_sample) = self.sampled_counts(tick, &whose);
+        let counts = [tick.counts.as_slice(), &sampled].concat();
         let functions = self.functions.rows(&functions::Interval {
             registry: &self.registry,
             session: self.source.session(),
             want: &self.want,
             plan: &self.plan,
             free,
-            counts: &tick.counts,
+            counts: &counts,
             carried: &tick.carried,
             devices: &tick.devices,
             owned: &owned,
+            by_sample: &by_sample,
             cpus: &self.cpus,
             folded: &folded,
             samples: &self.event_samples,
@@ -73,7 +79,7 @@ impl Engine {
         });
         self.settle_traffic(tick, &functions);
         let packets = self.traffic.wire();
-        let attribution = self.attribution(tick);
+        let attribution = self.attribution(tick, &whose);
         let cpu_stacks = self.take_cpu_time(tick, packets, &functions, &attribution);
         let processes = self.process_table(tick, &folded, &attribution);
         // The first interval holds netop's own start, which says nothing about what it costs.
@@ -163,9 +169,8 @@ impl Engine {
     }
 
     /// Whose sockets the interval's samples were for, by name.
-    fn owned(&mut self) -> Vec<(EventId, Arc<str>, f64)> {
-        let owned = self.owners.take().into_iter();
-        let named = owned.map(|(event, user, weight)| {
+    fn owned(&self, owned: &[Owned]) -> Vec<(EventId, Arc<str>, f64)> {
+        let named = owned.iter().map(|&(event, user, weight)| {
             let name = match user {
                 Some(pid) => format!("{}({pid})", self.processes.name(pid)).into(),
                 None => "unknown".into(),
@@ -190,17 +195,23 @@ impl Engine {
             .settle(hits.and_then(|row| functions[row].rate));
     }
 
-    fn attribution(&self, tick: &Tick) -> Attribution {
+    fn attribution(&mut self, tick: &Tick, owned: &[Owned]) -> Attribution {
         // Where stacked devices count packets twice nobody knows how many there were.
         let exact = self.softnet_inexact.is_none();
-        let processed = |cpu| exact.then(|| Some(self.cpus.deltas.get(&cpu)?.processed))?;
-        Attribution::of(
+        let processed: FxHashMap<u32, u64> = (self.cpus.deltas.iter())
+            .filter(|_| exact)
+            .map(|(cpu, delta)| (*cpu, delta.processed))
+            .collect();
+        let processed = |cpu| processed.get(&cpu).copied();
+        let mut attribution = Attribution::of(
             tick,
             &self.plan.attached,
             &self.registry,
             &self.owners,
             processed,
-        )
+        );
+        self.add_sampled(&mut attribution, tick, owned, &processed);
+        attribution
     }
 
     fn process_table(
@@ -224,6 +235,7 @@ impl Engine {
             attribution,
             by_socket: self.registry.by_socket,
             receives: self.registry.receives,
+            waits: &waits(tick.latency.as_ref()),
             listed: &listed,
         };
         let flow_of = |event| self.registry.says(event).flow;

@@ -17,6 +17,8 @@ fn socket(since: TcpSince) -> SocketCounters {
         }),
         rx_queue: 0,
         tx_queue: 0,
+        rx_memory: None,
+        oldest_rx_ms: None,
         drops: None,
         drops_since: None,
         rcvbuf: Some(1000),

@@ -9,7 +9,7 @@ use super::ladder::Rung;
 use super::registry::{Observer, Registry};
 use crate::decode::{EventId, Place, Session};
 use crate::model::Want;
-use crate::probe::Whose;
+use crate::probe::{Whose, names_socket};
 
 /// Samples with stacks per second, CPU and event; and of the row being looked at.
 pub const STACKS: u32 = 49;
@@ -163,7 +163,8 @@ impl Governor {
                 return Err("its event names no device, so it cannot be counted for one".to_owned());
             }
             let gate = may_gate && known.gate;
-            if by_owner && whose == Whose::Socket && !gate && known.missing.is_none() {
+            let told = gate || names_socket(known);
+            if by_owner && whose == Whose::Socket && !told && known.missing.is_none() {
                 return Err(ONLY_BPF.to_owned());
             }
             match &known.missing {

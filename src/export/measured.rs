@@ -98,7 +98,8 @@ struct DeviceText {
 
 #[derive(Deserialize)]
 struct ProcessText {
-    pid: u32,
+    /// Null: no socket, no process.
+    pid: Option<u32>,
     comm: String,
     context_rate: f64,
     #[serde(default)]
@@ -284,7 +285,9 @@ fn spend(read: &SnapshotText, spent: &SpentText, second: &mut Second) -> Result<
         let ns = sound("the time of a stage", s.ns)?;
         second.spend(Key::stage(&s.stage, &s.direction), &s.direction, ns);
     }
-    let names: HashMap<u32, &str> = read.processes.iter().map(|p| (p.pid, &*p.comm)).collect();
+    let names: HashMap<u32, &str> = (read.processes.iter())
+        .filter_map(|p| Some((p.pid?, &*p.comm)))
+        .collect();
     for p in &spent.processes {
         let ns = sound("the time of a process", p.ns)?;
         if let Some(comm) = names.get(&p.pid) {

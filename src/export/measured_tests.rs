@@ -6,7 +6,7 @@ use super::super::{fixture, json};
 use super::*;
 use crate::model::Snapshot;
 use crate::model::compare::compare;
-use crate::model::{FunctionSpent, ProcessSpent, Spent, StageSpent};
+use crate::model::{FunctionSpent, NO_SOCKET, ProcessSpent, Spent, StageSpent};
 
 fn snapshot(second: u64) -> Snapshot {
     let mut s = fixture::busy();
@@ -150,4 +150,15 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_belongs_to_no_process_is_read_again_too() {
+    let mut snapshot = snapshot(1);
+    snapshot.processes[0].pid = NO_SOCKET;
+    snapshot.stacks[0].pid = NO_SOCKET;
+    let text = json::line(&snapshot);
+    assert!(text.contains(r#""pid":null"#));
+    let mut recorded = Recorded::default();
+    recorded.take(1, &text).expect("a snapshot");
 }

@@ -17,11 +17,11 @@ mod stacks;
 mod stacks_json;
 pub mod svg;
 mod table;
-mod text;
+pub mod text;
 mod text_table;
 
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 
 pub use clean::clean;
 pub use measured::{Recorded, Refused};

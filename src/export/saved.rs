@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::model::{Context, Direction, SCHEMA, Stack, StageId};
+use crate::model::{Context, Direction, NO_SOCKET, SCHEMA, Stack, StageId};
 
 /// Text of one snapshot; a busy host of 512 CPUs has a tenth of it.
 pub const LARGEST: usize = 16 << 20;
@@ -51,7 +51,8 @@ struct HostText {
 #[derive(Deserialize)]
 pub(super) struct StackText {
     function: String,
-    pid: u32,
+    /// Null: no socket, no process.
+    pid: Option<u32>,
     comm: String,
     weight: f64,
     #[serde(default)]
@@ -139,7 +140,7 @@ pub(super) fn stack(read: StackText, stages: &mut Stages) -> Result<Stack, Strin
     let frames: Vec<Arc<str>> = read.frames.into_iter().map(Arc::from).collect();
     Ok(Stack {
         function: read.function.into(),
-        pid: read.pid,
+        pid: read.pid.unwrap_or(NO_SOCKET),
         comm: read.comm.into(),
         weight: read.weight,
         unit,

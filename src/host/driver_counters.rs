@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_names_of_common_drivers_tell_what_they_count() {
-        use Trouble::{Memory, RxDrop, TxDrop, TxStop};
+        use Trouble::{Memory, RxDrop, TxDrop, TxStop, Xdp};
         let known = [
             ("rx_missed_errors", Some(RxDrop)),
             ("rx_no_buffer_count", Some(RxDrop)),
@@ -148,7 +148,7 @@ mod tests {
             ("tx_restart_queue", Some(TxStop)),
             ("tx0_stopped", Some(TxStop)),
             ("ring full", Some(TxStop)),
-            ("rx_queue_0_xdp_drops", None),
+            ("rx_queue_0_xdp_drops", Some(Xdp)),
             ("dropped_smbus", None),
             ("rx_packets", None),
             ("tx_bytes", None),

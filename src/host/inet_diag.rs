@@ -95,6 +95,8 @@ fn decode(netns: u64, header: &Msg, attributes: IterableReplyAttrs<'_>) -> Optio
         owner: None,
         rx_queue: header.rqueue,
         tx_queue: header.wqueue,
+        rx_memory: None,
+        oldest_rx_ms: None,
         drops: None,
         drops_since: None,
         rcvbuf: None,
@@ -115,6 +117,7 @@ fn decode(netns: u64, header: &Msg, attributes: IterableReplyAttrs<'_>) -> Optio
                     let bytes = words.get(4 * at..4 * at + 4)?;
                     Some(u32::from_ne_bytes(bytes.try_into().ok()?))
                 };
+                counters.rx_memory = word(0);
                 counters.rcvbuf = word(1);
                 counters.sndbuf = word(3);
                 counters.drops = word(8);
@@ -171,6 +174,7 @@ fn tcp(info: &TcpInfo) -> TcpCounters {
         delivery_rate: info.delivery_rate,
         app_limited: info.delivery_rate_app_limited() != 0,
         sndbuf_full: false,
+        last_data_ms: info.last_data_recv,
     }
 }
 

@@ -12,17 +12,22 @@ use super::device_details::Details;
 use super::proc::{Proc, printable};
 use super::{net_dev, qdiscs};
 use crate::decode::{LinkCounters, LinkState};
-use crate::sys::in_netns;
+use crate::sys::{bpf_names, in_netns};
 
 /// Entering a namespace and asking there costs some 0.3 ms: of more than these the devices are
 /// read from /proc.
 const MOST_ENTERED: usize = 64;
+
+/// Programs come and go: with more names than these all are asked for again.
+const MOST_PROGRAMS: usize = 256;
 
 /// What a device is made of beside its counters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Device {
     pub link: LinkCounters,
     pub mtu: Option<u32>,
+    /// Id of its XDP program.
+    pub xdp: Option<u32>,
 }
 
 #[derive(Default)]
@@ -32,6 +37,8 @@ pub struct Links {
     details: Details,
     /// Of other namespaces, by inode.
     others: BTreeMap<u64, Details>,
+    /// XDP programs by id, as they are called.
+    programs: BTreeMap<u32, String>,
 }
 
 impl Links {
@@ -61,6 +68,7 @@ impl Links {
             device.link.physical = proc.exists(&format!("sys/class/net/{name}/device"));
             device.link.local = name == "lo" || is_veth(device);
         }
+        self.name_programs(&mut devices);
         devices
     }
 
@@ -96,7 +104,27 @@ impl Links {
             all.append(&mut devices);
         }
         notes.extend(refused.said());
+        self.name_programs(&mut all);
         all
+    }
+
+    /// The list of all programs is only read for one that is new here.
+    fn name_programs(&mut self, devices: &mut [Device]) {
+        let ids = devices.iter().filter_map(|device| device.xdp);
+        let new: Vec<u32> = ids.filter(|id| !self.programs.contains_key(id)).collect();
+        let mut names = bpf_names(&new);
+        if self.programs.len() > MOST_PROGRAMS {
+            self.programs.clear();
+        }
+        for id in new {
+            let name = names.remove(&id).map(|name| printable(&name));
+            let name = name.unwrap_or_else(|| format!("program {id}"));
+            self.programs.insert(id, name);
+        }
+        for device in devices {
+            let name = device.xdp.and_then(|id| self.programs.get(&id));
+            device.link.xdp = name.cloned();
+        }
     }
 }
 
@@ -188,7 +216,10 @@ fn by_proc(proc: &Proc, name: &str, netns: u64, notes: &mut Vec<String>) -> Vec<
     if links.is_none() {
         notes.push(format!("/{name} has an unknown layout"));
     }
-    let device = |link| Device { link, mtu: None };
+    let device = |link| Device {
+        link,
+        ..Device::default()
+    };
     links.unwrap_or_default().into_iter().map(device).collect()
 }
 
@@ -233,7 +264,8 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
             state: Some(link_state),
             ..LinkCounters::default()
         };
-        devices.push(Device { link, mtu });
+        let xdp = attributes.get_xdp().and_then(|xdp| xdp.get_prog_id()).ok();
+        devices.push(Device { link, mtu, xdp });
     }
     Ok(devices)
 }
@@ -277,7 +309,13 @@ mod tests {
             tx_bytes: 30,
             ..LinkCounters::default()
         };
-        assert_eq!(devices, [Device { link, mtu: None }]);
+        assert_eq!(
+            devices,
+            [Device {
+                link,
+                ..Device::default()
+            }]
+        );
         assert_eq!(
             Links::default().others(&proc, &[(9, 43)], 0, &mut notes),
             []

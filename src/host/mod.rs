@@ -26,6 +26,7 @@ mod queues;
 mod slow;
 mod socket_groups;
 mod socket_owners;
+mod socket_readers;
 mod socket_top;
 mod sockets;
 mod softirqs;
@@ -35,6 +36,7 @@ mod start_state;
 mod stat;
 mod sysctls;
 mod tasks;
+mod unread;
 
 pub use cgroup::members;
 pub use changes::Changes;

@@ -10,7 +10,9 @@ use super::inet_diag::{self, Protocol};
 use super::proc::Proc;
 use super::socket_groups::Groups;
 use super::socket_owners::SocketOwners;
+use super::socket_readers::Readers;
 use super::socket_top::Top;
+use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
@@ -39,6 +41,8 @@ type Id = (u64, u64);
 struct Before {
     tcp: Option<TcpCounters>,
     drops: Option<u32>,
+    /// What its reader had not passed.
+    unread: Option<Mark>,
     /// The reading that saw it last.
     reading: u32,
 }
@@ -53,6 +57,7 @@ pub struct Sockets {
     /// Sockets without a known process, of the reading before; so many at most are looked for.
     ownerless: Vec<u32>,
     groups: Groups,
+    readers: Readers,
     reading: u32,
     /// Only sockets of these processes are told and summed up; empty: all.
     pids: Vec<u32>,
@@ -80,6 +85,7 @@ impl Sockets {
             owners: SocketOwners::default(),
             ownerless: Vec::new(),
             groups: Groups::default(),
+            readers: Readers::default(),
             reading: 0,
             pids: Vec::new(),
             last: None,
@@ -213,10 +219,11 @@ impl Sockets {
             return;
         }
         let is_new = before.is_none();
-        self.compare(&mut socket, found.sample.interval_ns);
+        let unread = self.compare(&mut socket, &found.sample);
         let now = Before {
             tcp: socket.tcp,
             drops: socket.drops,
+            unread,
             reading: self.reading,
         };
         if self.before.len() < REMEMBERED || !is_new {
@@ -245,6 +252,9 @@ impl Sockets {
         }
         if !wanted {
             return;
+        }
+        if let Some(pid) = pid {
+            self.readers.add(&socket, pid);
         }
         if protocol == Protocol::Udp {
             let drops = u64::from(socket.drops_since.unwrap_or(0));
@@ -277,13 +287,16 @@ impl Sockets {
         found.by_queue.push(queues, || owned(socket));
     }
 
-    /// What it did since the reading before; one that is new there did everything since.
-    fn compare(&self, socket: &mut SocketCounters, interval_ns: u64) {
+    /// What it did since the reading before; one that is new there did everything since. What its
+    /// reader has not passed.
+    fn compare(&self, socket: &mut SocketCounters, sample: &SocketSample) -> Option<Mark> {
+        let interval_ns = sample.interval_ns;
         let before = self.before.get(&(socket.netns, socket.cookie));
+        let unread = unread_in(socket, before, sample);
         let known = before.is_some_and(|b| b.reading == self.reading.wrapping_sub(1));
         let born = before.is_none() && self.complete.contains(&socket.netns);
         if interval_ns == 0 || !(known || born) {
-            return;
+            return unread;
         }
         let (tcp, drops) = before.map_or((None, None), |b| (b.tcp, b.drops));
         if let Some(now) = &socket.tcp
@@ -294,6 +307,7 @@ impl Sockets {
         }
         let more = |now: u32| now.wrapping_sub(drops.unwrap_or(0));
         socket.drops_since = socket.drops.map(more);
+        unread
     }
 
     fn end(&mut self, found: Found, notes: &mut Vec<String>) -> SocketSample {
@@ -317,6 +331,7 @@ impl Sockets {
         }
         let owners = &self.owners;
         sample.groups = self.groups.take(|pid| owners.comm(pid).map(str::to_owned));
+        sample.readers = self.readers.take();
         sample.listeners = found.listeners.take();
         sample.datagrams = found.datagrams.take();
         let mut told = FxHashSet::default();
@@ -330,6 +345,33 @@ impl Sockets {
         self.last = Some((sample.at, sample.took_ns));
         sample
     }
+}
+
+/// How long the oldest of its data has waited, at least.
+fn unread_in(
+    socket: &mut SocketCounters,
+    before: Option<&Before>,
+    sample: &SocketSample,
+) -> Option<Mark> {
+    let tcp = socket.tcp.filter(|_| socket.state != TcpState::Listen)?;
+    // The end of the stream stands in the queue as one byte.
+    let end = u64::from(socket.state == TcpState::CloseWait);
+    let last = before.and_then(|before| {
+        Some(Mark {
+            bytes: before.tcp?.bytes_received,
+            at: sample.at.saturating_sub(sample.interval_ns),
+        })
+    });
+    let now = Mark {
+        bytes: tcp.bytes_received.saturating_sub(end),
+        at: sample.at,
+    };
+    let waits = u64::from(socket.rx_queue).saturating_sub(end);
+    let mark = unread::oldest(before.and_then(|b| b.unread), last, now, waits)?;
+    // All of it is older than what came last.
+    let age_ms = sample.at.saturating_sub(mark.at) / 1_000_000;
+    socket.oldest_rx_ms = Some(age_ms.max(tcp.last_data_ms.into()));
+    Some(mark)
 }
 
 fn missing(protocol: Protocol, error: &io::Error) -> String {

@@ -27,6 +27,8 @@ pub fn connection(cookie: u64, local: &str, remote: &str) -> SocketCounters {
         owner: None,
         rx_queue: 0,
         tx_queue: 0,
+        rx_memory: None,
+        oldest_rx_ms: None,
         drops: None,
         drops_since: None,
         rcvbuf: None,
@@ -192,4 +194,34 @@ fn a_socket_of_this_process_is_told_with_its_owner_and_its_bytes() {
         1,
         "nobody has accepted it"
     );
+}
+
+#[test]
+fn data_that_nobody_reads_grows_old_and_belongs_to_its_process() {
+    let mut sockets = Sockets::new(clock);
+    let (_dir, proc) = super::super::proc::tests::root_with(&[("proc/5/comm", "late\n")]);
+    let files = proc.path("proc/5/fd");
+    std::fs::create_dir_all(&files).expect("a directory");
+    std::os::unix::fs::symlink("socket:[1]", files.join("3")).expect("a link");
+    sockets.owners.look(&proc, &[]);
+    let with = |received, unread| {
+        let mut socket = connection(1, "10.0.0.1:80", "10.0.0.2:5000");
+        socket.rx_queue = unread;
+        socket.tcp = Some(TcpCounters {
+            bytes_received: received,
+            ..TcpCounters::default()
+        });
+        vec![socket]
+    };
+    let mut ages = Vec::new();
+    for (second, received, unread) in [(1, 100, 0), (2, 300, 200), (5, 900, 800), (6, 900, 10)] {
+        let sample = reading(&mut sockets, second, with(received, unread));
+        assert_eq!(sample.readers[0].pid, 5);
+        ages.push(sample.readers[0].oldest_rx_ms);
+    }
+    assert_eq!(ages, [None, Some(0), Some(3000), Some(1000)]);
+    let mut closed = with(901, 1);
+    closed[0].state = TcpState::CloseWait;
+    let sample = reading(&mut sockets, 7, closed);
+    assert_eq!(sample.readers[0].oldest_rx_ms, None, "only the end waits");
 }

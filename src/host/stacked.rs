@@ -57,7 +57,7 @@ mod tests {
                 kind: kind.map(str::to_owned),
                 ..LinkCounters::default()
             },
-            mtu: None,
+            ..Device::default()
         }
     }
 

@@ -5,16 +5,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use super::{printed, save};
+use super::{batch, printed, report, save};
 use crate::cli;
 use crate::error::Error;
 use crate::export::{self, LARGEST, Profile, Recorded, compared, svg};
 use crate::model::compare::compare;
 use crate::model::format_time;
 
-/// How perf.data begins, in a file and through a pipe.
-const PERF_MAGIC: &[u8] = b"PERFILE2";
+/// Of what a recording is cut into.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How a file to compare is made.
 const MAKE: &str = "netop -b -n 60 --format json -o before.json";
@@ -70,17 +71,10 @@ fn read(path: &Path) -> Result<Recorded, Error> {
             format!("ls -l {name}"),
         )
     };
-    let mut file = open(path)?;
-    let start = file.fill_buf().map_err(|error| failed(&error))?;
-    if start.starts_with(PERF_MAGIC) {
-        return Err(Error::failed(
-            format!(
-                "{} is a recording: this version compares snapshots",
-                shown(path)
-            ),
-            MAKE,
-        ));
+    if report::is_recording(path) {
+        return recording(path);
     }
+    let mut file = open(path)?;
     let mut recorded = Recorded::default();
     let mut number = 1;
     let mut text = String::new();
@@ -113,6 +107,26 @@ fn read(path: &Path) -> Result<Recorded, Error> {
     }
     if recorded.measured.snapshots == 0 {
         return Err(refused(path, "it is empty"));
+    }
+    Ok(recorded)
+}
+
+/// A recording, second by second.
+fn recording(path: &Path) -> Result<Recorded, Error> {
+    let (engine, want) = report::open(&cli::Report::quiet(path, Some(SECOND)))?;
+    let mut recorded = Recorded::default();
+    let mut number = 1;
+    batch::drive(engine, want, None, |snapshot| {
+        let taken = recorded.take(number, &export::json::line(snapshot));
+        number += 1;
+        taken.map_err(|why| refused(path, &why.why)).map(|()| true)
+    })?;
+    if recorded.measured.snapshots == 0 {
+        let what = format!("{} has no sample", shown(path));
+        return Err(Error::nothing(
+            what,
+            format!("netop report {} -b", shown(path)),
+        ));
     }
     Ok(recorded)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Origin, batch, printed, save};
+use super::{Origin, batch, printed, report, save};
 use crate::cli;
 use crate::error::Error;
 use crate::export::{self, Profile, Saved};
@@ -33,6 +33,7 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
         ));
     }
     let (bytes, note) = match &typed.file {
+        Some(path) if report::is_recording(path) => (of_recording(path, typed, format)?, None),
         Some(path) => of_file(path, typed, format)?,
         None => (of_now(typed, format)?, None),
     };
@@ -76,13 +77,47 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
             format!("netop export --to {}", typed.to),
         )
     })?;
-    let (stacks, seconds): (Vec<Stack>, f64) = match &function {
+    let written = profile(&snapshot, function.as_deref(), format);
+    written.ok_or_else(|| nothing_sampled(&snapshot, function.as_deref()))
+}
+
+/// All of a recording.
+fn of_recording(
+    path: &Path,
+    typed: &cli::Export,
+    format: &export::StackFormat,
+) -> Result<Vec<u8>, Error> {
+    let shown = export::clean(&path.display().to_string()).into_owned();
+    let (engine, want) = report::open(&cli::Report::quiet(path, None))?;
+    let mut last: Option<Arc<Snapshot>> = None;
+    batch::drive(engine, want, None, |snapshot| {
+        last = Some(Arc::clone(snapshot));
+        Ok(true)
+    })?;
+    let function = typed.function.as_deref();
+    let of = function.unwrap_or("CPU time");
+    last.and_then(|snapshot| profile(&snapshot, function, format))
+        .ok_or_else(|| {
+            Error::nothing(
+                format!("{shown} has no stacks of {of}"),
+                format!("netop report {shown} -b"),
+            )
+        })
+}
+
+/// The stacks that a snapshot has of its whole window; `None`: there are none.
+pub fn profile(
+    snapshot: &Snapshot,
+    function: Option<&str>,
+    format: &export::StackFormat,
+) -> Option<Vec<u8>> {
+    let (stacks, seconds): (Vec<Stack>, f64) = match function {
         Some(name) => (of_function(&snapshot.profile, name), snapshot.profile_s),
         None => (snapshot.cpu_profile.to_vec(), snapshot.cpu_profile_s),
     };
     let host = &snapshot.host;
     let profile = Profile {
-        title: title(&host.hostname, function.as_deref(), seconds),
+        title: title(&host.hostname, function, seconds),
         subtitle: subtitle(
             &host.kernel,
             &format_time(snapshot.at),
@@ -93,7 +128,7 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
         at: snapshot.at,
         seconds,
     };
-    (format.write)(&profile).ok_or_else(|| nothing_sampled(&snapshot, function.as_deref()))
+    (format.write)(&profile)
 }
 
 fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>) -> Error {

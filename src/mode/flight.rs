@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::live::{self, After};
-use super::{batch, report, screen, script};
+use super::{batch, live, report, screen, script};
 use crate::cli;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -39,14 +38,14 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
             _ => Ok(()),
         };
     }
-    let mut ui = screen::open(&shown, want, &[])?;
+    let mut ui = screen::open(&shown, want, &[], Some(typed.file.display().to_string()))?;
     ui.recorded(at);
     let dir = screen::snapshot_dir(&shown);
     if let Some(keys) = &typed.screen.keys {
         shown.count = shown.count.or(Some(MOST_RECORDED as u64));
         return script::run(engine, ui, keys, &shown, &dir);
     }
-    live::run(engine, ui, dir, typed.count, After::Stay)
+    live::run(engine, ui, dir, typed.count, None)
 }
 
 fn nothing(typed: &cli::Report, (first, last): (u64, u64)) -> Error {

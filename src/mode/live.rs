@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use crossterm::event::{self, Event, KeyEventKind};
 
-use super::{save, terminal};
+use super::{bundle, save, terminal};
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
 use crate::model::{Snapshot, Want};
@@ -31,6 +31,9 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Default)]
 struct Slot {
     news: Vec<Arc<Snapshot>>,
+    whole: Option<Arc<Snapshot>>,
+    /// Nothing more comes of the recording.
+    read: bool,
     ended: Option<Result<(), Error>>,
 }
 
@@ -52,23 +55,16 @@ impl Shared {
     }
 }
 
-/// What comes when the source is at its end.
-pub enum After {
-    Leave,
-    /// The last interval stays on the screen.
-    Stay,
-    /// Of a recording the whole, when its intervals are read; it stays.
-    Whole(Box<Engine>),
-}
-
-/// Runs the screen until it is left. `snapshots`: leave after this many.
+/// Runs the screen until it is left. `snapshots`: leave after this many. `then`: of a recording the
+/// whole, shown when its intervals are read; the screen stays.
 pub fn run(
     engine: Engine,
     mut ui: UiState,
     dir: PathBuf,
     snapshots: Option<u64>,
-    after: After,
+    then: Option<Engine>,
 ) -> Result<(), Error> {
+    let recorded = ui.is_of_recording();
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
     signals.end_by_deadline(terminal::cook).map_err(failed)?;
@@ -81,7 +77,7 @@ pub fn run(
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || drive(engine, after, &wanted, &theirs))
+        .spawn(move || drive(engine, (then, recorded), &wanted, &theirs))
         .map_err(failed)?;
     let mut screen = terminal::take()?;
     let mut session = Session {
@@ -98,9 +94,13 @@ pub fn run(
 }
 
 /// The engine's thread: wants in, snapshots out.
-fn drive(mut engine: Engine, mut after: After, wants: &Receiver<Want>, shared: &Shared) {
-    let mut before = 0;
-    let mut last = 0;
+fn drive(
+    mut engine: Engine,
+    (mut then, recorded): (Option<Engine>, bool),
+    wants: &Receiver<Want>,
+    shared: &Shared,
+) {
+    let mut all = false;
     loop {
         while let Ok(want) = wants.try_recv() {
             engine.want(want);
@@ -108,25 +108,22 @@ fn drive(mut engine: Engine, mut after: After, wants: &Receiver<Want>, shared: &
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {
-                // The whole comes behind the last interval.
-                let mut snapshot = snapshot;
-                if before > 0 {
-                    let mut whole = (*snapshot).clone();
-                    whole.sequence += before;
-                    snapshot = Arc::new(whole);
-                }
-                last = snapshot.sequence;
-                shared.put(|slot| slot.news.push(snapshot));
+                shared.put(|slot| {
+                    if all {
+                        slot.whole = Some(snapshot);
+                    } else {
+                        slot.news.push(snapshot);
+                    }
+                });
             }
-            Ok(Progress::End) => match after {
-                After::Leave => return shared.put(|slot| slot.ended = Some(Ok(()))),
-                After::Stay => return,
-                After::Whole(whole) => {
-                    before = last;
-                    engine = *whole;
-                    after = After::Stay;
+            Ok(Progress::End) if then.is_some() => {
+                all = true;
+                if let Some(whole) = then.take() {
+                    engine = whole;
                 }
-            },
+            }
+            Ok(Progress::End) if recorded => return shared.put(|slot| slot.read = true),
+            Ok(Progress::End) => return shared.put(|slot| slot.ended = Some(Ok(()))),
             Err(error) => return shared.put(|slot| slot.ended = Some(Err(error))),
         }
     }
@@ -187,6 +184,14 @@ impl Session {
                     dirty = true;
                     self.left = self.left.map(|left| left.saturating_sub(1));
                 }
+                if let Some(whole) = slot.whole {
+                    ui.whole(Arc::unwrap_or_clone(whole));
+                    dirty = true;
+                }
+                if slot.read {
+                    ui.recording_is_read();
+                    dirty = true;
+                }
                 if let Some(end) = slot.ended {
                     return end;
                 }
@@ -237,6 +242,7 @@ impl Session {
                 let _engine_ended = self.wants.send(want);
             }
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
+            Effect::SaveBundle => save_bundle(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
             Effect::Copy(text) => terminal::copy(&text),
             Effect::Suspend => {
@@ -274,7 +280,21 @@ pub fn save_shown(ui: &mut UiState, dir: &std::path::Path) {
     let Some(snapshot) = ui.shown().cloned() else {
         return ui.message("nothing has been measured yet", true);
     };
-    match save::snapshot(&snapshot, dir) {
+    say_saved(ui, save::snapshot(&snapshot, dir), dir);
+}
+
+/// Writes everything that is known and says where, or why not.
+pub fn save_bundle(ui: &mut UiState, dir: &std::path::Path) {
+    let Some(snapshot) = ui.shown().cloned() else {
+        return ui.message("nothing has been measured yet", true);
+    };
+    let history = ui.history().map(|snapshot| &**snapshot);
+    let saved = bundle::write(&snapshot, history, ui.comparison(), dir);
+    say_saved(ui, saved, dir);
+}
+
+fn say_saved(ui: &mut UiState, saved: io::Result<PathBuf>, dir: &std::path::Path) {
+    match saved {
         Ok(path) => ui.message(&format!("saved {}", path.display()), false),
         Err(error) => ui.message(
             &format!(

@@ -2,6 +2,7 @@
 
 mod advise;
 mod batch;
+mod bundle;
 mod completions;
 mod diff;
 mod doctor;
@@ -33,7 +34,6 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::symbol::{HostNames, KernelCache};
 
-use self::live::After;
 pub use self::names::DemoNames;
 
 /// Runs what was typed.
@@ -121,11 +121,11 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     if typed.batch.batch {
         return batch::run(engine, want, typed).map(|_| ());
     }
-    let ui = screen::open(typed, want, &notes)?;
+    let ui = screen::open(typed, want, &notes, None)?;
     let dir = screen::snapshot_dir(typed);
     match &typed.screen.keys {
         Some(keys) => script::run(engine, ui, keys, typed, &dir),
-        None => live::run(engine, ui, dir, typed.count, After::Leave),
+        None => live::run(engine, ui, dir, typed.count, None),
     }
 }
 

@@ -1,10 +1,13 @@
 //! `netop report FILE`: a recording in the same views. Of perf's files the counts are sums of
 //! weights; of netop's everything is as it was.
 
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
-use super::live::{self, After};
-use super::{batch, flight, screen, script};
+use super::{batch, flight, live, screen, script};
 use crate::advice::Limits;
 use crate::cli;
 use crate::decode::{Format, Place};
@@ -12,7 +15,7 @@ use crate::engine::{Counting, Engine, Registry, Settings};
 use crate::error::Error;
 use crate::host::{Proc, drivers};
 use crate::model::{Names, Want, parse_time};
-use crate::perfdata::{Run, Symbols};
+use crate::perfdata::{MAGIC, Run, Symbols};
 use crate::plan::{self, Plan, Recorded};
 use crate::probe::{Added, typed as typed_breakpoint};
 use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
@@ -49,7 +52,7 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
             _ => Ok(()),
         };
     }
-    let ui = screen::open(&shown, want, &[])?;
+    let ui = screen::open(&shown, want, &[], Some(typed.file.display().to_string()))?;
     let dir = screen::snapshot_dir(&shown);
     if let Some(keys) = &typed.screen.keys {
         return script::run(engine, ui, keys, &shown, &dir);
@@ -64,12 +67,21 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     };
     // A pipe cannot be read twice: it has its intervals only.
     let is_pipe = typed.file.as_os_str() == "-";
-    let after = if is_pipe {
-        After::Leave
-    } else {
-        After::Whole(Box::new(open(&whole)?.0))
-    };
-    live::run(engine, ui, dir, typed.count, after)
+    let then = if is_pipe { None } else { Some(open(&whole)?.0) };
+    live::run(engine, ui, dir, typed.count, then)
+}
+
+/// Does the file begin as perf.data does, in a file and through a pipe? Its readers say what else
+/// is wrong with it.
+pub fn is_recording(path: &Path) -> bool {
+    // A pipe without a writer would be waited for.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let mut magic = [0; MAGIC.len()];
+    file.and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| magic == MAGIC)
 }
 
 /// The recording as an engine, read from its beginning; and what is wanted of it. Another filter

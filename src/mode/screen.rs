@@ -29,14 +29,20 @@ pub fn snapshot_dir(typed: &Live) -> PathBuf {
 }
 
 /// The screen before its first snapshot. `notes`: what a name of habit really stands for, said
-/// at once; it stays in the detail pane.
-pub fn open(typed: &Live, want: Want, notes: &[String]) -> Result<UiState, Error> {
+/// at once; it stays in the detail pane. `recording`: its file.
+pub fn open(
+    typed: &Live,
+    want: Want,
+    notes: &[String],
+    recording: Option<String>,
+) -> Result<UiState, Error> {
     let mut ui = UiState::new(tui::Options {
         want,
         theme: theme(typed)?,
         ascii: typed.screen.ascii || !speaks_unicode(),
         snapshot_dir: snapshot_dir(typed).display().to_string(),
         utc_offset_s: utc_offset_s(typed),
+        recording,
     });
     if let Some(key) = &typed.screen.sort {
         ui.sort_by(key).map_err(|known| {

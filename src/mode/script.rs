@@ -9,7 +9,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::live::save_shown;
+use super::live::{save_bundle, save_shown};
 use crate::cli::Live;
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
@@ -42,6 +42,7 @@ pub fn run(
                 Effect::Quit => break 'keys,
                 Effect::Want(want) => engine.want(want),
                 Effect::SaveSnapshot => save_shown(&mut ui, dir),
+                Effect::SaveBundle => save_bundle(&mut ui, dir),
                 Effect::Redraw | Effect::Suspend | Effect::Copy(_) => {}
             }
         }
@@ -69,7 +70,10 @@ fn next(engine: &mut Engine, ui: &mut UiState) -> Result<bool, Error> {
                 ui.snapshot(snapshot);
                 return Ok(true);
             }
-            Progress::End => return Ok(false),
+            Progress::End => {
+                ui.recording_is_read();
+                return Ok(false);
+            }
         }
     }
 }

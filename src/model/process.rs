@@ -36,10 +36,13 @@ pub struct Process {
     pub cpu_stolen_pct: Option<f64>,
     pub runq_delay_ms: Option<f64>,
     pub throttled_pct: Option<f64>,
+    /// What has come for it and is not read has waited so long at least (TCP); with times measured
+    /// the longest wait that ended, if that was longer. Null: nothing waits, or nobody knows.
     pub oldest_rx_ms: Option<f64>,
     /// Skbs of its sockets that the stack dropped, whatever the reason.
     pub drops: Option<f64>,
     pub retransmits: Option<f64>,
+    /// The tightest with its share: `cpu`, `runq`, `rcvbuf`, `rwnd`, `sndbuf`, `cwnd`, `app`.
     pub limit: Option<String>,
     /// Hits per second of all counted functions in this process's context.
     pub context_rate: f64,
@@ -58,6 +61,6 @@ pub struct Process {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
 )]
-fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
     (*pid != NO_SOCKET).then_some(*pid).serialize(to)
 }

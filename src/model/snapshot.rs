@@ -13,7 +13,7 @@ use super::drop::{Drop, Losses};
 use super::finding::{Facts, Finding};
 use super::host_event::HostEvent;
 use super::latency::Latency;
-use super::process::Process;
+use super::process::{Process, pid_or_null};
 use super::spent::Spent;
 use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
 use super::time;
@@ -279,6 +279,8 @@ pub struct Share {
 pub struct Stack {
     /// The function whose hit it is; of a CPU sample "cpu".
     pub function: Arc<str>,
+    /// Null: of no socket's process.
+    #[serde(serialize_with = "pid_or_null")]
     pub pid: u32,
     pub comm: Arc<str>,
     /// What it stands for, in `unit`s.

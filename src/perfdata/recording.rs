@@ -18,7 +18,8 @@ use super::stream::{FilePart, Stream};
 use super::trailer_reader::TrailerReader;
 use crate::decode::Cursor;
 
-const MAGIC: [u8; 8] = *b"PERFILE2";
+/// How perf.data begins, in a file and through a pipe.
+pub const MAGIC: [u8; 8] = *b"PERFILE2";
 
 /// What a file begins with, and what a pipe does.
 const FILE_HEADER: u64 = 104;

@@ -107,9 +107,7 @@ pub fn demo(typed: &cli::Live) -> Result<Plan, Error> {
         root: None,
         pids: &[],
     };
-    let (mut want, added, notes) = want(typed, &kernel)?;
-    // The made-up machine has no sockets, so nobody owns one.
-    want.by_owner = false;
+    let (want, added, notes) = want(typed, &kernel)?;
     // Nothing costs anything on a machine that is not there.
     let settings = Settings {
         max_overhead_pct: 100.0,

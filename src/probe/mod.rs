@@ -23,7 +23,7 @@ use crate::model::Direction;
 pub use alias::{Resolved, also_called, nearest, resolve};
 pub use breakpoint::{Kind, Spot, Typed, typed};
 pub use filter::filter;
-pub use owner::{Whose, receives};
+pub use owner::{Whose, names_socket, receives};
 pub use since::since;
 pub use softirq::softirq_times;
 pub use tracepoint::Added;
@@ -66,6 +66,8 @@ pub struct What<'a> {
     pub flow: Option<Flow>,
     /// The hit is a packet that was dropped; the name of its device, empty where it is not told.
     pub dropped_by: Option<&'a [u8]>,
+    /// Kernel address of the socket that it was for; 0: none, or the event does not say.
+    pub socket: u64,
     /// Of a poll: the most packets that it may take.
     pub budget: Option<f64>,
 }

@@ -16,7 +16,12 @@ impl Probe for KfreeSkb {
     }
 
     fn events(&self) -> Vec<EventSpec> {
-        vec![event("skb", "kfree_skb", &["reason", "name"], None)]
+        vec![event(
+            "skb",
+            "kfree_skb",
+            &["reason", "name", "rx_sk"],
+            None,
+        )]
     }
 
     fn symbols(&self) -> &'static [&'static str] {
@@ -46,6 +51,8 @@ impl Probe for KfreeSkb {
             tag: Some(Tag::Symbol("reason", fields.number(0) as u64)),
             // The tracepoint names no device, the gate's samples of it do.
             dropped_by: Some(fields.text(1)),
+            // Of what was received, since 6.11.
+            socket: fields.number(2) as u64,
             ..What::default()
         }
     }

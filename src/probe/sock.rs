@@ -12,7 +12,7 @@ pub struct RecvLength;
 const MSG_PEEK: i64 = 2;
 
 fn length(name: &str) -> Vec<EventSpec> {
-    vec![event("sock", name, &["ret", "flags"], None)]
+    vec![event("sock", name, &["ret", "flags", "sk"], None)]
 }
 
 fn call<'a>(fields: &Fields<'a>, flow: Flow) -> What<'a> {
@@ -25,6 +25,7 @@ fn call<'a>(fields: &Fields<'a>, flow: Flow) -> What<'a> {
     What {
         bytes: Some(bytes),
         flow: Some(flow),
+        socket: fields.number(2) as u64,
         ..What::default()
     }
 }

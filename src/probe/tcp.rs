@@ -16,7 +16,7 @@ impl Probe for RetransmitSkb {
     }
 
     fn events(&self) -> Vec<EventSpec> {
-        vec![event("tcp", "tcp_retransmit_skb", &[], None)]
+        vec![event("tcp", "tcp_retransmit_skb", &["skaddr"], None)]
     }
 
     fn symbols(&self) -> &'static [&'static str] {
@@ -31,7 +31,10 @@ impl Probe for RetransmitSkb {
         1
     }
 
-    fn decode<'a>(&self, _fields: Fields<'a>) -> What<'a> {
-        What::default()
+    fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        What {
+            socket: fields.number(0) as u64,
+            ..What::default()
+        }
     }
 }

@@ -5,6 +5,7 @@
     reason = "system calls live here; everything else denies unsafe"
 )]
 
+mod bpf_name;
 mod caps;
 mod clock;
 mod cpu_clock;
@@ -23,6 +24,7 @@ mod tty;
 mod wake;
 mod wanted;
 
+pub use bpf_name::bpf_names;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;

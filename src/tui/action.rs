@@ -34,6 +34,8 @@ pub enum Action {
     Slower,
     Faster,
     Save,
+    /// Everything, for a ticket.
+    Bundle,
     Older,
     Newer,
     Move(Step),
@@ -87,6 +89,8 @@ pub enum Effect {
     Want(Want),
     /// Write `UiState::shown` to a file and say so with `UiState::message`.
     SaveSnapshot,
+    /// Write the shown snapshot, its history, stacks and settings to a directory.
+    SaveBundle,
     /// To the clipboard of the terminal.
     Copy(String),
 }

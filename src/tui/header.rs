@@ -61,6 +61,9 @@ pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
 }
 
 fn mode(ui: &UiState, snapshot: &Snapshot) -> Part {
+    if let Some(place) = ui.place_in_recording(snapshot) {
+        return styled(0, place, ui.theme.good);
+    }
     if ui.history.paused() {
         let age = ui.history.age_s();
         let sign = if age > 0.0 { '-' } else { '+' };

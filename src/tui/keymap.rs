@@ -128,6 +128,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(FRAMES, &[c('n')], Action::NextMatch, "next", "Go to the next frame found."),
     bind(FRAMES, &[c('N')], Action::PreviousMatch, "", "Go to the previous frame found."),
     bind(VIEWS, &[c('w')], Action::Save, "save", "Write the snapshot on the screen to a file."),
+    bind(VIEWS, &[c('W')], Action::Bundle, "", "Write a directory for a ticket: history, stacks, settings."),
     bind(VIEWS, &[c('!')], Action::Detach, "detach all", "Detach every event from the kernel at once; again: attach."),
     bind(VIEWS, &[c('d')], Action::Mark, "mark", "Mark what is shown and say what differs from it; again: no more."),
     bind(&[Prompt], &[ESC], Action::Back, "cancel", "Leave it as it was."),

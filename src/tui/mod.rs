@@ -36,6 +36,7 @@ mod limits;
 mod net_line;
 mod pane;
 mod prompt;
+mod recording;
 mod recursion;
 mod screen;
 mod search;

@@ -101,7 +101,7 @@ fn the_first_screen_says_loss_heat_traffic_then_every_function() {
             "LOSS none",
             "HOT  cpu1 62% softirq · 71% of RX · next cpu0 12%",
             "NET  rx 71.4G 6.90Mpps · tx 3.10G 900.0kpps · 2.29/4 cores · 289 ns/pkt ±5%",
-            "[1 Path] 2 CPUs  3 Devices  4 Procs  5 Stacks  6 Drops  7 Latency  8 Advice  9 TCP     1/13",
+            "[1 Path] 2 CPUs 3 Devs 4 Procs 5 Stacks 6 Drops 7 Lat 8 Advice 9 TCP        1/13",
             " FUNCTION             RATE/s 60s        PKT/HIT  CPU% SELF% NS/PKT  ±% SOURCE",
         ]
     );

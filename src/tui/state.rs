@@ -12,11 +12,13 @@ use super::keymap::Context;
 use super::lens::Lens;
 use super::pane::{Pane, Row};
 use super::prompt::{Kind, Prompt};
+use super::recording::Recording;
 use super::screen;
 use super::text::{clean, is_unsafe};
 use super::theme::{THEMES, Theme};
 use super::unfold::Unfold;
 use super::view::{VIEWS, View};
+use crate::model::compare::Comparison;
 use crate::model::{Snapshot, Want};
 
 /// A message leaves after this many snapshots, if no key takes it away before.
@@ -32,6 +34,8 @@ pub struct Options {
     pub snapshot_dir: String,
     /// Local time, seconds east of Greenwich.
     pub utc_offset_s: i32,
+    /// The file whose recording this shows; `None`: a host.
+    pub recording: Option<String>,
 }
 
 impl Default for Options {
@@ -42,6 +46,7 @@ impl Default for Options {
             ascii: false,
             snapshot_dir: ".".to_owned(),
             utc_offset_s: 0,
+            recording: None,
         }
     }
 }
@@ -62,6 +67,7 @@ pub struct UiState {
     latency: bool,
     pub(super) snapshot_dir: String,
     pub(super) utc_offset_s: i32,
+    pub(super) recording: Option<Recording>,
     pub(super) history: History,
     /// Pause when a snapshot is as late, ns since 1970 UTC.
     pause_at: Option<u64>,
@@ -97,6 +103,7 @@ impl UiState {
             ascii: options.ascii,
             snapshot_dir: options.snapshot_dir,
             utc_offset_s: options.utc_offset_s,
+            recording: options.recording.map(Recording::new),
             history: History::default(),
             pause_at: None,
             view: 0,
@@ -118,7 +125,9 @@ impl UiState {
     /// A new snapshot; while paused it only joins the history.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
         let reached = self.pause_at.is_some_and(|at| snapshot.at >= at);
-        self.history.push(snapshot);
+        if self.count_interval(&snapshot) {
+            self.history.push(snapshot);
+        }
         if reached {
             self.pause_at = None;
             self.history.pause(true);
@@ -170,7 +179,19 @@ impl UiState {
 
     /// What is on the screen, and what `w` saves.
     pub fn shown(&self) -> Option<&Arc<Snapshot>> {
-        self.history.shown()
+        let whole = self.recording.as_ref().and_then(Recording::whole);
+        let whole = whole.filter(|_| !self.history.paused());
+        whole.or_else(|| self.history.shown())
+    }
+
+    /// Every snapshot that is kept, oldest first.
+    pub fn history(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.history.all()
+    }
+
+    /// What changed since the mark.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.against.comparison()
     }
 
     pub fn want(&self) -> &Want {
@@ -255,13 +276,14 @@ impl UiState {
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
         self.want.latency = self.latency || self.view().context() == Context::Latency;
-        if let Some(shown) = self.history.shown() {
+        let shown = self.shown().cloned();
+        if let Some(shown) = &shown {
             self.against.refresh(&self.history, shown);
         }
         self.want.sockets = self.view().context() == Context::Tcp;
         self.want.devices = self.view().context() == Context::Devices;
         if self.view().context() == Context::Stacks
-            && let Some(shown) = self.history.shown()
+            && let Some(shown) = &shown
         {
             let text = &self.panes[self.view].text;
             let mark = self.mark.as_deref();

@@ -47,12 +47,16 @@ impl UiState {
     }
 
     fn apply(&mut self, action: Action) -> Option<Effect> {
+        if self.only_live(action) {
+            return None;
+        }
         match action {
             Action::Quit => return Some(Effect::Quit),
             Action::Suspend => return Some(Effect::Suspend),
             Action::Redraw => return Some(Effect::Redraw),
             Action::Save if self.shown().is_some() => return Some(Effect::SaveSnapshot),
-            Action::Save => self.message("there is no snapshot yet", true),
+            Action::Bundle if self.shown().is_some() => return Some(Effect::SaveBundle),
+            Action::Save | Action::Bundle => self.message("there is no snapshot yet", true),
             Action::Help => self.help = if self.help.is_none() { Some(0) } else { None },
             Action::Pause => self.history.pause(!self.history.paused()),
             Action::Older => self.step_time(true),
@@ -267,13 +271,10 @@ impl UiState {
     }
 
     fn step_time(&mut self, back: bool) {
-        let recorded = self
-            .shown()
-            .is_some_and(|shown| shown.host.source != "live" && shown.host.source != "demo");
-        if recorded && !self.history.paused() {
+        if self.recording.is_some() && !self.history.paused() {
+            // From the whole to its last interval.
             self.history.pause(true);
-        }
-        if !self.history.paused() {
+        } else if !self.history.paused() {
             self.message("Space pauses; then one can step through time", false);
         } else if !self.history.step(back) {
             let end = if back {

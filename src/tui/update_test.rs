@@ -328,3 +328,45 @@ fn d_marks_what_is_shown_and_again_forgets_it() {
     press(&mut ui, "4d");
     assert!(ui.mark.is_none());
 }
+
+#[test]
+fn of_a_recording_the_whole_is_shown_behind_its_intervals_and_keys_for_a_live_host_say_why_not() {
+    let mut ui = UiState::new(Options {
+        recording: Some("perf.data".to_owned()),
+        ..Options::default()
+    });
+    let mut interval = fixture::busy();
+    interval.host.source = "replay";
+    for sequence in 1..=3 {
+        interval.sequence = sequence;
+        interval.elapsed_s = sequence as f64;
+        ui.snapshot(Arc::new(interval.clone()));
+    }
+    let state = |ui: &UiState| ui.place_in_recording(ui.shown().expect("one"));
+    assert_eq!(state(&ui).as_deref(), Some("READING 3s"));
+    let mut whole = interval.clone();
+    whole.functions[0].history.clear();
+    whole.sequence = 1;
+    ui.whole(whole);
+    ui.recording_is_read();
+    assert_eq!(state(&ui).as_deref(), Some("REPLAY whole 3s"));
+    let bars = |snapshot: &Snapshot| snapshot.functions[0].history.clone();
+    assert_eq!(bars(ui.shown().expect("the whole")), bars(&interval));
+    press(&mut ui, "<left>");
+    assert_eq!(state(&ui).as_deref(), Some("REPLAY 3/3 at 3s"));
+    press(&mut ui, "<left>");
+    assert_eq!(state(&ui).as_deref(), Some("REPLAY 2/3 at 2s"));
+    for (key, why) in [
+        ("p", "-p PID"),
+        ("+", "-d SECS"),
+        ("e", "exact"),
+        ("!", "attached"),
+    ] {
+        assert_eq!(press(&mut ui, key), [], "{key}");
+        let said = ui.message.take().expect(key).text;
+        assert!(said.contains(why), "{key}: {said}");
+    }
+    assert!(ui.prompt.is_none());
+    press(&mut ui, " ");
+    assert_eq!(state(&ui).as_deref(), Some("REPLAY whole 3s"));
+}

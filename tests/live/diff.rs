@@ -83,3 +83,49 @@ fn gro_makes_a_packet_significantly_cheaper_and_nothing_makes_it_neither() {
     assert_eq!(rate["verdict"], "different");
     assert!(rate["change_pct"].as_f64() < Some(-50.0), "{rate}");
 }
+
+/// A recording of `seconds` while datagrams are sent as fast as they go.
+fn recording(net: &Net, port: u16, seconds: u32, file: &Path) {
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:{port}"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:{port} 30"));
+    sender.go();
+    let record = ["record", "--duration", &seconds.to_string(), "-o"].map(str::to_owned);
+    let output = Command::new(env!("CARGO_BIN_EXE_netop"))
+        .args(record)
+        .arg(file)
+        .output()
+        .expect("netop starts");
+    assert!(output.status.success(), "{output:?}");
+    drop((sender, receiver));
+}
+
+#[test]
+fn two_recordings_are_compared_and_their_stacks_exported() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let [first, second] = ["first.data", "second.data"].map(|name| dir.path().join(name));
+    recording(&net, 9061, 5, &first);
+    recording(&net, 9062, 5, &second);
+    let compared = diff(&first, &second);
+    let rows = compared["rows"].as_array().expect("rows");
+    let function = |row: &&Value| row["kind"] == "function" && row["name"] == "dev_queue_xmit";
+    assert!(rows.iter().any(|row| function(&row)), "{compared:#}");
+    let export = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_netop"))
+            .arg("export")
+            .arg(&first)
+            .args(words)
+            .output()
+            .expect("netop starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let cpu = export(&["--to", "folded"]);
+    assert!(cpu.contains("net_rx_action"), "{cpu}");
+    let hits = export(&["--to", "folded", "--function", "dev_queue_xmit"]);
+    assert!(
+        hits.lines().all(|line| line.contains("__dev_queue_xmit")),
+        "{hits}"
+    );
+}

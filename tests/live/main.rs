@@ -14,6 +14,7 @@ mod flight;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;
+mod late;
 mod latency;
 mod leave;
 #[path = "../net/mod.rs"]
@@ -23,6 +24,8 @@ mod netop;
 #[path = "../net/offloads.rs"]
 mod offloads;
 mod owners;
+mod owners_sampled;
+mod owners_sent;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
@@ -32,10 +35,14 @@ mod tape;
 mod tcp;
 #[path = "../net/traffic.rs"]
 mod traffic_program;
+mod xdp;
+#[path = "../net/xdp.rs"]
+mod xdp_program;
 
 /// Not a test: the traffic program, when a test starts this binary inside a namespace.
 #[test]
 fn traffic() {
     offloads::obey();
+    xdp_program::obey();
     traffic_program::obey();
 }

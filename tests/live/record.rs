@@ -197,9 +197,10 @@ fn perf_reads_a_recording_and_its_weights_are_what_was_sent() {
     };
     for (event, hits) in exact.iter().filter(|(_, hits)| **hits > 0) {
         let seen = weights.get(event).copied().unwrap_or(0);
-        // A sample of the last moment may come before its hit is counted.
+        // A sample of the last moment may come before its hit is counted, on a busy machine more.
+        let last = 4.max(hits / 200);
         assert!(
-            (*hits..=hits + 4).contains(&seen),
+            (*hits..=hits + last).contains(&seen),
             "{event}: {seen} of {hits}"
         );
     }

@@ -17,6 +17,11 @@ pub fn small_send(stream: &TcpStream, bytes: libc::c_int) {
     set(stream, libc::SO_SNDBUF, bytes);
 }
 
+/// So many bytes per second at most (include/uapi/asm-generic/socket.h).
+pub fn pace(stream: &TcpStream, rate: libc::c_int) {
+    set(stream, libc::SO_MAX_PACING_RATE, rate);
+}
+
 fn set(socket: &impl AsRawFd, option: libc::c_int, value: libc::c_int) {
     // SAFETY: the option's value outlives the call and has its size.
     let result = unsafe {

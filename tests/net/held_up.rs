@@ -50,6 +50,18 @@ pub fn stream(to: &str, small: bool) {
     while Instant::now() < until && stream.write_all(&payload).is_ok() {}
 }
 
+/// So many bytes, no faster than `rate` bytes per second: they leave when a timer says so.
+pub fn paced(to: &str, bytes: usize, rate: usize) {
+    say("ready");
+    told();
+    let mut stream = TcpStream::connect(to).expect("a listener");
+    crate::buffer::pace(&stream, rate as i32);
+    stream.write_all(&vec![7; bytes]).expect("a healthy stream");
+    drop(stream);
+    say("done");
+    while told() {}
+}
+
 /// A hundred bytes every 5 ms.
 pub fn trickle(to: &str) {
     say("ready");

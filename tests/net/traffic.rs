@@ -28,6 +28,7 @@ pub fn obey() {
         ["udp-blast", from, to, count] => blast(from, to, number(count)),
         ["tcp-receive", address] => tcp_receive(address),
         ["tcp-send", to, bytes] => tcp_send(to, number(bytes)),
+        ["tcp-paced", to, bytes, rate] => held_up::paced(to, number(bytes), number(rate)),
         ["tcp-full", address] => {
             let _listener = losses::listen(address);
             say("ready");

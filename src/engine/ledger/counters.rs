@@ -1,12 +1,14 @@
 //! The loss counters of the kernel between two readings: what each has grown by, and which row of
 //! the ledger it belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::kinds::{KINDS, Kind};
 use super::nic::{self, Counts};
 use super::row::Head;
-use crate::decode::{CpuCounters, DriverCounter, LinkCounters, ProtocolCounters, SlowSample};
+use crate::decode::{
+    CpuCounters, DriverCounter, LinkCounters, MOST_TROUBLE, ProtocolCounters, SlowSample,
+};
 use crate::model::{Class, Layer};
 
 /// Whose row a counter belongs to.
@@ -38,6 +40,9 @@ pub struct Counters {
     /// Drops of each CPU's backlog.
     backlog: BTreeMap<u32, u64>,
     last: BTreeMap<(u64, String), u64>,
+    /// Devices of the last reading, by namespace. What a driver has not counted yet is not told:
+    /// a counter that comes up on one of these was 0.
+    known: BTreeSet<(u64, String)>,
 }
 
 impl Counters {
@@ -61,15 +66,26 @@ impl Counters {
         let foreign = |netns: u64| Some(netns).filter(|&n| own.is_some_and(|own| own != n));
         let mut last = std::mem::take(&mut self.last);
         let mut grown = Vec::new();
-        let mut read = |netns: u64, id: String, value: u64| {
+        let mut read = |netns: u64, id: String, value: u64, first: Option<u64>| {
             let key = (netns, id);
-            let by = last.remove(&key).map(|last| value.saturating_sub(last));
+            let last = last.remove(&key).or(first);
             self.last.insert(key, value);
-            by.unwrap_or(0)
+            last.map_or(0, |last| value.saturating_sub(last))
         };
+        let known = std::mem::take(&mut self.known);
         for link in &slow.links {
+            let device = (link.netns, link.name.clone());
+            // A list that is full has left some out.
+            let new = known.contains(&device) && link.trouble.len() < MOST_TROUBLE;
+            self.known.insert(device);
             for (name, value, device) in of_link(link) {
-                let by = read(link.netns, format!("{} {name}", link.name), value);
+                let first = (new
+                    && link
+                        .trouble
+                        .iter()
+                        .any(|t| nic::numberless(&t.name) == name))
+                .then_some(0);
+                let by = read(link.netns, format!("{} {name}", link.name), value, first);
                 grown.push(Grown {
                     of: Of::Device(device),
                     name,
@@ -83,10 +99,17 @@ impl Counters {
         for namespace in &slow.protocols {
             let mut deltas: BTreeMap<&str, u64> = BTreeMap::new();
             for (name, value) in &namespace.counters {
-                let by = read(namespace.netns, name.clone(), *value);
+                let by = read(namespace.netns, name.clone(), *value, None);
                 deltas.insert(name, by);
             }
             of_protocols(namespace, &deltas, foreign(namespace.netns), &mut grown);
+        }
+        // A driver that did not answer this time has not begun anew.
+        for ((netns, id), value) in last {
+            let device = id.split_once(' ').map(|(name, _)| (netns, name.to_owned()));
+            if device.is_some_and(|device| self.known.contains(&device)) {
+                self.last.insert((netns, id), value);
+            }
         }
         grown.retain(|grown| grown.by > 0);
         grown
@@ -145,7 +168,10 @@ fn of_link(link: &LinkCounters) -> Vec<(String, u64, Head)> {
             Counts::RxRoom => (format!("NIC ring {name}"), RING),
             Counts::RxMemory => (format!("driver {name} (memory)"), DRIVER_MEMORY),
             Counts::Tx => (format!("driver {name} (tx)"), DRIVER_TX),
-            Counts::Xdp => (format!("XDP {name}"), XDP),
+            Counts::Xdp => match &link.xdp {
+                Some(program) => (format!("XDP {program} on {name}"), XDP),
+                None => (format!("XDP {name}"), XDP),
+            },
             Counts::Allowance => (format!("instance limit {name}"), ALLOWANCE),
         };
         let mut head = nic(format!("{place} ({statistic})"), said);

@@ -1,5 +1,6 @@
 //! The ledger against readings and events made by hand.
 
+mod driver;
 mod rates;
 
 use super::*;

@@ -1,11 +1,11 @@
 //! The head of the file: `struct perf_file_header` (tools/perf/util/header.h), the ids of every
 //! event and CPU, the attributes.
 
+use super::super::recording::MAGIC;
 use super::attr::{self, What};
 use super::bytes::u64;
 use crate::decode::EventId;
 
-const MAGIC: [u8; 8] = *b"PERFILE2";
 const HEADER: usize = 104;
 /// Attributes are followed by the section of their ids.
 const ENTRY: usize = attr::SIZE + 16;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::devices;
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
+use super::owners;
 use super::process::{PROCESSES, STATSD};
 use super::sockets;
 use crate::decode::{
@@ -55,7 +56,7 @@ impl Counters {
                     self.length_ns,
                     demand,
                 ))),
-                socket_users: Vec::new(),
+                socket_users: owners::users(demand),
                 softnet_inexact: None,
                 sysctls: sysctls(),
                 capture_sockets: Some(0),

@@ -8,6 +8,7 @@ mod devices;
 mod events;
 mod latency;
 mod load;
+mod owners;
 mod process;
 mod rng;
 mod rx;
@@ -31,8 +32,8 @@ use self::rng::Rng;
 use self::sampler::{Window, parts};
 use super::{Source, Step};
 use crate::decode::{
-    Attach, Batch, ClockKind, Costs, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost,
-    Session, SourceKind, Tick,
+    Batch, ClockKind, Costs, Counts, Demand, Event, EventId, EventSpec, Host, OwnCost, Session,
+    SourceKind, Tick,
 };
 use crate::error::Error;
 
@@ -176,6 +177,8 @@ impl Demo {
                 latency::sample(timing, &loads, &mut rng)
             }),
             devices: self.by_device(&loads),
+            sockets: self.by_socket(&loads),
+            carried: self.carried(&loads),
             host: self.counters.sample(at, &self.demand),
             own: OwnCost::default(),
             ended: self
@@ -206,7 +209,12 @@ impl Demo {
             let Some(spec) = self.session.events.get(usize::from(attach.event.0)) else {
                 continue;
             };
-            let parts = parts(&self.wanted(attach.event), cpu, load);
+            let mut parts = parts(&self.wanted(attach.event), cpu, load);
+            // The gate's samples under a filter by owner.
+            let pids = &self.demand.pids;
+            if attach.by_socket && !attach.everyone && !pids.is_empty() {
+                parts.retain(|part| owners::is_for(part.row, pids));
+            }
             let hits: u64 = parts.iter().map(|part| part.hits).sum();
             let period = window.period(hits, attach.stacks_per_s);
             let unsampled = &mut self.unsampled[usize::from(attach.event.0)][cpu];
@@ -214,7 +222,7 @@ impl Demo {
             let count = *unsampled / period;
             *unsampled %= period;
             window.sample(
-                (attach.event, &spec.spec),
+                (attach, &spec.spec),
                 &parts,
                 (count, period),
                 &mut rng,
@@ -234,43 +242,23 @@ impl Demo {
 
     fn count(&self, loads: &[Load; CPUS], span_ns: u64) -> Vec<Counts> {
         let mut counts = Vec::new();
-        for &Attach {
-            event,
-            wide,
-            per_task,
-            ..
-        } in &self.demand.attached
-        {
-            let rows = self.wanted(event);
+        for attach in &self.demand.attached {
+            let rows = self.wanted(attach.event);
             let parts: [_; CPUS] = std::array::from_fn(|cpu| parts(&rows, cpu, &loads[cpu]));
-            for (cpu, parts) in (0..).zip(&parts).filter(|_| wide) {
+            for (cpu, parts) in (0..).zip(&parts).filter(|_| attach.wide) {
                 counts.push(Counts {
-                    event,
+                    event: attach.event,
                     cpu: Some(cpu),
                     pid: None,
                     hits: parts.iter().map(|part| part.hits).sum(),
                     bytes: 0,
                     span_ns,
-                    gate: false,
+                    gate: attach.gate,
                     spread: None,
                 });
             }
-            for &pid in self.demand.pids.iter().filter(|_| per_task) {
-                let own = parts
-                    .iter()
-                    .flatten()
-                    .filter(|part| part.process.pid == pid);
-                counts.push(Counts {
-                    event,
-                    cpu: None,
-                    pid: Some(pid),
-                    hits: own.map(|part| part.hits).sum(),
-                    bytes: 0,
-                    span_ns,
-                    gate: false,
-                    spread: None,
-                });
-            }
+            let pids = self.counted_for(attach).into_iter();
+            counts.extend(pids.map(|pid| self.count_for(attach, pid, &parts, span_ns)));
         }
         counts
     }
@@ -347,10 +335,10 @@ fn event(spec: EventSpec) -> Event {
         |&(field, value, name): &(&str, u64, &str)| (field.to_owned(), value, name.to_owned());
     Event {
         symbols: names.iter().map(owned).collect(),
+        gate: owners::gated(&spec),
         spec,
         missing: None,
         format: None,
-        gate: false,
     }
 }
 

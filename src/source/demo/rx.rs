@@ -1,9 +1,10 @@
 //! The events of what the machine receives, from the softirq to the reader.
 
 use super::chains::{
-    BACKLOG, GRO_ETH0, GRO_ETH1, POLL_ETH0, POLL_ETH1, RECV, RECVMSG, SOFTIRQ, UDP_QUEUE, UDP_RCV,
+    BACKLOG, GRO_ETH0, GRO_ETH1, POLL_ETH0, POLL_ETH1, RECV, RECVMSG, SOFTIRQ, TCP_RCV, UDP_QUEUE,
+    UDP_RCV,
 };
-use super::events::{NO_SOCKET, Row, SOCKET_RCVBUFF, by, kind, soft};
+use super::events::{NO_SOCKET, Row, SOCKET_RCVBUFF, by, kind, segs, soft};
 use super::load::{ETH1_MERGED, Flow, TCP_MERGED};
 use super::process::{KAFKA, NGINX, PRODUCE, READ_STATS, REQUEST, STATSD};
 
@@ -75,6 +76,33 @@ pub static ROWS: &[Row] = &[
         "lo",
         220,
         &[&["__netif_receive_skb_core.constprop.0"], BACKLOG, SOFTIRQ],
+    ),
+    segs(
+        TCP_MERGED,
+        soft(
+            "tcp:tcp_probe",
+            Flow::StackTcp,
+            "",
+            TCP_MERGED * 1448,
+            &[TCP_RCV, GRO_ETH0, SOFTIRQ],
+        ),
+    ),
+    segs(
+        ETH1_MERGED,
+        soft(
+            "tcp:tcp_probe",
+            Flow::StackEth1,
+            "",
+            ETH1_MERGED * 1448,
+            &[TCP_RCV, GRO_ETH1, SOFTIRQ],
+        ),
+    ),
+    soft(
+        "sock:sk_data_ready",
+        Flow::StatsdRecv,
+        "",
+        250,
+        &[UDP_QUEUE, UDP_RCV, GRO_ETH0, SOFTIRQ],
     ),
     kind(
         SOCKET_RCVBUFF,

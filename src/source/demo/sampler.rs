@@ -3,9 +3,10 @@
 use super::chains::{self, Under};
 use super::events::Row;
 use super::load::Load;
+use super::owners;
 use super::process::{Process, interrupted};
 use super::rng::Rng;
-use crate::decode::{Batch, EventId, EventSpec, FIELDS, Sample, Span};
+use crate::decode::{Attach, Batch, EventSpec, FIELDS, Sample, Span};
 
 /// Hits of one row in one process's context.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Window {
     /// Appends `count` samples of `parts`, each for `period` hits.
     pub fn sample(
         &self,
-        (event, spec): (EventId, &EventSpec),
+        (attach, spec): (&Attach, &EventSpec),
         parts: &[Part],
         (count, period): (u64, u64),
         rng: &mut Rng,
@@ -75,7 +76,7 @@ impl Window {
             let values = values(spec, part.row, rng, &mut batch.raw);
             let step = self.length_ns as f64 / count as f64;
             batch.samples.push(Sample {
-                event,
+                event: attach.event,
                 cpu: self.cpu,
                 pid: part.process.pid,
                 tid: part.process.pid,
@@ -83,7 +84,11 @@ impl Window {
                 period,
                 chain: span(chain, batch.frames.len()),
                 raw: span(raw, batch.raw.len()),
-                owner: 0,
+                owner: if attach.gate {
+                    owners::socket(part.row)
+                } else {
+                    0
+                },
                 values,
             });
         }

@@ -3,10 +3,10 @@
 
 use super::counters::NETNS;
 use super::load::{Flow, KAFKA_SEGS, Load, NGINX_SEGS, TCP_MERGED};
-use super::process::{KAFKA, NGINX, PROCESSES, Process, SSHD};
+use super::process::{KAFKA, NGINX, PROCESSES, Process, SSHD, STATSD};
 use crate::decode::{
-    Demand, GroupKey, SocketCounters, SocketGroup, SocketOwner, SocketSample, TcpCounters,
-    TcpSince, TcpState,
+    Demand, GroupKey, SocketCounters, SocketGroup, SocketOwner, SocketReader, SocketSample,
+    TcpCounters, TcpSince, TcpState,
 };
 
 /// Bytes of a full segment.
@@ -127,6 +127,11 @@ pub fn read(all: &Load, before: &Load, at: u64, interval_ns: u64, demand: &Deman
             let tcp = c.counted(all);
             let mut socket = socket(id, c.process, c.local, c.remote);
             socket.rx_queue = c.rx_queue;
+            if c.rx_queue > 0 {
+                // It holds more than it has data, and takes a quarter of a second to read.
+                socket.rx_memory = Some(c.rx_queue / 2 * 3);
+                socket.oldest_rx_ms = Some(250);
+            }
             socket.rcvbuf = Some(4_194_304);
             socket.sndbuf = Some(87_040);
             socket.since = (interval_ns > 0).then(|| c.since(&c.counted(before), &tcp, span_us));
@@ -145,10 +150,12 @@ pub fn read(all: &Load, before: &Load, at: u64, interval_ns: u64, demand: &Deman
         drops_since: (interval_ns > 0).then_some(u32::from(queue > backlog)),
         ..socket(id, process, local, "0.0.0.0:0")
     });
+    let dropped = all[Flow::DropRcvbuf] - before[Flow::DropRcvbuf];
     SocketSample {
         at,
         interval_ns,
         took_ns: 400_000,
+        readers: readers(&connections, if listed(&STATSD) { dropped } else { 0 }),
         tcp: (CONNECTIONS.len() + LISTENERS.len()) as u64,
         udp: 1,
         groups: groups(&connections),
@@ -173,6 +180,8 @@ fn socket(id: u64, process: &Process, local: &str, remote: &str) -> SocketCounte
         }),
         rx_queue: 0,
         tx_queue: 0,
+        rx_memory: None,
+        oldest_rx_ms: None,
         drops: Some(0),
         drops_since: Some(0),
         rcvbuf: None,
@@ -216,6 +225,30 @@ impl Connection {
             ..SocketSample::between(before, now, span_us)
         }
     }
+}
+
+/// How the processes get on; `dropped`: datagrams that statsd had no room for.
+fn readers(connections: &[SocketCounters], dropped: u64) -> Vec<SocketReader> {
+    let mut readers: Vec<SocketReader> = Vec::new();
+    if dropped > 0 {
+        readers.push(SocketReader {
+            fullest_pct: Some(100),
+            dropped,
+            ..SocketReader::of(STATSD.pid)
+        });
+    }
+    for (socket, owner) in connections
+        .iter()
+        .filter_map(|s| Some((s, s.owner.as_ref()?)))
+    {
+        let known = readers.iter().position(|reader| reader.pid == owner.pid);
+        let at = known.unwrap_or_else(|| {
+            readers.push(SocketReader::of(owner.pid));
+            readers.len() - 1
+        });
+        readers[at].add(socket);
+    }
+    readers
 }
 
 /// The same sums that the host's reader makes, over these few.

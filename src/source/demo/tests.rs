@@ -2,7 +2,7 @@
 
 use super::load::Flow;
 use super::*;
-use crate::decode::Place;
+use crate::decode::{Attach, Place, Sample};
 
 mod clock;
 mod samples;
@@ -246,6 +246,41 @@ fn a_pid_filter_counts_what_ran_in_its_context_and_says_who_is_not_there() {
         tasks.iter().map(|t| t.comm.as_str()).collect::<Vec<_>>(),
         ["statsd", "kafka"]
     );
+}
+
+#[test]
+fn a_pid_filter_by_owner_has_what_is_for_its_sockets_whoever_ran() {
+    let mut wanted = demand();
+    wanted.pids = vec![18211];
+    let queue = id("net:net_dev_queue");
+    for attach in &mut wanted.attached {
+        (attach.gate, attach.by_socket) = (true, attach.event == queue);
+    }
+    let mut demo = demo(4, &wanted);
+    let (batches, tick) = interval(&mut demo);
+    let its = |c: &&Counts| c.event == queue && c.pid == Some(18211);
+    let its = tick.counts.iter().find(its).expect("counted").hits;
+    assert_eq!(tick.sockets.len(), 1);
+    assert_eq!(
+        (tick.sockets[0].hits, tick.sockets[0].socket),
+        (its, (1 << 20) + 18211)
+    );
+    let samples = batches
+        .iter()
+        .flat_map(|b| &b.samples)
+        .filter(|s| s.event == queue);
+    let (own, others): (Vec<_>, Vec<_>) = samples.partition(|s| s.pid == 18211);
+    assert!(
+        !own.is_empty() && !others.is_empty(),
+        "acknowledgements leave in softirq"
+    );
+    assert!(
+        own.iter()
+            .chain(&others)
+            .all(|s: &&Sample| s.owner == tick.sockets[0].socket)
+    );
+    let everybody: u64 = hits(&tick, queue) - its;
+    assert!(its < everybody, "{its} of {everybody}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ static COLUMNS: &[Column<Process>] = &[
         Some(|p: &Process| Key::Number(p.retransmits)),
         |s, p: &Process, _| packets(s, p, p.retransmits),
     ),
-    Column::new("LIMIT", 8, 2, None, limit).left(),
+    Column::new("LIMIT", 10, 2, None, limit).left(),
     Column::new(
         "TX/s",
         figure::ESTIMATE,
@@ -222,7 +222,14 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
     };
     let mut list = vec![(0, Line::raw(format!(" {enter}")))];
     if let Some(limit) = &p.limit {
-        list.push((1, Line::raw(format!(" limit: {}", clean(limit)))));
+        list.push((1, Line::raw(format!(" limit: {}", held_up(limit)))));
+    }
+    if let Some(ms) = p.oldest_rx_ms.filter(|ms| *ms >= 1.0) {
+        let waited = figure::milliseconds(Some(ms));
+        list.push((
+            1,
+            Line::raw(format!(" data for it has waited {waited} to be read")),
+        ));
     }
     let said = |rank, text: &str| (rank, Line::styled(format!(" {text}"), dim));
     if cpu_sampled(scene) {
@@ -254,6 +261,22 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         list.push(said(4, text));
     }
     lines(list, below, buf);
+}
+
+/// The limit in words.
+fn held_up(limit: &str) -> String {
+    let (what, share) = limit.split_once(' ').unwrap_or((limit, ""));
+    let meaning = match what {
+        "cpu" => "of its periods its CPU quota was used up",
+        "runq" => "of the time it waited for a CPU",
+        "rcvbuf" => "of its receive buffer is full: it does not read what has come",
+        "rwnd" => "of the time the peer's window was full: the peer does not read",
+        "sndbuf" => "of the time its send buffer was full",
+        "cwnd" => "of the time it waited for the network",
+        "app" => "of the time it had nothing to send",
+        _ => "",
+    };
+    clean(&format!("{what}, {share} {meaning}")).into_owned()
 }
 
 /// What it paid, and what it waited: the column of that may have had no room.

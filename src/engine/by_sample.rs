@@ -1,0 +1,179 @@
+//! For whom hits were where no gate counts them by socket: samples of events that name the socket,
+//! and of the calls on it, say it in shares. Estimates, all of it.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Engine;
+use super::attribution::Attribution;
+use super::owners::{Owned, Owners};
+use crate::decode::{Counts, EventId, Sample, Tick};
+use crate::model::NO_SOCKET;
+use crate::probe::names_socket;
+
+/// Sockets of a CPU and interval that are told apart.
+const MOST: usize = 8192;
+
+/// IPPROTO_TCP: of data for TCP's readers each segment has spoken already.
+const TCP: u64 = 6;
+
+/// Samples of what came to sockets: their weight by CPU and socket.
+#[derive(Debug, Default)]
+pub struct Received {
+    weights: FxHashMap<(u32, u64), f64>,
+}
+
+impl Received {
+    /// A segment, or data for a reader: (socket, protocol).
+    pub fn hit(&mut self, sample: &Sample) {
+        let [socket, protocol, ..] = sample.values;
+        let key = (sample.cpu, socket);
+        if socket != 0
+            && protocol != TCP
+            && (self.weights.len() < MOST || self.weights.contains_key(&key))
+        {
+            *self.weights.entry(key).or_default() += sample.period as f64;
+        }
+    }
+
+    /// Ends an interval: by CPU the skbs that came for each process.
+    fn take(&mut self, owners: &Owners) -> FxHashMap<u32, FxHashMap<u32, f64>> {
+        let mut received: FxHashMap<u32, FxHashMap<u32, f64>> = FxHashMap::default();
+        for ((cpu, socket), weight) in self.weights.drain() {
+            let pid = owners.user(socket).unwrap_or(NO_SOCKET);
+            *received.entry(cpu).or_default().entry(pid).or_default() += weight;
+        }
+        received
+    }
+}
+
+impl Engine {
+    /// Events whose hits for a process are known from samples alone.
+    fn by_sample(&self) -> impl Iterator<Item = EventId> + '_ {
+        let attached = self.plan.attached.iter().filter(|a| !a.gate && a.wide);
+        attached.map(|a| a.event).filter(|event| {
+            let known = self.source.session().events.get(event.0 as usize);
+            known.is_some_and(names_socket) && self.registry.by_socket.contains(event)
+        })
+    }
+
+    /// Under a filter that means owners: what their sockets' samples stand for.
+    pub(super) fn sampled_counts(
+        &self,
+        tick: &Tick,
+        owned: &[Owned],
+    ) -> (Vec<Counts>, FxHashSet<EventId>) {
+        let events: FxHashSet<EventId> = if self.by_owner() {
+            self.by_sample().collect()
+        } else {
+            FxHashSet::default()
+        };
+        let mut counts = Vec::new();
+        for &event in &events {
+            let all = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
+            let Some(span_ns) = all.map(|c| c.span_ns).min() else {
+                continue;
+            };
+            for &pid in &self.want.pids {
+                let its = |owned: &&Owned| owned.0 == event && owned.1 == Some(pid);
+                let hits: f64 = owned.iter().filter(its).map(|(.., weight)| weight).sum();
+                counts.push(Counts {
+                    event,
+                    cpu: None,
+                    pid: Some(pid),
+                    hits: hits.round() as u64,
+                    bytes: 0,
+                    span_ns,
+                    gate: false,
+                    spread: None,
+                });
+            }
+        }
+        (counts, events)
+    }
+
+    /// Drops and retransmits by process, and for whom each CPU's softirqs worked. Under a filter
+    /// the functions' rows have the former.
+    pub(super) fn add_sampled(
+        &mut self,
+        attribution: &mut Attribution,
+        tick: &Tick,
+        owned: &[Owned],
+        processed: &dyn Fn(u32) -> Option<u64>,
+    ) {
+        let events: Vec<EventId> = self.by_sample().filter(|_| !self.by_owner()).collect();
+        for event in events {
+            let counts = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
+            let all: u64 = counts.map(|c| c.hits).sum();
+            let its = owned.iter().filter(|owned| owned.0 == event);
+            attribution.sampled(event, its.map(|o| (o.1, o.2)), all);
+        }
+        for (cpu, by_pid) in self.received.take(&self.owners) {
+            attribution.received(cpu, by_pid, processed(cpu));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{FIELDS, Span};
+
+    fn sample(cpu: u32, socket: u64, protocol: u64, period: u64) -> Sample {
+        let mut values = [0; FIELDS];
+        (values[0], values[1]) = (socket, protocol);
+        Sample {
+            event: EventId(1),
+            cpu,
+            pid: 99,
+            tid: 99,
+            time: 0,
+            period,
+            chain: Span::default(),
+            raw: Span::default(),
+            owner: 0,
+            values,
+        }
+    }
+
+    #[test]
+    fn what_came_to_sockets_is_their_processes_and_not_who_ran() {
+        let mut owners = Owners::default();
+        owners.used(0xffff_8881, 7);
+        owners.used(0xffff_8882, 8);
+        let mut received = Received::default();
+        // Segments carry no protocol, datagrams do; TCP's readiness is the segment told again.
+        received.hit(&sample(0, 0xffff_8881, 0, 300));
+        received.hit(&sample(0, 0xffff_8881, TCP, 300));
+        received.hit(&sample(0, 0xffff_8882, 17, 100));
+        received.hit(&sample(1, 0xffff_8883, 17, 50));
+        received.hit(&sample(1, 0, 17, 50));
+        let mut attribution = Attribution::default();
+        for (cpu, by_pid) in received.take(&owners) {
+            attribution.received(cpu, by_pid, (cpu == 0).then_some(500));
+        }
+        let mut shares = attribution.receivers[&0].clone();
+        shares.sort_by_key(|(pid, _)| *pid);
+        assert_eq!(shares, [(7, 0.6), (8, 0.2), (NO_SOCKET, 0.2)]);
+        let unknown = attribution.receivers[&1]
+            .iter()
+            .find(|(_, share)| *share > 0.0);
+        assert_eq!(unknown, Some(&(NO_SOCKET, 1.0)));
+        assert!(
+            received.take(&owners).is_empty(),
+            "an interval's are its own"
+        );
+    }
+
+    #[test]
+    fn sampled_hits_are_estimates_and_leave_a_rest_that_is_nobodys() {
+        let mut attribution = Attribution::default();
+        let owned = [(Some(7), 60.0), (None, 10.0)];
+        attribution.sampled(EventId(3), owned.into_iter(), 100);
+        let hits = |pid| attribution.moved(EventId(3), pid).map(|moved| moved.hits);
+        assert_eq!(hits(7), Some(60.0));
+        assert_eq!(hits(8), Some(0.0));
+        assert_eq!(hits(NO_SOCKET), Some(40.0));
+        assert!(attribution.estimated);
+        assert_eq!(attribution.moved(EventId(4), 7), None, "nothing is known");
+    }
+}
