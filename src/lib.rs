@@ -36,6 +36,7 @@ pub mod decode;
 pub mod engine;
 pub mod error;
 pub mod export;
+pub mod flight;
 pub mod host;
 pub mod mode;
 pub mod model;

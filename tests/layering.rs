@@ -11,10 +11,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["error", "decode"]),
     ("perfdata", &["decode"]),
+    ("flight", &["decode", "perfdata"]),
     ("host", &["sys", "decode", "error"]),
     ("symbol", &["decode", "model", "error"]),
     ("probe", &["decode", "model"]),
-    ("source", &["sys", "decode", "perfdata", "host", "error"]),
+    (
+        "source",
+        &["sys", "decode", "perfdata", "flight", "host", "error"],
+    ),
     ("advice", &["model"]),
     (
         "engine",
@@ -27,8 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "mode",
         &[
-            "cli", "plan", "error", "decode", "model", "sys", "perfdata", "host", "symbol",
-            "probe", "source", "advice", "engine", "export", "tui",
+            "cli", "plan", "error", "decode", "model", "sys", "perfdata", "flight", "host",
+            "symbol", "probe", "source", "advice", "engine", "export", "tui",
         ],
     ),
     // Its help lists the formats and tables: export's registries are where they are written down.

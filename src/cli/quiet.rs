@@ -54,6 +54,7 @@ impl Report {
             file: file.to_owned(),
             interval,
             count: None,
+            at: None,
             start: None,
             stop: None,
             pids: Vec::new(),

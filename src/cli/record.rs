@@ -42,6 +42,20 @@ pub struct Record {
     #[arg(long, value_name = "PCT", value_parser = percent, default_value = "5")]
     pub max_overhead: f64,
 
+    /// Keep the last day of the free counters and of events in a directory, as a service: at most
+    /// 100 MB, nothing is attached; netop report DIR shows it
+    #[arg(long, conflicts_with_all = ["output", "pids", "events", "demo", "command"])]
+    pub flight: bool,
+
+    /// Where the flight recorder keeps them
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "flight",
+        default_value = "/var/lib/netop/flight"
+    )]
+    pub dir: PathBuf,
+
     /// Record the made-up machine of `netop demo` instead of this host
     #[arg(long)]
     pub demo: bool,

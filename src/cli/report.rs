@@ -9,8 +9,8 @@ use super::{Batch, By, Cost, Counting, Live, Screen, What, seconds, word};
 
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Report {
-    /// A perf.data file; - reads what `perf record -o -` writes
-    #[arg(value_name = "FILE")]
+    /// A perf.data file, or a flight recorder's directory; - reads what `perf record -o -` writes
+    #[arg(value_name = "FILE|DIR")]
     pub file: PathBuf,
 
     /// Seconds between two snapshots, 0.05 to 3600 [default with -b: one of all]
@@ -21,7 +21,13 @@ pub struct Report {
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// From here on: seconds after the first sample, or a time like 2026-11-23T03:11:00Z
+    /// What the flight recorder kept of this moment: with -b that second, on the screen five
+    /// minutes around it; 03:11 and 03:11:20 are by this host's clock, the last time it was so late
+    #[arg(long, value_name = "TIME", value_parser = word, conflicts_with_all = ["start", "stop"])]
+    pub at: Option<String>,
+
+    /// From here on: seconds after the first sample, or a time like 2026-11-23T03:11:00Z (of the
+    /// flight recorder like 03:11, too)
     #[arg(long, value_name = "TIME", value_parser = word, allow_hyphen_values = true)]
     pub start: Option<String>,
 

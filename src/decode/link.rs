@@ -58,10 +58,26 @@ pub struct LinkCounters {
     /// What the driver counts and is not 0, of what tells of trouble; at most [`MOST_TROUBLE`].
     #[serde(default)]
     pub trouble: Vec<DriverCounter>,
+    /// Its link; `None`: not from /proc, nor in older recordings.
+    #[serde(default)]
+    pub state: Option<LinkState>,
     /// How it is set up; only with the readings that have read it anew, so that recordings stay
     /// small.
     #[serde(default)]
     pub setup: Option<Arc<LinkSetup>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LinkState {
+    /// As somebody set it (`ip link set up`).
+    pub up: bool,
+    /// There is somebody at the other end.
+    pub carrier: bool,
+    /// How often that changed, ever.
+    pub changes: u32,
+    /// The ifindex of its bond or bridge.
+    pub master: Option<u32>,
+    pub mtu: Option<u32>,
 }
 
 pub const MOST_QDISCS: usize = 64;

@@ -5,6 +5,8 @@ mod batch;
 mod demand;
 mod format;
 mod group;
+mod host_event;
+mod join;
 mod latency;
 mod link;
 pub mod maps;
@@ -19,10 +21,12 @@ pub use batch::{Batch, Loss, Sample, Span};
 pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
+pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
+pub use join::join;
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
-    Coalesce, DriverCounter, LinkCounters, LinkSetup, MOST_QDISCS, MOST_QUEUES, MOST_TROUBLE,
-    QdiscCounters, QueueCounters, Ring, Trouble, Way,
+    Coalesce, DriverCounter, LinkCounters, LinkSetup, LinkState, MOST_QDISCS, MOST_QUEUES,
+    MOST_TROUBLE, QdiscCounters, QueueCounters, Ring, Trouble, Way,
 };
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,

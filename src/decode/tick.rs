@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Loss;
+use super::host_event::HostEvent;
 use super::latency::LatencySample;
 use super::link::LinkCounters;
 use super::session::EventId;
@@ -109,6 +110,9 @@ pub struct Tick {
     pub members: Vec<u32>,
     /// With `Demand::children`: their forked children that live now, and theirs.
     pub children: Vec<u32>,
+    /// What happened to the host meanwhile.
+    #[serde(default)]
+    pub events: Vec<HostEvent>,
     /// Sentences about what the source could not do, said once in `health.notes`.
     pub notes: Vec<String>,
 }

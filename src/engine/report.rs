@@ -12,9 +12,10 @@ use super::processes::{self, Charged};
 use super::readers::waits;
 use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
-use crate::decode::{Counts, EventId, Tick};
+use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary, Weighed,
+    Cpu, Folded, Function, HostEvent, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary,
+    Weighed,
 };
 
 /// Stacks of the tree.
@@ -22,6 +23,15 @@ const PROFILE_STACKS: usize = 4000;
 
 /// The heaviest stacks whose frames have their lines in the snapshot.
 const STACKS_WITH_LINES: usize = 500;
+
+fn host_event(event: &decode::HostEvent) -> HostEvent {
+    HostEvent {
+        time: event.wall_ns,
+        kind: event.kind.name(),
+        device: event.device.clone(),
+        text: event.text.clone(),
+    }
+}
 
 impl Engine {
     pub(super) fn snapshot(&mut self, tick: &Tick, cost: &Cost, own_pct: Option<f64>) -> Snapshot {
@@ -117,6 +127,7 @@ impl Engine {
             stacks,
             lines: BTreeMap::new(),
             protocol_rates: self.protocols.rates.clone(),
+            events: tick.events.iter().map(host_event).collect(),
             facts: self.facts.clone(),
             findings: Vec::new(),
             checked: Vec::new(),

@@ -4,8 +4,8 @@
 use std::fmt::Display;
 
 use crate::model::{
-    Backing, Cpu, Device, Drop, Function, Health, Latency, LatencyPart, NO_SOCKET, Part, Process,
-    Stack, Stage, Summary, Witness, format_time,
+    Backing, Cpu, Device, Drop, Function, Health, HostEvent, Latency, LatencyPart, NO_SOCKET, Part,
+    Process, Stack, Stage, Summary, Witness, format_time,
 };
 
 use super::table::Unit::{
@@ -274,6 +274,13 @@ pub const SUMMARY: &[Column<Summary>] = &[
     Column::new("tx_bps", Bits, |s| s.tx_bps.into()),
     Column::new("local_pps", PerS, |s| s.local_pps.into()),
     Column::new("local_bps", Bits, |s| s.local_bps.into()),
+];
+
+pub const EVENTS: &[Column<HostEvent>] = &[
+    Column::new("time", Bare, |e| Cell::Text(format_time(e.time))),
+    Column::new("kind", Bare, |e| e.kind.into()),
+    Column::new("device", Bare, |e| e.device.as_ref().into()),
+    Column::new("text", Bare, |e| (&e.text).into()),
 ];
 
 pub const HEALTH: &[Column<Health>] = &[

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{
     Backing, Class, Cpu, CpuCalls, CpuPart, Device, Drop, Facts, Filter, Flow, Function, Health,
-    HostInfo, Latency, LatencyPart, Layer, Limit, Limited, Listener, Losses, Part, Process, SCHEMA,
-    Share, Snapshot, Stack, Stage, Summary, Tcp, TcpGroup, Times, Witness,
+    HostEvent, HostInfo, Latency, LatencyPart, Layer, Limit, Limited, Listener, Losses, Part,
+    Process, SCHEMA, Share, Snapshot, Stack, Stage, Summary, Tcp, TcpGroup, Times, Witness,
 };
 
 /// Nothing was seen.
@@ -47,6 +47,7 @@ pub fn empty() -> Snapshot {
         findings: Vec::new(),
         checked: Vec::new(),
         unjudged: Vec::new(),
+        events: Vec::new(),
         health: Health {
             counting: "perf",
             ..Health::default()
@@ -59,9 +60,19 @@ pub fn empty() -> Snapshot {
     }
 }
 
+fn link_down() -> HostEvent {
+    HostEvent {
+        time: 1_795_362_301_123_000_000,
+        kind: "link",
+        device: Some("eth0".to_owned()),
+        text: "eth0: link down".to_owned(),
+    }
+}
+
 /// Every table has a row, and strangers named the processes.
 pub fn busy() -> Snapshot {
     Snapshot {
+        events: vec![link_down()],
         latency: vec![latency()],
         summary: summary(),
         functions: vec![

@@ -7,7 +7,7 @@ use super::*;
 
 /// Of design.md 6.
 const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages contexts cpus devices \
-    processes tcp drops losses latency stacks facts findings health";
+    processes tcp drops losses latency stacks events facts findings health";
 const HOST: &str = "hostname kernel arch cpus_online clock source";
 const FILTER: &str = "pid comm device cpu cgroup by";
 const SUMMARY: &str = "loss_rate loss_where loss_since hot_cpu hot_softirq_pct hot_cause net_cores \
@@ -54,6 +54,7 @@ fn every_field_of_the_schema_is_there_under_its_name() {
         (&snapshot["drops"][0], DROPS),
         (&snapshot["latency"][0], LATENCY),
         (&snapshot["stacks"][0], STACKS),
+        (&snapshot["events"][0], "time kind device text"),
         (&snapshot["health"], HEALTH),
     ];
     for (object, names) in cases {

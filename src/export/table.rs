@@ -139,6 +139,11 @@ pub static TABLES: &[Table] = &[
         rows: |s| cells(columns::SUMMARY, std::slice::from_ref(&s.summary)),
     },
     Table {
+        name: "events",
+        columns: || names(columns::EVENTS),
+        rows: |s| cells(columns::EVENTS, &s.events),
+    },
+    Table {
         name: "health",
         columns: || names(columns::HEALTH),
         rows: |s| cells(columns::HEALTH, std::slice::from_ref(&s.health)),

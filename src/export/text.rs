@@ -26,6 +26,10 @@ pub fn page(snapshot: &Snapshot) -> String {
     if let Some(filter) = filter(snapshot) {
         line(filter);
     }
+    for event in &snapshot.events {
+        let at = format_time(event.time);
+        line(format!("EVENT {at} {}: {}", event.kind, event.text));
+    }
     line(String::new());
     text_table::functions(&snapshot.functions)
         .into_iter()

@@ -10,6 +10,7 @@ edge-12 6.8.0 4cpu LIVE 1.00s perf  cost cpu2 0.9% all –  lost 0  2026-11-22T1
 LOSS 1.84k/s socket buffer (UDP)  since 2026-11-22T15:45:00.000Z  total 3312
 HOT  cpu2 98% softirq · next cpu3 4.2%
 NET  rx 71.4Gb/s 6.90Mpps · tx –b/s –pps · local –b/s –pps · 1.92/4 cores · 278 ns/pkt ±5.7%
+EVENT 2026-11-22T15:45:01.123Z link: eth0: link down
 
 FUNCTION          SOURCE     CALLS    RATE/s     TOTAL    PEAK/s  ±CALLS  B/HIT  CPU%  ±CPU  SELF%  NS/PKT  ±NS  NS/HIT
 net_rx_action     perf      212433    212433    212433    212433       –      –     –     –      –       –    –       –

@@ -22,6 +22,12 @@ pub fn identity(proc: &Proc) -> Host {
     }
 }
 
+/// Another one with every boot.
+pub fn boot_id(proc: &Proc) -> String {
+    let id = proc.text("proc/sys/kernel/random/boot_id");
+    id.map_or_else(|_| "?".to_owned(), |text| printable(text.trim()))
+}
+
 /// Every CPU that may ever come online; where that is not known, those that are.
 pub fn possible_cpus(proc: &Proc) -> Vec<u32> {
     let possible = proc.text("sys/devices/system/cpu/possible").ok();

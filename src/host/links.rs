@@ -11,7 +11,7 @@ use netlink_socket2::NetlinkSocket;
 use super::device_details::Details;
 use super::proc::{Proc, printable};
 use super::{net_dev, qdiscs};
-use crate::decode::LinkCounters;
+use crate::decode::{LinkCounters, LinkState};
 use crate::sys::{bpf_names, in_netns};
 
 /// Entering a namespace and asking there costs some 0.3 ms: of more than these the devices are
@@ -238,6 +238,14 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
             .and_then(|info| info.get_kind())
             .ok()
             .map(|kind| printable(&kind.to_string_lossy()));
+        let mtu = attributes.get_mtu().ok();
+        let link_state = LinkState {
+            up: header.ifi_flags & libc::IFF_UP as u32 != 0,
+            carrier: attributes.get_carrier().is_ok_and(|carrier| carrier != 0),
+            changes: attributes.get_carrier_changes().unwrap_or(0),
+            master: attributes.get_master().ok(),
+            mtu,
+        };
         let link = LinkCounters {
             netns,
             ifindex: header.ifi_index.cast_unsigned(),
@@ -253,9 +261,9 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
             rx_errors: Some(stats.rx_errors),
             tx_errors: Some(stats.tx_errors),
             rx_nohandler: Some(stats.rx_nohandler),
+            state: Some(link_state),
             ..LinkCounters::default()
         };
-        let mtu = attributes.get_mtu().ok();
         let xdp = attributes.get_xdp().and_then(|xdp| xdp.get_prog_id()).ok();
         devices.push(Device { link, mtu, xdp });
     }

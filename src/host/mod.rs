@@ -3,6 +3,7 @@
 
 mod accounting;
 mod cgroup;
+mod changes;
 mod device_details;
 mod driver_counters;
 mod drivers;
@@ -12,6 +13,7 @@ mod identity;
 mod inet_diag;
 mod interrupts;
 mod kernel_code;
+mod kernel_log;
 mod link_setup;
 mod links;
 mod net_dev;
@@ -37,11 +39,13 @@ mod tasks;
 mod unread;
 
 pub use cgroup::members;
+pub use changes::Changes;
 pub use drivers::drivers;
 pub use family::descendants;
 pub use fast::FastCounters;
-pub use identity::{identity, possible_cpus};
+pub use identity::{boot_id, identity, possible_cpus};
 pub use kernel_code::kernel_code;
+pub use kernel_log::KernelLog;
 pub use proc::Proc;
 pub use slow::{Question, SlowReader};
 pub use start_state::processes;

@@ -7,6 +7,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod export;
+mod flight;
 mod group;
 mod list;
 mod live;
@@ -93,6 +94,7 @@ impl Origin {
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
                     interval: plan.want.interval,
                     gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
+                    clock: true,
                 })?;
                 let names = HostNames::cached(drivers(&Proc::host()), KernelCache::of_user());
                 (Box::new(source), Box::new(names))

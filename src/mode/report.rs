@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{batch, live, screen, script};
+use super::{batch, flight, live, screen, script};
 use crate::advice::Limits;
 use crate::cli;
 use crate::decode::{Format, Place};
@@ -28,6 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CLOCK_HZ: u32 = 199;
 
 pub fn run(typed: &cli::Report) -> Result<(), Error> {
+    if typed.file.is_dir() {
+        return flight::run(typed);
+    }
+    if typed.at.is_some() {
+        return Err(Error::usage(
+            format!(
+                "--at is a moment of a flight recorder, and {} is a file",
+                typed.file.display()
+            ),
+            "netop report FILE --start TIME --stop TIME",
+        ));
+    }
     let shown = typed.live();
     screen::check_output(&shown)?;
     let (engine, want) = open(typed)?;
@@ -126,7 +138,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
 
 /// A recording of netop. `as_it_was`: with the same intervals, so that everything is decided as it
 /// was then.
-fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
+pub fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
     let format = |added: &String| {
         let same = |(group, name, _): &&(String, String, _)| format!("{group}:{name}") == *added;
         let text = recorded.tracepoints.iter().find(same)?.2.as_deref()?;

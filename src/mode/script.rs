@@ -32,7 +32,9 @@ pub fn run(
     let keys = parse_keys(keys).map_err(|why| Error::usage(why, "netop demo --keys 'j<enter>'"))?;
     ui.resize(size.0, size.1);
     for _ in 0..typed.count.unwrap_or(BEFORE) {
-        next(&mut engine, &mut ui)?;
+        if !next(&mut engine, &mut ui)? {
+            break;
+        }
     }
     'keys: for key in keys {
         for effect in ui.key(key) {
@@ -59,18 +61,18 @@ pub fn run(
         })
 }
 
-/// One more snapshot.
-fn next(engine: &mut Engine, ui: &mut UiState) -> Result<(), Error> {
+/// One more snapshot; false: there is none.
+fn next(engine: &mut Engine, ui: &mut UiState) -> Result<bool, Error> {
     loop {
         match engine.step(PATIENCE)? {
             Progress::Working => {}
             Progress::Snapshot(snapshot) => {
                 ui.snapshot(snapshot);
-                return Ok(());
+                return Ok(true);
             }
             Progress::End => {
                 ui.recording_is_read();
-                return Ok(());
+                return Ok(false);
             }
         }
     }

@@ -11,6 +11,7 @@ mod drop;
 mod finding;
 mod fold;
 mod histogram;
+mod host_event;
 mod judged;
 mod latency;
 mod names;
@@ -34,6 +35,7 @@ pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witn
 pub use finding::{Evidence, Facts, Finding, Guard, Severity};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use histogram::Histogram;
+pub use host_event::HostEvent;
 pub use judged::{Judged, KernelFrames};
 pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times};
 pub use names::{KernelFunction, Mapped, Name, Names};
@@ -48,6 +50,6 @@ pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
 pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
-pub use time::{format_time, parse_time};
+pub use time::{format_time, last_time_of_day, parse_time};
 pub use want::Want;
 pub use window::Weighed;

@@ -11,6 +11,7 @@ use super::cpu::{Cpu, Part, Stage};
 use super::device::Device;
 use super::drop::{Drop, Losses};
 use super::finding::{Facts, Finding};
+use super::host_event::HostEvent;
 use super::latency::Latency;
 use super::process::{Process, pid_or_null};
 use super::spent::Spent;
@@ -73,6 +74,8 @@ pub struct Snapshot {
     pub lines: BTreeMap<Arc<str>, Arc<str>>,
     /// Counters of /proc/net/snmp and netstat of all namespaces read, per second, those that moved.
     pub protocol_rates: BTreeMap<Arc<str>, f64>,
+    /// Links that went down, settings that changed, what the kernel said of devices; oldest first.
+    pub events: Vec<HostEvent>,
     pub facts: Facts,
     pub findings: Vec<Finding>,
     /// What the rules that did not fire looked at, in words.

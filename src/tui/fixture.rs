@@ -49,6 +49,7 @@ pub fn empty() -> Snapshot {
         findings: Vec::new(),
         checked: Vec::new(),
         unjudged: Vec::new(),
+        events: Vec::new(),
         health: Health {
             budget_pct: 5.0,
             counting: "proc",

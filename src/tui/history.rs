@@ -15,6 +15,10 @@ const SPARSE: u64 = 5;
 /// … up to this age, seconds: with the 200 stacks and rows of a busy host some 10 MB.
 const LONGEST_S: f64 = 600.0;
 
+/// Of a recording: a day in steps of a minute and a half. A snapshot without call trees takes
+/// some 50 KB.
+pub const MOST_RECORDED: usize = 1200;
+
 #[derive(Debug, Default)]
 pub struct History {
     /// Oldest first.
@@ -22,6 +26,8 @@ pub struct History {
     frozen: Option<Arc<Snapshot>>,
     /// When the pause began, in the time of snapshots, seconds.
     paused_s: f64,
+    /// All are kept whole: they are a recording's, which has no more.
+    pub recorded: bool,
 }
 
 impl History {
@@ -97,6 +103,11 @@ impl History {
     }
 
     fn trim(&mut self) {
+        if self.recorded {
+            let over = self.all.len().saturating_sub(MOST_RECORDED);
+            self.all.drain(..over);
+            return;
+        }
         let whole = if self.paused() { 2 * KEPT } else { KEPT };
         let newest = self.all.back().map_or(0.0, |latest| latest.elapsed_s);
         let len = self.all.len();

@@ -10,6 +10,7 @@ mod action;
 mod advise;
 mod against;
 mod call_tree;
+mod events_line;
 mod explore;
 mod figure;
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod view;
 mod widget;
 
 pub use action::{Action, Effect, Step};
+pub use history::MOST_RECORDED;
 pub use key::{Key, parse_keys};
 pub use keymap::{Binding, Context, KEYMAP, lookup, markdown};
 pub use lens::Focus;

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::state::UiState;
 use super::text::{REPLACEMENT, clip_line, is_unsafe};
 use super::view::Scene;
-use super::{footer, header, help, limits, net_line, theme};
+use super::{events_line, footer, header, help, limits, net_line, theme};
 use crate::model::Snapshot;
 
 /// Header lines leave before the view has fewer rows than this.
@@ -88,6 +88,7 @@ fn header(ui: &UiState, snapshot: &Snapshot, area: Rect) -> Vec<Line<'static>> {
     let banner = limits::banner(ui, snapshot, width, rest);
     lines.extend(banner.into_iter().map(|line| (3, line)));
     lines.extend(only.map(|line| (2, line)));
+    lines.extend(events_line::events(ui, snapshot, width).map(|line| (3, line)));
     while lines.len() > room {
         let worst = lines
             .iter()

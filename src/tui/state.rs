@@ -69,6 +69,8 @@ pub struct UiState {
     pub(super) utc_offset_s: i32,
     pub(super) recording: Option<Recording>,
     pub(super) history: History,
+    /// Pause when a snapshot is as late, ns since 1970 UTC.
+    pause_at: Option<u64>,
     /// Index in `VIEWS`.
     pub(super) view: usize,
     /// One per view.
@@ -103,6 +105,7 @@ impl UiState {
             utc_offset_s: options.utc_offset_s,
             recording: options.recording.map(Recording::new),
             history: History::default(),
+            pause_at: None,
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
             opened: BTreeSet::new(),
@@ -121,8 +124,13 @@ impl UiState {
 
     /// A new snapshot; while paused it only joins the history.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        let reached = self.pause_at.is_some_and(|at| snapshot.at >= at);
         if self.count_interval(&snapshot) {
             self.history.push(snapshot);
+        }
+        if reached {
+            self.pause_at = None;
+            self.history.pause(true);
         }
         if let Some(message) = &mut self.message {
             message.left -= 1;
@@ -131,6 +139,13 @@ impl UiState {
             }
         }
         self.settle();
+    }
+
+    /// The snapshots are a recording's that is read to its end, and all of them stay; the screen
+    /// pauses with the one of the moment `at`, ns since 1970 UTC.
+    pub fn recorded(&mut self, at: Option<u64>) {
+        self.history.recorded = true;
+        self.pause_at = at;
     }
 
     /// The terminal's size: how far a page is.

@@ -141,6 +141,7 @@ fn recorded() -> Result<Vec<Recorded>, String> {
         tracefs: Err("not needed".to_owned()),
         interval: Duration::from_millis(100),
         gate: false,
+        clock: true,
     })
     .map_err(|error| error.to_string())?;
     live.demand(&Demand {

@@ -96,6 +96,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         tracefs: Tracefs::find_or_mount(),
         interval,
         gate: false,
+        clock: true,
     })
     .expect("opens");
     let attach = Attach {

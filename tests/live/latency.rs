@@ -189,6 +189,7 @@ fn nothing_is_attached_when_nobody_looks_any_more() {
         tracefs: Err("not for this test".to_owned()),
         interval,
         gate: false,
+        clock: true,
     };
     let mut live = Live::open(options).expect("counters can be read");
     let mut demand = Demand {

@@ -10,6 +10,7 @@ mod cpu;
 mod devices;
 mod diff;
 mod drops;
+mod flight;
 mod gate;
 #[path = "../net/installed.rs"]
 mod installed;

@@ -66,6 +66,7 @@ fn record(dir: &Path) -> Vec<Value> {
         tracefs: Tracefs::find_or_mount(),
         interval: Duration::from_millis(500),
         gate: false,
+        clock: true,
     });
     let live = live.expect("events");
     let mut tape = tape(dir, live.session());

@@ -1,5 +1,6 @@
 //! `netop record`: the normal engine, with a tape on its tap.
 
+mod flight;
 mod output;
 mod progress;
 mod symbols;
@@ -40,6 +41,9 @@ const SIGNALLED: u8 = 128;
 
 /// Records until it is told to stop, and says what it kept.
 pub fn run(typed: &cli::Record) -> Result<(), Error> {
+    if typed.flight {
+        return flight::run(typed);
+    }
     let plan = plan::record(typed)?;
     let begin = begin(typed, &plan);
     let path = typed.output.clone().unwrap_or_else(default_name);

@@ -7,8 +7,10 @@ mod by_process;
 mod by_socket;
 mod calibrate;
 mod catalog;
+mod drain;
 mod gated;
 mod gating;
+mod lane;
 mod latency;
 mod options;
 mod order;
@@ -34,9 +36,10 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
+use self::lane::Lane;
 use self::latency::Latency;
 pub use self::options::Options;
-use self::order::{Answer, Order};
+use self::order::Answer;
 use self::replaced::Replaced;
 use self::slow::Slow;
 use self::station::{Lines, Station, start_closer};
@@ -44,7 +47,7 @@ use self::tasks::TaskCounters;
 use self::windows::{Duty, Windows};
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Counts, Demand, EventId, HostSample, Loss, OwnCost, Session, SourceKind, Tick,
+    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, SourceKind, Tick,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity, members};
@@ -64,10 +67,6 @@ const ROUND_PATIENCE: Duration = Duration::from_millis(60);
 /// A rate measured over less than this draws no period: ten quiet milliseconds would make every
 /// hit of the next second a sample.
 const RATE_SPAN_NS: u64 = 40_000_000;
-
-/// Traffic moves from CPU to CPU at once: a quiet CPU's period is drawn for at least this share of
-/// the busiest one's rate, so that not every hit is a sample when it moves there.
-const MIGRATION: f64 = 16.0;
 
 pub struct Live {
     session: Session,
@@ -99,6 +98,7 @@ pub struct Live {
     own: Own,
     ready: VecDeque<Step>,
     replaced: Replaced,
+    lane: Lane,
     notes: Vec<String>,
     /// Attach orders whose answer is still to come.
     pending: usize,
@@ -163,6 +163,7 @@ impl Live {
             own: Own::new(),
             ready: VecDeque::new(),
             replaced,
+            lane: Lane::begin(),
             notes: Vec::new(),
             pending: 0,
             round: 0,
@@ -175,7 +176,8 @@ impl Live {
                 live.catalog.refuse_all(&reason);
                 // CPU time can be sampled without tracefs.
                 let first = live.session.host.cpus.first().copied().unwrap_or(0);
-                live.leader = cpu_clock(first).ok().map(|_| Leader::Nothing);
+                let sampled = options.clock && cpu_clock(first).is_ok();
+                live.leader = sampled.then_some(Leader::Nothing);
             }
         }
         live.man_stations();
@@ -222,6 +224,7 @@ impl Live {
             gate.choose_sockets(&answer.sockets, &self.demand);
         }
         let slow = answer.map(|answer| Arc::new(answer.sample));
+        let events = self.lane.look(wall, slow.as_deref());
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();
@@ -254,6 +257,7 @@ impl Live {
             ended,
             members: members.unwrap_or_default(),
             children: children.unwrap_or_default(),
+            events,
             notes,
         })));
         self.started = Some(at);
@@ -274,55 +278,6 @@ impl Live {
             if changed || self.stations.iter().any(|s| s.dead) {
                 self.man_stations();
             }
-        }
-    }
-
-    /// Has every sampler drain its ring, and collects what comes. Returns the loss that the
-    /// kernel counted beyond the LOST records that were read.
-    fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
-        self.round += 1;
-        let rate = |c: &Counts| c.hits as f64 * 1e9 / c.span_ns as f64;
-        let wide = |c: &&Counts| c.cpu.is_some() && c.span_ns >= RATE_SPAN_NS;
-        let highest = |event| {
-            let same = counts.iter().filter(wide).filter(|c| c.event == event);
-            same.map(rate).fold(0.0, f64::max)
-        };
-        for station in &self.stations {
-            let rates = counts
-                .iter()
-                .filter(|c| c.cpu == Some(station.cpu) && c.span_ns >= RATE_SPAN_NS)
-                .map(|c| (c.event, rate(c).max(highest(c.event) / MIGRATION)))
-                .collect();
-            station.order(Order::Round {
-                number: self.round,
-                rates,
-            });
-        }
-        let deadline = monotonic_ns() + ROUND_PATIENCE.as_nanos() as u64;
-        let mut waiting = self.stations.len();
-        let mut recorded_lost = 0;
-        while waiting > 0 {
-            let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));
-            select! {
-                recv(self.batches) -> batch => if let Ok(batch) = batch {
-                    recorded_lost += batch.loss.lost;
-                    self.ready.push_back(Step::Batch(batch));
-                },
-                recv(self.answers) -> answer => match answer {
-                    Ok(Answer::Drained { round }) if round == self.round => waiting -= 1,
-                    Ok(other) => self.take_answer(other),
-                    Err(_) => break,
-                },
-                default(left) => break,
-            }
-        }
-        while let Ok(batch) = self.batches.try_recv() {
-            recorded_lost += batch.loss.lost;
-            self.ready.push_back(Step::Batch(batch));
-        }
-        Loss {
-            lost: kernel_lost.saturating_sub(recorded_lost),
-            ..Loss::default()
         }
     }
 }

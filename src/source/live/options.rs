@@ -13,4 +13,6 @@ pub struct Options {
     pub interval: Duration,
     /// Count with BPF programs where they load.
     pub gate: bool,
+    /// CPU time may be sampled, also without tracefs.
+    pub clock: bool,
 }

@@ -5,8 +5,10 @@
 mod counts;
 mod decoder;
 mod events;
+mod flight;
 mod foreign;
 mod interval;
+mod joined;
 mod opened;
 mod outlet;
 mod part;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
+pub use self::flight::Flight;
 pub use self::opened::{FileEvent, Opened};
 pub use self::part::{Moment, Part};
 
@@ -86,6 +89,24 @@ impl Replay {
                 let reader = foreign::Reader::new(opened, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
             };
+        Replay::reading(session, messages, empty, run)
+    }
+
+    /// Starts reading a flight recorder's ring.
+    pub fn of_flight(flight: Flight, options: Options) -> Result<Replay, Error> {
+        let (sender, messages) = bounded(AHEAD);
+        let (empty, emptied) = unbounded();
+        let outlet = Outlet::new(sender, emptied);
+        let reader = flight::Reader::new(flight, options, outlet);
+        Replay::reading(reader.session(), messages, empty, Box::new(|| reader.run()))
+    }
+
+    fn reading(
+        session: Session,
+        messages: Receiver<Message>,
+        empty: Sender<Batch>,
+        run: Box<dyn FnOnce() + Send>,
+    ) -> Result<Replay, Error> {
         let reader = thread::Builder::new()
             .name("replay".to_owned())
             .spawn(run)

@@ -3,10 +3,11 @@
 
 use rustc_hash::FxHashMap;
 
+use super::joined::Joined;
 use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::{Clocks, Part};
-use super::ticks::{Ids, join};
+use super::ticks::Ids;
 use super::{Cut, Options};
 use crate::decode::{
     Batch, EventId, EventSpec, Format, Layout, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
@@ -45,11 +46,7 @@ struct Progress {
     part: Part,
     /// From and until, once the first tick is known.
     range: Option<(u64, u64)>,
-    /// Of the interval to come, of several ticks.
-    joined: Option<Tick>,
-    /// The newest before what is shown: where cumulative counters begin.
-    baseline: Option<Tick>,
-    notes: Vec<String>,
+    joined: Joined,
 }
 
 /// What becomes of an interval.
@@ -109,9 +106,7 @@ impl Reader {
                 cut: options.cut,
                 part: options.part,
                 range: None,
-                joined: None,
-                baseline: None,
-                notes,
+                joined: Joined::new(options.cut, notes),
             },
         }
     }
@@ -150,7 +145,7 @@ impl Reader {
                 Ok(None) => return Ok(()),
                 Err(fault) => {
                     let note = format!("the samples could be read in part only: {fault}");
-                    self.progress.note(note);
+                    self.progress.joined.note(note);
                     return Ok(());
                 }
             }
@@ -175,7 +170,7 @@ impl Reader {
                 Ok(None) => return Ok(None),
                 Err(fault) => {
                     let note = format!("the intervals could be read in part only: {fault}");
-                    self.progress.note(note);
+                    self.progress.joined.note(note);
                     return Ok(None);
                 }
             }
@@ -260,13 +255,6 @@ impl Decoder {
 }
 
 impl Progress {
-    /// Each once: what cannot be read is met again with every round.
-    fn note(&mut self, note: String) {
-        if self.notes.last() != Some(&note) {
-            self.notes.push(note);
-        }
-    }
-
     fn is_as_recorded(&self) -> bool {
         self.cut == Cut::Recorded && self.part.is_all()
     }
@@ -293,48 +281,17 @@ impl Progress {
 
     fn tick(&mut self, mut tick: Tick, fate: Fate, outlet: &Outlet) -> Result<(), Closed> {
         if self.is_as_recorded() {
-            tick.notes.append(&mut self.notes);
+            tick.notes.append(&mut self.joined.notes);
             return outlet.tick(tick);
         }
         if fate == Fate::Before {
-            let slow = self.baseline.take().and_then(|before| before.host.slow);
-            tick.host.slow = tick.host.slow.or(slow);
-            self.baseline = Some(tick);
+            self.joined.before(tick);
             return Ok(());
         }
-        if let Some(before) = self.baseline.take() {
-            outlet.tick(baseline(before))?;
-        }
-        match &mut self.joined {
-            Some(joined) => join(joined, tick),
-            None => self.joined = Some(tick),
-        }
-        let length = self.joined.as_ref().map_or(0, |joined| joined.interval_ns);
-        let full = match self.cut {
-            Cut::Whole => false,
-            // Ticks come some time before or after they are due.
-            Cut::Every(ns) => length.saturating_add(ns / 20) >= ns,
-            Cut::Recorded => true,
-        };
-        if full { self.finish(outlet) } else { Ok(()) }
+        self.joined.shown(tick, outlet)
     }
 
     fn finish(&mut self, outlet: &Outlet) -> Result<(), Closed> {
-        let Some(mut tick) = self.joined.take() else {
-            return Ok(());
-        };
-        tick.notes.append(&mut self.notes);
-        outlet.tick(tick)
-    }
-}
-
-/// The first reading of every counter, before what is shown.
-fn baseline(before: Tick) -> Tick {
-    Tick {
-        at: before.at,
-        wall_ns: before.wall_ns,
-        host: before.host,
-        children: before.children,
-        ..Tick::default()
+        self.joined.finish(outlet)
     }
 }
