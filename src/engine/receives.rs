@@ -57,7 +57,10 @@ impl Governor {
             (f64::from(session.costs.gate_ns) + BY_PROCESS_NS, 0.0)
         } else {
             let samples = f64::from(SAMPLED) * events.len() as f64;
-            (session.costs.hit_ns(false), samples * session.costs.sample_ns())
+            (
+                session.costs.hit_ns(false),
+                samples * session.costs.sample_ns(),
+            )
         };
         let ns = (session.host.cpus.iter())
             .map(|&cpu| {

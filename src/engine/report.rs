@@ -86,13 +86,7 @@ impl Engine {
         let own_pct = own_pct.filter(|_| self.sequence > 1);
         let mut cpus = self.cpus(tick, cost, own_pct);
         fill_polls(&mut cpus, &functions);
-        let mut summary = Summary {
-            loss_rate: self.ledger.rate(),
-            loss_where: self.ledger.worst(),
-            loss_since: self.ledger.since(),
-            loss_total: self.ledger.total(),
-            ..Summary::default()
-        };
+        let mut summary = self.losses();
         let drops = self.ledger.drops(|pid| self.processes.name(pid));
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
@@ -141,6 +135,16 @@ impl Engine {
         snapshot.lines = self.lines(&snapshot);
         self.adviser.take(&mut snapshot);
         snapshot
+    }
+
+    fn losses(&self) -> Summary {
+        Summary {
+            loss_rate: self.ledger.rate(),
+            loss_where: self.ledger.worst(),
+            loss_since: self.ledger.since(),
+            loss_total: self.ledger.total(),
+            ..Summary::default()
+        }
     }
 
     /// Ends the ledger's interval.

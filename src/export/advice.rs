@@ -87,6 +87,9 @@ pub fn why(snapshot: &Snapshot) -> String {
     );
     let unseen = snapshot.unjudged.iter().chain(&snapshot.health.notes);
     let _infallible = writeln!(page, "\nNOT SEEN");
+    if snapshot.elapsed_s < 10.0 {
+        page.push_str("  the rules of the advice look at ten seconds in a row: this was shorter\n");
+    }
     let mut nothing = true;
     for sentence in unseen {
         nothing = false;

@@ -176,24 +176,28 @@ pub const DROPS: &[Column<Drop>] = &[
 ];
 
 pub const LATENCY: &[Column<Latency>] = &[
-    Column::new("pair", Bare, |l| l.pair.into()),
-    Column::new("from", Bare, |l| l.from.into()),
-    Column::new("to", Bare, |l| l.to.into()),
-    Column::new("direction", Bare, |l| l.direction.into()),
-    Column::new("device", Bare, |l| l.device.as_ref().into()),
-    Column::new("count", Count, |l| l.times.count.into()),
-    Column::new("p50_ns", Ns, |l| l.times.p50_ns.into()),
-    Column::new("p99_ns", Ns, |l| l.times.p99_ns.into()),
-    Column::new("p999_ns", Ns, |l| l.times.p999_ns.into()),
-    Column::new("max_ns", Ns, |l| l.times.max_ns.into()),
-    Column::new("sum_ns", Ns, |l| l.sum_ns.into()),
-    Column::new("matched_pct", Percent, |l| l.matched_pct.into()),
-    Column::new("censored", Count, |l| l.censored.into()),
-    Column::new("merged", Count, |l| l.merged.into()),
-    Column::new("one_in", Count, |l| l.one_in.into()),
-    Column::new("crossed_cpu_pct", Percent, |l| l.crossed_cpu_pct.into()),
-    Column::new("crossed_node_pct", Percent, |l| l.crossed_node_pct.into()),
-    Column::new("reason", Bare, |l| l.reason.as_ref().into()),
+    Column::new("pair", Bare, |l: &Latency| l.pair.into()).titled("WAIT"),
+    Column::new("from", Bare, |l: &Latency| l.from.into()),
+    Column::new("to", Bare, |l: &Latency| l.to.into()),
+    Column::new("direction", Bare, |l: &Latency| l.direction.into()),
+    Column::new("device", Bare, |l: &Latency| l.device.as_ref().into()).titled("DEVICE"),
+    Column::new("count", Count, |l: &Latency| l.times.count.into()).titled("COUNT"),
+    Column::new("p50_ns", Ns, |l: &Latency| l.times.p50_ns.into()).titled("P50 ns"),
+    Column::new("p99_ns", Ns, |l: &Latency| l.times.p99_ns.into()).titled("P99 ns"),
+    Column::new("p999_ns", Ns, |l: &Latency| l.times.p999_ns.into()).titled("P99.9 ns"),
+    Column::new("max_ns", Ns, |l: &Latency| l.times.max_ns.into()).titled("MAX ns"),
+    Column::new("sum_ns", Ns, |l: &Latency| l.sum_ns.into()),
+    Column::new("matched_pct", Percent, |l: &Latency| l.matched_pct.into()).titled("MATCHED%"),
+    Column::new("censored", Count, |l: &Latency| l.censored.into()),
+    Column::new("merged", Count, |l: &Latency| l.merged.into()),
+    Column::new("one_in", Count, |l: &Latency| l.one_in.into()),
+    Column::new("crossed_cpu_pct", Percent, |l: &Latency| {
+        l.crossed_cpu_pct.into()
+    }),
+    Column::new("crossed_node_pct", Percent, |l: &Latency| {
+        l.crossed_node_pct.into()
+    }),
+    Column::new("reason", Bare, |l: &Latency| l.reason.as_ref().into()).titled("REASON"),
     // `eth0=1200/656/1312`: count, p50 and p99 in ns.
     Column::new("by", Bare, |l| {
         let ns = |ns: Option<u64>| ns.map_or(String::new(), |ns| ns.to_string());

@@ -40,6 +40,12 @@ pub fn page(snapshot: &Snapshot) -> String {
             .into_iter()
             .for_each(&mut line);
     }
+    if !snapshot.latency.is_empty() {
+        line(String::new());
+        text_table::latency(&snapshot.latency)
+            .into_iter()
+            .for_each(&mut line);
+    }
     if let Some(network) = network(snapshot) {
         line(String::new());
         line(network);

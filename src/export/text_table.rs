@@ -2,10 +2,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::{Function, Stage};
+use crate::model::{Function, Latency, Stage};
 
 use super::clean::clean;
-use super::columns::{FUNCTIONS, STAGES};
+use super::columns::{FUNCTIONS, LATENCY, STAGES};
 use super::table::{Cell, Column, Unit};
 
 pub const MISSING: &str = "–";
@@ -21,6 +21,10 @@ pub fn functions(rows: &[Function]) -> Vec<String> {
 
 pub fn stages(rows: &[Stage]) -> Vec<String> {
     aligned(STAGES, rows, |_, _| false)
+}
+
+pub fn latency(rows: &[Latency]) -> Vec<String> {
+    aligned(LATENCY, rows, |_, _| false)
 }
 
 /// With its title line: text left, numbers right.

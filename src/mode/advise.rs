@@ -8,7 +8,7 @@ use super::{Origin, batch, printed};
 use crate::cli::{self, Live};
 use crate::error::Error;
 use crate::export;
-use crate::model::{Severity, Snapshot};
+use crate::model::{Class, Severity, Snapshot};
 use crate::plan;
 use crate::source::demo::Pace;
 
@@ -26,11 +26,13 @@ pub fn advise(typed: &cli::Advise) -> Result<(), Error> {
 pub fn why(typed: &cli::Why) -> Result<(), Error> {
     let snapshot = watched(&typed.live(), typed.duration, typed.demo)?;
     printed(io::stdout().write_all(export::advice::why(&snapshot).as_bytes()))?;
-    let wrong = snapshot
-        .findings
-        .iter()
-        .filter(|f| f.severity != Severity::Info);
-    match wrong.count() {
+    let advised = (snapshot.findings.iter())
+        .filter(|f| f.severity != Severity::Info)
+        .count();
+    let lost = (snapshot.drops.iter())
+        .filter(|drop| drop.class == Class::Trouble && drop.total > 0)
+        .count();
+    match advised.max(lost) {
         0 => Ok(()),
         1 => Err(Error::nothing("one thing is wrong here", "netop, key 8")),
         many => Err(Error::nothing(

@@ -149,7 +149,7 @@ fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>) -> Error {
         }
         None => Error::nothing(
             format!("no CPU time was sampled ({})", snapshot.health.governor),
-            "netop export --max-overhead 100 --to folded",
+            "netop export --max-overhead 100 --to …",
         ),
     }
 }

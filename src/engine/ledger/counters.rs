@@ -2,6 +2,7 @@
 //! the ledger it belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::kinds::{KINDS, Kind};
 use super::nic::{self, Counts};
@@ -25,7 +26,7 @@ pub struct Grown {
     /// As the kernel calls it.
     pub name: String,
     /// `None`: of the network namespace that netop runs in.
-    pub netns: Option<u64>,
+    pub netns: Option<Arc<str>>,
     pub by: u64,
     /// It counts other losses too: it only bears witness.
     pub within: bool,
@@ -63,7 +64,12 @@ impl Counters {
     /// reading has is remembered.
     pub fn slow(&mut self, slow: &SlowSample) -> Vec<Grown> {
         let own = slow.links.first().map(|link| link.netns);
-        let foreign = |netns: u64| Some(netns).filter(|&n| own.is_some_and(|own| own != n));
+        // As `ip netns` calls it, else its inode.
+        let foreign = |netns: u64| -> Option<Arc<str>> {
+            let named = slow.netns_names.iter().find(|(inode, _)| *inode == netns);
+            let name = || named.map_or_else(|| netns.to_string(), |(_, name)| name.clone());
+            own.is_some_and(|own| own != netns).then(|| name().into())
+        };
         let mut last = std::mem::take(&mut self.last);
         let mut grown = Vec::new();
         let mut read = |netns: u64, id: String, value: u64, first: Option<u64>| {
@@ -102,7 +108,12 @@ impl Counters {
                 let by = read(namespace.netns, name.clone(), *value, None);
                 deltas.insert(name, by);
             }
-            of_protocols(namespace, &deltas, foreign(namespace.netns), &mut grown);
+            of_protocols(
+                namespace,
+                &deltas,
+                foreign(namespace.netns).as_ref(),
+                &mut grown,
+            );
         }
         // A driver that did not answer this time has not begun anew.
         for ((netns, id), value) in last {
@@ -119,7 +130,7 @@ impl Counters {
 fn of_protocols(
     namespace: &ProtocolCounters,
     deltas: &BTreeMap<&str, u64>,
-    netns: Option<u64>,
+    netns: Option<&Arc<str>>,
     grown: &mut Vec<Grown>,
 ) {
     debug_assert!(deltas.len() <= namespace.counters.len());
@@ -139,7 +150,7 @@ fn of_protocols(
             grown.extend(names.iter().map(|name| Grown {
                 of: Of::Kind(kind),
                 name: (*name).to_owned(),
-                netns,
+                netns: netns.cloned(),
                 by: delta(name),
                 within,
                 minus,

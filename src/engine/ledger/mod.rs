@@ -163,9 +163,9 @@ impl Ledger {
         if grown.minus {
             row.take_off(grown.by as f64);
         } else if grown.within {
-            row.witness(&grown.name, grown.netns, grown.by, true);
+            row.witness(&grown.name, grown.netns.as_ref(), grown.by, true);
         } else {
-            row.counted(&grown.name, grown.netns, grown.by, includes_others);
+            row.counted(&grown.name, grown.netns.as_ref(), grown.by, includes_others);
         }
         row.head.class
     }

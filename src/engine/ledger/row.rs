@@ -60,7 +60,7 @@ pub struct Row {
     /// Devices, functions, owners, by weight since the start.
     by: Vec<(&'static str, Arc<str>, f64)>,
     /// Network namespaces that its counters grew in; `None`: netop's own.
-    namespaces: BTreeSet<Option<u64>>,
+    namespaces: BTreeSet<Option<Arc<str>>>,
     reported: u64,
     /// Of this interval.
     count: u64,
@@ -93,17 +93,29 @@ impl Row {
     }
 
     /// A counter of this loss has grown.
-    pub fn counted(&mut self, name: &str, netns: Option<u64>, by: u64, includes_others: bool) {
+    pub fn counted(
+        &mut self,
+        name: &str,
+        netns: Option<&Arc<str>>,
+        by: u64,
+        includes_others: bool,
+    ) {
         self.counter = Some(self.counter.unwrap_or(0) + by);
         if self.namespaces.len() < WITNESSES {
-            self.namespaces.insert(netns);
+            self.namespaces.insert(netns.cloned());
         }
         self.witness(name, netns, by, includes_others);
         self.head.reason.get_or_insert_with(|| name.to_owned());
     }
 
     /// A counter that holds this loss and others has grown, or one that is taken off it.
-    pub fn witness(&mut self, name: &str, netns: Option<u64>, by: u64, includes_others: bool) {
+    pub fn witness(
+        &mut self,
+        name: &str,
+        netns: Option<&Arc<str>>,
+        by: u64,
+        includes_others: bool,
+    ) {
         let name = match netns {
             Some(netns) => format!("{name} in netns {netns}"),
             None => name.to_owned(),

@@ -119,6 +119,9 @@ fn nothing(scene: &Scene<'_>) -> String {
     if !scene.snapshot.findings.is_empty() {
         return "Every finding is hidden or has another text; x hid its rule until netop ends, Esc clears the text.".to_owned();
     }
+    if scene.snapshot.elapsed_s < 10.0 && scene.ui.is_of_recording() {
+        return "The rules look at ten seconds in a row: this recording has fewer.".to_owned();
+    }
     if scene.snapshot.elapsed_s < 10.0 {
         return "The rules look at ten seconds: the first verdict comes then.".to_owned();
     }

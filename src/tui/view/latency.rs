@@ -135,12 +135,15 @@ impl View for Latency {
 }
 
 fn nothing(scene: &Scene<'_>) -> &'static str {
+    if scene.ui.is_of_recording() {
+        return "Packets were not timed when this was recorded.";
+    }
     if !scene.snapshot.latency.is_empty() {
         "No stage has this text: Esc clears it."
     } else if scene.snapshot.health.detached {
         "Everything is detached: ! attaches it again."
     } else {
-        "Packets are timed only while this view is open: the first interval is under way."
+        "Packets are timed only while this view is open: the first interval is under way, or the pause is from before it."
     }
 }
 
