@@ -1,7 +1,7 @@
 //! TCP streams with a known cause that holds them up.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,8 @@ pub fn paced(to: &str, bytes: usize, rate: usize) {
     let mut stream = TcpStream::connect(to).expect("a listener");
     crate::buffer::pace(&stream, rate as i32);
     stream.write_all(&vec![7; bytes]).expect("a healthy stream");
-    drop(stream);
+    // It stays open: what a closed socket still has to send has no process any more.
+    stream.shutdown(Shutdown::Write).expect("it is open");
     say("done");
     while told() {}
 }
