@@ -11,6 +11,7 @@ use super::drop_watch::{DropWatch, Judged};
 use super::forecast::{Forecast, Load};
 use super::ladder::{Kept, Ladder};
 use super::phrase::Said;
+use super::receives::Receives;
 use super::registry::Registry;
 use super::wanted::Wanted;
 use crate::decode::{Attach, EventId, Session};
@@ -63,9 +64,7 @@ pub struct Governor {
     by_process: bool,
     /// Of the last interval, by CPU.
     latency_ns: Vec<(u32, f64)>,
-    /// What says for whose sockets softirqs work, and the percent of the time that it is counted.
-    pub(super) receives: (Vec<EventId>, u8),
-    pub(super) receives_gated: bool,
+    pub(super) receives: Receives,
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
     fitted: Kept,
@@ -101,8 +100,7 @@ impl Governor {
             kept: Kept::default(),
             by_process: false,
             latency_ns: Vec::new(),
-            receives: (Vec::new(), 0),
-            receives_gated: false,
+            receives: Receives::default(),
             quiet: 0,
             fitted: Kept::default(),
             ticked: false,

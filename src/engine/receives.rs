@@ -15,6 +15,16 @@ const RECEIVES: [u8; 3] = [100, 25, 10];
 /// Samples of each per second and CPU where no gate counts it by socket.
 const SAMPLED: u32 = 97;
 
+/// What says for whose sockets softirqs work.
+#[derive(Debug, Default)]
+pub struct Receives {
+    events: Vec<EventId>,
+    /// Percent of the time that it is counted.
+    share: u8,
+    /// By the gate, by socket; else samples name the socket.
+    gated: bool,
+}
+
 impl Governor {
     /// Shares are all that is asked of it, so that a part of the time does too.
     pub(super) fn count_receives(
@@ -31,8 +41,7 @@ impl Governor {
                 e.missing.is_none() && (gate && e.gate || !gate && names_socket(e))
             })
         };
-        self.receives = (Vec::new(), 0);
-        self.receives_gated = gate;
+        self.receives = Receives::default();
         if !want.processes
             || self.counting == Counting::Bpf && !gate
             || self.nothing_opened(want).is_some()
@@ -41,13 +50,14 @@ impl Governor {
             return;
         }
         let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
-        let each = match gate {
-            true => f64::from(session.costs.gate_ns) + BY_PROCESS_NS,
-            false => session.costs.hit_ns(false),
-        };
-        let sampled = match gate {
-            true => 0.0,
-            false => f64::from(SAMPLED) * session.costs.sample_ns() * events.len() as f64,
+        let (each, sampled) = if gate {
+            (f64::from(session.costs.gate_ns) + BY_PROCESS_NS, 0.0)
+        } else {
+            let samples = f64::from(SAMPLED) * events.len() as f64;
+            (
+                session.costs.hit_ns(false),
+                samples * session.costs.sample_ns(),
+            )
         };
         let ns = (session.host.cpus.iter())
             .map(|&cpu| {
@@ -62,21 +72,29 @@ impl Governor {
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
         if let Some(share) = parts.iter().copied().find(fits) {
-            self.receives = (events, share);
+            self.receives = Receives {
+                events,
+                share,
+                gated: gate,
+            };
         }
     }
 
     pub(super) fn receives(&self) -> impl Iterator<Item = Attach> + '_ {
-        let (events, share) = &self.receives;
+        let Receives {
+            events,
+            share,
+            gated,
+        } = &self.receives;
         events.iter().map(|&event| Attach {
             event,
-            stacks_per_s: if self.receives_gated { 0 } else { SAMPLED },
+            stacks_per_s: if *gated { 0 } else { SAMPLED },
             every: false,
             wide: true,
             per_task: false,
-            gate: self.receives_gated,
+            gate: *gated,
             everyone: false,
-            by_socket: self.receives_gated,
+            by_socket: *gated,
             duty_pct: *share,
         })
     }

@@ -55,7 +55,7 @@ pub fn paced(to: &str, bytes: usize, rate: usize) {
     say("ready");
     told();
     let mut stream = TcpStream::connect(to).expect("a listener");
-    crate::buffer::pace(&stream, rate as i32);
+    crate::buffer::pace(&stream, i32::try_from(rate).expect("a rate"));
     stream.write_all(&vec![7; bytes]).expect("a healthy stream");
     // It stays open: what a closed socket still has to send has no process any more.
     stream.shutdown(Shutdown::Write).expect("it is open");

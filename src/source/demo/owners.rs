@@ -189,9 +189,12 @@ impl Demo {
         span_ns: u64,
     ) -> Counts {
         let owners = attach.by_socket && !self.demand.pids.is_empty();
-        let its = |part: &&Part| match owners {
-            true => is_for(part.row, &[pid]),
-            false => part.process.pid == pid,
+        let its = |part: &&Part| {
+            if owners {
+                is_for(part.row, &[pid])
+            } else {
+                part.process.pid == pid
+            }
         };
         let (mut hits, mut bytes) = (0, 0);
         for part in parts.iter().flatten().filter(its) {
