@@ -56,8 +56,9 @@ impl Engine {
         })
     }
 
-    /// Under a filter that means owners: what their sockets' samples stand for.
-    pub(super) fn sampled_counts(
+    /// The interval's counts; under a filter that means owners with what their sockets' samples
+    /// stand for, of the events that are told.
+    pub(super) fn with_sampled(
         &self,
         tick: &Tick,
         owned: &[Owned],
@@ -67,7 +68,7 @@ impl Engine {
         } else {
             FxHashSet::default()
         };
-        let mut counts = Vec::new();
+        let mut counts = tick.counts.clone();
         for &event in &events {
             let all = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
             let Some(span_ns) = all.map(|c| c.span_ns).min() else {

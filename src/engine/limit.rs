@@ -63,8 +63,8 @@ mod tests {
 
     fn process(throttled_pct: Option<f64>, runq_delay_ms: Option<f64>) -> Process {
         Process {
-            throttled_pct,
             runq_delay_ms,
+            throttled_pct,
             ..Process::default()
         }
     }

@@ -19,10 +19,10 @@ const SAMPLED: u32 = 97;
 #[derive(Debug, Default)]
 pub struct Receives {
     events: Vec<EventId>,
-    /// Percent of the time that they are counted.
+    /// Percent of the time that it is counted.
     share: u8,
-    /// By the gate; else they are sampled.
-    gate: bool,
+    /// By the gate, by socket; else samples name the socket.
+    gated: bool,
 }
 
 impl Governor {
@@ -41,10 +41,7 @@ impl Governor {
                 e.missing.is_none() && (gate && e.gate || !gate && names_socket(e))
             })
         };
-        self.receives = Receives {
-            gate,
-            ..Receives::default()
-        };
+        self.receives = Receives::default();
         if !want.processes
             || self.counting == Counting::Bpf && !gate
             || self.nothing_opened(want).is_some()
@@ -75,8 +72,11 @@ impl Governor {
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
         if let Some(share) = parts.iter().copied().find(fits) {
-            self.receives.events = events;
-            self.receives.share = share;
+            self.receives = Receives {
+                events,
+                share,
+                gated: gate,
+            };
         }
     }
 
@@ -84,17 +84,17 @@ impl Governor {
         let Receives {
             events,
             share,
-            gate,
+            gated,
         } = &self.receives;
         events.iter().map(|&event| Attach {
             event,
-            stacks_per_s: if *gate { 0 } else { SAMPLED },
+            stacks_per_s: if *gated { 0 } else { SAMPLED },
             every: false,
             wide: true,
             per_task: false,
-            gate: *gate,
+            gate: *gated,
             everyone: false,
-            by_socket: *gate,
+            by_socket: *gated,
             duty_pct: *share,
         })
     }

@@ -56,21 +56,18 @@ impl Engine {
         let window = self.fold.window(PROFILE_STACKS);
         let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
 
-        let free = self.free_now();
         let whose = self.owners.take();
-        let owned = self.owned(&whose);
-        let (sampled, by_sample) = self.sampled_counts(tick, &whose);
-        let counts = [tick.counts.as_slice(), &sampled].concat();
+        let (counts, by_sample) = self.with_sampled(tick, &whose);
         let functions = self.functions.rows(&functions::Interval {
             registry: &self.registry,
             session: self.source.session(),
             want: &self.want,
             plan: &self.plan,
-            free,
+            free: self.free_now(),
             counts: &counts,
             carried: &tick.carried,
             devices: &tick.devices,
-            owned: &owned,
+            owned: &self.owned(&whose),
             by_sample: &by_sample,
             cpus: &self.cpus,
             folded: &folded,

@@ -61,7 +61,10 @@ fn a_process_whose_datagrams_find_no_room_is_held_up_by_its_receive_buffer() {
     let deaf = row(&mut netop, receiver.child.id(), |row| {
         limit(row).starts_with("rcvbuf")
     });
-    assert_eq!(deaf["rx_calls"].as_f64().unwrap_or(0.0), 0.0, "{deaf}");
+    assert!(
+        deaf["rx_calls"].as_f64().is_none_or(|calls| calls < 0.5),
+        "{deaf}"
+    );
     sender.finish();
     receiver.finish();
 }

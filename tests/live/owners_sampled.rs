@@ -31,14 +31,14 @@ fn a_filter_by_owner_estimates_what_names_its_socket_and_leaves_the_rest_open() 
                 .unwrap_or(0);
         }
     }
-    let [sent, received, everybody] = sums;
+    let [sent, acknowledged, everybody] = sums;
     assert!(everybody > 20, "{sums:?}");
     // Each watcher's intervals are its own.
     assert!(
         10 * sent > 5 * everybody && 10 * sent < 20 * everybody,
         "{sums:?}"
     );
-    assert_eq!(received, 0, "it only acknowledges: {sums:?}");
+    assert_eq!(acknowledged, 0, "it only acknowledges: {sums:?}");
     let [of_sender, _] = &of;
     assert_eq!(of_sender.last["filter"]["by"], "owner");
     assert_eq!(*of_sender.field("tcp_retransmit_skb", "estimated"), true);

@@ -1,7 +1,7 @@
 //! TCP streams with a known cause that holds them up.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,9 +55,10 @@ pub fn paced(to: &str, bytes: usize, rate: usize) {
     say("ready");
     told();
     let mut stream = TcpStream::connect(to).expect("a listener");
-    crate::buffer::pace(&stream, rate as i32);
+    crate::buffer::pace(&stream, i32::try_from(rate).expect("a rate"));
     stream.write_all(&vec![7; bytes]).expect("a healthy stream");
-    drop(stream);
+    // It stays open: what a closed socket still has to send has no process any more.
+    stream.shutdown(Shutdown::Write).expect("it is open");
     say("done");
     while told() {}
 }
