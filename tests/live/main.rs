@@ -25,6 +25,7 @@ mod owners;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
+mod recorded_breakpoints;
 mod replay;
 #[path = "../tape/mod.rs"]
 mod tape;
