@@ -146,3 +146,7 @@ mod tests {
         assert!(names(&libc()).expect("names").len() > 1000);
     }
 }
+
+#[cfg(test)]
+#[path = "entry_damaged_tests.rs"]
+mod damaged_tests;

@@ -47,9 +47,9 @@ int main(void)
 }
 ";
 
-const CALLS_A_TIME: u64 = 4 * 5;
+pub const CALLS_A_TIME: u64 = 4 * 5;
 
-fn compiled(dir: &Path) -> (PathBuf, PathBuf) {
+pub fn compiled(dir: &Path) -> (PathBuf, PathBuf) {
     let (library, program) = (dir.join("libanswer.so.1"), dir.join("asker"));
     std::fs::write(dir.join("answer.c"), LIBRARY).expect("a file");
     std::fs::write(dir.join("asker.c"), PROGRAM).expect("a file");
@@ -66,7 +66,7 @@ fn compiled(dir: &Path) -> (PathBuf, PathBuf) {
     (library, program)
 }
 
-struct Asker {
+pub struct Asker {
     child: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -94,7 +94,7 @@ impl Asker {
         line.trim().to_owned()
     }
 
-    fn ask(&mut self, times: u32) -> String {
+    pub fn ask(&mut self, times: u32) -> String {
         writeln!(self.orders, "{times}").expect("it reads");
         self.line()
     }
@@ -111,7 +111,7 @@ impl Drop for Asker {
     }
 }
 
-fn asker(dir: &Path, program: &Path) -> Asker {
+pub fn asker(dir: &Path, program: &Path) -> Asker {
     let mut command = Command::new(program);
     command.current_dir(dir);
     Asker::start(command)

@@ -29,6 +29,7 @@ mod owners_sent;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
+mod recorded_breakpoints;
 mod replay;
 #[path = "../tape/mod.rs"]
 mod tape;

@@ -14,14 +14,14 @@ use ::netop::perfdata::Line;
 use crate::net::{B, Net, Traffic, may_run, run};
 
 /// `netop record -o FILE …`.
-struct Record {
+pub struct Record {
     child: Child,
     path: PathBuf,
 }
 
 impl Record {
     /// Returns when events are attached.
-    fn start(path: &Path, flags: &[&str]) -> Record {
+    pub fn start(path: &Path, flags: &[&str]) -> Record {
         let before = fs::metadata(path).map(|found| found.ino()).ok();
         let mut child = Command::new(env!("CARGO_BIN_EXE_netop"))
             .args(["record", "-o"])
@@ -50,7 +50,7 @@ impl Record {
     }
 
     /// What it said.
-    fn stop(self) -> (PathBuf, String) {
+    pub fn stop(self) -> (PathBuf, String) {
         let (path, output) = self.signal("-INT");
         let said = String::from_utf8(output.stderr).expect("text");
         assert!(output.status.success(), "{said}");
@@ -72,7 +72,7 @@ fn rounds(path: &Path) -> usize {
 }
 
 /// perf's answer, which has to be without a warning; `None`: it is not installed.
-fn perf(words: &[&str], path: &Path) -> Option<String> {
+pub fn perf(words: &[&str], path: &Path) -> Option<String> {
     let output = Command::new("perf")
         .args(words)
         .arg("-i")
@@ -99,7 +99,7 @@ fn lost(said: &str) -> bool {
 }
 
 /// Sum of perf's weights by event.
-fn weights(path: &Path) -> Option<BTreeMap<String, u64>> {
+pub fn weights(path: &Path) -> Option<BTreeMap<String, u64>> {
     let mut sums = BTreeMap::new();
     for line in perf(&["script", "-F", "event,period"], path)?.lines() {
         let mut words = line.split_whitespace();
@@ -114,7 +114,7 @@ fn weights(path: &Path) -> Option<BTreeMap<String, u64>> {
 }
 
 /// Lines of netop's own part.
-fn trailer(path: &Path) -> Vec<Line> {
+pub fn trailer(path: &Path) -> Vec<Line> {
     let file = fs::read(path).expect("it is there");
     let (rest, end) = file.split_at(file.len() - 16);
     assert_eq!(end[8..], *b"NETOPEND");
@@ -129,7 +129,7 @@ fn trailer(path: &Path) -> Vec<Line> {
 }
 
 /// Exact hits by event, but not those of softirqs' times.
-fn exact(lines: &[Line]) -> BTreeMap<String, u64> {
+pub fn exact(lines: &[Line]) -> BTreeMap<String, u64> {
     let names: Vec<_> = (lines.iter())
         .find_map(|line| match line {
             Line::Session(session) => Some(&session.events),

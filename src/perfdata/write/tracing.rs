@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::bytes::{terminated, u32, u64};
-use crate::decode::{Batch, Event, EventId, Sample};
+use crate::decode::{Batch, Event, EventId, Place, Sample};
 
 const VERSION: &str = "0.6";
 const PAGE: u32 = 4096;
@@ -78,8 +78,14 @@ impl Synthetic {
     /// With its format. `event`: which of the session it is.
     pub fn new(event: EventId, known: &Event) -> (Synthetic, String) {
         let spec = &known.spec;
-        let id = event.0 + 1;
-        let mut text = format!("name: {}\nID: {id}\nformat:\n", spec.name);
+        // Beside a breakpoint's there are the kernel's ids of tracepoints, which count up from 1.
+        let id = match spec.place {
+            Place::Tracepoint => event.0 + 1,
+            Place::User { .. } | Place::Kernel { .. } => u16::MAX - event.0,
+        };
+        // A name with a path in it is a syntax error to libtraceevent.
+        let name = (spec.name).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let mut text = format!("name: {name}\nID: {id}\nformat:\n");
         text.push_str(COMMON_FIELDS);
         let mut fields = Vec::new();
         let (mut print, mut values) = (String::new(), String::new());

@@ -55,6 +55,24 @@ fn what_has_no_format_is_read_back_by_the_one_that_is_made_for_it() {
 }
 
 #[test]
+fn a_breakpoint_has_a_name_without_a_path_and_an_id_that_no_tracepoint_has() {
+    let mut known = known();
+    known.spec.place = Place::User {
+        file: "/usr/lib/libssl.so.3".into(),
+        offset: 0x35430,
+        returns: false,
+    };
+    known.spec.name = "/usr/lib/libssl.so.3:SSL_read".into();
+    known.spec.fields.clear();
+    let (_, text) = Synthetic::new(EventId(4), &known);
+    assert!(
+        text.starts_with("name: _usr_lib_libssl_so_3_SSL_read\n"),
+        "{text}"
+    );
+    assert_eq!(Format::parse(&text).expect("a format").id, 65_531);
+}
+
+#[test]
 fn a_format_that_two_events_have_is_written_once() {
     let once = section([("irq", "ID: 1"), ("net", "ID: 2")]);
     let again = section([("irq", "ID: 1"), ("net", "ID: 2"), ("irq", "ID: 1")]);

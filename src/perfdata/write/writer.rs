@@ -12,7 +12,9 @@ use super::records::{self, Stamp};
 use super::tracing::{self, Synthetic};
 use super::trailer::Trailer;
 use super::weights::{Waiting, Weights};
-use crate::decode::{Batch, ClockKind, EventId, Format, Loss, Session, SideBand, SourceKind, Tick};
+use crate::decode::{
+    Batch, ClockKind, EventId, Format, Loss, Place, Session, SideBand, SourceKind, Tick,
+};
 use crate::perfdata::{Line, Run, Symbols};
 
 /// What is known when a recording begins.
@@ -85,7 +87,12 @@ impl Writer {
             };
             let text = match &known.format {
                 Some(text) => text.to_string(),
-                None if session.source == SourceKind::Live => continue,
+                // A breakpoint has none anywhere; a tracepoint without one is not on this kernel.
+                None if session.source == SourceKind::Live
+                    && known.spec.place == Place::Tracepoint =>
+                {
+                    continue;
+                }
                 None => {
                     let (made, text) = Synthetic::new(event, known);
                     synthetic.insert(event, made);
