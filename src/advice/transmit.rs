@@ -1,4 +1,4 @@
-//! Sending: rings, qdiscs, retransmits (signals.md A16, A17, A23, A32).
+//! Sending: rings, qdiscs, retransmits (signals.md A16–A18, A23, A24, A32).
 
 use super::card::About;
 use super::limits::Limits;
@@ -20,14 +20,23 @@ pub fn ring(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
         let cpus = window.cpus();
         let hottest = cpus.iter().filter_map(|cpu| cpu.softirq_pct).fold(0.0, f64::max);
-        RING.card(Severity::Drop, drop.place.clone(), format!("{device} drops {rate:.0} packets a second for want of a receive buffer"))
+        let row = window.now.devices.iter().find(|d| d.name == device);
+        let ring = row.and_then(|d| d.setup.as_ref()?.rx_ring);
+        let card = RING.card(Severity::Drop, drop.place.clone(), format!("{device} drops {rate:.0} packets a second for want of a receive buffer"))
             .why("The NIC had no free receive buffer when the packet came. Bursts need a longer ring; constant overload needs CPU: then spread the work first.")
             .saw("ring drops", rate, "/s")
             .saw("softirq of the busiest CPU", hottest, "%")
+            .state("receive ring", ring.map(|(now, _)| f64::from(now)), "entries")
+            .state("at most", ring.map(|(_, most)| f64::from(most)), "entries")
             .guard("the CPU keeps up", format!("{hottest:.0}% softirq"), hottest < 95.0)
-            .check(format!("ethtool -S {device} | grep -Ei 'miss|drop|no_buf|discard|out_of'; ethtool -g {device}"))
-            .attempt(format!("ethtool -G {device} rx 4096"), format!("ethtool -g {device}  # before: its old value"))
-            .done()
+            .check(format!("ethtool -S {device} | grep -Ei 'miss|drop|no_buf|discard|out_of'; ethtool -g {device}"));
+        match ring {
+            Some((now, most)) if now < most => card.attempt(format!("ethtool -G {device} rx {}", most.min(2 * now)), format!("ethtool -G {device} rx {now}")),
+            // Nothing longer is to be had: only faster emptying helps.
+            Some(_) => card,
+            None => card.attempt(format!("ethtool -G {device} rx 4096"), format!("ethtool -g {device}  # before: its old value")),
+        }
+        .done()
     });
     found.collect()
 }
@@ -53,6 +62,60 @@ pub fn allowance(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .done()
     });
     cards.collect()
+}
+
+const MEMORY: About = About {
+    rule: "A18",
+    name: "rx-alloc-fail",
+    source: "drivers' documentation (mlx5/counters.rst: buff_alloc_err)",
+};
+
+pub fn no_memory(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let old = window.sysctl_number("vm.min_free_kbytes").unwrap_or(67_584);
+    let found = window.now.devices.iter().filter_map(|device| {
+        let name = &device.name;
+        let rate = window.trouble(name, "memory");
+        if rate < limits.get("A18.failures") {
+            return None;
+        }
+        MEMORY
+            .card(Severity::Info, name.clone(), format!("{name} finds no memory for {rate:.0} receive buffers a second"))
+            .why("The driver could not get memory where it may not wait for it. More memory kept free, a smaller ring or a smaller MTU helps.")
+            .saw("failed allocations", rate, "/s")
+            .state("vm.min_free_kbytes", Some(old as f64), "KiB")
+            .check(format!("ethtool -S {name} | grep -i alloc; sysctl vm.min_free_kbytes"))
+            .attempt(format!("sysctl -w vm.min_free_kbytes={}", 2 * old), format!("sysctl -w vm.min_free_kbytes={old}"))
+            .done()
+    });
+    found.collect()
+}
+
+const STOPPED: About = About {
+    rule: "A24",
+    name: "tx-stop",
+    source: "Documentation/ABI/testing/sysfs-class-net-queues; mlx5/counters.rst (txN_stopped)",
+};
+
+pub fn stopped(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let found = window.now.devices.iter().filter_map(|device| {
+        let name = &device.name;
+        let rate = window.trouble(name, "tx stop");
+        if rate < limits.get("A24.stops") {
+            return None;
+        }
+        let (ring, most) = device.setup.as_ref().and_then(|setup| setup.tx_ring)?;
+        STOPPED
+            .card(Severity::Info, name.clone(), format!("the transmit queues of {name} stop {rate:.0} times a second"))
+            .why("The driver's transmit ring was full, so that its queue was stopped and started again. Either completions come late (CPU, coalescing), or the ring is short; at line rate this is normal.")
+            .saw("stops and requeues", rate, "/s")
+            .state("transmit ring", Some(f64::from(ring)), "entries")
+            .state("at most", Some(f64::from(most)), "entries")
+            .guard("the ring can grow", format!("{ring} of {most}"), ring < most)
+            .check(format!("ethtool -S {name} | grep -E 'stop|restart|busy'; ethtool -g {name}"))
+            .attempt(format!("ethtool -G {name} tx {}", most.min(2 * ring)), format!("ethtool -G {name} tx {ring}"))
+            .done()
+    });
+    found.collect()
 }
 
 const QDISC: About = About {
