@@ -23,14 +23,6 @@ fn full_packets(length: Option<f64>, setup: &Setup) -> bool {
     length.is_some_and(|length| length >= 0.6 * most && length <= 1.2 * most)
 }
 
-/// The command inside the device's namespace.
-fn inside(device: &Device, command: &str) -> String {
-    match &device.netns {
-        Some(netns) => format!("ip netns exec {netns} {command}"),
-        None => command.to_owned(),
-    }
-}
-
 fn devices<'a>(window: &Window<'a>) -> impl Iterator<Item = (&'a Device, &'a Setup)> {
     let with_setup = |device: &'a Device| Some((device, device.setup.as_ref()?));
     window.now.devices.iter().filter_map(with_setup)
@@ -98,8 +90,8 @@ fn without_gro(
             .saw("TCP segments received", tcp, "/s")
             .guard("TCP, which GRO merges", format!("{tcp:.0} segments/s"), tcp >= 0.5 * rate)
             .guard("no capture needs single packets", captures.map_or_else(|| "–".to_owned(), |n| format!("{n} capture sockets")), true)
-            .check(inside(device, &format!("ethtool -k {name} | grep -E 'generic-receive|rx-gro'")))
-            .attempt(inside(device, &format!("ethtool -K {name} gro on")), inside(device, &format!("ethtool -K {name} gro off")))
+            .check(device.inside(&format!("ethtool -k {name} | grep -E 'generic-receive|rx-gro'")))
+            .attempt(device.inside(&format!("ethtool -K {name} gro on")), device.inside(&format!("ethtool -K {name} gro off")))
             .done()
     });
     found.collect()
@@ -133,7 +125,7 @@ pub fn gro_ratio(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 Some(false) => "off: see A14",
                 None => "–",
             }, true)
-            .check(inside(device, &format!("ethtool -k {name}; ethtool -c {name}")))
+            .check(device.inside(&format!("ethtool -k {name}; ethtool -c {name}")))
             .attempt(
                 format!("echo 20000 > /sys/class/net/{name}/gro_flush_timeout; echo 2 > /sys/class/net/{name}/napi_defer_hard_irqs"),
                 format!("echo 0 > /sys/class/net/{name}/gro_flush_timeout; echo 0 > /sys/class/net/{name}/napi_defer_hard_irqs"),
@@ -172,8 +164,8 @@ pub fn tso_off(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .saw("TCP segments sent", tcp, "/s")
             .guard("TCP, which TSO cuts", format!("{tcp:.0} segments/s"), tcp >= 0.5 * rate)
             .guard("no shaper that cuts on purpose", qdisc.clone(), !CUTS.contains(&&*qdisc))
-            .check(inside(device, &format!("ethtool -k {name} | grep -E 'segmentation|scatter|checksum'")))
-            .attempt(inside(device, &format!("ethtool -K {name} {wanted}")), inside(device, &format!("ethtool -K {name} {before}")))
+            .check(device.inside(&format!("ethtool -k {name} | grep -E 'segmentation|scatter|checksum'")))
+            .attempt(device.inside(&format!("ethtool -K {name} {wanted}")), device.inside(&format!("ethtool -K {name} {before}")))
             .done()
     });
     found.collect()

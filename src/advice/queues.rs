@@ -54,7 +54,6 @@ pub fn affinity(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .state("queues on it", Some(queues.len() as f64), "")
             .saw("its softirq time", busy, "%")
             .saw("idle time of the idlest CPU", idle, "%")
-            .guard("more than one CPU", format!("{}", cpus.len()), cpus.len() > 1)
             .check(format!("grep {name} /proc/interrupts; cat /proc/irq/{irq}/effective_affinity_list; systemctl is-active irqbalance"))
             .attempt(format!("echo {free} > /proc/irq/{irq}/smp_affinity_list"), format!("echo {cpu} > /proc/irq/{irq}/smp_affinity_list"))
             .done()

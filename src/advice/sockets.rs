@@ -12,7 +12,8 @@ fn at(place: &'static str) -> impl Fn(&Drop) -> bool {
 /// Who it happens to, as far as it is known: `statsd(812)`, else where.
 fn whom(drop: &Drop) -> String {
     match (&drop.comm, drop.pid) {
-        (Some(comm), Some(pid)) => format!("{comm}({pid})"),
+        (Some(comm), Some(pid)) if comm != "–" => format!("{comm}({pid})"),
+        (_, Some(pid)) => format!("process {pid}"),
         _ => drop
             .place
             .split_once(" in ")

@@ -3,7 +3,7 @@
 use super::card::About;
 use super::limits::Limits;
 use super::window::Window;
-use crate::model::{Class, Finding, Layer, Severity};
+use crate::model::{Class, Device, Finding, Layer, Severity};
 
 const RING: About = About {
     rule: "A16",
@@ -129,36 +129,59 @@ const BY_POLICY: [&str; 10] = [
     "tbf", "htb", "hfsc", "cbq", "netem", "codel", "fq_codel", "pie", "red", "cake",
 ];
 
+const FIFOS: [&str; 2] = ["pfifo", "bfifo"];
+
 pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     let lost = window.losses(|d| d.layer == Layer::Qdisc);
     let found = lost.into_iter().filter_map(|(drop, rate)| {
         if rate < limits.get("A23.drops") {
             return None;
         }
-        let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
-        let kind = window.now.devices.iter().find(|d| d.name == device).and_then(|d| d.qdisc.clone());
+        let name = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
+        let device = window.now.devices.iter().find(|d| d.name == name);
+        // A shaper counts what the queue below it drops as its own.
+        let full = device.and_then(|d| {
+            let fifos = d.qdiscs.iter().filter(|q| FIFOS.contains(&&*q.kind));
+            fifos.max_by_key(|q| q.drops_total).filter(|q| q.drops_total > 0)
+        });
+        let kind = full.map(|q| q.kind.clone()).or_else(|| device.and_then(|d| d.qdisc.clone()));
         let policy = kind.as_deref().is_some_and(|kind| BY_POLICY.contains(&kind));
         let (severity, why) = if policy {
             (Severity::Info, "This qdisc shapes or manages its queue: dropping is how it does that. Senders that react (TCP) adapt; for others its rate or limit is the setting.")
         } else {
             (Severity::Drop, "Packets were offered faster than the device sends, and the queue was full. TCP adapts, UDP loses data. A longer queue takes bursts; pacing in the sender avoids them.")
         };
-        QDISC
-            .card(severity, drop.place.clone(), format!("the qdisc of {device} drops {rate:.0} packets a second"))
+        let card = QDISC
+            .card(severity, drop.place.clone(), format!("the qdisc of {name} drops {rate:.0} packets a second"))
             .why(why)
             .saw("qdisc drops", rate, "/s")
-            .guard("kind", kind.clone().unwrap_or_else(|| "–".to_owned()), true)
-            .check(format!("tc -s -d qdisc show dev {device}"))
-            .attempt(
-                match kind.as_deref() {
-                    Some(kind @ ("pfifo" | "bfifo")) => format!("tc qdisc change dev {device} root {kind} limit 2000  # about twice the old"),
-                    _ => format!("ip link set {device} txqueuelen 2000"),
-                },
-                format!("tc -d qdisc show dev {device}  # before: its old limit"),
-            )
-            .done()
+            .state("limit", full.and_then(|q| q.limit).map(f64::from), "")
+            .guard("kind", kind.unwrap_or_else(|| "–".to_owned()), true)
+            .check(inside(device, &format!("tc -s -d qdisc show dev {name}")));
+        if policy {
+            return card.done();
+        }
+        let queue = full.and_then(|q| Some((q, q.limit?)));
+        match queue {
+            Some((queue, old)) => {
+                let place = if queue.parent == "root" { "root".to_owned() } else { format!("parent {}", queue.parent) };
+                let handle = if queue.handle == "0:" { String::new() } else { format!(" handle {}", queue.handle) };
+                let set = |limit: u32| inside(device, &format!("tc qdisc change dev {name} {place}{handle} {} limit {limit}", queue.kind));
+                card.attempt(set(old.saturating_mul(2)), set(old))
+            }
+            None => card.attempt(
+                inside(device, &format!("ip link set {name} txqueuelen 2000")),
+                inside(device, &format!("tc -d qdisc show dev {name}  # before: its old limit")),
+            ),
+        }
+        .done()
     });
     found.collect()
+}
+
+/// The command in the device's namespace.
+fn inside(device: Option<&Device>, command: &str) -> String {
+    device.map_or_else(|| command.to_owned(), |device| device.inside(command))
 }
 
 const RETRANSMIT: About = About {

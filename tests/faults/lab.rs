@@ -97,7 +97,9 @@ impl<'a> Made<'a> {
 
 pub fn run_alone(case: &Case, load: Option<&Load>, seconds: &str) -> Judged {
     let made = Made::new(case, load, Net::new());
-    made.judge(&advise(seconds))
+    let judged = made.judge(&advise(seconds));
+    judged.print();
+    judged
 }
 
 /// The findings, gravest first.
@@ -118,21 +120,25 @@ pub fn advise(seconds: &str) -> Vec<Value> {
     findings
 }
 
-/// Prints the table and asserts the figures of merit of issue 7.
-pub fn report(judged: &[Judged]) {
-    for row in judged {
-        let mark = if row.right { "ok  " } else { "MISS" };
-        let expected = if row.healthy {
+impl Judged {
+    fn print(&self) {
+        let mark = if self.right { "ok  " } else { "MISS" };
+        let expected = if self.healthy {
             "nothing"
         } else {
-            &row.expected
+            &self.expected
         };
         println!(
-            "{mark} {:34} {expected:14} named: {}",
-            row.name,
-            row.named.join(" ")
+            "{mark} {:34} {expected:12} named: {}",
+            self.name,
+            self.named.join(" ")
         );
     }
+}
+
+/// Prints the table and asserts the figures of merit of issue 7.
+pub fn report(judged: &[Judged]) {
+    judged.iter().for_each(Judged::print);
     let count = |healthy: bool| {
         let of_kind = || judged.iter().filter(move |row| row.healthy == healthy);
         (of_kind().filter(|row| row.right).count(), of_kind().count())
