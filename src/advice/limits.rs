@@ -127,6 +127,11 @@ pub static LIMITS: &[Limit] = &[
         10.0,
         "zero windows advertised per second",
     ),
+    limit(
+        "A28.rwnd",
+        80.0,
+        "% of the time that a connection waits for its peer's window",
+    ),
     limit("A29.drops", 1.0, "backlog drops per second"),
     limit(
         "A30.overflows",

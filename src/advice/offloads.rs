@@ -9,14 +9,6 @@ use crate::model::{Device, Finding, Setup, Severity};
 /// Ethernet's header: what a full packet has beside its MTU.
 const HEADER: f64 = 14.0;
 
-impl Setup {
-    /// `None`: the driver does not tell.
-    fn offload(&self, name: &str) -> Option<bool> {
-        let known = self.offloads.iter().find(|offload| offload.name == name);
-        known.map(|offload| offload.on)
-    }
-}
-
 /// Full packets of the wire's size: neither small messages nor merged ones.
 fn full_packets(length: Option<f64>, setup: &Setup) -> bool {
     let most = f64::from(setup.mtu.unwrap_or(1500)) + HEADER;

@@ -84,7 +84,15 @@ pub fn tcp_buffer(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         "TcpExt.TCPZeroWindowDrop",
     ]);
     let zero = window.counter("TcpExt.TCPToZeroWindowAdv");
-    if prunes < limits.get("A28.prunes") && zero < limits.get("A28.zero_windows") {
+    // The kernel's own clock of it, at the sender: where that is this host too.
+    let held_up = (window.now.tcp.iter())
+        .filter_map(|tcp| Some((tcp.flow.limited.rwnd_pct?, tcp)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(share, _)| *share >= limits.get("A28.rwnd"));
+    if prunes < limits.get("A28.prunes")
+        && zero < limits.get("A28.zero_windows")
+        && held_up.is_none()
+    {
         return None;
     }
     let pressure = window.counter("TcpExt.TCPMemoryPressures");
@@ -103,9 +111,13 @@ pub fn tcp_buffer(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .why("A receiver closed its window or dropped segments because its buffer was full: the reader is slower than the sender, or tcp_rmem's maximum is small for this bandwidth and delay. Where the reader is slow on purpose this back-pressure is right.")
         .saw("prunes and drops", prunes, "/s")
         .saw("zero windows advertised", zero, "/s")
+        .state("longest wait for the peer's window", held_up.map(|(share, _)| share), "% of the time")
         .state("tcp_rmem, maximum", Some(most as f64), "bytes")
         .guard("tcp_mem, the limit of all sockets", format!("{pressure:.1} pressures/s"), pressure < 1.0)
-        .check("nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'; ss -tmi")
+        .check(match held_up {
+            Some((_, tcp)) => format!("ss -tmi dst {}  # its reader; then: nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'", tcp.remote),
+            None => "nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'; ss -tmi".to_owned(),
+        })
         .attempt(
             format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {}\"", 2 * most),
             format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {most}\""),

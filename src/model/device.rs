@@ -159,6 +159,14 @@ pub struct Coalescing {
     pub tx_frames: u32,
 }
 
+impl Setup {
+    /// `None`: the driver does not tell.
+    pub fn offload(&self, name: &str) -> Option<bool> {
+        let known = self.offloads.iter().find(|offload| offload.name == name);
+        known.map(|offload| offload.on)
+    }
+}
+
 impl Device {
     /// A command as it is typed where the device is.
     pub fn inside(&self, command: &str) -> String {

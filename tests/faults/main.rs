@@ -32,12 +32,14 @@ fn faults_are_named_and_healthy_hosts_are_left_alone() {
     let Some(_one) = net::may_run() else { return };
     let chosen = std::env::var("NETOP_FAULTS").ok();
     let mut judged = Vec::new();
+    // Others may lose packets here meanwhile.
+    let host = lab::advise(SECONDS);
     if let Some(word) = chosen {
         let wanted = |case: &&Case| word == "all" || case.name.contains(&*word);
         for case in FAULTS.iter().filter(wanted) {
             for load in LOADS.iter().filter(|_| word == "all" || !case.alone) {
                 let load = (!case.alone).then_some(load);
-                judged.push(lab::run_alone(case, load, SECONDS));
+                judged.push(lab::run_alone(case, load, SECONDS, &host));
                 if case.alone {
                     break;
                 }
@@ -47,20 +49,20 @@ fn faults_are_named_and_healthy_hosts_are_left_alone() {
             HEALTHY
                 .iter()
                 .filter(wanted)
-                .map(|case| lab::run_alone(case, None, SECONDS)),
+                .map(|case| lab::run_alone(case, None, SECONDS, &host)),
         );
     } else {
         let made: Vec<Made> = (FAULTS.iter().filter(|case| case.quick).enumerate())
             .map(|(i, case)| Made::new(case, None, Net::called(&format!("f{i}"))))
             .collect();
         let findings = lab::advise(SECONDS);
-        judged.extend(made.iter().map(|made| made.judge(&findings)));
+        judged.extend(made.iter().map(|made| made.judge(&findings, &host)));
         drop(made);
         let made: Vec<Made> = (HEALTHY.iter().filter(|case| case.quick).enumerate())
             .map(|(i, case)| Made::new(case, None, Net::called(&format!("h{i}"))))
             .collect();
         let findings = lab::advise(SECONDS);
-        judged.extend(made.iter().map(|made| made.judge(&findings)));
+        judged.extend(made.iter().map(|made| made.judge(&findings, &host)));
     }
     lab::report(&judged);
 }

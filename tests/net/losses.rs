@@ -56,8 +56,8 @@ fn address_of(device: &str, protocol: u16) -> libc::sockaddr_ll {
     address
 }
 
-/// A capture socket that sees every packet of the device.
-pub fn tap(device: &str) -> OwnedFd {
+/// Reads every packet of the device, as captures do.
+pub fn tap(device: &str) {
     let socket = raw();
     let address = address_of(device, libc::ETH_P_ALL as u16);
     // SAFETY: the address outlives the call and has this size.
@@ -69,7 +69,19 @@ pub fn tap(device: &str) -> OwnedFd {
         )
     };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-    socket
+    std::thread::spawn(move || {
+        let mut packet = [0u8; 2048];
+        // SAFETY: the buffer outlives the call and has this length.
+        while unsafe {
+            libc::recv(
+                socket.as_raw_fd(),
+                packet.as_mut_ptr().cast(),
+                packet.len(),
+                0,
+            )
+        } > 0
+        {}
+    });
 }
 
 pub fn frames(device: &str, count: usize) {

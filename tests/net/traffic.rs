@@ -35,7 +35,7 @@ pub fn obey() {
         }
         ["tcp-knock", to, count] => when_told(|| losses::knock(to, number(count))),
         ["capture", device] => {
-            let _tap = losses::tap(device);
+            losses::tap(device);
             say("ready");
             while told() {}
         }
