@@ -179,7 +179,10 @@ const SYN: About = About {
 };
 
 pub fn syn_queue(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
-    let dropped = window.counter("TcpExt.TCPReqQFullDrop");
+    // Without cookies the kernel drops SYNs of peers it does not know from three quarters of
+    // tcp_max_syn_backlog on, and counts that as ListenDrops only (tcp_input.c tcp_conn_request).
+    let early = window.counter("TcpExt.ListenDrops") - window.counter("TcpExt.ListenOverflows");
+    let dropped = window.counter("TcpExt.TCPReqQFullDrop").max(early);
     let cookies = window.counter("TcpExt.TCPReqQFullDoCookies");
     if dropped.max(cookies) < limits.get("A31.full") {
         return None;

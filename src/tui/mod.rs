@@ -41,6 +41,7 @@ mod search;
 mod state;
 mod text;
 mod theme;
+mod trial;
 mod unfold;
 mod update;
 mod view;

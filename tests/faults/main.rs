@@ -1,6 +1,6 @@
 //! The fault lab: faults made in namespaces of its own, and healthy loads; does `netop advise` name
 //! the fault, and keep silent without one? `cargo test` runs a handful at once, NETOP_FAULTS=all
-//! runs each alone, under each load; NETOP_FAULTS=WORD those whose name has the word.
+//! runs each alone, under each load; NETOP_FAULTS=WORD,… those whose name has a word.
 
 #[path = "../net/buffer.rs"]
 mod buffer;
@@ -35,14 +35,12 @@ fn faults_are_named_and_healthy_hosts_are_left_alone() {
     // Others may lose packets here meanwhile.
     let host = lab::advise(SECONDS);
     if let Some(word) = chosen {
-        let wanted = |case: &&Case| word == "all" || case.name.contains(&*word);
+        let wanted =
+            |case: &&Case| word == "all" || word.split(',').any(|part| case.name.contains(part));
         for case in FAULTS.iter().filter(wanted) {
-            for load in LOADS.iter().filter(|_| word == "all" || !case.alone) {
-                let load = (!case.alone).then_some(load);
-                judged.push(lab::run_alone(case, load, SECONDS, &host));
-                if case.alone {
-                    break;
-                }
+            let loads = if case.alone { &LOADS[..1] } else { LOADS };
+            for load in loads {
+                judged.push(lab::run_alone(case, Some(load), SECONDS, &host));
             }
         }
         judged.extend(
