@@ -127,7 +127,8 @@ const CAPTURE: About = About {
 };
 
 pub fn capture(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
-    let (share, net) = window.stage_share(&["tap_capture"])?;
+    // A capture's cost is mostly the clones that it calls for.
+    let (share, net) = window.inclusive_share("tap_capture")?;
     if share < limits.get("A40.share") || !matters(net, limits) {
         return None;
     }

@@ -222,6 +222,14 @@ impl<'a> Window<'a> {
         (net > 0.0).then(|| (100.0 * own / net, net))
     }
 
+    /// The same of a stage and all that it called.
+    pub fn inclusive_share(&self, stage: &str) -> Option<(f64, f64)> {
+        let net = 100.0 * self.now.summary.net_cores?;
+        let stages = self.now.stages.iter().filter(|row| row.stage == stage);
+        let all: f64 = stages.map(|row| row.inclusive_pct).sum();
+        (net > 0.0).then(|| (100.0 * all / net, net))
+    }
+
     /// The same of what innermost functions did: "csum", "copy", "lock", "alloc".
     pub fn leaf_share(&self, leaf: &str) -> Option<(f64, f64)> {
         let net = 100.0 * self.now.summary.net_cores?;

@@ -204,19 +204,6 @@ pub static FAULTS: &[Case] = &[
         ..PLAIN
     },
     Case {
-        name: "MTU mismatch",
-        expect: &["A46"],
-        setup: &[
-            ('b', "ip link set {vb} mtu 1000"),
-            ('a', "offloads {va} tso=0 gso=0"),
-        ],
-        traffic: &[
-            ('b', "tcp-fast 10.99.0.2:9000", 0),
-            ('a', "udp-send 10.99.0.1:0 10.99.0.2:9000 1 1000 1200", 100),
-        ],
-        ..PLAIN
-    },
-    Case {
         name: "frames nobody wants",
         expect: &["A44"],
         traffic: &[('a', "frames {va} 200", 400)],
