@@ -1,3 +1,5 @@
+//! The verdict on a change: too early, gone, less, as before, under another load.
+
 use super::*;
 use crate::model::{Facts, Severity};
 use crate::tui::fixture::second;
