@@ -22,14 +22,34 @@ pub fn checksum(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     if share < limits.get("A14.share") || !matters(net, limits) {
         return None;
     }
-    CHECKSUM
-        .card(Severity::Cost, "", format!("{share:.0}% of the network's CPU time sums bytes"))
+    let off = window.now.devices.iter().filter_map(|device| {
+        let setup = device.setup.as_ref()?;
+        let (tx, rx) = (
+            setup.offload("tx-csum") == Some(false),
+            setup.offload("rx-csum") == Some(false),
+        );
+        (tx || rx).then_some((device, if rx { "rx" } else { "tx" }))
+    });
+    let busiest = off.max_by(|a, b| a.0.traffic().total_cmp(&b.0.traffic()));
+    let (name, way) = busiest.map_or(("DEV", "tx"), |(device, way)| (&device.name, way));
+    let typed = |command: String| {
+        busiest.map_or_else(|| command.clone(), |(device, _)| device.inside(&command))
+    };
+    let card = CHECKSUM
+        .card(Severity::Cost, busiest.map_or("", |_| name), format!("{share:.0}% of the network's CPU time sums bytes"))
         .why("The CPU computes checksums that a NIC could. Without TX checksum the kernel also disables TSO.")
         .saw("summing bytes", share, "% of the network's CPU time")
         .saw("the network", net, "% of a CPU")
-        .check("ethtool -k DEV | grep checksum")
-        .attempt("ethtool -K DEV rx on tx on", "ethtool -K DEV rx off tx off")
-        .done()
+        .check(typed(format!("ethtool -k {name} | grep checksum")));
+    // Software sums too what it was told to cut, to forward or to filter: then nothing is off.
+    match busiest {
+        Some(_) => card.attempt(
+            typed(format!("ethtool -K {name} {way} on")),
+            typed(format!("ethtool -K {name} {way} off")),
+        ),
+        None => card,
+    }
+    .done()
 }
 
 const NETFILTER: About = About {
@@ -107,7 +127,8 @@ const CAPTURE: About = About {
 };
 
 pub fn capture(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
-    let (share, net) = window.stage_share(&["tap_capture"])?;
+    // A capture's cost is mostly the clones that it calls for.
+    let (share, net) = window.inclusive_share("tap_capture")?;
     if share < limits.get("A40.share") || !matters(net, limits) {
         return None;
     }

@@ -5,7 +5,9 @@
 mod card;
 mod cost;
 mod limits;
+mod offloads;
 mod path;
+mod queues;
 mod receive;
 mod sockets;
 mod transmit;
@@ -27,6 +29,8 @@ pub enum Signal {
     Reasons,
     /// Counters of /proc.
     Counters,
+    /// How the devices are set up.
+    Devices,
 }
 
 impl Signal {
@@ -47,7 +51,10 @@ impl Signal {
             Signal::Counters if snapshot.cpus.is_empty() => {
                 Some("the counters of /proc cannot be read")
             }
-            Signal::CpuTime | Signal::Reasons | Signal::Counters => None,
+            Signal::Devices if snapshot.devices.iter().all(|d| d.setup.is_none()) => {
+                Some("the devices' setup cannot be read")
+            }
+            Signal::CpuTime | Signal::Reasons | Signal::Counters | Signal::Devices => None,
         }
     }
 }
@@ -87,10 +94,58 @@ pub static RULES: &[Rule] = &[
         judge: one!(receive::one_cpu),
     },
     Rule {
+        id: "A04",
+        checks: "busy queues do not share a CPU",
+        needs: Signal::Devices,
+        judge: queues::affinity,
+    },
+    Rule {
+        id: "A05",
+        checks: "receive queues have about the same load",
+        needs: Signal::Devices,
+        judge: queues::skew,
+    },
+    Rule {
+        id: "A06",
+        checks: "an interrupt serves several packets",
+        needs: Signal::Devices,
+        judge: queues::coalesce,
+    },
+    Rule {
+        id: "A08",
+        checks: "polls take what is there",
+        needs: Signal::Devices,
+        judge: queues::saturated,
+    },
+    Rule {
+        id: "A10",
+        checks: "NICs merge what they receive",
+        needs: Signal::Devices,
+        judge: offloads::gro_off,
+    },
+    Rule {
+        id: "A11",
+        checks: "segmented traffic on veth is merged",
+        needs: Signal::Devices,
+        judge: offloads::veth_gro,
+    },
+    Rule {
+        id: "A12",
+        checks: "GRO finds something to merge",
+        needs: Signal::Devices,
+        judge: offloads::gro_ratio,
+    },
+    Rule {
         id: "A14",
         checks: "checksums are not computed by the CPU",
         needs: Signal::CpuTime,
         judge: one!(cost::checksum),
+    },
+    Rule {
+        id: "A15",
+        checks: "packets are cut by the device",
+        needs: Signal::Devices,
+        judge: offloads::tso_off,
     },
     Rule {
         id: "A16",
@@ -105,10 +160,34 @@ pub static RULES: &[Rule] = &[
         judge: transmit::allowance,
     },
     Rule {
+        id: "A18",
+        checks: "receive buffers can be allocated",
+        needs: Signal::Devices,
+        judge: transmit::no_memory,
+    },
+    Rule {
+        id: "A20",
+        checks: "interrupts stay on the device's NUMA node",
+        needs: Signal::Devices,
+        judge: queues::numa,
+    },
+    Rule {
+        id: "A22",
+        checks: "virtio has queues enough",
+        needs: Signal::Devices,
+        judge: queues::virtio,
+    },
+    Rule {
         id: "A23",
         checks: "qdiscs have room",
         needs: Signal::Counters,
         judge: transmit::qdisc,
+    },
+    Rule {
+        id: "A24",
+        checks: "transmit rings have room",
+        needs: Signal::Devices,
+        judge: transmit::stopped,
     },
     Rule {
         id: "A27",

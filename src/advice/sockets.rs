@@ -12,7 +12,8 @@ fn at(place: &'static str) -> impl Fn(&Drop) -> bool {
 /// Who it happens to, as far as it is known: `statsd(812)`, else where.
 fn whom(drop: &Drop) -> String {
     match (&drop.comm, drop.pid) {
-        (Some(comm), Some(pid)) => format!("{comm}({pid})"),
+        (Some(comm), Some(pid)) if comm != "–" => format!("{comm}({pid})"),
+        (_, Some(pid)) => format!("process {pid}"),
         _ => drop
             .place
             .split_once(" in ")
@@ -83,7 +84,15 @@ pub fn tcp_buffer(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         "TcpExt.TCPZeroWindowDrop",
     ]);
     let zero = window.counter("TcpExt.TCPToZeroWindowAdv");
-    if prunes < limits.get("A28.prunes") && zero < limits.get("A28.zero_windows") {
+    // The kernel's own clock of it, at the sender: where that is this host too.
+    let held_up = (window.now.tcp.iter())
+        .filter_map(|tcp| Some((tcp.flow.limited.rwnd_pct?, tcp)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(share, _)| *share >= limits.get("A28.rwnd"));
+    if prunes < limits.get("A28.prunes")
+        && zero < limits.get("A28.zero_windows")
+        && held_up.is_none()
+    {
         return None;
     }
     let pressure = window.counter("TcpExt.TCPMemoryPressures");
@@ -102,9 +111,13 @@ pub fn tcp_buffer(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .why("A receiver closed its window or dropped segments because its buffer was full: the reader is slower than the sender, or tcp_rmem's maximum is small for this bandwidth and delay. Where the reader is slow on purpose this back-pressure is right.")
         .saw("prunes and drops", prunes, "/s")
         .saw("zero windows advertised", zero, "/s")
+        .state("longest wait for the peer's window", held_up.map(|(share, _)| share), "% of the time")
         .state("tcp_rmem, maximum", Some(most as f64), "bytes")
         .guard("tcp_mem, the limit of all sockets", format!("{pressure:.1} pressures/s"), pressure < 1.0)
-        .check("nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'; ss -tmi")
+        .check(match held_up {
+            Some((_, tcp)) => format!("ss -tmi dst {}  # its reader; then: nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'", tcp.remote),
+            None => "nstat -az | grep -E 'Prune|ZeroWindow|RcvQDrop'; ss -tmi".to_owned(),
+        })
         .attempt(
             format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {}\"", 2 * most),
             format!("sysctl -w net.ipv4.tcp_rmem=\"{least} {default} {most}\""),
@@ -166,7 +179,10 @@ const SYN: About = About {
 };
 
 pub fn syn_queue(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
-    let dropped = window.counter("TcpExt.TCPReqQFullDrop");
+    // Without cookies the kernel drops SYNs of peers it does not know from three quarters of
+    // tcp_max_syn_backlog on, and counts that as ListenDrops only (tcp_input.c tcp_conn_request).
+    let early = window.counter("TcpExt.ListenDrops") - window.counter("TcpExt.ListenOverflows");
+    let dropped = window.counter("TcpExt.TCPReqQFullDrop").max(early);
     let cookies = window.counter("TcpExt.TCPReqQFullDoCookies");
     if dropped.max(cookies) < limits.get("A31.full") {
         return None;

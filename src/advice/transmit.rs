@@ -1,9 +1,9 @@
-//! Sending: rings, qdiscs, retransmits (signals.md A16, A17, A23, A32).
+//! Sending: rings, qdiscs, retransmits (signals.md A16–A18, A23, A24, A32).
 
 use super::card::About;
 use super::limits::Limits;
 use super::window::Window;
-use crate::model::{Class, Finding, Layer, Severity};
+use crate::model::{Class, Device, Finding, Layer, Severity};
 
 const RING: About = About {
     rule: "A16",
@@ -20,14 +20,23 @@ pub fn ring(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
         let cpus = window.cpus();
         let hottest = cpus.iter().filter_map(|cpu| cpu.softirq_pct).fold(0.0, f64::max);
-        RING.card(Severity::Drop, drop.place.clone(), format!("{device} drops {rate:.0} packets a second for want of a receive buffer"))
+        let row = window.now.devices.iter().find(|d| d.name == device);
+        let ring = row.and_then(|d| d.setup.as_ref()?.rx_ring);
+        let card = RING.card(Severity::Drop, drop.place.clone(), format!("{device} drops {rate:.0} packets a second for want of a receive buffer"))
             .why("The NIC had no free receive buffer when the packet came. Bursts need a longer ring; constant overload needs CPU: then spread the work first.")
             .saw("ring drops", rate, "/s")
             .saw("softirq of the busiest CPU", hottest, "%")
+            .state("receive ring", ring.map(|(now, _)| f64::from(now)), "entries")
+            .state("at most", ring.map(|(_, most)| f64::from(most)), "entries")
             .guard("the CPU keeps up", format!("{hottest:.0}% softirq"), hottest < 95.0)
-            .check(format!("ethtool -S {device} | grep -Ei 'miss|drop|no_buf|discard|out_of'; ethtool -g {device}"))
-            .attempt(format!("ethtool -G {device} rx 4096"), format!("ethtool -g {device}  # before: its old value"))
-            .done()
+            .check(format!("ethtool -S {device} | grep -Ei 'miss|drop|no_buf|discard|out_of'; ethtool -g {device}"));
+        match ring {
+            Some((now, most)) if now < most => card.attempt(format!("ethtool -G {device} rx {}", most.min(2 * now)), format!("ethtool -G {device} rx {now}")),
+            // Nothing longer is to be had: only faster emptying helps.
+            Some(_) => card,
+            None => card.attempt(format!("ethtool -G {device} rx 4096"), format!("ethtool -g {device}  # before: its old value")),
+        }
+        .done()
     });
     found.collect()
 }
@@ -55,6 +64,60 @@ pub fn allowance(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     cards.collect()
 }
 
+const MEMORY: About = About {
+    rule: "A18",
+    name: "rx-alloc-fail",
+    source: "drivers' documentation (mlx5/counters.rst: buff_alloc_err)",
+};
+
+pub fn no_memory(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let old = window.sysctl_number("vm.min_free_kbytes").unwrap_or(67_584);
+    let found = window.now.devices.iter().filter_map(|device| {
+        let name = &device.name;
+        let rate = window.trouble(name, "memory");
+        if rate < limits.get("A18.failures") {
+            return None;
+        }
+        MEMORY
+            .card(Severity::Info, name.clone(), format!("{name} finds no memory for {rate:.0} receive buffers a second"))
+            .why("The driver could not get memory where it may not wait for it. More memory kept free, a smaller ring or a smaller MTU helps.")
+            .saw("failed allocations", rate, "/s")
+            .state("vm.min_free_kbytes", Some(old as f64), "KiB")
+            .check(format!("ethtool -S {name} | grep -i alloc; sysctl vm.min_free_kbytes"))
+            .attempt(format!("sysctl -w vm.min_free_kbytes={}", 2 * old), format!("sysctl -w vm.min_free_kbytes={old}"))
+            .done()
+    });
+    found.collect()
+}
+
+const STOPPED: About = About {
+    rule: "A24",
+    name: "tx-stop",
+    source: "Documentation/ABI/testing/sysfs-class-net-queues; mlx5/counters.rst (txN_stopped)",
+};
+
+pub fn stopped(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let found = window.now.devices.iter().filter_map(|device| {
+        let name = &device.name;
+        let rate = window.trouble(name, "tx stop");
+        if rate < limits.get("A24.stops") {
+            return None;
+        }
+        let (ring, most) = device.setup.as_ref().and_then(|setup| setup.tx_ring)?;
+        STOPPED
+            .card(Severity::Info, name.clone(), format!("the transmit queues of {name} stop {rate:.0} times a second"))
+            .why("The driver's transmit ring was full, so that its queue was stopped and started again. Either completions come late (CPU, coalescing), or the ring is short; at line rate this is normal.")
+            .saw("stops and requeues", rate, "/s")
+            .state("transmit ring", Some(f64::from(ring)), "entries")
+            .state("at most", Some(f64::from(most)), "entries")
+            .guard("the ring can grow", format!("{ring} of {most}"), ring < most)
+            .check(format!("ethtool -S {name} | grep -E 'stop|restart|busy'; ethtool -g {name}"))
+            .attempt(format!("ethtool -G {name} tx {}", most.min(2 * ring)), format!("ethtool -G {name} tx {ring}"))
+            .done()
+    });
+    found.collect()
+}
+
 const QDISC: About = About {
     rule: "A23",
     name: "qdisc-drop",
@@ -66,36 +129,59 @@ const BY_POLICY: [&str; 10] = [
     "tbf", "htb", "hfsc", "cbq", "netem", "codel", "fq_codel", "pie", "red", "cake",
 ];
 
+const FIFOS: [&str; 2] = ["pfifo", "bfifo"];
+
 pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     let lost = window.losses(|d| d.layer == Layer::Qdisc);
     let found = lost.into_iter().filter_map(|(drop, rate)| {
         if rate < limits.get("A23.drops") {
             return None;
         }
-        let device = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
-        let kind = window.now.devices.iter().find(|d| d.name == device).and_then(|d| d.qdisc.clone());
+        let name = drop.device.clone().unwrap_or_else(|| "DEV".to_owned());
+        let device = window.now.devices.iter().find(|d| d.name == name);
+        // A shaper counts what the queue below it drops as its own.
+        let full = device.and_then(|d| {
+            let fifos = d.qdiscs.iter().filter(|q| FIFOS.contains(&&*q.kind));
+            fifos.max_by_key(|q| q.drops_total).filter(|q| q.drops_total > 0)
+        });
+        let kind = full.map(|q| q.kind.clone()).or_else(|| device.and_then(|d| d.qdisc.clone()));
         let policy = kind.as_deref().is_some_and(|kind| BY_POLICY.contains(&kind));
         let (severity, why) = if policy {
             (Severity::Info, "This qdisc shapes or manages its queue: dropping is how it does that. Senders that react (TCP) adapt; for others its rate or limit is the setting.")
         } else {
             (Severity::Drop, "Packets were offered faster than the device sends, and the queue was full. TCP adapts, UDP loses data. A longer queue takes bursts; pacing in the sender avoids them.")
         };
-        QDISC
-            .card(severity, drop.place.clone(), format!("the qdisc of {device} drops {rate:.0} packets a second"))
+        let card = QDISC
+            .card(severity, drop.place.clone(), format!("the qdisc of {name} drops {rate:.0} packets a second"))
             .why(why)
             .saw("qdisc drops", rate, "/s")
-            .guard("kind", kind.clone().unwrap_or_else(|| "–".to_owned()), true)
-            .check(format!("tc -s -d qdisc show dev {device}"))
-            .attempt(
-                match kind.as_deref() {
-                    Some(kind @ ("pfifo" | "bfifo")) => format!("tc qdisc change dev {device} root {kind} limit 2000  # about twice the old"),
-                    _ => format!("ip link set {device} txqueuelen 2000"),
-                },
-                format!("tc -d qdisc show dev {device}  # before: its old limit"),
-            )
-            .done()
+            .state("limit", full.and_then(|q| q.limit).map(f64::from), "")
+            .guard("kind", kind.unwrap_or_else(|| "–".to_owned()), true)
+            .check(inside(device, &format!("tc -s -d qdisc show dev {name}")));
+        if policy {
+            return card.done();
+        }
+        let queue = full.and_then(|q| Some((q, q.limit?)));
+        match queue {
+            Some((queue, old)) => {
+                let place = if queue.parent == "root" { "root".to_owned() } else { format!("parent {}", queue.parent) };
+                let handle = if queue.handle == "0:" { String::new() } else { format!(" handle {}", queue.handle) };
+                let set = |limit: u32| inside(device, &format!("tc qdisc change dev {name} {place}{handle} {} limit {limit}", queue.kind));
+                card.attempt(set(old.saturating_mul(2)), set(old))
+            }
+            None => card.attempt(
+                inside(device, &format!("ip link set {name} txqueuelen 2000")),
+                inside(device, &format!("tc -d qdisc show dev {name}  # before: its old limit")),
+            ),
+        }
+        .done()
     });
     found.collect()
+}
+
+/// The command in the device's namespace.
+fn inside(device: Option<&Device>, command: &str) -> String {
+    device.map_or_else(|| command.to_owned(), |device| device.inside(command))
 }
 
 const RETRANSMIT: About = About {

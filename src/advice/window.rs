@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{Drop, Facts, Snapshot};
+use crate::model::{Device, Drop, Facts, Snapshot};
 
 /// Seconds that a rule looks back, and the longest that any does.
 pub const WINDOW_S: f64 = 10.0;
@@ -18,6 +18,8 @@ struct Moment {
     cpus: Vec<CpuMoment>,
     drops: Vec<(Arc<str>, u64)>,
     counters: BTreeMap<Arc<str>, f64>,
+    /// Of drivers, by device and what they tell of; requeues of qdiscs among "tx stop".
+    troubles: BTreeMap<(String, &'static str), u64>,
     lost: u64,
     samples: u64,
 }
@@ -73,6 +75,7 @@ impl Past {
                 .map(|d| (Arc::clone(&d.key), d.count))
                 .collect(),
             counters: snapshot.protocol_rates.iter().map(scaled).collect(),
+            troubles: troubles(&snapshot.devices),
             lost: snapshot.health.lost,
             samples: snapshot.health.samples,
         });
@@ -96,6 +99,19 @@ impl Past {
             inside
         })
     }
+}
+
+/// Devices without a reading in this interval show their last: that is counted already.
+fn troubles(devices: &[Device]) -> BTreeMap<(String, &'static str), u64> {
+    let mut sums = BTreeMap::new();
+    for device in devices.iter().filter(|device| device.fresh) {
+        let figures = device.counters.iter().map(|c| (c.tells, c.count));
+        let again = device.qdiscs.first().and_then(|qdisc| qdisc.requeues);
+        for (tells, count) in figures.chain(again.map(|count| ("tx stop", count))) {
+            *sums.entry((device.name.clone(), tells)).or_default() += count;
+        }
+    }
+    sums
 }
 
 /// The past and the newest snapshot.
@@ -148,6 +164,14 @@ impl<'a> Window<'a> {
         self.per_second(self.past.last(WINDOW_S).map(of_moment).sum())
     }
 
+    /// What a device's driver tells of, per second.
+    pub fn trouble(&self, device: &str, tells: &'static str) -> f64 {
+        let key = (device.to_owned(), tells);
+        let of_moment = |moment: &Moment| moment.troubles.get(&key).copied().unwrap_or(0);
+        let sum: u64 = self.past.last(WINDOW_S).map(of_moment).sum();
+        self.per_second(sum as f64)
+    }
+
     pub fn cpus(&self) -> Vec<CpuSeen> {
         let seen = |cpu: u32| {
             let of_cpu = || {
@@ -196,6 +220,14 @@ impl<'a> Window<'a> {
             .map(|stage| stage.cpu_pct)
             .sum();
         (net > 0.0).then(|| (100.0 * own / net, net))
+    }
+
+    /// The same of a stage and all that it called.
+    pub fn inclusive_share(&self, stage: &str) -> Option<(f64, f64)> {
+        let net = 100.0 * self.now.summary.net_cores?;
+        let stages = self.now.stages.iter().filter(|row| row.stage == stage);
+        let all: f64 = stages.map(|row| row.inclusive_pct).sum();
+        (net > 0.0).then(|| (100.0 * all / net, net))
     }
 
     /// The same of what innermost functions did: "csum", "copy", "lock", "alloc".

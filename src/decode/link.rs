@@ -140,6 +140,9 @@ pub struct QdiscCounters {
     /// Queued now (not cumulative).
     pub backlog: u64,
     pub backlog_bytes: u64,
+    /// How much it may queue: packets, of bfifo bytes; of other kinds than fifos not read.
+    #[serde(default)]
+    pub limit: Option<u32>,
 }
 
 /// What a counter of a driver tells of; signals.md 4.5.

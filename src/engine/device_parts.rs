@@ -35,6 +35,7 @@ pub fn qdiscs(
                 drops_total: first.map_or(now.drops, |first| short(now.drops, first.drops)),
                 backlog: now.backlog,
                 backlog_bytes: now.backlog_bytes,
+                limit: now.limit,
             }
         })
         .collect()

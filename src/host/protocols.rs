@@ -18,7 +18,10 @@ const WANTED: [(&str, &[&str]); 5] = [
             "ForwDatagrams",
         ],
     ),
-    ("Tcp", &["RetransSegs", "OutSegs", "InErrs", "PassiveOpens"]),
+    (
+        "Tcp",
+        &["InSegs", "RetransSegs", "OutSegs", "InErrs", "PassiveOpens"],
+    ),
     ("Udp", UDP),
     ("Udp6", UDP),
     (

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use netlink_bindings::tc::{self, Tcmsg};
+use netlink_bindings::tc::{self, OptionsMsg, Tcmsg};
 use netlink_socket2::NetlinkSocket;
 
 use super::proc::printable;
@@ -45,6 +45,10 @@ pub fn dump(socket: &mut NetlinkSocket) -> io::Result<HashMap<i32, Vec<QdiscCoun
             requeues: queue.requeues.into(),
             backlog: queue.qlen.into(),
             backlog_bytes: queue.backlog.into(),
+            limit: match attributes.get_options() {
+                Ok(OptionsMsg::Pfifo(fifo) | OptionsMsg::Bfifo(fifo)) => Some(fifo.limit),
+                _ => None,
+            },
         };
         let of_device = all.entry(header.ifindex).or_default();
         if header.parent == ROOT {

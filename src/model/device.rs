@@ -103,6 +103,8 @@ pub struct Qdisc {
     pub drops_total: u64,
     pub backlog: u64,
     pub backlog_bytes: u64,
+    /// How much it may queue: packets, of bfifo bytes; null: another kind than a fifo.
+    pub limit: Option<u32>,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -157,7 +159,23 @@ pub struct Coalescing {
     pub tx_frames: u32,
 }
 
+impl Setup {
+    /// `None`: the driver does not tell.
+    pub fn offload(&self, name: &str) -> Option<bool> {
+        let known = self.offloads.iter().find(|offload| offload.name == name);
+        known.map(|offload| offload.on)
+    }
+}
+
 impl Device {
+    /// A command as it is typed where the device is.
+    pub fn inside(&self, command: &str) -> String {
+        match &self.netns {
+            Some(netns) => format!("ip netns exec {netns} {command}"),
+            None => command.to_owned(),
+        }
+    }
+
     /// Both ways, packets per second; what was not measured carries nothing.
     pub fn traffic(&self) -> f64 {
         self.rx_rate.unwrap_or(0.0) + self.tx_rate.unwrap_or(0.0)

@@ -18,6 +18,7 @@ mod names;
 mod process;
 pub mod reason;
 mod series;
+mod setting;
 mod snapshot;
 mod spent;
 mod stage;
@@ -41,6 +42,7 @@ pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times}
 pub use names::{KernelFunction, Mapped, Name, Names};
 pub use process::{NO_SOCKET, Process};
 pub use series::Series;
+pub use setting::{Changed, Settings, changed, settings};
 pub use snapshot::{
     Backing, CpuCalls, Filter, Function, HISTORY, Health, HostInfo, SCHEMA, STACKS_EXPORTED, Share,
     Snapshot, Stack, Summary,

@@ -6,7 +6,7 @@ use super::state::UiState;
 use crate::model::Finding;
 
 impl UiState {
-    fn finding(&self) -> Option<Finding> {
+    pub(super) fn finding(&self) -> Option<Finding> {
         let Some(Row::Finding(rule, subject)) = self.selected() else {
             return None;
         };

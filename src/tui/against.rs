@@ -16,6 +16,8 @@ pub struct Against {
     /// The shown snapshot that `comparison` is of.
     at: u64,
     comparison: Option<Comparison>,
+    /// Snapshots from this one on are the other side; 0: from the mark on.
+    begin: u64,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,14 @@ impl Against {
             measured: measured(window.into_iter()),
         });
         self.comparison = None;
+        self.begin = 0;
         self.at = mark.sequence;
+    }
+
+    /// What was before this snapshot is neither side's: a setting was changed then.
+    pub fn begin_after(&mut self, sequence: u64) {
+        self.begin = sequence;
+        self.comparison = None;
     }
 
     pub fn forget(&mut self) {
@@ -56,7 +65,8 @@ impl Against {
         }
         self.at = shown.sequence;
         let apart = |s: &&Arc<Snapshot>| s.sequence < before.first || s.sequence > before.last;
-        let after = measured(window(history, shown).filter(apart));
+        let begun = |s: &&Arc<Snapshot>| s.sequence > self.begin;
+        let after = measured(window(history, shown).filter(apart).filter(begun));
         self.comparison = (after.snapshots > 0).then(|| compare(&before.measured, &after));
     }
 

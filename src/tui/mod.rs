@@ -43,6 +43,7 @@ mod search;
 mod state;
 mod text;
 mod theme;
+mod trial;
 mod unfold;
 mod update;
 mod view;

@@ -16,6 +16,7 @@ use super::recording::Recording;
 use super::screen;
 use super::text::{clean, is_unsafe};
 use super::theme::{THEMES, Theme};
+use super::trial::Trial;
 use super::unfold::Unfold;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
@@ -92,6 +93,8 @@ pub struct UiState {
     pub mark: Option<Arc<Snapshot>>,
     /// What the mark's seconds say against the shown ones.
     pub(super) against: Against,
+    /// The finding whose advice is tried out.
+    pub(super) trial: Option<Trial>,
 }
 
 impl UiState {
@@ -119,6 +122,7 @@ impl UiState {
             hidden_rules: BTreeSet::new(),
             mark: None,
             against: Against::default(),
+            trial: None,
         }
     }
 
@@ -276,12 +280,16 @@ impl UiState {
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
         self.want.latency = self.latency || self.view().context() == Context::Latency;
+        if let (Some(trial), Some(latest)) = (&mut self.trial, self.history.latest()) {
+            trial.see(latest, &mut self.against);
+        }
         let shown = self.shown().cloned();
         if let Some(shown) = &shown {
             self.against.refresh(&self.history, shown);
         }
         self.want.sockets = self.view().context() == Context::Tcp;
-        self.want.devices = self.view().context() == Context::Devices;
+        // The rules and the trial of their advice look at the devices' setup.
+        self.want.devices = matches!(self.view().context(), Context::Devices | Context::Advice);
         if self.view().context() == Context::Stacks
             && let Some(shown) = &shown
         {

@@ -12,6 +12,7 @@ use super::lens::Focus;
 use super::pane::{Row, moved};
 use super::prompt::{IDLE_TASK, Kind, Prompt};
 use super::state::UiState;
+use super::trial::Trial;
 use super::view::{self, VIEWS};
 use crate::model::NO_SOCKET;
 
@@ -305,11 +306,17 @@ impl UiState {
     fn toggle_mark(&mut self) {
         if self.mark.take().is_some() {
             self.against.forget();
+            self.trial = None;
             self.message("the mark is gone", false);
         } else if let Some(shown) = self.shown().cloned() {
             self.against.mark(&self.history, &shown);
+            self.trial = self.finding().map(|finding| Trial::new(finding, &shown));
+            let said = match &self.trial {
+                Some(_) => "marked; change the setting, netop says whether it helped",
+                None => "marked; from now on differences are shown",
+            };
+            self.message(said, false);
             self.mark = Some(shown);
-            self.message("marked; from now on differences are shown", false);
         } else {
             self.message("there is no snapshot yet", true);
         }

@@ -32,13 +32,16 @@ pub fn knock(to: &str, count: usize) {
         .collect();
 }
 
-pub fn frames(device: &str, count: usize) {
+fn raw() -> OwnedFd {
     // SAFETY: a plain system call; its result is checked and owned.
-    let socket = unsafe {
+    unsafe {
         let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
         assert!(fd >= 0, "{}", std::io::Error::last_os_error());
         OwnedFd::from_raw_fd(fd)
-    };
+    }
+}
+
+fn address_of(device: &str, protocol: u16) -> libc::sockaddr_ll {
     let name = std::ffi::CString::new(device).expect("a name");
     // SAFETY: all-zero is a valid address; the name ends with NUL.
     let (mut address, index) = unsafe {
@@ -49,6 +52,41 @@ pub fn frames(device: &str, count: usize) {
     };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_ifindex = index.cast_signed();
+    address.sll_protocol = protocol.to_be();
+    address
+}
+
+/// Reads every packet of the device, as captures do.
+pub fn tap(device: &str) {
+    let socket = raw();
+    let address = address_of(device, libc::ETH_P_ALL as u16);
+    // SAFETY: the address outlives the call and has this size.
+    let result = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    std::thread::spawn(move || {
+        let mut packet = [0u8; 2048];
+        // SAFETY: the buffer outlives the call and has this length.
+        while unsafe {
+            libc::recv(
+                socket.as_raw_fd(),
+                packet.as_mut_ptr().cast(),
+                packet.len(),
+                0,
+            )
+        } > 0
+        {}
+    });
+}
+
+pub fn frames(device: &str, count: usize) {
+    let socket = raw();
+    let address = address_of(device, 0);
     let mut frame = vec![0xff; 6];
     frame.extend([2, 0, 0, 0, 0, 0x0a]);
     frame.extend(ETHERTYPE.to_be_bytes());

@@ -45,8 +45,13 @@ pub const B: &str = "10.99.0.2";
 
 impl Net {
     pub fn new() -> Net {
+        Net::called("")
+    }
+
+    /// One of several, which differ in `mark`.
+    pub fn called(mark: &str) -> Net {
         let id = std::process::id() % 100_000;
-        let name = |kind: &str| format!("nt{kind}{id}");
+        let name = |kind: &str| format!("nt{kind}{id}{mark}");
         let net = Net {
             a: name("a"),
             b: name("b"),

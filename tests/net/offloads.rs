@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
 /// include/uapi/linux/ethtool.h
-const COMMANDS: [(&str, u32); 3] = [("tso", 0x1f), ("gso", 0x24), ("gro", 0x2c)];
+const COMMANDS: [(&str, u32); 4] = [("tx", 0x17), ("tso", 0x1f), ("gso", 0x24), ("gro", 0x2c)];
 
 /// include/uapi/linux/sockios.h
 const SIOCETHTOOL: libc::c_ulong = 0x8946;

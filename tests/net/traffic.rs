@@ -35,6 +35,11 @@ pub fn obey() {
             while told() {}
         }
         ["tcp-knock", to, count] => when_told(|| losses::knock(to, number(count))),
+        ["capture", device] => {
+            losses::tap(device);
+            say("ready");
+            while told() {}
+        }
         ["frames", device, count] => when_told(|| losses::frames(device, number(count))),
         ["tcp-slow", address] => held_up::slow(address),
         ["tcp-fast", address] => held_up::fast(address),

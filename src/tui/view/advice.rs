@@ -125,8 +125,14 @@ fn nothing(scene: &Scene<'_>) -> String {
     if scene.snapshot.elapsed_s < 10.0 {
         return "The rules look at ten seconds: the first verdict comes then.".to_owned();
     }
+    let tried = tried(scene);
+    let lead = if tried.is_empty() {
+        String::new()
+    } else {
+        format!("{tried}. ")
+    };
     format!(
-        "Nothing to advise. Checked and fine: {}.",
+        "{lead}Nothing to advise. Checked and fine: {}.",
         scene.snapshot.checked.join(", ")
     )
 }
@@ -163,6 +169,7 @@ fn card(scene: &Scene<'_>, f: &Finding, area: Rect, buf: &mut Buffer) {
     let evidence: Vec<String> = f.evidence.iter().map(evidence).collect();
     let guards: Vec<String> = f.guards.iter().map(guard).collect();
     say(0, "seen    ", evidence.join(" · "), Style::new());
+    say(0, "since d ", tried(scene), scene.theme.strong);
     say(1, "why     ", f.why.clone(), Style::new());
     say(
         0,
@@ -186,6 +193,14 @@ fn card(scene: &Scene<'_>, f: &Finding, area: Rect, buf: &mut Buffer) {
         dim,
     );
     paragraphs::render(said, below, buf);
+}
+
+/// What became of the finding that `d` marked, whichever is selected now.
+fn tried(scene: &Scene<'_>) -> String {
+    let trial = scene.ui.trial.as_ref();
+    trial.map_or(String::new(), |trial| {
+        clean(&trial.verdict(scene.ui.against.comparison())).into_owned()
+    })
 }
 
 fn evidence(e: &Evidence) -> String {
