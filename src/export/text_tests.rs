@@ -22,6 +22,9 @@ STAGE     DIR    CPU%  ±CPU  INCL%  NS/PKT  ±NS  OF WHICH CPU%
 driver    rx     58.2   4.5    116    84.5  6.8  lock=12.5 alloc=3.0
 observer  other   2.5     –    5.0       –    –  lock=12.5 alloc=3.0
 
+WAIT        DEVICE  COUNT  P50 ns  P99 ns  P99.9 ns  MAX ns  MATCHED%  REASON
+xmit_queue  eth0     1200     656    1312      5376    9001      99.5  –
+
 network 1.92 ±0.11 of 4 CPUs: rx 141% tx 40% sock 10% other 0.2% · 278 ns ±16 ns per packet at 6.90Mpps · observers 2.5% · last 30 s
 contexts softirq 150% · idle 250%
 note: netif_rx is not counted: over the budget

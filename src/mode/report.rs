@@ -13,6 +13,7 @@ use crate::cli;
 use crate::decode::{Format, Place};
 use crate::engine::{Counting, Engine, Registry, Settings};
 use crate::error::Error;
+use crate::export;
 use crate::host::{Proc, drivers};
 use crate::model::{Names, Want, parse_time};
 use crate::perfdata::{MAGIC, Run, Symbols};
@@ -93,6 +94,13 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     };
     let mut opened = Opened::open(&typed.file)?;
     opened.name_by_this_host();
+    if !opened.is_netops() && opened.file_events().is_empty() {
+        let file = export::clean(&typed.file.display().to_string()).into_owned();
+        return Err(Error::failed(
+            format!("{file} has no event: it was cut, or never ended"),
+            format!("ls -l {file}"),
+        ));
+    }
     let cut = match (typed.interval, typed.batch.batch) {
         (Some(interval), _) => Cut::Every(interval.as_nanos() as u64),
         (None, true) => Cut::Whole,

@@ -4,7 +4,7 @@
 use ratatui::text::Line;
 
 use super::header::{label, styled};
-use super::keymap::Context;
+use super::keymap::Context::{self, Advice, Cpus, Devices, Drops, Latency};
 use super::state::UiState;
 use super::text::{clean, wrap_whole};
 use super::widget::strip::fit;
@@ -105,7 +105,14 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         };
         parts.push(styled(1, text.to_owned(), theme.dim));
     }
-    if !filter.pids.is_empty() {
+    let whole_host = [Cpus, Devices, Drops, Latency, Advice];
+    if !filter.pids.is_empty() && whole_host.contains(&ui.view().context()) {
+        parts.push(styled(
+            0,
+            "but this view: whole host".to_owned(),
+            theme.warn,
+        ));
+    } else if !filter.pids.is_empty() {
         let text = "LOSS, HOT and NET: whole host";
         parts.push(styled(4, text.to_owned(), theme.dim));
     }

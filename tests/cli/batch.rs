@@ -128,7 +128,8 @@ fn a_filter_is_there_and_what_was_not_asked_for_in_it_is_null() {
         );
     }
     assert!(!pid["pid"].is_null() && pid["device"].is_null(), "{pid}");
-    assert_eq!(pid["by"], "context");
+    assert_eq!(pid["by"], "owner");
+    assert_eq!(filter("-p 9127 --by context")["by"], "context");
 }
 
 #[test]

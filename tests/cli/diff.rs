@@ -88,7 +88,7 @@ fn what_is_no_measurement_is_refused_with_the_line() {
     );
     refused(b"\x7fELF\xff\xfe", "line 1 is no text");
     refused(b"{\n  \"schema\": 1\n}\n", "line 2, column");
-    refused(b"PERFILE2\0\0\0", "a header of");
+    refused(b"PERFILE2\0\0\0", "the header of a perf.data file");
     let ended = run(&format!("diff {} {}", dir.path().display(), good.display()));
     assert!(ended.err.contains("no regular file"), "{ended:?}");
     let ended = run(&format!("diff /nowhere {}", good.display()));

@@ -128,7 +128,7 @@ pub fn trailer(path: &Path) -> Vec<Line> {
         .collect()
 }
 
-/// Exact hits by event, but not those of softirqs' times.
+/// Exact hits by event in the intervals that are shown, but not those of softirqs' times.
 pub fn exact(lines: &[Line]) -> BTreeMap<String, u64> {
     let names: Vec<_> = (lines.iter())
         .find_map(|line| match line {
@@ -141,7 +141,7 @@ pub fn exact(lines: &[Line]) -> BTreeMap<String, u64> {
         .collect();
     let mut sums = BTreeMap::new();
     for line in lines {
-        let Line::Tick { tick, .. } = line else {
+        let Line::Tick { tick, shown: true } = line else {
             continue;
         };
         for count in &tick.counts {

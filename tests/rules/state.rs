@@ -284,6 +284,7 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
     };
     let counter = |(name, rate): (&String, &f64)| (Arc::from(name.as_str()), *rate);
     Snapshot {
+        events: Vec::new(),
         schema: SCHEMA,
         at: second * 1_000_000_000,
         interval_s: 1.0,

@@ -62,16 +62,18 @@ impl Weights {
         file_at: u64,
         waiting: &mut [Waiting],
         exact: &[Counts],
-        (interval_ns, children): (u64, &[u32]),
+        (interval_ns, children, shown): (u64, &[u32], bool),
     ) {
-        let mut hits = self.hits(exact, interval_ns);
         waiting.sort_by_key(|sample| (sample.event, sample.cpu, sample.time));
         let mut weights = vec![0; waiting.len()];
         let mut groups: FxHashMap<Group, Vec<usize>> = FxHashMap::default();
+        // What came before the first interval is in nobody's figures.
+        let exact = if shown { exact } else { &[] };
+        let mut hits = self.hits(exact, interval_ns);
         let watched =
             |pid| self.pids.is_empty() || self.pids.contains(&pid) || children.contains(&pid);
         for (index, sample) in waiting.iter().enumerate() {
-            let counts = watched(sample.pid) && !self.silent.contains(&sample.event);
+            let counts = shown && watched(sample.pid) && !self.silent.contains(&sample.event);
             if sample.event == EventId::CLOCK {
                 weights[index] = if counts { sample.period } else { 0 };
             } else if counts {

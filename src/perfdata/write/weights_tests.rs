@@ -58,7 +58,7 @@ fn the_hits_of_an_interval_are_shared_out_by_period() {
     let mut shared = Weights::default();
     let (mut records, mut held) = waiting(&[(0, 1, 10, 100), (0, 1, 20, 300), (1, 1, 15, 7)]);
     let exact = [counts(0, 1002), counts(1, 5)];
-    shared.share_out(&mut records, 0, &mut held, &exact, (1, &[]));
+    shared.share_out(&mut records, 0, &mut held, &exact, (1, &[], true));
     assert_eq!(weights(&records, &held, 0, 0), [251, 751]);
     assert_eq!(weights(&records, &held, 1, 0), [5]);
 }
@@ -66,9 +66,9 @@ fn the_hits_of_an_interval_are_shared_out_by_period() {
 #[test]
 fn hits_without_a_sample_go_to_the_next_one() {
     let mut shared = Weights::default();
-    shared.share_out(&mut [], 0, &mut [], &[counts(0, 40)], (1, &[]));
+    shared.share_out(&mut [], 0, &mut [], &[counts(0, 40)], (1, &[], true));
     let (mut records, mut held) = waiting(&[(0, 1, 10, 100)]);
-    shared.share_out(&mut records, 0, &mut held, &[counts(0, 2)], (1, &[]));
+    shared.share_out(&mut records, 0, &mut held, &[counts(0, 2)], (1, &[], true));
     assert_eq!(weights(&records, &held, 0, 0), [42]);
 }
 
@@ -76,8 +76,14 @@ fn hits_without_a_sample_go_to_the_next_one() {
 fn hits_after_the_last_sample_are_added_to_it_in_the_end() {
     let mut shared = Weights::default();
     let (mut records, mut held) = waiting(&[(0, 1, 10, 100)]);
-    shared.share_out(&mut records, 7000, &mut held, &[counts(0, 2)], (1, &[]));
-    shared.share_out(&mut [], 8000, &mut [], &[counts(0, 40)], (1, &[]));
+    shared.share_out(
+        &mut records,
+        7000,
+        &mut held,
+        &[counts(0, 2)],
+        (1, &[], true),
+    );
+    shared.share_out(&mut [], 8000, &mut [], &[counts(0, 40)], (1, &[], true));
     assert_eq!(shared.rest(), [(7000 + SAMPLE_COUNT as u64, 42)]);
 }
 
@@ -85,10 +91,10 @@ fn hits_after_the_last_sample_are_added_to_it_in_the_end() {
 fn a_sample_whose_hit_is_counted_later_weighs_one_and_no_hit_twice() {
     let mut shared = Weights::default();
     let (mut records, mut held) = waiting(&[(0, 1, 10, 5), (0, 1, 11, 5)]);
-    shared.share_out(&mut records, 0, &mut held, &[counts(0, 1)], (1, &[]));
+    shared.share_out(&mut records, 0, &mut held, &[counts(0, 1)], (1, &[], true));
     assert_eq!(weights(&records, &held, 0, 0), [1, 1]);
     let (mut records, mut held) = waiting(&[(0, 1, 20, 5)]);
-    shared.share_out(&mut records, 0, &mut held, &[counts(0, 6)], (1, &[]));
+    shared.share_out(&mut records, 0, &mut held, &[counts(0, 6)], (1, &[], true));
     assert_eq!(weights(&records, &held, 0, 2), [5]);
 }
 
@@ -103,7 +109,7 @@ fn under_a_filter_only_the_processes_samples_weigh() {
         ..counts(0, 10)
     };
     let exact = [counts(0, 1000), of_process];
-    shared.share_out(&mut records, 0, &mut held, &exact, (1, &[9]));
+    shared.share_out(&mut records, 0, &mut held, &exact, (1, &[9], true));
     assert_eq!(weights(&records, &held, 0, 0), [5, 0]);
     assert_eq!(weights(&records, &held, 1, 0), [5]);
 }
@@ -112,7 +118,7 @@ fn under_a_filter_only_the_processes_samples_weigh() {
 fn samples_that_only_netop_reads_weigh_nothing() {
     let mut shared = Weights::new(Vec::new(), vec![EVENT]);
     let (mut records, mut held) = waiting(&[(0, 1, 10, 5), (0, 1, 11, 5)]);
-    shared.share_out(&mut records, 0, &mut held, &[counts(0, 50)], (1, &[]));
+    shared.share_out(&mut records, 0, &mut held, &[counts(0, 50)], (1, &[], true));
     assert_eq!(weights(&records, &held, 0, 0), [0, 0]);
     assert_eq!(shared.rest(), []);
 }
@@ -130,7 +136,7 @@ proptest! {
             exact += hits;
             let samples_of: Vec<_> = of_interval.iter().map(|(time, period)| (0, 1, *time, *period)).collect();
             let (mut records, mut held) = waiting(&samples_of);
-            shared.share_out(&mut records, file.len() as u64, &mut held, &[counts(0, *hits)], (1, &[]));
+            shared.share_out(&mut records, file.len() as u64, &mut held, &[counts(0, *hits)], (1, &[], true));
             let given = weights(&records, &held, 0, seen);
             prop_assert!(given.iter().all(|weight| (1..=1 << 60).contains(weight)), "{given:?}");
             seen += given.iter().sum::<u64>();

@@ -209,7 +209,7 @@ impl Writer {
             self.end,
             &mut self.waiting,
             &tick.counts,
-            (tick.interval_ns, &tick.children),
+            (tick.interval_ns, &tick.children, shown),
         );
         records::finished_round(&mut self.records);
         let written = self.out.write_all(&self.records);
