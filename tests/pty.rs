@@ -359,6 +359,23 @@ fn a_new_size_is_followed() {
 }
 
 #[test]
+fn a_key_that_comes_with_a_new_size_is_obeyed() {
+    let (mut terminal, _folder) = demo("resize-key");
+    terminal.first_frame();
+    for (more, (key, tab)) in (1..).zip([("6", "[6 Drops"), ("9", "[9 TCP"), ("3", "[3 Dev")]) {
+        let cols = 80 + 8 * more;
+        {
+            let mut parser = lock(&terminal.shown.0);
+            parser.screen_mut().set_size(dimension(24), dimension(cols));
+        }
+        let wider = size(cols, 24);
+        terminal.master.resize(wider).expect("a new size");
+        terminal.press(key);
+        terminal.until(tab, |screen| screen.contents().contains(tab));
+    }
+}
+
+#[test]
 fn ctrl_c_and_the_polite_signals_end_it_and_restore_the_terminal() {
     for name in ["ctrl-c", "TERM", "INT", "QUIT"] {
         let (mut terminal, _folder) = demo(name);

@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// By then the engine has taken a want and the samplers have stopped their events.
 const DETACHED: Duration = Duration::from_millis(150);
 
+/// Zero would not look at the line at all (crossterm with `use-dev-tty`; its other way of reading
+/// loses a key that comes with a change of size).
+const KEY_PATIENCE: Duration = Duration::from_millis(1);
+
 /// At most ten frames per second.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -211,7 +215,7 @@ impl Session {
     /// Everything that has been typed.
     fn keys(&mut self, ui: &mut UiState, screen: &mut terminal::Screen) -> Result<Next, Error> {
         let broken = |e: io::Error| Error::failed(format!("cannot read keys: {e}"), "netop -b");
-        while event::poll(Duration::ZERO).map_err(broken)? {
+        while event::poll(KEY_PATIENCE).map_err(broken)? {
             let effects = match event::read().map_err(broken)? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => ui.key(key),
                 Event::Paste(text) => {

@@ -304,6 +304,11 @@ impl Ledger {
         }
     }
 
+    /// Some counter was read twice, or an event told of a loss (a file of perf has no counters).
+    fn is_told(&self) -> bool {
+        self.judged || self.trouble().next().is_some()
+    }
+
     fn trouble(&self) -> impl Iterator<Item = &Row> {
         self.rows
             .values()
@@ -319,7 +324,8 @@ impl Ledger {
     /// Packets lost per second for lack of room or time; `None` before two readings.
     pub fn rate(&self) -> Option<f64> {
         let rates = self.trouble().filter_map(|row| row.rate);
-        self.judged.then(|| rates.fold(0.0, |sum, rate| sum + rate))
+        self.is_told()
+            .then(|| rates.fold(0.0, |sum, rate| sum + rate))
     }
 
     /// Where most of them are lost.
@@ -337,7 +343,7 @@ impl Ledger {
     }
 
     pub fn total(&self) -> Option<u64> {
-        self.judged.then(|| self.trouble().map(Row::total).sum())
+        self.is_told().then(|| self.trouble().map(Row::total).sum())
     }
 
     /// The rows, worst class first, then what is lost fastest. `named`: a process's name.
