@@ -167,18 +167,20 @@ impl Source for Synthetic {
 
 fn batch(load: &Load, events: &[EventId], random: &mut u64) -> Batch {
     let mut batch = Batch::default();
+    let names = DEVICES.map(|device| {
+        let start = batch.raw.len() as u32;
+        batch.raw.extend_from_slice(device);
+        let len = device.len() as u32;
+        Span { start, len }
+    });
     for _ in 0..BATCH.min(load.samples) {
         // Few stacks are frequent, as everywhere: the product of two draws.
         let stack = draw(random, load.stacks) * draw(random, load.stacks) / load.stacks;
         // A stack ends in its tracepoint; a quarter are CPU samples.
         let event = events.get(stack as usize % (events.len() * 4 / 3));
         let chain = chain_of(stack, &mut batch.frames);
-        let device = DEVICES[(stack % 4) as usize];
-        let raw = Span {
-            start: batch.raw.len() as u32,
-            len: device.len() as u32,
-        };
-        batch.raw.extend_from_slice(device);
+        // Its name is also the address of its one socket.
+        let raw = names[(stack % 4) as usize];
         batch.samples.push(Sample {
             event: event.copied().unwrap_or(EventId::CLOCK),
             cpu: 0,
