@@ -145,7 +145,7 @@ pub struct Event {
     pub symbols: Vec<(String, u64, String)>,
     /// The kernel's description of its samples' raw bytes (tracefs `format`); `None`: it was not
     /// read, or there is no kernel.
-    #[serde(skip)]
+    #[serde(default)]
     pub format: Option<Arc<str>>,
 }
 

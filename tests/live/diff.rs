@@ -21,7 +21,7 @@ fn series(net: &Net, port: u16, file: &Path) {
     let receiver = Traffic::start(&net.b, &format!("tcp-receive {B}:{port}"));
     let mut sender = Traffic::start(&net.a, &format!("tcp-send {B}:{port} 1000000000000"));
     sender.go();
-    let mut netop = Netop::watch_every("1", &["--max-overhead", "100"]);
+    let mut netop = Netop::watch_every("1", &["--max-overhead", "100", "-F", "997"]);
     for _ in 0..SETTLING {
         netop.next();
     }
