@@ -10,7 +10,7 @@ use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
 
 /// The series of each side. A change of tens of percent needs no minute.
-const SECONDS: usize = 20;
+const SECONDS: usize = 25;
 
 /// Snapshots before the stream has found its rate.
 const SETTLING: usize = 4;
@@ -56,7 +56,7 @@ fn gro_makes_a_packet_significantly_cheaper_and_nothing_makes_it_neither() {
     let held = Command::new("tc")
         .args(["-n", &net.a])
         .args(queue)
-        .args(["rate", "500mbit", "burst", "256kb", "latency", "20ms"])
+        .args(["rate", "1gbit", "burst", "512kb", "latency", "20ms"])
         .status();
     if !held.is_ok_and(|status| status.success()) {
         eprintln!("skipped: tc cannot hold the stream to one rate (sch_tbf)");
