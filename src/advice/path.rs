@@ -79,7 +79,7 @@ pub fn unwanted(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .losses(|drop| drop.layer == crate::model::Layer::Backlog)
         .iter()
         .map(|(_, rate)| rate)
-        .sum();
+        .fold(0.0, |sum, rate| sum + rate);
     HARMLESS
         .card(Severity::Info, "", format!("{rate:.0} frames a second are of protocols that nobody here wants"))
         .why("rx_dropped grows by frames of protocols without a receiver here (LLDP, STP, other VLANs) or for other hosts. It is no performance problem, and no data is lost.")

@@ -15,15 +15,10 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     so_far.at = next.at;
     so_far.wall_ns = next.wall_ns;
     so_far.interval_ns = so_far.interval_ns.saturating_add(next.interval_ns);
-    next.counts
-        .into_iter()
-        .for_each(|count| add_count(&mut so_far.counts, count));
-    next.devices
-        .into_iter()
-        .for_each(|device| add_device(&mut so_far.devices, device));
-    next.carried
-        .into_iter()
-        .for_each(|carried| add_carried(&mut so_far.carried, carried));
+    add(&mut so_far.counts, next.counts, same_count, add_count);
+    add(&mut so_far.devices, next.devices, same_device, add_device);
+    let same_event = |a: &Carried, b: &Carried| a.event == b.event;
+    add(&mut so_far.carried, next.carried, same_event, add_carried);
     so_far.overflow = so_far.overflow.saturating_add(next.overflow);
     if !next.host.cpus.is_empty() {
         so_far.host.cpus = next.host.cpus;
@@ -49,56 +44,58 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     so_far.notes.extend(next.notes);
 }
 
-fn add_count(counts: &mut Vec<Counts>, next: Counts) {
-    let same = |known: &&mut Counts| {
-        (known.event, known.cpu, known.pid, known.gate)
-            == (next.event, next.cpu, next.pid, next.gate)
-    };
-    match counts.iter_mut().find(same) {
-        Some(known) => {
-            known.hits = known.hits.saturating_add(next.hits);
-            known.bytes = known.bytes.saturating_add(next.bytes);
-            known.span_ns = known.span_ns.saturating_add(next.span_ns);
-            known.spread = match (known.spread, next.spread) {
-                (Some(mut all), Some(more)) => {
-                    let windows = u64::from(all.windows) + u64::from(more.windows);
-                    let sum = |of: Spread| u128::from(of.variance) * u128::from(of.windows);
-                    let variance = (sum(all) + sum(more)) / u128::from(windows.max(1));
-                    all.variance = u64::try_from(variance).unwrap_or(u64::MAX);
-                    all.windows = all.windows.saturating_add(more.windows);
-                    Some(all)
-                }
-                (before, now) => before.or(now),
-            };
+/// Each of `next` to its own of `all`. Sources tell them in the same order each time, so that most
+/// stand where they are looked for first.
+fn add<T>(all: &mut Vec<T>, next: Vec<T>, same: fn(&T, &T) -> bool, sum: fn(&mut T, &T)) {
+    for (place, item) in next.into_iter().enumerate() {
+        let here = all.get(place).is_some_and(|known| same(known, &item));
+        let at = if here {
+            Some(place)
+        } else {
+            all.iter().position(|known| same(known, &item))
+        };
+        match at {
+            Some(at) => sum(&mut all[at], &item),
+            None => all.push(item),
         }
-        None => counts.push(next),
     }
 }
 
-fn add_device(devices: &mut Vec<DeviceCounts>, next: DeviceCounts) {
-    let same = |known: &&mut DeviceCounts| {
-        (known.event, known.cpu, known.netns, known.ifindex)
-            == (next.event, next.cpu, next.netns, next.ifindex)
-    };
-    match devices.iter_mut().find(same) {
-        Some(known) => {
-            known.hits = known.hits.saturating_add(next.hits);
-            known.packets = known.packets.saturating_add(next.packets);
-            known.bytes = known.bytes.saturating_add(next.bytes);
-        }
-        None => devices.push(next),
-    }
+fn same_count(a: &Counts, b: &Counts) -> bool {
+    (a.event, a.cpu, a.pid, a.gate) == (b.event, b.cpu, b.pid, b.gate)
 }
 
-fn add_carried(carried: &mut Vec<Carried>, next: Carried) {
-    match carried.iter_mut().find(|known| known.event == next.event) {
-        Some(known) => {
-            known.hits = known.hits.saturating_add(next.hits);
-            known.packets = known.packets.saturating_add(next.packets);
-            known.bytes = known.bytes.saturating_add(next.bytes);
+fn add_count(known: &mut Counts, next: &Counts) {
+    known.hits = known.hits.saturating_add(next.hits);
+    known.bytes = known.bytes.saturating_add(next.bytes);
+    known.span_ns = known.span_ns.saturating_add(next.span_ns);
+    known.spread = match (known.spread, next.spread) {
+        (Some(mut all), Some(more)) => {
+            let windows = u64::from(all.windows) + u64::from(more.windows);
+            let sum = |of: Spread| u128::from(of.variance) * u128::from(of.windows);
+            let variance = (sum(all) + sum(more)) / u128::from(windows.max(1));
+            all.variance = u64::try_from(variance).unwrap_or(u64::MAX);
+            all.windows = all.windows.saturating_add(more.windows);
+            Some(all)
         }
-        None => carried.push(next),
-    }
+        (before, now) => before.or(now),
+    };
+}
+
+fn same_device(a: &DeviceCounts, b: &DeviceCounts) -> bool {
+    (a.event, a.cpu, a.netns, a.ifindex) == (b.event, b.cpu, b.netns, b.ifindex)
+}
+
+fn add_device(known: &mut DeviceCounts, next: &DeviceCounts) {
+    known.hits = known.hits.saturating_add(next.hits);
+    known.packets = known.packets.saturating_add(next.packets);
+    known.bytes = known.bytes.saturating_add(next.bytes);
+}
+
+fn add_carried(known: &mut Carried, next: &Carried) {
+    known.hits = known.hits.saturating_add(next.hits);
+    known.packets = known.packets.saturating_add(next.packets);
+    known.bytes = known.bytes.saturating_add(next.bytes);
 }
 
 /// The later reading; names of processes that it does not have stay known, and how devices are

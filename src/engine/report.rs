@@ -287,6 +287,7 @@ impl Engine {
 
     fn name_stack(&mut self, stack: &Weighed) -> Stack {
         let row = self.registry.row_of(EventId(stack.event)).unwrap_or(0);
+        let frames = self.fold.frames(stack, self.names.as_mut());
         Stack {
             function: self.functions.name(row),
             pid: stack.pid,
@@ -296,9 +297,9 @@ impl Engine {
             stage: None,
             direction: None,
             context: None,
-            cut: usize::MAX,
+            cut: frames.len(),
             samples: stack.samples,
-            frames: self.fold.frames(stack, self.names.as_mut()),
+            frames,
         }
     }
 }

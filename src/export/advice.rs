@@ -59,12 +59,10 @@ pub fn why(snapshot: &Snapshot) -> String {
         );
     }
     if let (Some(cpu), Some(pct)) = (summary.hot_cpu, summary.hot_softirq_pct) {
-        let cause = summary.hot_cause.as_deref().unwrap_or("");
-        let _infallible = writeln!(
-            page,
-            "  hottest: cpu{cpu}, {pct:.0}% softirq {}",
-            clean(cause)
-        );
+        let cause = summary.hot_cause.as_deref().map(clean).unwrap_or_default();
+        let said = format!("  hottest: cpu{cpu}, {pct:.0}% softirq {cause}");
+        page.push_str(said.trim_end());
+        page.push('\n');
     }
     for stage in snapshot.stages.iter().take(5) {
         let _infallible = writeln!(

@@ -78,7 +78,7 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
         )
     })?;
     let written = profile(&snapshot, function.as_deref(), format);
-    written.ok_or_else(|| nothing_sampled(&snapshot, function.as_deref()))
+    written.ok_or_else(|| nothing_sampled(&snapshot, function.as_deref(), &typed.to))
 }
 
 /// All of a recording.
@@ -131,7 +131,7 @@ pub fn profile(
     (format.write)(&profile)
 }
 
-fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>) -> Error {
+fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>, to: &str) -> Error {
     if let Some(banner) = &snapshot.health.banner {
         return Error::unavailable(format!("nothing was sampled. {banner}"), "netop doctor");
     }
@@ -144,12 +144,12 @@ fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>) -> Error {
             };
             Error::nothing(
                 format!("no stack of {name} was sampled{why}"),
-                format!("netop export --function {name} --duration 30 --to folded"),
+                format!("netop export --function {name} --duration 30 --to {to}"),
             )
         }
         None => Error::nothing(
             format!("no CPU time was sampled ({})", snapshot.health.governor),
-            "netop export --max-overhead 100 --to …",
+            format!("netop export --max-overhead 100 --to {to}"),
         ),
     }
 }

@@ -46,8 +46,14 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
     for binding in bindings(ui.context()) {
         let sign = binding.keys[0].sign(ui.ascii);
         match binding.action {
-            Action::Pause if ui.paused() => {
-                labels.push((sign, "resume".to_owned()));
+            action if ui.only_live(action).is_some() => {}
+            Action::Pause if ui.paused() || ui.is_of_recording() => {
+                let label = match (ui.is_of_recording(), ui.paused()) {
+                    (false, _) => "resume",
+                    (true, true) => "whole",
+                    (true, false) => "intervals",
+                };
+                labels.push((sign, label.to_owned()));
                 // In Stacks the arrows open and close; their plain signs would be other keys.
                 let stacks = matches!(ui.context(), Context::Stacks | Context::Flame);
                 let brackets = ui.ascii || stacks;

@@ -54,7 +54,6 @@ const VIEWS: &[Context] = &[
 const TABLES: &[Context] = &[Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp];
 /// Nothing is opened or closed here: left and right go through time.
 const STILL: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice, Tcp];
-const OPENING: &[Context] = &[Devices, Stacks, Flame];
 /// The tree and the flame graph.
 const FRAMES: &[Context] = &[Stacks, Flame];
 
@@ -149,10 +148,10 @@ pub static KEYMAP: &[Binding] = &[
     bind(TABLES, &[c('r')], Action::Reverse, "", "Reverse the order."),
     bind(VIEWS, &[c('+'), c('=')], Action::Slower, "", "Longer interval."),
     bind(VIEWS, &[c('-')], Action::Faster, "", "Shorter interval."),
-    bind(STILL, &[LEFT, c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(STILL, &[RIGHT, c(']')], Action::Newer, "", "While paused: one snapshot on."),
-    bind(OPENING, &[c('[')], Action::Older, "", "While paused: one snapshot back."),
-    bind(OPENING, &[c(']')], Action::Newer, "", "While paused: one snapshot on."),
+    bind(VIEWS, &[c('[')], Action::Older, "", "One snapshot back; live: while paused."),
+    bind(VIEWS, &[c(']')], Action::Newer, "", "One snapshot on; live: while paused."),
+    bind(STILL, &[LEFT], Action::Older, "", "One snapshot back, in views where it opens nothing."),
+    bind(STILL, &[RIGHT], Action::Newer, "", "One snapshot on, in views where it opens nothing."),
     bind(&[Devices], &[RIGHT], Action::Expand, "", "Show the queues of this device."),
     bind(&[Devices], &[LEFT], Action::Collapse, "", "Hide the queues of this device."),
     bind(&[Stacks], &[RIGHT], Action::Expand, "", "Open this frame, or go to its first callee."),
@@ -208,7 +207,6 @@ impl Binding {
             [Prompt] => "prompt",
             [Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp] => "tables",
             [Devices] => "Devices",
-            [Devices, Stacks, Flame] => "opening",
             _ => "",
         }
     }

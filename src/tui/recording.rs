@@ -94,13 +94,10 @@ impl UiState {
         })
     }
 
-    /// Says why a key does nothing here; true: it is one of those.
-    pub(super) fn only_live(&mut self, action: Action) -> bool {
-        let Some(recording) = &self.recording else {
-            return false;
-        };
-        let file = &recording.file;
-        let said = match action {
+    /// Why a key does nothing here.
+    pub(super) fn only_live(&self, action: Action) -> Option<String> {
+        let file = &self.recording.as_ref()?.file;
+        Some(match action {
             Action::Slower | Action::Faster => {
                 format!("the intervals are the recording's; others: netop report {file} -d SECS")
             }
@@ -110,9 +107,7 @@ impl UiState {
             Action::Exact => "every count of a recording is as exact as it was recorded".to_owned(),
             Action::Detach => "nothing is attached: this is a recording".to_owned(),
             Action::Whose => "what a PID means was settled when it was recorded".to_owned(),
-            _ => return false,
-        };
-        self.message(&said, false);
-        true
+            _ => return None,
+        })
     }
 }

@@ -48,7 +48,8 @@ impl UiState {
     }
 
     fn apply(&mut self, action: Action) -> Option<Effect> {
-        if self.only_live(action) {
+        if let Some(why) = self.only_live(action) {
+            self.message(&why, false);
             return None;
         }
         match action {
