@@ -7,6 +7,7 @@ mod memory;
 mod pairs;
 mod sockets;
 mod struck;
+mod verify;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -59,23 +60,8 @@ impl Gate {
             .map_max_entries("rings", possible)
             .load(object)
             .map_err(|error| refusal(&error))?;
-        let mut load = |name: &str, tracepoint: &str| {
-            ebpf.program_mut(name)
-                .ok_or_else(|| format!("the object has no program {name}"))
-                .and_then(|p| <&mut BtfTracePoint>::try_from(p).map_err(|e| e.to_string()))
-                .and_then(|p| p.load(tracepoint, &btf).map_err(|e| refusal(&e)))
-        };
-        let (mut names, mut refused) = (Vec::new(), Vec::new());
-        for program in programs {
-            let richer = program
-                .richer
-                .filter(|name| load(name, program.tracepoint).is_ok());
-            names.push(richer.unwrap_or(program.name));
-            refused.push(match richer {
-                Some(_) => None,
-                None => load(program.name, program.tracepoint).err(),
-            });
-        }
+        let loaded = verify::load(&mut ebpf, programs, &btf);
+        let (names, refused): (Vec<_>, Vec<_>) = loaded.into_iter().unzip();
         if refused.iter().all(Option::is_some) {
             return Err(refused.into_iter().flatten().next().unwrap_or_default());
         }

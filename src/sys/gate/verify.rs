@@ -1,0 +1,77 @@
+//! Programs into the kernel, several at a time: it looks through all of its type information for
+//! each tracepoint (`btf_find_by_name_kind`, some 5 ms), and whoever starts netop waits for it.
+
+use std::collections::HashMap;
+use std::thread;
+
+use aya::programs::BtfTracePoint;
+use aya::{Btf, Ebpf};
+
+use super::{Program, refusal};
+
+/// More at once than CPUs do not help.
+const THREADS: usize = 4;
+
+struct Job<'a> {
+    of: &'a Program,
+    richer: Option<(&'static str, &'a mut aya::programs::Program)>,
+    plain: Option<&'a mut aya::programs::Program>,
+    /// The name it goes by, and why it was refused.
+    loaded: (&'static str, Option<String>),
+}
+
+/// Of each program, in order, the name it goes by and why it was refused.
+pub fn load(
+    ebpf: &mut Ebpf,
+    programs: &'static [Program],
+    btf: &Btf,
+) -> Vec<(&'static str, Option<String>)> {
+    let mut all: HashMap<String, &mut aya::programs::Program> = (ebpf.programs_mut())
+        .map(|(name, program)| (name.to_owned(), program))
+        .collect();
+    let mut jobs: Vec<Job<'_>> = (programs.iter())
+        .map(|of| Job {
+            of,
+            richer: of.richer.and_then(|name| Some((name, all.remove(name)?))),
+            plain: all.remove(of.name),
+            loaded: (of.name, Some("no thread could be started".to_owned())),
+        })
+        .collect();
+    let threads = thread::available_parallelism().map_or(1, |cpus| cpus.get().min(THREADS));
+    let each = jobs.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        for part in jobs.chunks_mut(each) {
+            let work = move || part.iter_mut().for_each(|job| job.load(btf));
+            // What it would have loaded says that it was not.
+            let _not_started = thread::Builder::new().spawn_scoped(scope, work);
+        }
+    });
+    jobs.into_iter().map(|job| job.loaded).collect()
+}
+
+impl Job<'_> {
+    fn load(&mut self, btf: &Btf) {
+        if let Some((name, program)) = &mut self.richer
+            && into_kernel(program, self.of.tracepoint, btf).is_ok()
+        {
+            self.loaded = (name, None);
+            return;
+        }
+        let loaded = match &mut self.plain {
+            Some(program) => into_kernel(program, self.of.tracepoint, btf),
+            None => Err(format!("the object has no program {}", self.of.name)),
+        };
+        self.loaded.1 = loaded.err();
+    }
+}
+
+fn into_kernel(
+    program: &mut aya::programs::Program,
+    tracepoint: &str,
+    btf: &Btf,
+) -> Result<(), String> {
+    let program: &mut BtfTracePoint = program
+        .try_into()
+        .map_err(|error: aya::programs::ProgramError| error.to_string())?;
+    program.load(tracepoint, btf).map_err(|e| refusal(&e))
+}
