@@ -19,19 +19,26 @@ use net::{B, Net, Traffic, may_run};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// (file, columns, rows, keys with pauses of a second where there is a dot, what to send)
-const SHOTS: [(&str, u16, u16, &str, Load); 6] = [
+const SHOTS: [(&str, u16, u16, &str, Load); 11] = [
     ("path-udp-flood", 100, 26, "......jj..", Load::Udp),
     ("stacks-udp-flood", 100, 34, "...jj\r.......", Load::Udp),
     ("path-tcp-stream", 120, 32, "........jj.", Load::Tcp),
     ("cpus-tcp-stream", 100, 30, ".........2...", Load::Tcp),
     ("flame-tcp-stream", 120, 32, "..........5f.", Load::Tcp),
     ("processes-tcp-stream", 100, 18, "......4..", Load::Tcp),
+    ("devices-tcp-stream", 100, 26, "......3.j...", Load::Tcp),
+    ("latency-tcp-stream", 100, 24, "...7.......", Load::Tcp),
+    ("connections-tcp-stream", 100, 20, "......9...", Load::Tcp),
+    ("drops-slow-reader", 100, 24, "......6...", Load::Slow),
+    ("advice-slow-reader", 100, 26, "......8........", Load::Slow),
 ];
 
 #[derive(Clone, Copy)]
 enum Load {
     Udp,
     Tcp,
+    /// A reader that sleeps, so that its buffer overflows.
+    Slow,
 }
 
 fn main() {
@@ -45,6 +52,10 @@ fn main() {
             Load::Udp => (
                 format!("udp-receive {B}:9200"),
                 format!("udp-flood 0.0.0.0:0 {B}:9200 20"),
+            ),
+            Load::Slow => (
+                format!("udp-sleepy {B}:9202 5"),
+                format!("udp-flood 0.0.0.0:0 {B}:9202 20"),
             ),
             Load::Tcp => (
                 format!("tcp-receive {B}:9201"),
