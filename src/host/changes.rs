@@ -15,9 +15,17 @@ pub type Change = (EventKind, Option<String>, String);
 
 pub struct Changes {
     own: u64,
-    /// By namespace and ifindex; `None`: nothing was read yet.
-    links: Option<BTreeMap<(u64, u32), Known>>,
+    /// `None`: nothing was read yet.
+    links: Option<BTreeMap<Key, Known>>,
     sysctls: BTreeMap<String, String>,
+}
+
+/// Namespace and ifindex; /proc/PID/net/dev, for a namespace that may not be entered, has only names.
+type Key = (u64, u32, Option<String>);
+
+fn key(link: &LinkCounters) -> Key {
+    let name = (link.ifindex == 0).then(|| link.name.clone());
+    (link.netns, link.ifindex, name)
 }
 
 struct Known {
@@ -48,7 +56,7 @@ impl Changes {
         let first = self.links.is_none();
         let mut before = self.links.take().unwrap_or_default();
         for link in &slow.links {
-            let key = (link.netns, link.ifindex);
+            let key = key(link);
             let known = before.remove(&key);
             let mut settings = settings(link);
             match &known {
@@ -76,7 +84,7 @@ impl Changes {
             };
             now.insert(key, known);
         }
-        let own = before.iter().filter(|((netns, _), _)| *netns == self.own);
+        let own = before.iter().filter(|((netns, ..), _)| *netns == self.own);
         told.extend(own.map(|(_, gone)| of_link(&gone.name, format!("{} went", gone.name))));
         self.links = Some(now);
         self.sysctls_changed(&slow.sysctls, &mut told);
@@ -243,6 +251,19 @@ mod tests {
         assert!(told(vec![link("eth0", true, 5)]).is_empty());
         assert_eq!(told(vec![link("wan", true, 5)]), ["eth0 is called wan now"]);
         assert_eq!(told(vec![]), ["wan went"]);
+    }
+
+    #[test]
+    fn devices_without_an_index_are_told_apart_by_their_names() {
+        let mut changes = changes();
+        let from_proc = |name| LinkCounters {
+            ifindex: 0,
+            ..link(name, true, 1)
+        };
+        let mut told = |links| texts(changes.since(&reading(links)));
+        assert!(told(vec![from_proc("lo"), from_proc("va")]).is_empty());
+        assert!(told(vec![from_proc("lo"), from_proc("va")]).is_empty());
+        assert_eq!(told(vec![from_proc("lo")]), ["va went"]);
     }
 
     #[test]
