@@ -51,11 +51,12 @@ pub fn why(snapshot: &Snapshot) -> String {
     let _infallible = writeln!(page, "\nCOST");
     let summary = &snapshot.summary;
     if let (Some(cores), Some(ns)) = (summary.net_cores, summary.ns_per_packet) {
-        let error = summary.ns_error.unwrap_or(0.0);
+        let error = summary.ns_error.map(|error| format!(" ±{error:.0}"));
         let _infallible = writeln!(
             page,
-            "  {cores:.2} of {} CPUs in the network stack, {ns:.0} ±{error:.0} ns a packet",
-            snapshot.host.cpus_online
+            "  {cores:.2} of {} CPUs in the network stack, {ns:.0}{} ns a packet",
+            snapshot.host.cpus_online,
+            error.unwrap_or_default()
         );
     }
     if let (Some(cpu), Some(pct)) = (summary.hot_cpu, summary.hot_softirq_pct) {
