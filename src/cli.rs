@@ -11,6 +11,7 @@ mod report;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -18,6 +19,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::decode::cpu_list;
 use crate::export as formats;
 
 pub use self::export::Export;
@@ -157,6 +159,9 @@ pub struct Live {
     pub rules: Option<PathBuf>,
 }
 
+/// Ids, ascending.
+pub type Cpus = Arc<[u32]>;
+
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "What to watch")]
 pub struct What {
@@ -180,6 +185,10 @@ pub struct What {
     /// Only packets of this network device
     #[arg(short = 'i', long = "device", value_name = "DEV", value_parser = word)]
     pub device: Option<String>,
+
+    /// Only these CPUs, like 0-3,7: nothing is counted or sampled on others
+    #[arg(short = 'C', long = "cpus", value_name = "CPUS", value_parser = cpus)]
+    pub cpus: Option<Cpus>,
 
     /// Count this exactly: a function (napi_gro_receive), a tracepoint (net:net_dev_xmit), one
     /// behind a filter ('net:net_dev_queue:len>1000'; without commas), a breakpoint
@@ -332,6 +341,11 @@ fn percent(typed: &str) -> Result<f64, String> {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
         _ => Err("percent from 0 to 100, like 2.5".to_owned()),
     }
+}
+
+fn cpus(typed: &str) -> Result<Cpus, String> {
+    let cpus = cpu_list(typed).map(Cpus::from);
+    cpus.ok_or_else(|| "numbers of CPUs, like 0-3,7".to_owned())
 }
 
 fn word(typed: &str) -> Result<String, String> {

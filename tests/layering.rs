@@ -36,7 +36,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Its help lists the formats and tables: export's registries are where they are written down.
-    ("cli", &["export"]),
+    // A list of CPUs is read by decode as the kernel's own are.
+    ("cli", &["decode", "export"]),
     // Typed → possible: it asks the host (sys) and fills in the engine's settings and registry.
     (
         "plan",

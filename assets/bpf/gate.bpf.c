@@ -41,6 +41,7 @@ enum flags {
 	BY_SOCKET = 32,     // count per socket
 	SAMPLE_CHOSEN = 64, // sample only `chosen` sockets
 	CHOOSE = 128,       // sockets that `pids` use are chosen
+	ELSEWHERE = 256,    // nothing counts on this CPU
 };
 
 // One cache line.
@@ -336,7 +337,7 @@ INLINE int pass(void *ctx, const struct seen *seen)
 		return 0;
 	struct slot *slot = &mine->slots[seen->event];
 	u32 flags = slot->flags;
-	if (flags & ONE_DEVICE && !is_filters_device(seen->dev))
+	if (flags & (ONE_DEVICE | ELSEWHERE) && (flags & ELSEWHERE || !is_filters_device(seen->dev)))
 		return 0;
 	slot->hits++;
 	slot->packets += seen->packets;

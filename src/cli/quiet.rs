@@ -13,6 +13,7 @@ impl Live {
             interval: Duration::from_secs(1),
             count: None,
             what: What {
+                cpus: None,
                 pids,
                 cgroup: None,
                 children: false,
@@ -59,6 +60,7 @@ impl Report {
             stop: None,
             pids: Vec::new(),
             device: None,
+            cpus: None,
             batch: quiet.batch,
             screen: quiet.screen,
         }

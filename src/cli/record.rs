@@ -73,6 +73,7 @@ impl Record {
             interval: Duration::from_secs(1),
             count: None,
             what: What {
+                cpus: None,
                 pids: self.pids.clone(),
                 cgroup: None,
                 children: self.children,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Batch, By, Cost, Counting, Live, Screen, What, seconds, word};
+use super::{Batch, By, Cost, Counting, Cpus, Live, Screen, What, cpus, seconds, word};
 
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Report {
@@ -44,6 +44,10 @@ pub struct Report {
     #[arg(short = 'i', long = "device", value_name = "DEV", value_parser = word)]
     pub device: Option<String>,
 
+    /// Only these CPUs, like 0-3,7
+    #[arg(short = 'C', long = "cpus", value_name = "CPUS", value_parser = cpus)]
+    pub cpus: Option<Cpus>,
+
     #[command(flatten)]
     pub batch: Batch,
 
@@ -58,6 +62,7 @@ impl Report {
             interval: self.interval.unwrap_or(Duration::from_secs(1)),
             count: self.count,
             what: What {
+                cpus: self.cpus.clone(),
                 pids: self.pids.clone(),
                 cgroup: None,
                 children: false,

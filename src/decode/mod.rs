@@ -2,6 +2,7 @@
 //! Knows no tracepoint by name, no model, no screen.
 
 mod batch;
+mod cpu_list;
 mod demand;
 mod format;
 mod group;
@@ -18,6 +19,7 @@ mod socket_reader;
 mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
+pub use cpu_list::{CpuRanges, MOST_CPUS, cpu_list};
 pub use demand::{Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};

@@ -24,8 +24,8 @@ impl Engine {
         stacks: &[Weighed],
         snapshot: &mut Snapshot,
     ) {
-        // Packets of one process or device are not told apart here.
-        let whole_host = self.want.pids.is_empty() && self.want.device.is_none();
+        // Packets of one process, device or CPU are not told apart here.
+        let whole_host = self.want.is_whole_host();
         if let (true, Some(wire)) = (whole_host, wire) {
             self.packets_per_hit(&mut snapshot.functions, wire);
         }
@@ -33,6 +33,10 @@ impl Engine {
             return;
         }
         self.cpu_time.summary(&mut snapshot.summary);
+        if !self.want.cpus.is_empty() {
+            // Wires carry for all CPUs.
+            (snapshot.summary.ns_per_packet, snapshot.summary.ns_error) = (None, None);
+        }
         self.cpu_time.cpus(&mut snapshot.cpus);
         snapshot.contexts = self.cpu_time.contexts();
         // CPU time cannot be split by device.

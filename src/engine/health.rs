@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::cost::Cost;
-use crate::decode::{Attach, ClockKind, Loss, SourceKind, Tick};
+use crate::decode::{Attach, ClockKind, CpuRanges, Loss, SourceKind, Tick};
 use crate::model::{Filter, Function, Health, HostInfo};
 
 /// What the governor's phrase is where there is nothing to govern.
@@ -36,6 +36,7 @@ impl Engine {
             pid,
             comm: pid.map(|pid| self.processes.name(pid).to_string()),
             device: self.want.device.clone(),
+            cpu: (!self.want.cpus.is_empty()).then(|| CpuRanges(&self.want.cpus).to_string()),
             cgroup: self.want.cgroup.clone(),
             by: pid.map(|_| {
                 if self.want.by_owner {
@@ -46,7 +47,6 @@ impl Engine {
             }),
             pids: self.want.pids.clone(),
             ended: self.ended.clone(),
-            ..Filter::default()
         }
     }
 

@@ -185,7 +185,7 @@ impl Engine {
     fn settle_traffic(&mut self, tick: &Tick, functions: &[Function]) {
         let sends = |row: &super::registry::Row| row.probe.sends();
         let sender = self.registry.rows.iter().position(sends);
-        let unfiltered = self.want.pids.is_empty() && self.want.device.is_none();
+        let unfiltered = self.want.is_whole_host();
         for device in &tick.devices {
             if self.registry.row_of(device.event) == sender {
                 self.traffic.carried(device);

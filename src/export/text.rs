@@ -251,6 +251,9 @@ fn filter(s: &Snapshot) -> Option<String> {
     if let Some(device) = &filter.device {
         parts.push(format!("device {device}"));
     }
+    if let Some(cpus) = &filter.cpu {
+        parts.push(format!("cpu {cpus}"));
+    }
     (!parts.is_empty()).then(|| format!("ONLY {}", parts.join(", ")))
 }
 

@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::proc::Proc;
-use super::softirqs::{MOST_CPUS, Softirqs};
+use super::softirqs::Softirqs;
 use super::{softnet, stat};
-use crate::decode::CpuCounters;
+use crate::decode::{CpuCounters, MOST_CPUS};
 
 /// 8192 CPUs × 12 characters × 10 rows of /proc/softirqs fit.
 const LONGEST: usize = 4 << 20;

@@ -1,8 +1,7 @@
 //! Which machine this is.
 
 use super::proc::{Proc, printable};
-use super::softirqs::MOST_CPUS;
-use crate::decode::Host;
+use crate::decode::{Host, cpu_list};
 
 /// Texts that cannot be read are `?`; without a CPU list, CPU 0 alone.
 pub fn identity(proc: &Proc) -> Host {
@@ -35,35 +34,10 @@ pub fn possible_cpus(proc: &Proc) -> Vec<u32> {
     possible.unwrap_or_else(|| identity(proc).cpus)
 }
 
-/// `0-1,4` → 0, 1, 4.
-fn cpu_list(text: &str) -> Option<Vec<u32>> {
-    let mut cpus = Vec::new();
-    for part in text.trim().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last as usize >= MOST_CPUS {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    cpus.sort_unstable();
-    cpus.dedup();
-    (!cpus.is_empty()).then_some(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::proc::tests::root_with;
     use super::*;
-
-    #[test]
-    fn cpu_lists_are_ranges_and_single_ids() {
-        assert_eq!(cpu_list("0-1,4\n"), Some(vec![0, 1, 4]));
-        assert_eq!(cpu_list("7"), Some(vec![7]));
-        for bad in ["", "-", "0-", "a", "0-4294967295", "4-2", "0,,1"] {
-            assert_eq!(cpu_list(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn a_host_without_files_still_has_an_identity() {

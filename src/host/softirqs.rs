@@ -1,15 +1,14 @@
 //! /proc/softirqs (fs/proc/softirqs.c): runs of NET_RX and NET_TX per CPU. The header names every
 //! *possible* CPU, so columns go by its numbers, not by position.
 
+use crate::decode::MOST_CPUS;
+
 /// Runs since boot, (NET_RX, NET_TX), indexed by CPU id.
 #[derive(Debug, Default)]
 pub struct Softirqs {
     columns: Vec<usize>,
     runs: Vec<(u64, u64)>,
 }
-
-/// Larger CPU ids are not believed (the kernel's own limit is 8192).
-pub const MOST_CPUS: usize = 1 << 16;
 
 impl Softirqs {
     /// Takes the text in; `false` when it has no NET_RX row.

@@ -29,9 +29,9 @@ use crate::error::Error;
 use crate::host::{Proc, drivers};
 use crate::model::Names;
 use crate::plan::{self, Plan};
-use crate::source::Source;
 use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
+use crate::source::{Source, narrowed};
 use crate::symbol::{HostNames, KernelCache};
 
 pub use self::names::DemoNames;
@@ -95,12 +95,13 @@ impl Origin {
                     interval: plan.want.interval,
                     gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
                     clock: true,
+                    cpus: plan.want.cpus.clone(),
                 })?;
                 let names = HostNames::cached(drivers(&Proc::host()), KernelCache::of_user());
                 (Box::new(source), Box::new(names))
             }
             Origin::MadeUp(seed, pace) => (
-                Box::new(Demo::new(seed, pace, specs)),
+                narrowed(Box::new(Demo::new(seed, pace, specs)), &plan.want.cpus)?,
                 Box::new(DemoNames::default()),
             ),
         };

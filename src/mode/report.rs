@@ -19,6 +19,7 @@ use crate::model::{Names, Want, parse_time};
 use crate::perfdata::{MAGIC, Run, Symbols};
 use crate::plan::{self, Plan, Recorded};
 use crate::probe::{Added, typed as typed_breakpoint};
+use crate::source::narrowed;
 use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
 use crate::symbol::{Foreign, ForeignNames, Kept, KeptNames, KernelCache};
 
@@ -116,7 +117,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     if filtered {
         opened.forget_counts();
     }
-    let plan = match opened.run() {
+    let mut plan = match opened.run() {
         Some(run) if opened.is_netops() => own(
             typed,
             run,
@@ -125,6 +126,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         ),
         _ => plan::foreign(&typed.live(), &events)?,
     };
+    plan.want.cpus = typed.cpus.clone().unwrap_or_default();
     let options = Options {
         specs: plan.registry.specs(),
         cut,
@@ -132,15 +134,9 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         pids: plan.want.pids.clone(),
         device: plan.want.device.clone(),
     };
-    let source = Replay::start(opened, options)?;
+    let source = narrowed(Box::new(Replay::start(opened, options)?), &plan.want.cpus)?;
     let want = plan.want.clone();
-    let engine = Engine::new(
-        Box::new(source),
-        names,
-        plan.registry,
-        plan.settings,
-        plan.want,
-    );
+    let engine = Engine::new(source, names, plan.registry, plan.settings, plan.want);
     Ok((engine, want))
 }
 

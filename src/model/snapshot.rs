@@ -105,6 +105,7 @@ pub struct HostInfo {
     pub hostname: String,
     pub kernel: String,
     pub arch: String,
+    /// Of those that are looked at (`-C`).
     pub cpus_online: usize,
     /// "cycles", "cpu-clock" or null.
     pub clock: Option<&'static str>,
@@ -118,7 +119,8 @@ pub struct Filter {
     pub pid: Option<u32>,
     pub comm: Option<String>,
     pub device: Option<String>,
-    pub cpu: Option<u32>,
+    /// A list like `0-3,7`.
+    pub cpu: Option<String>,
     pub cgroup: Option<String>,
     /// "owner" or "context".
     pub by: Option<&'static str>,

@@ -2,6 +2,7 @@
 //! turned into a `Demand` on the source by the engine's governor.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Want {
     pub by_owner: bool,
     /// Device filter.
     pub device: Option<String>,
+    /// CPUs to look at (`-C`), ascending; empty: all. The source gives only those.
+    pub cpus: Arc<[u32]>,
     /// Everything detached (`!`).
     pub detached: bool,
     /// The PID prompt is open and completes names.
@@ -46,6 +49,13 @@ pub struct Want {
     pub sockets: bool,
 }
 
+impl Want {
+    /// No filter: the packets of all wires are those of what is counted.
+    pub fn is_whole_host(&self) -> bool {
+        self.pids.is_empty() && self.device.is_none() && self.cpus.is_empty()
+    }
+}
+
 impl Default for Want {
     fn default() -> Self {
         Want {
@@ -59,6 +69,7 @@ impl Default for Want {
             children: false,
             by_owner: true,
             device: None,
+            cpus: Arc::new([]),
             detached: false,
             list_tasks: false,
             processes: false,

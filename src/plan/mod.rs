@@ -152,6 +152,7 @@ pub fn foreign(typed: &cli::Live, recorded: &Recorded) -> Result<Plan, Error> {
         interval: typed.interval,
         pids: typed.what.pids.clone(),
         device: typed.what.device.clone(),
+        cpus: typed.what.cpus.clone().unwrap_or_default(),
         clock_hz: recorded.clock_hz,
         ..Want::default()
     };
@@ -253,6 +254,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         children: typed.what.children,
         by_owner: typed.what.by == cli::By::Owner,
         device: typed.what.device.clone(),
+        cpus: typed.what.cpus.clone().unwrap_or_default(),
         clock_hz: typed.what.frequency,
         latency: typed.what.latency || typed.batch.table == "latency",
         processes: typed.batch.batch && prints(&typed.batch, "processes"),

@@ -3,10 +3,12 @@
 
 pub mod demo;
 pub mod live;
+mod narrowed;
 pub mod replay;
 
 use std::time::Duration;
 
+pub use self::narrowed::narrowed;
 use crate::decode::{Batch, Demand, Session, Tick};
 use crate::error::Error;
 

@@ -165,9 +165,13 @@ pub enum Target<'a> {
         period: u64,
         stacks: bool,
     },
-    /// In thread `tid` wherever it runs, and in the threads it starts; with `children` in the
-    /// processes it forks too.
-    Thread { tid: u32, children: bool },
+    /// In thread `tid` wherever it runs, or on one CPU, and in the threads it starts; with
+    /// `children` in the processes it forks too.
+    Thread {
+        tid: u32,
+        children: bool,
+        cpu: Option<u32>,
+    },
 }
 
 /// Were events opened by this process? Then leaving takes the time of closing them.
@@ -225,10 +229,13 @@ impl PerfEvent {
             Target::Thread { .. } if alone => {
                 return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
             }
-            Target::Thread { tid, children } => {
+            Target::Thread { tid, children, cpu } => {
+                match cpu {
+                    Some(cpu) => builder.one_cpu(cpu as usize),
+                    None => builder.any_cpu(),
+                };
                 builder
                     .observe_pid(tid.cast_signed())
-                    .any_cpu()
                     .include_kernel()
                     .exclude_guest(true)
                     .read_format(ReadFormat::empty())

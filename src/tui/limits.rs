@@ -83,8 +83,8 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
     if let Some(device) = &filter.device {
         parts.push(styled(0, format!("device {}", clean(device)), theme.strong));
     }
-    if let Some(cpu) = filter.cpu {
-        parts.push(styled(0, format!("cpu{cpu}"), theme.strong));
+    if let Some(cpus) = &filter.cpu {
+        parts.push(styled(0, format!("cpu {cpus}"), theme.strong));
     }
     if let Some(cgroup) = &filter.cgroup {
         parts.push(styled(0, format!("cgroup {}", clean(cgroup)), theme.strong));
@@ -106,7 +106,10 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         parts.push(styled(1, text.to_owned(), theme.dim));
     }
     let whole_host = [Cpus, Devices, Drops, Latency, Advice];
-    if !filter.pids.is_empty() && whole_host.contains(&ui.view().context()) {
+    let of_pids = !filter.pids.is_empty() && whole_host.contains(&ui.view().context());
+    let of_cpus = filter.cpu.is_some()
+        && [Devices, Drops, Advice, Context::Tcp].contains(&ui.view().context());
+    if of_pids || of_cpus {
         parts.push(styled(
             0,
             "but this view: whole host".to_owned(),
@@ -114,6 +117,9 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         ));
     } else if !filter.pids.is_empty() {
         let text = "LOSS, HOT and NET: whole host";
+        parts.push(styled(4, text.to_owned(), theme.dim));
+    } else if filter.cpu.is_some() {
+        let text = "LOSS and the rates of NET: whole host";
         parts.push(styled(4, text.to_owned(), theme.dim));
     }
     // In Stacks Esc leaves the view before it ends a filter.

@@ -97,6 +97,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         interval,
         gate: false,
         clock: true,
+        cpus: Vec::new().into(),
     })
     .expect("opens");
     let attach = Attach {

@@ -190,6 +190,7 @@ fn nothing_is_attached_when_nobody_looks_any_more() {
         interval,
         gate: false,
         clock: true,
+        cpus: Vec::new().into(),
     };
     let mut live = Live::open(options).expect("counters can be read");
     let mut demand = Demand {

@@ -5,6 +5,7 @@ mod attach;
 mod breakpoints;
 #[path = "../net/buffer.rs"]
 mod buffer;
+mod chosen_cpus;
 mod counts;
 mod cpu;
 mod devices;

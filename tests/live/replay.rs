@@ -67,6 +67,7 @@ fn record(dir: &Path) -> Vec<Value> {
         interval: Duration::from_millis(500),
         gate: false,
         clock: true,
+        cpus: Vec::new().into(),
     });
     let live = live.expect("events");
     let mut tape = tape(dir, live.session());

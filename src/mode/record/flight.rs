@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cli;
@@ -36,6 +37,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         interval: INTERVAL,
         gate: false,
         clock: false,
+        cpus: Arc::new([]),
     })?;
     source.demand(&Demand {
         interval: INTERVAL,

@@ -41,6 +41,7 @@ pub fn costs(
         let target = Target::Thread {
             tid: own_tid(),
             children: false,
+            cpu: None,
         };
         let event = PerfEvent::open(receive, target).ok()?;
         let ns = per_call();

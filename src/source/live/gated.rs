@@ -1,6 +1,8 @@
 //! Counting with the gate: which programs are attached, what each has counted per CPU, device and
 //! process since the last tick. Its samples come through the rings like any event's.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::by_process::Process;
@@ -24,6 +26,8 @@ pub struct Gated {
     pub(super) by_socket: BySocket,
     /// CPUs whose counts are told: those online.
     pub cpus: Vec<u32>,
+    /// On others nothing is counted; empty: on all.
+    chosen: Arc<[u32]>,
 }
 
 /// Tracepoints whose programs do not load on this host and why, or why none does.
@@ -62,7 +66,7 @@ pub struct Brought {
 
 impl Gated {
     /// `Err`: one sentence why this host counts without.
-    pub fn load(specs: &[EventSpec]) -> Result<Gated, String> {
+    pub fn load(specs: &[EventSpec], chosen: Arc<[u32]>) -> Result<Gated, String> {
         let mut gate = Gate::load(OBJECT, &PROGRAMS)?;
         let mut programs = Vec::new();
         for spec in specs {
@@ -83,6 +87,7 @@ impl Gated {
             processes: FxHashMap::default(),
             by_socket: BySocket::default(),
             cpus: Vec::new(),
+            chosen,
         })
     }
 
@@ -169,6 +174,8 @@ impl Gated {
             .with(Switches::CHOOSE, filtered && choose)
             .with(Switches::ONE_DEVICE, demand.device.is_some());
         for cpu in 0..self.gate.board.possible() {
+            let chosen = self.chosen.is_empty() || self.chosen.contains(&cpu);
+            let switches = switches.with(Switches::ELSEWHERE, !chosen);
             self.gate.board.switch(cpu, program, switches);
         }
     }

@@ -45,6 +45,7 @@ use self::slow::Slow;
 use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
 use self::windows::{Duty, Windows};
+use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
     Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, SourceKind, Tick,
@@ -70,6 +71,8 @@ const RATE_SPAN_NS: u64 = 40_000_000;
 
 pub struct Live {
     session: Session,
+    /// Only these CPUs are looked at; empty: all.
+    chosen: Arc<[u32]>,
     catalog: Catalog,
     demand: Demand,
     stations: Vec<Station>,
@@ -123,13 +126,17 @@ impl Live {
             closer: start_closer()?,
         };
         // Reading the kernel's types takes a while: beside everything else.
-        let specs = options.specs.clone();
+        let (specs, chosen) = (options.specs.clone(), options.cpus.clone());
         let loading = options
             .gate
-            .then(|| std::thread::spawn(move || Gated::load(&specs)));
+            .then(|| std::thread::spawn(move || Gated::load(&specs, chosen)));
         let replaced = Replaced::watch(&options.specs);
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
-        let host = identity(&proc);
+        let mut host = identity(&proc);
+        if !options.cpus.is_empty() {
+            all_there(&host.cpus, &options.cpus)?;
+            host.cpus.retain(|cpu| options.cpus.contains(cpu));
+        }
         let mut live = Live {
             session: Session {
                 costs: Costs::default(),
@@ -138,13 +145,14 @@ impl Live {
                 source: SourceKind::Live,
                 events: catalog.events.clone(),
             },
+            chosen: options.cpus.clone(),
             catalog,
             demand: Demand {
                 interval: options.interval,
                 ..Demand::default()
             },
             stations: Vec::new(),
-            tasks: TaskCounters::default(),
+            tasks: TaskCounters::on(options.cpus.clone()),
             family: Vec::new(),
             lines,
             batches,
@@ -208,11 +216,12 @@ impl Live {
             gate.read(at, from, &self.demand, &mut brought);
         }
         counts.append(&mut brought.counts);
-        let cpus = self
+        let mut cpus = self
             .fast
             .as_mut()
             .and_then(|fast| fast.read().ok())
             .unwrap_or_default();
+        cpus.retain(|c| self.chosen.is_empty() || self.chosen.contains(&c.cpu));
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
         self.slow.ask(at, &self.demand);

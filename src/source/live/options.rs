@@ -1,5 +1,6 @@
 //! How the live source is opened.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decode::EventSpec;
@@ -15,4 +16,6 @@ pub struct Options {
     pub gate: bool,
     /// CPU time may be sampled, also without tracefs.
     pub clock: bool,
+    /// Only these CPUs; empty: all.
+    pub cpus: Arc<[u32]>,
 }

@@ -1,8 +1,9 @@
 //! Exact counts of chosen processes: one event per function and thread on `cpu = -1`, inherited
-//! by the threads it starts (`inherit_thread`), whichever CPU they run on.
+//! by the threads it starts (`inherit_thread`), whichever CPU they run on; of chosen CPUs one each.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
@@ -18,12 +19,20 @@ struct Counter {
     since: u64,
 }
 
-#[derive(Default)]
 pub struct TaskCounters {
+    /// Empty: all.
+    cpus: Arc<[u32]>,
     open: BTreeMap<(EventId, u32), Counter>,
 }
 
 impl TaskCounters {
+    pub fn on(cpus: Arc<[u32]>) -> TaskCounters {
+        TaskCounters {
+            cpus,
+            open: BTreeMap::new(),
+        }
+    }
+
     /// Opens what `wanted` names and closes the rest. Sentences about what failed.
     pub fn reconcile(
         &mut self,
@@ -71,7 +80,7 @@ impl TaskCounters {
             }
             let mut opened = Vec::new();
             for (event, tracepoint) in wanted {
-                let threads = open_threads(tracepoint, &before, children)
+                let threads = open_threads(tracepoint, &before, children, &self.cpus)
                     .map_err(|e| format!("process {pid} cannot be counted: {}", Refusal::of(&e)))?;
                 opened.push((*event, threads));
             }
@@ -138,10 +147,21 @@ impl Counter {
     }
 }
 
-fn open_threads(wanted: &Wanted, tids: &[u32], children: bool) -> std::io::Result<Vec<PerfEvent>> {
+fn open_threads(
+    wanted: &Wanted,
+    tids: &[u32],
+    children: bool,
+    cpus: &[u32],
+) -> std::io::Result<Vec<PerfEvent>> {
     let mut threads = Vec::with_capacity(tids.len());
-    for &tid in tids {
-        match PerfEvent::open(wanted, Target::Thread { tid, children }) {
+    let everywhere = cpus.is_empty().then_some(None);
+    let places = || everywhere.into_iter().chain(cpus.iter().copied().map(Some));
+    for (&tid, cpu) in tids
+        .iter()
+        .flat_map(|tid| places().map(move |cpu| (tid, cpu)))
+    {
+        let target = Target::Thread { tid, children, cpu };
+        match PerfEvent::open(wanted, target) {
             Ok(event) => threads.push(event),
             // It ended between the listing and now.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}

@@ -30,6 +30,8 @@ impl Switches {
     pub const BY_SOCKET: Switches = Switches(32);
     pub const SAMPLE_CHOSEN: Switches = Switches(64);
     pub const CHOOSE: Switches = Switches(128);
+    /// Nothing counts on this CPU.
+    pub const ELSEWHERE: Switches = Switches(256);
 
     #[must_use]
     pub fn with(self, other: Switches, on: bool) -> Switches {

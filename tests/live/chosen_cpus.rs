@@ -1,0 +1,56 @@
+//! `-C`: the same traffic, from one CPU, seen by those who look there and by those who do not.
+
+use crate::net::{B, Net, Traffic, may_run, run};
+use crate::netop::Netop;
+
+const SENT: u64 = 20_000;
+
+fn sees_only_its_cpu(counting: &str, port: u16) {
+    let Some(_one) = may_run() else { return };
+    if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
+        eprintln!("skipped: there is one CPU");
+        return;
+    }
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:{port}"));
+    let mut sender = Traffic::start(
+        &net.a,
+        &format!("udp-send 0.0.0.0:0 {B}:{port} 1 {SENT} 200"),
+    );
+    let pid = sender.child.id().to_string();
+    // All threads: the one that sends is started when told, with the CPUs of the one that starts it.
+    run(&["taskset", "-acp", "1", &pid]);
+    let watch = |cpu: &str, filter: &[&str]| {
+        let flags = ["--counting", counting, "-C", cpu];
+        Netop::watch(&[&flags[..], filter].concat())
+    };
+    let of_device = ["-i", &net.va];
+    let of_process = ["-p", &pid, "--by", "context"];
+    let mut there = [watch("1", &of_device), watch("1", &of_process)];
+    let mut elsewhere = [watch("0", &of_device), watch("0", &of_process)];
+    sender.go();
+    sender.wait_for("done");
+    let rows = ["dev_queue_xmit", "sock_send_length"];
+    for (netop, row) in there.iter_mut().zip(rows) {
+        assert_eq!(netop.settle(row), SENT, "{row}, {counting}, on its CPU");
+        assert_eq!(netop.last["filter"]["cpu"], "1");
+        let cpus = netop.last["cpus"].as_array().expect("a table");
+        assert!(cpus.iter().all(|cpu| cpu["cpu"] == 1), "{cpus:?}");
+    }
+    for (netop, row) in elsewhere.iter_mut().zip(rows) {
+        netop.catch_up();
+        assert_eq!(netop.total(row), 0, "{row}, {counting}, on the other CPU");
+    }
+    sender.finish();
+    receiver.finish();
+}
+
+#[test]
+fn the_gate_counts_on_chosen_cpus_only() {
+    sees_only_its_cpu("bpf", 9751);
+}
+
+#[test]
+fn perf_events_count_on_chosen_cpus_only() {
+    sees_only_its_cpu("perf", 9752);
+}
