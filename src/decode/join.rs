@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::link::LinkCounters;
+use super::session::EventId;
 use super::tick::{Carried, Counts, DeviceCounts, SlowSample, Spread, Tick};
 
 /// Events that a long interval keeps, the oldest.
@@ -15,7 +16,14 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     so_far.at = next.at;
     so_far.wall_ns = next.wall_ns;
     so_far.interval_ns = so_far.interval_ns.saturating_add(next.interval_ns);
+    let between = between(&so_far.counts, &next.counts);
     add(&mut so_far.counts, next.counts, same_count, add_count);
+    for count in &mut so_far.counts {
+        if let (Some(spread), Some(squares)) = (&mut count.spread, between.get(&count.event)) {
+            let freedom = f64::from(spread.windows.max(2) - 1);
+            spread.variance = spread.variance.saturating_add((squares / freedom) as u64);
+        }
+    }
     add(&mut so_far.devices, next.devices, same_device, add_device);
     let same_event = |a: &Carried, b: &Carried| a.event == b.event;
     add(&mut so_far.carried, next.carried, same_event, add_carried);
@@ -61,6 +69,30 @@ fn add<T>(all: &mut Vec<T>, next: Vec<T>, same: fn(&T, &T) -> bool, sum: fn(&mut
     }
 }
 
+/// What the windows of two intervals differ by because their means do, Σ squares (hits/s)²: the
+/// variances within each do not have it, and one window has none at all.
+fn between(before: &[Counts], next: &[Counts]) -> FxHashMap<EventId, f64> {
+    let (before, next) = (means(before), means(next));
+    (before.into_iter())
+        .filter_map(|(event, (then, n))| {
+            let (now, m) = next.get(&event)?;
+            Some((event, n * m / (n + m).max(1.0) * (now - then).powi(2)))
+        })
+        .collect()
+}
+
+/// By event counted in windows: hits/s of all CPUs in them, and how many they were.
+fn means(counts: &[Counts]) -> FxHashMap<EventId, (f64, f64)> {
+    let mut means: FxHashMap<EventId, (f64, f64)> = FxHashMap::default();
+    for count in counts.iter().filter(|c| c.cpu.is_some() && c.span_ns > 0) {
+        let Some(spread) = count.spread else { continue };
+        let (rate, windows) = means.entry(count.event).or_default();
+        *rate += count.hits as f64 * 1e9 / count.span_ns as f64;
+        *windows = f64::from(spread.windows);
+    }
+    means
+}
+
 fn same_count(a: &Counts, b: &Counts) -> bool {
     (a.event, a.cpu, a.pid, a.gate) == (b.event, b.cpu, b.pid, b.gate)
 }
@@ -71,11 +103,12 @@ fn add_count(known: &mut Counts, next: &Counts) {
     known.span_ns = known.span_ns.saturating_add(next.span_ns);
     known.spread = match (known.spread, next.spread) {
         (Some(mut all), Some(more)) => {
-            let windows = u64::from(all.windows) + u64::from(more.windows);
-            let sum = |of: Spread| u128::from(of.variance) * u128::from(of.windows);
-            let variance = (sum(all) + sum(more)) / u128::from(windows.max(1));
-            all.variance = u64::try_from(variance).unwrap_or(u64::MAX);
+            let freedom = |of: Spread| u128::from(of.windows.saturating_sub(1));
+            let sum = |of: Spread| u128::from(of.variance) * freedom(of);
+            let squares = sum(all) + sum(more);
             all.windows = all.windows.saturating_add(more.windows);
+            let variance = squares / freedom(all).max(1);
+            all.variance = u64::try_from(variance).unwrap_or(u64::MAX);
             Some(all)
         }
         (before, now) => before.or(now),
@@ -121,7 +154,6 @@ fn with_those_of(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
 #[cfg(test)]
 mod tests {
     use super::super::link::LinkSetup;
-    use super::super::session::EventId;
     use super::super::tick::{HostSample, TaskCounters};
     use super::*;
 
@@ -163,6 +195,41 @@ mod tests {
         let slow = all.host.slow.expect("a reading");
         let pids: Vec<u32> = slow.tasks.iter().map(|task| task.pid).collect();
         assert_eq!((slow.at, pids), (20, vec![20, 10]));
+    }
+
+    #[test]
+    fn windows_of_joined_intervals_have_the_variance_of_all_of_them() {
+        // Rates of all windows, both CPUs together, hits per second.
+        let intervals: [&[f64]; 3] = [&[800.0], &[100.0, 300.0], &[0.0]];
+        let ticks = intervals.map(|rates| {
+            let windows = rates.len() as f64;
+            let mean = rates.iter().sum::<f64>() / windows;
+            let squares = rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>();
+            let on = |cpu, share: f64| Counts {
+                cpu: Some(cpu),
+                hits: (mean * windows * share) as u64,
+                span_ns: 1_000_000_000 * rates.len() as u64,
+                spread: Some(Spread {
+                    windows: rates.len() as u32,
+                    variance: (squares / (windows - 1.0).max(1.0)) as u64,
+                }),
+                ..tick(0, 0).counts[0]
+            };
+            Tick {
+                counts: vec![on(0, 0.25), on(1, 0.75)],
+                ..tick(10, 0)
+            }
+        });
+        let [mut all, second, third] = ticks;
+        join(&mut all, second);
+        join(&mut all, third);
+        // Of 800, 100, 300 and 0: the mean is 300.
+        let variance = (500.0_f64.powi(2) + 200.0_f64.powi(2) + 300.0_f64.powi(2)) / 3.0;
+        for count in &all.counts {
+            let spread = count.spread.expect("it was counted in windows");
+            assert_eq!(spread.windows, 4);
+            assert!((spread.variance as f64 - variance).abs() < 3.0, "{spread:?}");
+        }
     }
 
     #[test]

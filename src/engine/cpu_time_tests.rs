@@ -6,7 +6,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::cpus::Cpus;
 use super::super::functions::{Functions, Interval};
-use super::super::governor::{FreeNow, Plan};
+use super::super::counting::FreeNow;
+use super::super::governor::Plan;
 use super::*;
 use crate::decode::{Costs, Host, Session, SourceKind};
 use crate::model::{Folded, KernelFunction, Name, Want};

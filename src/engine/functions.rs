@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cpus::Cpus;
-use super::governor::{FreeNow, Plan};
+use super::counting::FreeNow;
+use super::governor::Plan;
 use super::registry::Registry;
 use super::spreads::{Spreads, estimated};
 use super::{per_hit, top};
@@ -36,6 +37,7 @@ pub struct Interval<'a> {
 }
 
 /// Of a row in a recording.
+const UNSEEN: &str = "no sample of it is here, and nothing says whether netop counted it: the recording was cut or is filtered";
 const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
 
 /// What the rows keep from interval to interval.
@@ -65,6 +67,13 @@ struct Counted {
     /// Counted a part of the time: percent of it.
     part: Option<f64>,
     error: Option<f64>,
+}
+
+impl Counted {
+    /// Every hit of the interval.
+    fn is_exact(&self) -> bool {
+        self.source.is_some() && self.part.is_none() && !self.partial
+    }
 }
 
 impl Functions {
@@ -120,10 +129,14 @@ impl Functions {
         let events = &interval.registry.rows[row].events;
         let free = probe
             .free()
-            .filter(|f| interval.free.serves(*f) && !interval.cpus.deltas.is_empty());
+            .filter(|f| interval.free.covers(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
-            Some(free) => by_proc(free, interval),
-            None => by_events(events, interval, &self.spreads),
+            Some(free) if interval.free.serves(free) => by_proc(free, interval),
+            _ => by_events(events, interval, &self.spreads),
+        };
+        let counted = match free {
+            Some(free) if !counted.is_exact() => by_proc(free, interval),
+            _ => counted,
         };
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
@@ -141,6 +154,7 @@ impl Functions {
         // In a file every hit is a sample, or its samples stand for several.
         let weighted = counted.source == Some(Backing::File) && samples != counted.calls;
         let reason = interval.plan.reasons.get(row).cloned().flatten();
+        let reason = reason.filter(|_| counted.source != Some(Backing::Proc));
         let asked = interval.want.exact.contains(&*kept.name)
             || interval.want.drill.as_deref() == Some(&*kept.name);
         Function {
@@ -178,6 +192,9 @@ impl Functions {
                             }
                             .into(),
                         )
+                    }
+                    (false, _) if interval.session.source == SourceKind::File => {
+                        Some(UNSEEN.into())
                     }
                     (false, _) => Some("attaching …".into()),
                     (true, true) => Some(attached.into()),
@@ -303,7 +320,11 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
         && events
             .iter()
             .filter(|e| usable(e))
-            .all(|e| found.iter().filter(|f| *f == e).count() >= wanted);
+            .all(|e| match found.iter().filter(|f| *f == e).count() {
+                // Of a row's events those without a sample add nothing.
+                0 => interval.session.source == SourceKind::File,
+                on => on >= wanted,
+            });
     if complete {
         counted.source = Some(match (interval.session.source, gated) {
             (SourceKind::File, _) => Backing::File,

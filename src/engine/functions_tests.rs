@@ -14,6 +14,8 @@ struct Given {
     carried: Vec<Carried>,
     devices: Vec<DeviceCounts>,
     folded: Folded,
+    free: FreeNow,
+    cpus: Cpus,
 }
 
 /// A host of one CPU.
@@ -44,6 +46,8 @@ fn given() -> Given {
         carried: Vec::new(),
         devices: Vec::new(),
         folded: Folded::default(),
+        free: FreeNow::default(),
+        cpus: Cpus::default(),
     }
 }
 
@@ -61,12 +65,12 @@ impl Given {
             session: &self.session,
             want: &self.want,
             plan: &Plan::default(),
-            free: FreeNow::default(),
+            free: self.free,
             counts: &self.counts,
             carried: &self.carried,
             devices: &self.devices,
             owned: &[],
-            cpus: &Cpus::default(),
+            cpus: &self.cpus,
             folded: &self.folded,
             samples: &FxHashMap::default(),
             length_ns: S,
@@ -145,6 +149,43 @@ fn hits_of_a_tenth_of_the_time_are_an_estimate_with_its_bound() {
     // t of 9 windows' freedom × the standard error × what was not seen.
     let error = 2.262 * 10_000.0 / 10_f64.sqrt() * 0.9_f64.sqrt();
     assert!((row.error.unwrap() - error).abs() < 1.0, "{:?}", row.error);
+}
+
+#[test]
+fn a_free_counter_stands_in_for_what_events_do_not_count_exactly() {
+    let mut given = given();
+    let runs = |net_rx_runs| crate::decode::CpuCounters {
+        net_rx_runs,
+        ..crate::decode::CpuCounters::default()
+    };
+    given.cpus.take(S, &[runs(100)]);
+    given.cpus.take(S, &[runs(1_100)]);
+    given.free = FreeNow {
+        softirqs: true,
+        softnet: false,
+        stand_in: true,
+    };
+    let who = |given: &Given| {
+        let row = given.row("net_rx_action");
+        (row.source, row.calls, row.estimated)
+    };
+    let by_proc = (Some(Backing::Proc), Some(1_000), false);
+    assert_eq!(who(&given), by_proc, "no event counts it");
+    let exact = count(given.event("net_rx_action", 0), 990);
+    given.counts = vec![Counts {
+        span_ns: S / 10,
+        spread: Some(Spread {
+            windows: 10,
+            variance: 1,
+        }),
+        ..exact
+    }];
+    assert_eq!(who(&given), by_proc, "one does a tenth of the time");
+    given.counts = vec![exact];
+    assert_eq!(who(&given), (Some(Backing::Bpf), Some(990), false));
+    given.free.stand_in = false;
+    assert_eq!(who(&given), by_proc, "it serves the row");
+    assert_eq!(given.row("netif_receive_skb").source, None);
 }
 
 #[test]

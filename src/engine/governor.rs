@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::clocks;
 use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
+use super::counting::{Counting, FreeNow};
 use super::drop_watch::{DropWatch, Judged};
 use super::forecast::{Forecast, Load};
 use super::ladder::{Kept, Ladder};
@@ -16,7 +17,7 @@ use super::registry::Registry;
 use super::wanted::Wanted;
 use crate::decode::{Attach, EventId, Session};
 use crate::model::Want;
-use crate::probe::{Free, Whose};
+use crate::probe::Whose;
 
 /// What is over the budget is brought to this share of it, so that noise is not over it again.
 const GOES_TO: f64 = 0.85;
@@ -26,19 +27,6 @@ const COMES_BACK: f64 = 0.8;
 
 /// … and would have for so many intervals.
 const QUIET: u32 = 3;
-
-/// Who may count (`--counting`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counting {
-    /// The free counters where they serve, else the gate, else perf events.
-    Auto,
-    /// The gate; perf events for nothing but added events that it has no program for.
-    Bpf,
-    /// perf events for everything.
-    Perf,
-    /// Only the free counters.
-    Proc,
-}
 
 /// What the governor decided for the coming interval.
 #[derive(Debug, Default)]
@@ -72,22 +60,6 @@ pub struct Governor {
     ticked: bool,
     /// Something was taken after a first measurement.
     settled: bool,
-}
-
-/// Which rows the free counters can serve now.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FreeNow {
-    pub softirqs: bool,
-    pub softnet: bool,
-}
-
-impl FreeNow {
-    pub fn serves(self, free: Free) -> bool {
-        match free {
-            Free::NetRxRuns | Free::NetTxRuns => self.softirqs,
-            Free::SoftnetProcessed => self.softnet,
-        }
-    }
 }
 
 impl Governor {
@@ -179,6 +151,7 @@ impl Governor {
             sample_ns: prices.sample(),
             hz,
             timing: self.timing_ns(want, session, registry, &prices),
+            least_stacks: self.counting.least_stacks(),
             whole: !want.pids.is_empty(),
             cpus: session.host.cpus.len(),
         };

@@ -32,6 +32,7 @@ pub fn session(registry: &Registry, gate: bool) -> Session {
 pub const FREE: FreeNow = FreeNow {
     softirqs: true,
     softnet: true,
+    stand_in: false,
 };
 
 fn names<'a>(plan: &Plan, registry: &'a Registry) -> Vec<&'a str> {
@@ -216,6 +217,23 @@ fn a_row_asked_for_comes_first_and_stays_exact_over_budget_with_a_word() {
         plan.phrase
     );
     assert!(plan.reasons[row].is_none());
+}
+
+#[test]
+fn a_recording_keeps_the_stacks_of_what_was_asked_for_over_budget() {
+    let want = Want {
+        exact: ["napi_poll".to_owned()].into(),
+        ..Want::default()
+    };
+    let stacks = |counting| {
+        let (plan, registry) = planned(1.0, counting, 900_000.0, &want, false);
+        let napi_poll = registry.row_named("napi_poll");
+        let mut attached = plan.attached.iter();
+        let of = attached.find(|a| registry.row_of(a.event) == napi_poll);
+        of.expect("it is asked for").stacks_per_s
+    };
+    assert_eq!(stacks(Counting::Perf), 0);
+    assert_eq!(stacks(Counting::Record), super::super::wanted::STACKS);
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Engine {
             cpu_samples: None,
             samples_shortened: self.shortened,
             own_cpu_pct: own_pct,
-            own_anon_bytes: tick.own.anon_bytes,
+            own_anon_bytes: own_pct.and(tick.own.anon_bytes),
             cost_pct: own_pct.map(|_| cost.busiest_pct),
             cost_cpu: own_pct.and(cost.busiest_cpu),
             cost_all_pct: own_pct.map(|_| cost.all_pct),

@@ -62,6 +62,8 @@ pub struct Ladder {
     pub timing: Option<Vec<f64>>,
     /// A row is counted always or never: windows know no processes.
     pub whole: bool,
+    /// Percent of the stacks that is not given up.
+    pub least_stacks: u8,
     pub cpus: usize,
 }
 
@@ -155,7 +157,7 @@ impl Ladder {
         let mut kept = Kept {
             hz: self.hz.1,
             timed: false,
-            stacks: 0,
+            stacks: self.least_stacks,
             ..self.all()
         };
         self.shed(&mut kept, limit_ns);
@@ -180,6 +182,9 @@ impl Ladder {
             kept = timed;
         }
         for stacks in STACKS {
+            if stacks <= kept.stacks {
+                break;
+            }
             let more = Kept {
                 stacks,
                 ..kept.clone()

@@ -24,6 +24,7 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
         hz: (100, 20),
         timing: Some(vec![1_000.0]),
         whole: false,
+        least_stacks: 0,
         cpus: 1,
     }
 }
@@ -69,6 +70,15 @@ fn what_was_asked_for_is_not_given_up() {
     let ladder = ladder(&[(0, false, 10_000.0), (9, true, 10_000.0)]);
     assert_eq!(kept(&ladder, 12_000.0).3, [10, 100]);
     assert_eq!(kept(&ladder, 100.0).3, [0, 100]);
+}
+
+#[test]
+fn stacks_that_a_recording_is_made_for_are_not_given_up() {
+    let mut ladder = ladder(&[(0, true, 10_000.0)]);
+    assert_eq!(kept(&ladder, 100.0).0, 0);
+    ladder.least_stacks = 50;
+    assert_eq!(kept(&ladder, 100.0).0, 50);
+    assert_eq!(kept(&ladder, 30_000.0).0, 100);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod by_sample;
 mod charges;
 mod clocks;
 mod cost;
+mod counting;
 mod cpu_report;
 mod cpu_time;
 mod cpus;
@@ -70,7 +71,7 @@ use crate::error::Error;
 use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
 
-pub use self::governor::Counting;
+pub use self::counting::Counting;
 pub use self::registry::{Observer, Registry};
 pub use self::settings::Settings;
 pub use self::tap::Tap;

@@ -1,6 +1,6 @@
 //! What the governor decided, as one phrase for the header.
 
-use super::governor::Counting;
+use super::counting::Counting;
 use crate::model::Want;
 
 /// Every row is counted and nothing was given up.

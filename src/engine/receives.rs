@@ -2,7 +2,8 @@
 //! the budget goes.
 
 use super::cost::BY_PROCESS_NS;
-use super::governor::{Counting, Governor};
+use super::counting::Counting;
+use super::governor::Governor;
 use super::ladder::Ladder;
 use super::registry::Registry;
 use crate::decode::{Attach, EventId, Session};
@@ -34,7 +35,8 @@ impl Governor {
         session: &Session,
         registry: &Registry,
     ) {
-        let gate = self.counting != Counting::Perf && session.no_gate.is_none();
+        let by_perf = matches!(self.counting, Counting::Perf | Counting::Record);
+        let gate = !by_perf && session.no_gate.is_none();
         let usable = |event: &EventId| {
             let known = session.events.get(event.0 as usize);
             known.is_some_and(|e| {

@@ -4,7 +4,7 @@
 use super::Engine;
 use super::cost::{Cost, Prices, Spent};
 use super::forecast::Load;
-use super::governor::{Counting, FreeNow};
+use super::counting::{Counting, FreeNow};
 use super::latency::Terms;
 use crate::decode::{Demand, Tick};
 use crate::error::Error;
@@ -71,12 +71,15 @@ impl Engine {
     }
 
     pub(super) fn free_now(&self) -> FreeNow {
-        let usable = matches!(self.settings.counting, Counting::Auto | Counting::Proc)
+        let counting = self.settings.counting;
+        let stand_in = counting == Counting::Record;
+        let usable = (stand_in || matches!(counting, Counting::Auto | Counting::Proc))
             && self.want.pids.is_empty()
             && self.want.device.is_none();
         FreeNow {
             softirqs: usable,
             softnet: usable && self.softnet_inexact.is_none(),
+            stand_in,
         }
     }
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::cost::Prices;
-use super::governor::{Counting, FreeNow, Governor};
+use super::counting::{Counting, FreeNow};
+use super::governor::Governor;
 use super::ladder::Rung;
 use super::registry::{Observer, Registry};
 use crate::decode::{EventId, Place, Session};

@@ -182,12 +182,7 @@ pub fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool)
             } else {
                 100.0
             },
-            counting: match run.counting.as_str() {
-                "auto" => Counting::Auto,
-                "bpf" => Counting::Bpf,
-                "proc" => Counting::Proc,
-                _ => Counting::Perf,
-            },
+            counting: Counting::named(&run.counting).unwrap_or(Counting::Perf),
             first_interval: None,
             banner: run.banner.clone(),
             notes: run.notes.clone(),

@@ -91,6 +91,7 @@ pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
     };
     plan.want.only = !typed.events.is_empty();
     plan.want.side_band = true;
+    plan.settings.counting = Counting::Record;
     Ok(plan)
 }
 

@@ -196,7 +196,7 @@ fn begin(typed: &cli::Record, plan: &Plan) -> Begin {
             interval_ns: want.interval.as_nanos() as u64,
             clock_hz: want.clock_hz,
             max_overhead_pct: settings.max_overhead_pct,
-            counting: "perf".to_owned(),
+            counting: settings.counting.name().to_owned(),
             exact: want.exact.iter().cloned().collect(),
             only: want.only,
             added: added.collect(),

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::Options;
 use super::counts::Weights;
-use super::events::{Route, routes, session_events};
+use super::events::{Route, device_slots, routes, session_events};
 use super::interval::{Intervals, Place};
 use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
@@ -66,18 +66,11 @@ impl Decoder {
         let described = opened.described();
         let events = session_events(&options.specs, &routes, &opened.events);
         let session = opened.session(events, CPUS);
-        let first = described.sample_time;
         let clocks = opened.clocks();
         let attrs = described.attrs.clone();
         let ids = attrs.iter().enumerate();
         let by_id = ids
             .flat_map(|(at, attr)| attr.ids.iter().map(move |id| (*id, at)))
-            .collect();
-        let device_slot = (options.specs.iter())
-            .map(|spec| {
-                let field = spec.device_field.as_ref()?;
-                spec.fields.iter().position(|name| name == field)
-            })
             .collect();
         let mut notes = opened.notes();
         if clocks.is_none() {
@@ -99,16 +92,16 @@ impl Decoder {
                 options.part,
                 known,
                 options.cut.length(),
-                first.map(|(first, _)| first),
+                described.sample_time.map(|(first, _)| first),
             ),
             clocks,
             written: opened.written(),
-            weights: Weights::new(options.pids),
+            weights: Weights::new(options.pids, own.iter().any(Option::is_some)),
             now: Batch::default(),
             later: Batch::default(),
             side: Vec::new(),
             device: options.device,
-            device_slot,
+            device_slot: device_slots(&options.specs),
             notes,
             outlet,
         }
@@ -213,6 +206,7 @@ impl Decoder {
             .iter()
             .filter(|route| route.accepts(body.raw))
         {
+            self.weights.meet(route.event);
             let raw = Span {
                 start: into.raw.len() as u32,
                 len: body.raw.len() as u32,
@@ -357,7 +351,10 @@ impl Decoder {
         let length = end.saturating_sub(begin);
         let span = length.max(SHORTEST);
         let present = (0u16..).zip(&self.session.events);
-        let present = present.filter(|(_, event)| event.missing.is_none());
+        let by_device = self.device.is_some();
+        let present = present.filter(|(_, event)| {
+            event.missing.is_none() && (!by_device || event.spec.device_field.is_some())
+        });
         let events = present.map(|(index, _)| EventId(index));
         let counts = self.weights.take(events, &self.session.host.cpus, span);
         let clocks = self.clocks.get_or_insert(Clocks {

@@ -3,6 +3,8 @@
 use super::opened::FileEvent;
 use crate::decode::{Event, EventId, EventSpec, Format, Layout};
 
+const NOT_HERE: &str = "its event is not in this file";
+
 /// An event that samples of a file's event are hits of.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -112,6 +114,15 @@ fn only(filter: &str, format: &Format) -> Option<Only> {
     missing.is_empty().then_some(Only { layout, values })
 }
 
+/// By event: which of its fields names a device.
+pub fn device_slots(specs: &[EventSpec]) -> Vec<Option<usize>> {
+    let slot = |spec: &EventSpec| {
+        let field = spec.device_field.as_ref()?;
+        spec.fields.iter().position(|name| name == field)
+    };
+    specs.iter().map(slot).collect()
+}
+
 /// The rows' events as this file has them.
 pub fn session_events(
     specs: &[EventSpec],
@@ -131,9 +142,8 @@ pub fn session_events(
         let parsed = format.as_deref().and_then(|text| Format::parse(text).ok());
         Event {
             spec: spec.clone(),
-            missing: found
-                .is_none()
-                .then(|| format!("{} is not in this file", spec.full_name())),
+            // The same for all rows, so that it is said once.
+            missing: found.is_none().then(|| NOT_HERE.to_owned()),
             gate: false,
             symbols: parsed.map(|format| format.symbols).unwrap_or_default(),
             format,
@@ -193,7 +203,7 @@ mod tests {
         let missing: Vec<_> = missing.collect();
         assert_eq!(missing[0], None);
         let sentence = missing[1].as_deref();
-        assert_eq!(sentence, Some("irq:softirq_exit is not in this file"));
+        assert_eq!(sentence, Some(NOT_HERE));
     }
 
     #[test]
