@@ -81,6 +81,10 @@ pub struct Finding {
 pub struct Facts {
     /// By name, as in `sysctl`.
     pub sysctls: Arc<BTreeMap<String, String>>,
+    /// Of other network namespaces that netop may enter, by their names.
+    pub inside: Arc<BTreeMap<String, BTreeMap<String, String>>>,
+    /// irqbalance runs; null: not read.
+    pub irqbalance: Option<bool>,
     /// Capture sockets (AF_PACKET) in the namespaces that are read; null: not read.
     pub capture_sockets: Option<u64>,
 }

@@ -36,7 +36,7 @@ fn moment(sequence: u64, pps: f64, rmem: &str, rate: f64) -> Arc<Snapshot> {
     snapshot.elapsed_s = sequence as f64;
     snapshot.facts = Facts {
         sysctls: Arc::new([(name, rmem.to_owned())].into()),
-        capture_sockets: None,
+        ..Facts::default()
     };
     snapshot
         .findings
