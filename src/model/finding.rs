@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::time;
+use super::{Changed, time};
 
 /// How grave it is; the gravest comes first.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +74,19 @@ pub struct Finding {
     /// Since when it holds, wall clock.
     #[serde(serialize_with = "time::rfc3339")]
     pub since: u64,
+}
+
+/// What became of a finding whose advice was followed: the pair that a ticket needs.
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Tried {
+    pub before: Finding,
+    /// Empty: nothing yet, or only the user knows what.
+    pub changed: Vec<Changed>,
+    /// Seconds from the mark to the change; null: there was none yet.
+    pub changed_after_s: Option<f64>,
+    /// The same finding now; null: it is gone.
+    pub after: Option<Finding>,
+    pub verdict: String,
 }
 
 /// Settings of the host, as last read.

@@ -36,7 +36,7 @@ pub use device::{
     Setup, Spreading,
 };
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
-pub use finding::{Evidence, Facts, Finding, Guard, Severity};
+pub use finding::{Evidence, Facts, Finding, Guard, Severity, Tried};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use histogram::Histogram;
 pub use host_event::HostEvent;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Snapshot;
 
 /// What the kernel counts, though it is read like a setting.
@@ -11,7 +13,7 @@ const NO_SETTING: &str = "net.netfilter.nf_conntrack_count";
 const STEERING: &str = "steering";
 const OFF: &str = "off";
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
     /// `net.core.rmem_max`, `eth0 gro`.
     pub name: String,
