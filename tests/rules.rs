@@ -28,6 +28,9 @@ struct Fixture {
     /// Guards that only tell which of two things it is.
     #[serde(default)]
     telling: Vec<String>,
+    /// What else may be proposed: by what is different then, laid over, with its own commands.
+    #[serde(default)]
+    instead: BTreeMap<String, Table>,
 }
 
 #[derive(serde::Deserialize)]
@@ -109,6 +112,70 @@ fn every_rule_fires_above_its_limits_and_not_below_them() {
             assert!(findings.is_empty(), "{}, {case}: {findings:?}", rule.id);
         }
     }
+}
+
+#[test]
+fn what_is_proposed_follows_what_the_host_has() {
+    let mut proposals = 0;
+    for rule in RULES {
+        let fixture = read(rule.id);
+        for (case, over) in &fixture.instead {
+            let mut over = over.clone();
+            let mut text = |key: &str| match over.remove(key) {
+                Some(Value::String(text)) => text,
+                other => panic!("{}, {case}: {key} is {other:?}", rule.id),
+            };
+            let wanted = (text("try"), text("revert"));
+            let findings = found(rule.id, laid_over(&fixture.fires, &over), case);
+            let [finding] = &findings[..] else {
+                panic!("{}, {case}: {findings:?}", rule.id);
+            };
+            let said = (finding.attempt.clone(), finding.revert.clone());
+            assert_eq!(said, wanted, "{}, {case}", rule.id);
+            proposals += 1;
+        }
+    }
+    assert!(proposals >= 5, "{proposals}");
+}
+
+#[test]
+fn rules_that_cannot_see_say_what_is_missing_and_are_not_called_fine() {
+    let unjudged = |figures: &state::Figures, samples: (u64, u64)| {
+        let mut adviser = Adviser::new(Limits::default());
+        let mut last = state::snapshot(figures, 0);
+        for second in 1..=15 {
+            last = state::snapshot(figures, second);
+            (last.health.samples, last.health.lost) = samples;
+            adviser.take(&mut last);
+        }
+        (last.unjudged, last.checked)
+    };
+    let of = |table: &str| -> state::Figures { toml::from_str(table).expect("figures") };
+    let plain = of("net_cores = 0.5\ncpus.0 = { packets = 10 }\ndevices.eth0 = {}");
+    let (missing, fine) = unjudged(&plain, (1000, 1));
+    for (rule, why) in [
+        ("A04", "interrupt"),
+        ("A05", "no driver here tells"),
+        ("A08", "no poll"),
+        ("A12", "GRO"),
+        ("A21", "view 7"),
+    ] {
+        let said = |text: &&String| text.starts_with(rule) && text.contains(why);
+        assert!(
+            missing.iter().any(|text| said(&text)),
+            "{rule}: {missing:?}"
+        );
+    }
+    assert!(fine.contains(&"copies do not dominate"), "{fine:?}");
+    // One sample in fifty was lost: nothing is called fine.
+    let (missing, fine) = unjudged(&plain, (980, 20));
+    assert!(fine.is_empty() && missing.len() == RULES.len(), "{fine:?}");
+    // The hypervisor takes CPU time: only what rests on CPU samples is not judged.
+    let stolen = of("net_cores = 0.5\ncpus.0 = { packets = 10, steal = 15.0 }\ndevices.eth0 = {}");
+    let (missing, fine) = unjudged(&stolen, (1000, 0));
+    let away = |text: &&String| text.contains("the hypervisor takes 15% of cpu0 away");
+    assert!(missing.iter().any(|text| away(&text)), "{missing:?}");
+    assert!(!fine.contains(&"copies do not dominate") && fine.contains(&"qdiscs have room"));
 }
 
 #[test]

@@ -170,6 +170,7 @@ const STOLEN: About = About {
 };
 
 pub fn stolen(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
+    let all: f64 = window.cpus().iter().map(|cpu| cpu.packets).sum();
     let processes = window
         .now
         .processes
@@ -178,6 +179,7 @@ pub fn stolen(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     let found = processes.filter_map(|process| {
         let stolen = process.cpu_stolen_pct?;
         let own = process.cpu_own_pct.unwrap_or(0.0);
+        let sends = process.tx_packets.unwrap_or(0.0) / window.now.interval_s.max(1e-9);
         if stolen < limits.get("A34.stolen_pct") {
             return None;
         }
@@ -188,6 +190,7 @@ pub fn stolen(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .saw("network work of its own", own, "% of a CPU")
             // A sender on veth or loopback receives in its own context by nature.
             .guard("not its own traffic", format!("own {own:.1}%"), own < 0.5 * stolen)
+            .guard("it sends little itself", format!("{sends:.0} of {all:.0} packets/s"), sends < 0.5 * all)
             .check(format!("grep . /proc/irq/*/effective_affinity_list; taskset -pc {}", process.pid))
             .attempt("", "")
             .done()

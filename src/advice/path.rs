@@ -50,17 +50,33 @@ pub fn reverse_path(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     if rate < limits.get("A43.drops") {
         return None;
     }
+    // Strict is 1, and a device is filtered by the stricter of its own and the setting of all.
+    const SETTING: &str = "net.ipv4.conf.all.rp_filter";
+    let strict = |netns: &&String| window.sysctl_inside(Some(netns), SETTING) == Some("1");
+    let inside = match window.sysctl(SETTING) {
+        Some("1") => None,
+        _ => window
+            .facts()
+            .inside
+            .keys()
+            .find(strict)
+            .map(String::as_str),
+    };
     let old = window
-        .sysctl("net.ipv4.conf.all.rp_filter")
+        .sysctl_inside(inside, SETTING)
         .unwrap_or("1")
         .to_owned();
+    let typed = |command: &str| match inside {
+        Some(netns) => format!("ip netns exec {netns} {command}"),
+        None => command.to_owned(),
+    };
     REVERSE_PATH
-        .card(Severity::Drop, "", format!("the reverse path filter drops {rate:.0} packets a second"))
+        .card(Severity::Drop, inside.unwrap_or_default(), format!("the reverse path filter drops {rate:.0} packets a second"))
         .why("The best route back to these sources uses another interface: asymmetric routing met strict filtering, or the sources are spoofed. Loose mode (2) accepts every source that can be reached at all.")
         .saw("packets refused", rate, "/s")
         .state("net.ipv4.conf.all.rp_filter", old.parse().ok(), "")
         .check("sysctl -a 2>/dev/null | grep '\\.rp_filter'; ip route get SOURCE")
-        .attempt("sysctl -w net.ipv4.conf.all.rp_filter=2", format!("sysctl -w net.ipv4.conf.all.rp_filter={old}"))
+        .attempt(typed("sysctl -w net.ipv4.conf.all.rp_filter=2"), typed(&format!("sysctl -w net.ipv4.conf.all.rp_filter={old}")))
         .done()
 }
 

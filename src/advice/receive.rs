@@ -35,7 +35,7 @@ pub fn squeeze(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 format!("cpu{}", cpu.cpu),
                 format!("cpu{} leaves packets for the next softirq {:.0} times a second", cpu.cpu, cpu.squeezes),
             )
-            .why("net_rx_action stopped because its budget of packets or of time was used up while work was left. A larger budget drains more a run and delays programs; it adds no CPU capacity, and squeezes without drops are normal in bursts.")
+            .why("net_rx_action stopped because its budget of packets or of time was used up while work was left. A larger budget drains more a run and delays programs; it adds no CPU capacity. Squeezes are no drops: without drops beside them they are normal in bursts; and netdev_budget_usecs below two jiffies is refused (EINVAL).")
             .saw("squeezes", cpu.squeezes, "/s")
             .saw("share of the runs", share, "%")
             .saw("packets per run", per_run, "")
@@ -120,7 +120,16 @@ pub fn one_cpu(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     // Only NICs can be told to spread; what stays on this host runs where its sender does.
     let wire = window.now.summary.rx_pps.unwrap_or(0.0);
     let number = busiest.cpu;
-    ONE_CPU
+    let device = window.busiest_wire()?;
+    let name = &device.name;
+    let flows = window
+        .now
+        .tcp
+        .iter()
+        .filter_map(|tcp| tcp.flow.received_bps);
+    let (total, most) = flows.fold((0.0, 0.0f64), |(sum, most), bps| (sum + bps, most.max(bps)));
+    let of_one = (total > 0.0).then(|| 100.0 * most / total);
+    let card = ONE_CPU
         .card(Severity::Cost, format!("cpu{number}"), format!("cpu{number} takes {share:.0}% of all packets, the others idle"))
         .why("All receive work ends on one core, which is the ceiling of throughput and a source of delay. More queues (RSS), moved interrupts or software steering (RPS) let other cores share it.")
         .saw("packets", busiest.packets, "/s")
@@ -128,19 +137,68 @@ pub fn one_cpu(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .saw("its softirq time", softirq, "%")
         .saw("idle time of the median other CPU", idle, "%")
         .guard("from the wire", format!("{wire:.0} packets/s"), wire >= 0.5 * all)
+        // One flow stays on one CPU whatever is set; only merging, larger packets or more
+        // connections help it.
+        .guard("more than one flow", figure(of_one, "% in one connection"), of_one.is_none_or(|pct| pct < 80.0))
         .guard("stolen by the hypervisor", figure(busiest.steal_pct, "%"), quiet(busiest, limits))
-        .check("grep . /sys/class/net/*/queues/rx-*/rps_cpus; cat /proc/interrupts; ethtool -l DEV")
-        .attempt(
-            format!("echo {:x} > /sys/class/net/DEV/queues/rx-0/rps_cpus", mask(&cpus, number)),
-            "echo 0 > /sys/class/net/DEV/queues/rx-0/rps_cpus".to_owned(),
-        )
-        .done()
+        .check(device.inside(&format!("grep . /sys/class/net/{name}/queues/rx-*/rps_cpus; cat /proc/interrupts; ethtool -l {name}")));
+    let setup = device.setup.as_ref();
+    let channels = setup.and_then(|setup| Some((setup.channels?, setup.channels_most?)));
+    match channels {
+        Some((now, most)) if most > now => card.attempt(
+            format!(
+                "ethtool -L {name} combined {}  # the link is reset for a moment",
+                most.min(cpus.len() as u32).max(now)
+            ),
+            format!("ethtool -L {name} combined {now}"),
+        ),
+        _ => {
+            let rps = format!("/sys/class/net/{name}/queues/rx-0/rps_cpus");
+            let first = device
+                .queues
+                .iter()
+                .find(|queue| queue.direction == "rx" && queue.queue == 0);
+            let old = first
+                .and_then(|queue| queue.steering.as_deref())
+                .unwrap_or("0");
+            card.attempt(
+                format!("echo {} > {rps}", mask(window, number)),
+                format!("echo {old} > {rps}"),
+            )
+        }
+    }
+    .done()
 }
 
-/// All CPUs but one, as rps_cpus takes them (up to 64).
-fn mask(cpus: &[CpuSeen], but: u32) -> u64 {
-    let others = cpus.iter().filter(|cpu| cpu.cpu != but && cpu.cpu < 64);
-    others.fold(0, |mask, cpu| mask | 1 << cpu.cpu)
+/// The CPUs of this one's NUMA node but itself, as rps_cpus takes them: words of 32 CPUs, the last
+/// first.
+fn mask(window: &Window<'_>, but: u32) -> String {
+    let cpus = &window.now.cpus;
+    let node = cpus
+        .iter()
+        .find(|cpu| cpu.cpu == but)
+        .and_then(|cpu| cpu.node);
+    let near = cpus.iter().filter(|cpu| cpu.cpu != but && cpu.node == node);
+    let mut words = vec![0u32; 1];
+    for cpu in near {
+        let word = cpu.cpu as usize / 32;
+        words.resize(words.len().max(word + 1), 0);
+        words[word] |= 1 << (cpu.cpu % 32);
+    }
+    let text = |(i, word): (usize, &u32)| {
+        if i == 0 {
+            format!("{word:x}")
+        } else {
+            format!("{word:08x}")
+        }
+    };
+    words
+        .iter()
+        .rev()
+        .enumerate()
+        .map(text)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn quiet(cpu: &CpuSeen, limits: &Limits) -> bool {

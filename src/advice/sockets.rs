@@ -45,14 +45,21 @@ pub fn udp_buffer(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         let of_all = window.counter("Udp.MemErrors");
         let reader = drop.pid.and_then(|pid| window.now.processes.iter().find(|p| p.pid == pid));
         let waits = reader.and_then(|p| p.runq_delay_ms);
+        let stopped = reader.and_then(|p| p.throttled_pct);
+        let why = if stopped.is_some_and(|pct| pct >= limits.get("A27.throttled_pct")) {
+            "Datagrams came while the socket's receive buffer was full, and its reader's group is stopped by its CPU quota: raise that quota (cpu.max, a pod's CPU limit) first, a larger buffer only takes what comes meanwhile."
+        } else {
+            "Datagrams came while the socket's receive buffer was full: its reader is too slow, or the buffer too small for the burst. A larger buffer (SO_RCVBUF, bounded by rmem_max) takes bursts; against a reader that is always behind only a faster or a second one helps (recvmmsg, SO_REUSEPORT)."
+        };
         let card = UDP
             .card(Severity::Drop, drop.place.clone(), format!("{rate:.0} datagrams a second find a receive buffer full{}", if whom.is_empty() { String::new() } else { format!(": {whom}") }))
-            .why("Datagrams came while the socket's receive buffer was full: its reader is too slow, or the buffer too small for the burst. A larger buffer (SO_RCVBUF, bounded by rmem_max) takes bursts; against a reader that is always behind only a faster or a second one helps (recvmmsg, SO_REUSEPORT).")
+            .why(why)
             .saw("datagrams lost", rate, "/s")
             .saw("share of those that came", share, "%")
             .state("net.core.rmem_max", max.map(|v| v as f64), "bytes")
             .state("net.core.rmem_default", default.map(|v| v as f64), "bytes")
             .state("the reader waited for a CPU", waits, "ms")
+            .state("its CPU quota stopped it", stopped, "% of the periods")
             .guard("udp_mem, the limit of all sockets", format!("{of_all:.1} MemErrors/s"), of_all < 0.1 * rate)
             .check("nstat -az UdpRcvbufErrors UdpMemErrors; ss -uampn");
         let card = if old < wanted {
@@ -155,21 +162,58 @@ const LISTEN: About = About {
 pub fn listen(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     let lost = window.losses(at("accept queue (TCP)"));
     let rate: f64 = lost.iter().map(|(_, rate)| rate).sum();
-    if rate < limits.get("A30.overflows") {
+    // Fullest first; one that is full loses the next connection attempt, however few come.
+    let full = window
+        .now
+        .listeners
+        .iter()
+        .find(|listener| listener.is_full());
+    if rate < limits.get("A30.overflows") && !(rate > 0.0 && full.is_some()) {
         return None;
     }
-    let old = window.sysctl_number("net.core.somaxconn").unwrap_or(4096);
+    let inside = full.and_then(|listener| listener.netns_name.as_deref());
+    let old = window
+        .sysctl_inside(inside, "net.core.somaxconn")
+        .and_then(|text| text.parse::<u64>().ok());
+    let old = old.unwrap_or(4096);
+    let whose = full.map_or_else(String::new, |listener| {
+        let program = match (&listener.comm, listener.pid) {
+            (Some(comm), Some(pid)) => format!(" of {comm}({pid})"),
+            _ => String::new(),
+        };
+        format!(": {}{program}", listener.local)
+    });
+    let own_limit = full.is_some_and(|listener| listener.backlog < old);
+    let typed = |command: &str| inside_of(inside, full.and_then(|l| l.pid), command);
+    let first = if own_limit {
+        "  # after a larger backlog in the program's listen(): that is the limit now"
+    } else {
+        "  # then restart the server"
+    };
     LISTEN
-        .card(Severity::Drop, "", format!("{rate:.0} connection attempts a second find an accept queue full"))
+        .card(Severity::Drop, "", format!("{rate:.0} connection attempts a second find an accept queue full{whose}"))
         .why("A server does not accept() fast enough: finished handshakes have no place and new SYNs are dropped, without any drop event. The queue is min(backlog of listen(), somaxconn): raise the program's backlog first, then the setting, and restart the server.")
         .saw("connection attempts lost", rate, "/s")
+        .state("waiting to be accepted", full.map(|listener| listener.queue as f64), "connections")
+        .state("its backlog", full.map(|listener| listener.backlog as f64), "connections")
         .state("net.core.somaxconn", Some(old as f64), "connections")
-        .check("nstat -az TcpExtListenOverflows TcpExtListenDrops; ss -ltnp")
+        .check(typed("nstat -az TcpExtListenOverflows TcpExtListenDrops; ss -ltnp"))
         .attempt(
-            format!("sysctl -w net.core.somaxconn={}", 2 * old),
-            format!("sysctl -w net.core.somaxconn={old}"),
+            format!("{}{first}", typed(&format!("sysctl -w net.core.somaxconn={}", 2 * old))),
+            typed(&format!("sysctl -w net.core.somaxconn={old}")),
         )
         .done()
+}
+
+/// A command as it is typed in another network namespace: by its name, else through a process.
+fn inside_of(name: Option<&str>, pid: Option<u32>, command: &str) -> String {
+    match (name, pid) {
+        (Some(name), _) if name.parse::<u64>().is_err() => {
+            format!("ip netns exec {name} {command}")
+        }
+        (Some(_), Some(pid)) => format!("nsenter -t {pid} -n {command}"),
+        _ => command.to_owned(),
+    }
 }
 
 const SYN: About = About {

@@ -203,6 +203,27 @@ impl<'a> Window<'a> {
         self.now.cpus.iter().map(|cpu| seen(cpu.cpu)).collect()
     }
 
+    /// Softirq share of the busiest CPU.
+    pub fn hottest_softirq(&self) -> Option<f64> {
+        let shares = self.cpus().into_iter().filter_map(|cpu| cpu.softirq_pct);
+        shares.max_by(f64::total_cmp)
+    }
+
+    /// Percent of one CPU that was spent so; `None`: CPU time is not sampled.
+    pub fn context_pct(&self, context: &str) -> Option<f64> {
+        let parts = self.now.contexts.iter();
+        parts
+            .filter(|part| part.name == context)
+            .map(|part| part.cpu_pct)
+            .next()
+    }
+
+    /// The device on a wire that carries most.
+    pub fn busiest_wire(&self) -> Option<&'a Device> {
+        let wire = self.now.devices.iter().filter(|device| device.physical);
+        wire.max_by(|a, b| a.traffic().total_cmp(&b.traffic()))
+    }
+
     /// Percent of the samples that were lost.
     pub fn lost_pct(&self) -> f64 {
         let sums = self.past.last(WINDOW_S).fold((0, 0), |(lost, all), m| {
@@ -245,7 +266,32 @@ impl<'a> Window<'a> {
         self.now.facts.sysctls.get(name).map(String::as_str)
     }
 
+    /// In another network namespace, else in netop's own.
+    pub fn sysctl_inside(&self, netns: Option<&str>, name: &str) -> Option<&'a str> {
+        let inside = netns.and_then(|netns| self.now.facts.inside.get(netns)?.get(name));
+        inside.map(String::as_str).or_else(|| self.sysctl(name))
+    }
+
     pub fn sysctl_number(&self, name: &str) -> Option<u64> {
         self.sysctl(name)?.parse().ok()
     }
+}
+
+/// `0-3,8`, as taskset takes it.
+pub fn cpu_list(cpus: impl Iterator<Item = u32>) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for cpu in cpus {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            _ => ranges.push((cpu, cpu)),
+        }
+    }
+    let range = |(first, last): &(u32, u32)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    };
+    ranges.iter().map(range).collect::<Vec<_>>().join(",")
 }

@@ -120,6 +120,12 @@ pub struct QueueCounters {
     pub bql_inflight: Option<u64>,
     /// Mask of the CPUs that packets are steered to (RPS), or that send here (XPS); `None`: off.
     pub steering: Option<String>,
+    /// Flows that RFS knows of this queue (rps_flow_cnt); `None`: off, or not a receive queue.
+    #[serde(default)]
+    pub rfs_flows: Option<u64>,
+    /// Times the watchdog found it stuck (tx_timeout).
+    #[serde(default)]
+    pub timeouts: Option<u64>,
 }
 
 /// One qdisc of a device.
@@ -157,6 +163,8 @@ pub enum Trouble {
     TxStop,
     /// An XDP program dropped it, as it was made to.
     Xdp,
+    /// Flow control: one side asked the other to wait.
+    Pause,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +187,17 @@ pub struct LinkSetup {
     /// Descriptors of the receive and of the transmit ring.
     pub rings: Option<Ring>,
     pub channels: Option<u32>,
+    /// The most channels there can be.
+    #[serde(default)]
+    pub channels_most: Option<u32>,
     pub coalesce: Option<Coalesce>,
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    #[serde(default)]
+    pub rss: Option<Rss>,
+    /// Of the own namespace only.
+    #[serde(default)]
+    pub napi: Option<NapiSettings>,
     /// What the driver was asked for and does not know: `rings`, `statistics` …
     pub unsupported: Vec<String>,
 }
@@ -191,6 +209,33 @@ pub struct Ring {
     pub rx_most: u32,
     pub tx: u32,
     pub tx_most: u32,
+}
+
+/// Flow control on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pause {
+    pub negotiated: bool,
+    pub rx: bool,
+    pub tx: bool,
+}
+
+/// How the device spreads what it receives over its queues.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rss {
+    /// Entries of the indirection table by queue, from queue 0 on.
+    pub weights: Vec<u32>,
+    /// Fields that are hashed of UDP over IPv4, by the letters of `ethtool -N … rx-flow-hash`.
+    pub udp_hash: Option<String>,
+}
+
+/// How a device is polled (Documentation/networking/napi.rst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NapiSettings {
+    /// By threads of its own; `None`: this kernel cannot.
+    pub threaded: Option<bool>,
+    /// ns
+    pub gro_flush_timeout: u64,
+    pub defer_hard_irqs: u64,
 }
 
 /// When an interrupt is raised: after so many µs or frames.

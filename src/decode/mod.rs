@@ -28,7 +28,7 @@ pub use join::join;
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
     Coalesce, DriverCounter, LinkCounters, LinkSetup, LinkState, MOST_QDISCS, MOST_QUEUES,
-    MOST_TROUBLE, QdiscCounters, QueueCounters, Ring, Trouble, Way,
+    MOST_TROUBLE, NapiSettings, Pause, QdiscCounters, QueueCounters, Ring, Rss, Trouble, Way,
 };
 pub use sample::{
     Binding, CONTEXT_KERNEL, CONTEXT_MAX, CONTEXT_USER, Cursor, RECORD_LOST, RECORD_LOST_SAMPLES,

@@ -192,6 +192,12 @@ pub struct SlowSample {
     /// AF_PACKET sockets of the own namespace; `None`: not read.
     #[serde(default)]
     pub capture_sockets: Option<u64>,
+    /// Settings of other namespaces, by inode.
+    #[serde(default)]
+    pub sysctls_inside: Vec<(u64, BTreeMap<String, String>)>,
+    /// irqbalance runs, which sets affinities by itself; `None`: not read.
+    #[serde(default)]
+    pub irqbalance: Option<bool>,
     /// Names that `ip netns` gave to namespaces, by inode.
     #[serde(default)]
     pub netns_names: Vec<(u64, String)>,
@@ -241,4 +247,9 @@ pub struct IrqCounter {
     pub device: Option<String>,
     /// Count per CPU, in the order of `HostSample::cpus`.
     pub per_cpu: Vec<u64>,
+    /// CPU lists: where it may go, and where it goes.
+    #[serde(default)]
+    pub affinity: Option<String>,
+    #[serde(default)]
+    pub effective: Option<String>,
 }

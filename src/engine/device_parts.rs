@@ -4,7 +4,10 @@
 use crate::decode::{
     IrqCounter, LinkCounters, LinkSetup, QdiscCounters, QueueCounters, SlowSample, Trouble, Way,
 };
-use crate::model::{Coalescing, DeviceIrq, DriverFigure, Offload, Qdisc, Queue, Setup};
+use crate::model::{
+    Coalescing, DeviceIrq, DriverFigure, Offload, PauseFrames, Polling, Qdisc, Queue, Setup,
+    Spreading,
+};
 
 pub fn qdiscs(
     link: &LinkCounters,
@@ -61,6 +64,7 @@ pub fn counters(
             Trouble::Memory => "memory",
             Trouble::TxStop => "tx stop",
             Trouble::Xdp => "xdp",
+            Trouble::Pause => "pause",
         },
         count: counter.value.saturating_sub(of(before, &counter.name)),
         total: counter.value.saturating_sub(of(first, &counter.name)),
@@ -83,7 +87,9 @@ pub fn queues(
     // A software device has queues by name that nobody knows anything of.
     let known = |queue: &&QueueCounters| {
         let figures = [queue.packets, queue.drops, queue.bql_limit];
-        figures.iter().any(Option::is_some) || queue.irq.is_some() || queue.steering.is_some()
+        let set = queue.steering.is_some() || queue.rfs_flows.is_some();
+        let stuck = queue.timeouts.is_some_and(|timeouts| timeouts > 0);
+        figures.iter().any(Option::is_some) || queue.irq.is_some() || set || stuck
     };
     (link.queues.iter())
         .filter(known)
@@ -117,6 +123,8 @@ pub fn queues(
                 bql_limit: queue.bql_limit,
                 bql_inflight: queue.bql_inflight,
                 steering: queue.steering.clone(),
+                rfs_flows: queue.rfs_flows,
+                timeouts: delta(|q| q.timeouts),
             }
         })
         .collect()
@@ -161,6 +169,8 @@ pub fn irqs_of(
             name: irq.name.clone(),
             count: counts.iter().sum(),
             cpu: most(&counts, order),
+            affinity: irq.affinity.clone(),
+            effective: irq.effective.clone(),
         })
     })
     .collect()
@@ -199,6 +209,21 @@ pub fn setup(setup: &LinkSetup) -> Setup {
         rx_ring: setup.rings.map(|ring| (ring.rx, ring.rx_most)),
         tx_ring: setup.rings.map(|ring| (ring.tx, ring.tx_most)),
         channels: setup.channels,
+        channels_most: setup.channels_most,
+        pause: setup.pause.map(|pause| PauseFrames {
+            negotiated: pause.negotiated,
+            rx: pause.rx,
+            tx: pause.tx,
+        }),
+        rss: setup.rss.as_ref().map(|rss| Spreading {
+            weights: rss.weights.clone(),
+            udp_hash: rss.udp_hash.clone(),
+        }),
+        napi: setup.napi.map(|napi| Polling {
+            threaded: napi.threaded,
+            gro_flush_timeout: napi.gro_flush_timeout,
+            defer_hard_irqs: napi.defer_hard_irqs,
+        }),
         coalesce: setup.coalesce.map(|c| Coalescing {
             adaptive_rx: c.adaptive_rx,
             adaptive_tx: c.adaptive_tx,
@@ -221,7 +246,7 @@ mod tests {
             irq,
             name: name.to_owned(),
             device: Some("eth0".to_owned()),
-            per_cpu: Vec::new(),
+            ..IrqCounter::default()
         };
         let now = SlowSample {
             irqs: vec![

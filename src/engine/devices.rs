@@ -86,7 +86,7 @@ impl Devices {
             let driver = driver.filter(|driver| driver.name == link.name);
             let first = self.first.entry(id(link)).or_insert_with(|| link.clone());
             let mut row = carried(link, before, self.setups.get(&id(link)), span_ns);
-            row.netns = (own != Some(link.netns)).then(|| named(link.netns, now));
+            row.netns = (own != Some(link.netns)).then(|| netns_name(link.netns, now));
             row.irqs = irqs_of(&link.name, own == Some(link.netns), &last, now, order);
             row.interrupts = (!row.irqs.is_empty()).then(|| row.irqs.iter().map(|i| i.count).sum());
             row.qdiscs = qdiscs(link, before, first);
@@ -246,7 +246,8 @@ fn id(link: &LinkCounters) -> Id {
     (link.netns, link.ifindex)
 }
 
-fn named(netns: u64, now: &SlowSample) -> String {
+/// As `ip netns` calls it, else its inode.
+pub fn netns_name(netns: u64, now: &SlowSample) -> String {
     let names = now.netns_names.iter();
     let name = names
         .filter(|(inode, _)| *inode == netns)
@@ -274,6 +275,7 @@ fn carried(
         netns_id: link.netns,
         ifindex: link.ifindex,
         kind: link.kind.clone(),
+        xdp: link.xdp.clone(),
         physical: link.physical,
         fresh: true,
         driver: set_up.and_then(|setup| setup.driver.clone()),

@@ -69,6 +69,7 @@ fn reading(k: u64) -> Arc<SlowSample> {
         name: format!("eth0-{irq}"),
         device: Some("eth0".to_owned()),
         per_cpu: per_cpu.map(|n| n * k).into(),
+        ..IrqCounter::default()
     };
     Arc::new(SlowSample {
         at: k * 1_000_000_000,

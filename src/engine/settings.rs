@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::devices::netns_name;
 use super::{Counting, Engine};
 use crate::advice::Limits;
 use crate::decode::SlowSample;
@@ -29,8 +30,18 @@ impl Engine {
         if *self.facts.sysctls != slow.sysctls {
             self.facts.sysctls = Arc::new(slow.sysctls.clone());
         }
+        let named = |netns: u64| netns_name(netns, slow);
+        let inside = slow.sysctls_inside.iter();
+        let inside = inside
+            .map(|(netns, read)| (named(*netns), read.clone()))
+            .collect();
+        if *self.facts.inside != inside {
+            self.facts.inside = Arc::new(inside);
+        }
         self.facts = Facts {
             sysctls: Arc::clone(&self.facts.sysctls),
+            inside: Arc::clone(&self.facts.inside),
+            irqbalance: slow.irqbalance,
             capture_sockets: slow.capture_sockets,
         };
     }

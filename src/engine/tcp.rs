@@ -1,6 +1,7 @@
 //! From readings of the sockets to rates, shares and what held a connection up. A reading may be
 //! older than the interval: its rates stand until the next, its counts are told once.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::decode::{
@@ -19,6 +20,9 @@ pub struct Connections {
     sample: Option<SocketSample>,
     /// It came in this interval.
     fresh: bool,
+    /// netop's network namespace, and what others are called.
+    own: Option<u64>,
+    names: BTreeMap<u64, String>,
 }
 
 /// What a snapshot tells of it.
@@ -36,6 +40,10 @@ impl Connections {
         self.fresh = newer.is_some();
         if let Some(newer) = newer {
             self.sample = Some(newer.clone());
+        }
+        if let Some(slow) = slow {
+            self.own = slow.links.first().map(|link| link.netns);
+            self.names = slow.netns_names.iter().cloned().collect();
         }
     }
 
@@ -63,7 +71,25 @@ impl Connections {
             }),
             tcp: sample.connections.iter().map(|s| span.of(s)).collect(),
             groups: sample.groups.iter().map(|g| span.sum(g)).collect(),
-            listeners: sample.listeners.iter().map(listener).collect(),
+            listeners: sample.listeners.iter().map(|s| self.listener(s)).collect(),
+        }
+    }
+
+    fn listener(&self, socket: &SocketCounters) -> Listener {
+        Listener {
+            local: address(socket.local),
+            netns: socket.netns,
+            netns_name: (self.own != Some(socket.netns)).then(|| {
+                let name = self.names.get(&socket.netns).cloned();
+                name.unwrap_or_else(|| socket.netns.to_string())
+            }),
+            cookie: socket.cookie,
+            pid: socket.owner.as_ref().map(|owner| owner.pid),
+            comm: socket.owner.as_ref().map(|owner| owner.comm.clone()),
+            queue: socket.rx_queue.into(),
+            backlog: socket.tx_queue.into(),
+            dropped: socket.drops_since.map(u64::from),
+            dropped_total: socket.drops.map(u64::from),
         }
     }
 }
@@ -201,20 +227,6 @@ fn heaviest(since: &TcpSince, limited: &Limited) -> Option<Limit> {
         .filter(|(_, pct)| *pct >= HELD_UP_PCT)
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(limit, _)| limit)
-}
-
-fn listener(socket: &SocketCounters) -> Listener {
-    Listener {
-        local: address(socket.local),
-        netns: socket.netns,
-        cookie: socket.cookie,
-        pid: socket.owner.as_ref().map(|owner| owner.pid),
-        comm: socket.owner.as_ref().map(|owner| owner.comm.clone()),
-        queue: socket.rx_queue.into(),
-        backlog: socket.tx_queue.into(),
-        dropped: socket.drops_since.map(u64::from),
-        dropped_total: socket.drops.map(u64::from),
-    }
 }
 
 /// `*:80` for any address, as ss writes it.

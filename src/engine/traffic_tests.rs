@@ -27,6 +27,7 @@ fn sample(at: u64, k: u64) -> HostSample {
             irq: 147,
             name: "eth0-3".into(),
             per_cpu: vec![k * 500, k],
+            ..IrqCounter::default()
         }],
         ..SlowSample::default()
     };

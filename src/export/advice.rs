@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::clean;
-use crate::model::{Class, Evidence, Finding, Snapshot, format_time};
+use crate::model::{Class, Evidence, Finding, Snapshot, Tried, format_time};
 
 /// Everything that was found, and what was looked at.
 pub fn page(snapshot: &Snapshot) -> String {
@@ -96,6 +96,28 @@ pub fn why(snapshot: &Snapshot) -> String {
     }
     if nothing {
         page.push_str("  nothing is missing\n");
+    }
+    page
+}
+
+/// A finding before and after its advice was followed.
+pub fn tried(tried: &Tried) -> String {
+    let mut page = format!("{}\n\nCHANGED\n", clean(&tried.verdict));
+    for c in &tried.changed {
+        let line = format!("{} {} → {}", c.name, c.before, c.after);
+        let _infallible = writeln!(page, "  {}", clean(&line));
+    }
+    match (&tried.changed[..], tried.changed_after_s) {
+        (_, None) => page.push_str("  nothing yet\n"),
+        ([], Some(_)) => page.push_str("  what netop does not see: somebody said so\n"),
+        _ => {}
+    }
+    page.push_str("\nBEFORE");
+    card(&mut page, 1, &tried.before);
+    page.push_str("\nAFTER");
+    match &tried.after {
+        Some(after) => card(&mut page, 1, after),
+        None => page.push_str("\nthe finding is gone\n"),
     }
     page
 }

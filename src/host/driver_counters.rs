@@ -19,6 +19,10 @@ pub fn tells(name: &str) -> Option<Trouble> {
     if has(&["alloc_err", "oom_discard"]) || (has(&["alloc"]) && has(&["fail"])) {
         return Some(Trouble::Memory);
     }
+    // How often, not for how long, nor what only the NIC's guard against storms counts.
+    if has(&["pause", "flow_control_xoff"]) && !has(&["duration", "transition", "storm", "time"]) {
+        return Some(Trouble::Pause);
+    }
     let tx = parts(&name).iter().any(|part| part == "tx");
     let lost = has(&[
         "miss",

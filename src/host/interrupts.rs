@@ -1,4 +1,5 @@
-//! The lines of /proc/interrupts (kernel/irq/proc.c) that belong to network devices.
+//! The lines of /proc/interrupts (kernel/irq/proc.c) that belong to network devices, and on which
+//! CPUs those interrupts may arrive and do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -78,9 +79,43 @@ fn parse(text: &str, owners: &Owners) -> Vec<IrqCounter> {
             name: printable(actions),
             device: Some(device.clone()),
             per_cpu,
+            ..IrqCounter::default()
         })
     });
     irqs.collect()
+}
+
+/// Where interrupts are sent is changed rarely, and each has two files.
+const AFFINITY_NS: u64 = 10_000_000_000;
+
+/// The affinities as last read.
+#[derive(Default)]
+pub struct Affinities {
+    read_at: Option<u64>,
+    /// May go to, goes to; by interrupt.
+    known: BTreeMap<u32, [Option<String>; 2]>,
+}
+
+impl Affinities {
+    /// `at`: CLOCK_MONOTONIC, ns.
+    pub fn add(&mut self, proc: &Proc, irqs: &mut [IrqCounter], at: u64) {
+        let due = (self.read_at).is_none_or(|last| at.saturating_sub(last) >= AFFINITY_NS);
+        if due || irqs.iter().any(|irq| !self.known.contains_key(&irq.irq)) {
+            self.read_at = Some(at);
+            let lists = |irq: u32| {
+                ["smp_affinity_list", "effective_affinity_list"].map(|file| {
+                    let text = proc.text(&format!("proc/irq/{irq}/{file}")).ok()?;
+                    Some(printable(text.trim())).filter(|list| !list.is_empty())
+                })
+            };
+            self.known = irqs.iter().map(|irq| (irq.irq, lists(irq.irq))).collect();
+        }
+        for irq in irqs {
+            let [affinity, effective] = self.known.get(&irq.irq).cloned().unwrap_or_default();
+            irq.affinity = affinity;
+            irq.effective = effective;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +142,34 @@ ERR:          0
             name: name.to_owned(),
             device: Some(device.to_owned()),
             per_cpu: per_cpu.into(),
+            ..IrqCounter::default()
         }
+    }
+
+    #[test]
+    fn affinities_are_read_anew_after_ten_seconds_or_for_a_new_interrupt() {
+        let (_dir, proc) = root_with(&[
+            ("proc/irq/31/smp_affinity_list", "0-3\n"),
+            ("proc/irq/31/effective_affinity_list", "2\n"),
+        ]);
+        let mut affinities = Affinities::default();
+        let mut at = |second: u64| {
+            let mut irqs = [irq(31, "eth1", "eth1", [7, 8])];
+            affinities.add(&proc, &mut irqs, second * 1_000_000_000);
+            let [irq] = irqs;
+            (irq.affinity, irq.effective)
+        };
+        let lists = |a: &str, b: &str| (Some(a.to_owned()), Some(b.to_owned()));
+        assert_eq!(at(1), lists("0-3", "2"));
+        fs::write(proc.path("proc/irq/31/smp_affinity_list"), "1\n").expect("file");
+        assert_eq!(at(9), lists("0-3", "2"));
+        assert_eq!(at(11), lists("1", "2"));
+        let mut unknown = [irq(99, "eth9", "eth9", [0, 0])];
+        affinities.add(&proc, &mut unknown, 12_000_000_000);
+        assert_eq!(
+            (&unknown[0].affinity, &unknown[0].effective),
+            (&None, &None)
+        );
     }
 
     #[test]

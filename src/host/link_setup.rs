@@ -4,15 +4,16 @@
 use std::io;
 
 use super::proc::{Proc, printable};
-use crate::decode::{Coalesce, LinkSetup, Ring};
+use crate::decode::{Coalesce, LinkSetup, MOST_QUEUES, NapiSettings, Pause, Ring, Rss};
 use crate::sys::{Ethtool, Strings};
 
 /// Features of the kernel (net/ethtool/common.c, netdev_features_strings) by what `ethtool -k`
 /// calls them.
-const OFFLOADS: [(&str, &[&str]); 9] = [
+const OFFLOADS: [(&str, &[&str]); 10] = [
     ("gro", &["rx-gro"]),
     ("gro-hw", &["rx-gro-hw"]),
     ("gro-list", &["rx-gro-list"]),
+    ("udp-gro-forwarding", &["rx-udp-gro-forwarding"]),
     ("lro", &["rx-lro"]),
     ("rx-csum", &["rx-checksum"]),
     (
@@ -45,6 +46,10 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
     asked("rings", rings.as_ref().err().map(again));
     asked("channels", channels.as_ref().err().map(again));
     asked("coalescing", coalesce.as_ref().err().map(again));
+    let pause = ethtool.pause(device);
+    asked("pause", pause.as_ref().err().map(again));
+    let table = ethtool.indirection(device);
+    asked("RSS table", table.as_ref().err().map(again));
     if let Ok(driver) = driver {
         setup.driver = Some(printable(&driver.name)).filter(|name| !name.is_empty());
         bus = driver.bus;
@@ -57,10 +62,26 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
             tx,
             tx_most,
         });
+    setup.channels_most = (channels.as_ref().ok()).map(|c| c[3] + c[0].max(c[1]));
     // Combined channels serve both ways, others one.
     setup.channels = channels
         .ok()
         .map(|[.., rx, tx, _, combined]| combined + rx.max(tx));
+    setup.pause = pause.ok().map(|[negotiated, rx, tx]| Pause {
+        negotiated: negotiated != 0,
+        rx: rx != 0,
+        tx: tx != 0,
+    });
+    setup.rss = table
+        .ok()
+        .filter(|table| !table.is_empty())
+        .map(|table| Rss {
+            weights: weights(&table),
+            udp_hash: ethtool
+                .udp_hash(device)
+                .ok()
+                .filter(|hash| !hash.is_empty()),
+        });
     setup.coalesce = coalesce.ok().map(|c| Coalesce {
         rx_us: c[0],
         rx_frames: c[1],
@@ -80,8 +101,35 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
     if own {
         let speed = number(&format!("sys/class/net/{device}/speed"));
         setup.speed = speed.and_then(positive).filter(|speed| *speed > 0);
+        setup.napi = napi(proc, device);
     }
     (setup, bus)
+}
+
+/// `None`: the device is not there, or the kernel is older than these files.
+fn napi(proc: &Proc, device: &str) -> Option<NapiSettings> {
+    let number = |file: &str| -> Option<u64> {
+        let text = proc.text(&format!("sys/class/net/{device}/{file}")).ok()?;
+        text.trim().parse().ok()
+    };
+    Some(NapiSettings {
+        threaded: number("threaded").map(|threaded| threaded != 0),
+        gro_flush_timeout: number("gro_flush_timeout")?,
+        defer_hard_irqs: number("napi_defer_hard_irqs").unwrap_or(0),
+    })
+}
+
+/// Entries of the table by queue; numbers that no driver has are left out.
+fn weights(table: &[u32]) -> Vec<u32> {
+    let mut weights = Vec::new();
+    for &queue in table.iter().filter(|queue| **queue < MOST_QUEUES as u32) {
+        let queue = queue as usize;
+        if weights.len() <= queue {
+            weights.resize(queue + 1, 0);
+        }
+        weights[queue] += 1;
+    }
+    weights
 }
 
 fn again(error: &io::Error) -> io::Error {
@@ -121,11 +169,30 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_told_by_its_weights_and_wild_queues_are_left_out() {
+        assert_eq!(weights(&[0, 1, 0, 3, u32::MAX]), [2, 1, 0, 1]);
+        assert!(weights(&[]).is_empty());
+    }
+
+    #[test]
+    fn how_loopback_is_polled_is_read_from_sysfs() {
+        let napi = napi(&Proc::host(), "lo").expect("every kernel since 4.7 has the file");
+        assert_eq!(napi.gro_flush_timeout, 0);
+        let (setup, _) = read(
+            &Ethtool::new().expect("a socket"),
+            &Proc::host(),
+            "lo",
+            false,
+        );
+        assert_eq!(setup.napi, None, "sysfs shows the own namespace only");
+    }
+
+    #[test]
     fn loopback_has_offloads_and_says_what_it_does_not_have() {
         let ethtool = Ethtool::new().expect("a socket");
         let (setup, _) = read(&ethtool, &Proc::host(), "lo", true);
         assert!(setup.offloads.iter().any(|(name, _)| name == "gro"));
-        for what in ["rings", "coalescing"] {
+        for what in ["rings", "coalescing", "pause", "RSS table"] {
             assert!(setup.unsupported.iter().any(|u| u == what), "{setup:?}");
         }
         assert_eq!((setup.rings, setup.coalesce), (None, None));

@@ -10,7 +10,7 @@ use netlink_socket2::NetlinkSocket;
 
 use super::device_details::Details;
 use super::proc::{Proc, printable};
-use super::{net_dev, qdiscs};
+use super::{net_dev, qdiscs, sysctls};
 use crate::decode::{LinkCounters, LinkState};
 use crate::sys::{bpf_names, in_netns};
 
@@ -37,6 +37,8 @@ pub struct Links {
     details: Details,
     /// Of other namespaces, by inode.
     others: BTreeMap<u64, Details>,
+    /// Settings of the other namespaces that were entered last, by inode.
+    sysctls: Vec<(u64, BTreeMap<String, String>)>,
     /// XDP programs by id, as they are called.
     programs: BTreeMap<u32, String>,
 }
@@ -86,10 +88,15 @@ impl Links {
             .retain(|known, _| others.iter().any(|(netns, _)| netns == known));
         let mut all = Vec::new();
         let mut refused = Refused::default();
+        self.sysctls.clear();
         for (index, &(netns, pid)) in others.iter().enumerate() {
             let entered = if index < MOST_ENTERED {
                 let details = self.others.entry(netns).or_default();
-                enter(proc, details, (netns, pid), at, notes)
+                let inside = enter(proc, details, (netns, pid), at, notes);
+                inside.map(|(devices, sysctls)| {
+                    self.sysctls.push((netns, sysctls));
+                    devices
+                })
             } else {
                 refused.many += 1;
                 Err(io::ErrorKind::QuotaExceeded.into())
@@ -106,6 +113,11 @@ impl Links {
         notes.extend(refused.said());
         self.name_programs(&mut all);
         all
+    }
+
+    /// What [`others`](Links::others) read of settings.
+    pub fn sysctls_inside(&self) -> Vec<(u64, BTreeMap<String, String>)> {
+        self.sysctls.clone()
     }
 
     /// The list of all programs is only read for one that is new here.
@@ -161,13 +173,13 @@ fn enter(
     (netns, pid): (u64, u32),
     at: u64,
     notes: &mut Vec<String>,
-) -> io::Result<Vec<Device>> {
+) -> io::Result<(Vec<Device>, BTreeMap<String, String>)> {
     let namespace = File::open(proc.path(&format!("proc/{pid}/ns/net")))?;
     in_netns(&namespace, || {
         let mut socket = NetlinkSocket::new();
         let mut devices = by_netlink(&mut socket, netns, notes)?;
         details.add(&mut socket, proc, false, at, &mut devices);
-        Ok(devices)
+        Ok((devices, sysctls::read_inside(proc)))
     })?
 }
 

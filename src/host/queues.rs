@@ -136,7 +136,13 @@ pub fn from_sysfs(proc: &Proc, device: &str, ifindex: u32, queues: &mut Queues) 
         };
         let read = |file: &str| proc.text(&format!("{folder}/{name}/{file}")).ok();
         counters.steering = read(mask).and_then(|mask| steered(&mask));
+        if way == Way::Rx {
+            let flows = read("rps_flow_cnt").and_then(|text| text.trim().parse().ok());
+            counters.rfs_flows = flows.filter(|flows| *flows > 0);
+        }
         if way == Way::Tx {
+            let timeouts = read("tx_timeout").and_then(|text| text.trim().parse().ok());
+            counters.timeouts = timeouts;
             let bytes = |file: &str| -> Option<u64> {
                 read(&format!("byte_queue_limits/{file}"))?
                     .trim()

@@ -34,6 +34,7 @@ pub struct SlowReader {
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
     nodes: Vec<(u32, u32)>,
+    affinities: interrupts::Affinities,
 }
 
 impl SlowReader {
@@ -44,6 +45,7 @@ impl SlowReader {
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
+            affinities: interrupts::Affinities::default(),
             sockets: Sockets::new(sys::monotonic_ns),
         }
     }
@@ -96,10 +98,11 @@ impl SlowReader {
                 ));
             }
         }
-        let irqs = interrupts::read(proc).unwrap_or_else(|error| {
+        let mut irqs = interrupts::read(proc).unwrap_or_else(|error| {
             notes.push(format!("cannot read the interrupt counts: {error}"));
             Vec::new()
         });
+        self.affinities.add(proc, &mut irqs, at);
         // Nobody asks while nothing is counted by socket: then nothing is searched for either.
         let socket_users = match question.ownerless.as_slice() {
             [] => Vec::new(),
@@ -120,6 +123,8 @@ impl SlowReader {
             irqs,
             sysctls: sysctls::read(proc),
             capture_sockets: sysctls::capture_sockets(proc),
+            sysctls_inside: self.links.sysctls_inside(),
+            irqbalance: Some(sysctls::irqbalance(proc)),
             sockets: sockets.map(Box::new),
             socket_users,
             netns_names: netns::names(proc),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{export::profile, save};
 use crate::export::{self, json};
 use crate::model::compare::Comparison;
-use crate::model::{Device, Facts, HostInfo, Snapshot};
+use crate::model::{Device, Facts, HostInfo, Snapshot, Tried};
 
 /// How the host is set up, beside its figures.
 #[derive(Serialize)]
@@ -28,6 +28,7 @@ pub fn write<'a>(
     shown: &Snapshot,
     history: impl Iterator<Item = &'a Snapshot>,
     against_the_mark: Option<&Comparison>,
+    tried: Option<&Tried>,
     dir: &Path,
 ) -> io::Result<PathBuf> {
     let name = save::file_name(&shown.host.hostname, shown.at, "");
@@ -35,8 +36,8 @@ pub fn write<'a>(
     let path = dir.join(name);
     let part = dir.join(format!(".{name}.{}.part", std::process::id()));
     DirBuilder::new().mode(0o700).create(&part)?;
-    let written =
-        fill(&part, shown, history, against_the_mark).and_then(|()| fs::rename(&part, &path));
+    let written = fill(&part, shown, history, against_the_mark, tried)
+        .and_then(|()| fs::rename(&part, &path));
     if written.is_err() {
         // What is left of a failed try is of no use to anyone.
         let _left_behind = fs::remove_dir_all(&part);
@@ -49,6 +50,7 @@ fn fill<'a>(
     shown: &Snapshot,
     history: impl Iterator<Item = &'a Snapshot>,
     against_the_mark: Option<&Comparison>,
+    tried: Option<&Tried>,
 ) -> io::Result<()> {
     let put = |name: &str, bytes: &[u8]| save::whole(&dir.join(name), bytes);
     put("why.txt", export::advice::why(shown).as_bytes())?;
@@ -65,6 +67,10 @@ fn fill<'a>(
     if let Some(comparison) = against_the_mark {
         put("mark.txt", export::compared::page(comparison).as_bytes())?;
         put("mark.json", export::compared::json(comparison).as_bytes())?;
+    }
+    if let Some(tried) = tried {
+        put("tried.txt", export::advice::tried(tried).as_bytes())?;
+        put("tried.json", json::object(tried).as_bytes())?;
     }
     for format in ["folded", "svg"]
         .into_iter()
@@ -94,18 +100,66 @@ fn fill<'a>(
 mod tests {
     use super::*;
     use crate::export::fixture::busy;
+    use crate::model::{Changed, Finding, Severity};
+
+    fn finding() -> Finding {
+        Finding {
+            rule: "A27",
+            name: "udp-rcvbuf",
+            subject: String::new(),
+            severity: Severity::Drop,
+            title: "datagrams are lost".to_owned(),
+            why: String::new(),
+            evidence: Vec::new(),
+            guards: Vec::new(),
+            check: String::new(),
+            attempt: String::new(),
+            revert: String::new(),
+            source: "",
+            confirmed: true,
+            since: 0,
+        }
+    }
 
     #[test]
     fn a_bundle_holds_what_is_shown_how_it_came_there_and_the_settings() {
         let dir = tempfile::tempdir().expect("a directory");
         let shown = busy();
-        let path = write(&shown, [&shown, &shown].into_iter(), None, dir.path()).expect("written");
+        let tried = Tried {
+            before: finding(),
+            changed: vec![Changed {
+                name: "net.core.rmem_max".to_owned(),
+                before: "212992".to_owned(),
+                after: "8388608".to_owned(),
+            }],
+            changed_after_s: Some(7.0),
+            after: None,
+            verdict: "A27: it is gone".to_owned(),
+        };
+        let path = write(
+            &shown,
+            [&shown, &shown].into_iter(),
+            None,
+            Some(&tried),
+            dir.path(),
+        )
+        .expect("written");
         let read = |name: &str| fs::read_to_string(path.join(name)).expect(name);
         assert_eq!(read("history.jsonl").lines().count(), 2);
         assert!(read("snapshot.json").contains("netop.snapshot/1"));
         assert!(read("settings.json").contains("sysctls"));
+        let pair = read("tried.txt");
+        for part in [
+            "it is gone",
+            "BEFORE",
+            "net.core.rmem_max 212992 → 8388608",
+            "the finding is gone",
+        ] {
+            assert!(pair.contains(part), "{part}: {pair}");
+        }
+        assert!(read("tried.json").contains("\"verdict\""));
         assert!(!read("why.txt").is_empty() && !read("page.txt").is_empty());
-        let again = write(&shown, [&shown].into_iter(), None, dir.path());
+        let again = write(&shown, [&shown].into_iter(), None, None, dir.path());
         assert!(again.is_err(), "what is there is not replaced");
         let left = fs::read_dir(dir.path()).expect("a directory").count();
         assert_eq!(left, 1, "nothing is left of the failed try");

@@ -293,7 +293,13 @@ pub fn save_bundle(ui: &mut UiState, dir: &std::path::Path) {
         return ui.message("nothing has been measured yet", true);
     };
     let history = ui.history().map(|snapshot| &**snapshot);
-    let saved = bundle::write(&snapshot, history, ui.comparison(), dir);
+    let saved = bundle::write(
+        &snapshot,
+        history,
+        ui.comparison(),
+        ui.tried().as_ref(),
+        dir,
+    );
     say_saved(ui, saved, dir);
 }
 

@@ -12,6 +12,8 @@ pub struct Device {
     pub driver: Option<String>,
     /// `veth`, `vlan` …; `None`: hardware, or not known.
     pub kind: Option<String>,
+    /// Its XDP program; `None`: there is none, or it was not asked.
+    pub xdp: Option<String>,
     pub ifindex: u32,
     /// A wire leaves here.
     pub physical: bool,
@@ -88,6 +90,10 @@ pub struct Queue {
     pub bql_inflight: Option<u64>,
     /// Mask of the CPUs of RPS or XPS; `None`: off, or not known.
     pub steering: Option<String>,
+    /// Flows that RFS knows of this queue; `None`: off, or not known.
+    pub rfs_flows: Option<u64>,
+    /// Times the watchdog found it stuck.
+    pub timeouts: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
@@ -111,20 +117,23 @@ pub struct Qdisc {
 pub struct DriverFigure {
     /// As `ethtool -S` has it.
     pub name: String,
-    /// "rx drop", "tx drop", "memory" or "tx stop".
+    /// "rx drop", "tx drop", "memory", "tx stop", "xdp" or "pause".
     pub tells: &'static str,
     pub count: u64,
     /// Since netop started.
     pub total: u64,
 }
 
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
 pub struct DeviceIrq {
     pub irq: u32,
     pub name: String,
     pub count: u64,
     /// Where most of it went.
     pub cpu: Option<u32>,
+    /// CPU lists: where it may go, and where it goes.
+    pub affinity: Option<String>,
+    pub effective: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
@@ -137,7 +146,12 @@ pub struct Setup {
     pub rx_ring: Option<(u32, u32)>,
     pub tx_ring: Option<(u32, u32)>,
     pub channels: Option<u32>,
+    pub channels_most: Option<u32>,
     pub coalesce: Option<Coalescing>,
+    pub pause: Option<PauseFrames>,
+    pub rss: Option<Spreading>,
+    /// How it is polled; `None`: in another namespace than netop's.
+    pub napi: Option<Polling>,
     /// What the driver does not know.
     pub unsupported: Vec<String>,
 }
@@ -157,6 +171,32 @@ pub struct Coalescing {
     pub rx_frames: u32,
     pub tx_us: u32,
     pub tx_frames: u32,
+}
+
+/// Flow control on the wire.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, Default)]
+pub struct PauseFrames {
+    pub negotiated: bool,
+    pub rx: bool,
+    pub tx: bool,
+}
+
+/// RSS: how the device spreads what it receives.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+pub struct Spreading {
+    /// Entries of the indirection table by queue.
+    pub weights: Vec<u32>,
+    /// Fields that are hashed of UDP over IPv4: `sd`, `sdfn`; null: the driver does not tell.
+    pub udp_hash: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, Default)]
+pub struct Polling {
+    /// By threads of its own; null: this kernel cannot.
+    pub threaded: Option<bool>,
+    /// ns
+    pub gro_flush_timeout: u64,
+    pub defer_hard_irqs: u64,
 }
 
 impl Setup {

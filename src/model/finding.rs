@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::time;
+use super::{Changed, time};
 
 /// How grave it is; the gravest comes first.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,11 +76,28 @@ pub struct Finding {
     pub since: u64,
 }
 
+/// What became of a finding whose advice was followed: the pair that a ticket needs.
+#[derive(Debug, Clone, Serialize, PartialEq)]
+pub struct Tried {
+    pub before: Finding,
+    /// Empty: nothing yet, or only the user knows what.
+    pub changed: Vec<Changed>,
+    /// Seconds from the mark to the change; null: there was none yet.
+    pub changed_after_s: Option<f64>,
+    /// The same finding now; null: it is gone.
+    pub after: Option<Finding>,
+    pub verdict: String,
+}
+
 /// Settings of the host, as last read.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
 pub struct Facts {
     /// By name, as in `sysctl`.
     pub sysctls: Arc<BTreeMap<String, String>>,
+    /// Of other network namespaces that netop may enter, by their names.
+    pub inside: Arc<BTreeMap<String, BTreeMap<String, String>>>,
+    /// irqbalance runs; null: not read.
+    pub irqbalance: Option<bool>,
     /// Capture sockets (AF_PACKET) in the namespaces that are read; null: not read.
     pub capture_sockets: Option<u64>,
 }

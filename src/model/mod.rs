@@ -31,9 +31,12 @@ pub use chain::{Entry, entries};
 pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Busy, Cpu, CpuPart, Part, Serves, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
-pub use device::{Coalescing, Device, DeviceIrq, DriverFigure, Offload, Qdisc, Queue, Setup};
+pub use device::{
+    Coalescing, Device, DeviceIrq, DriverFigure, Offload, PauseFrames, Polling, Qdisc, Queue,
+    Setup, Spreading,
+};
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
-pub use finding::{Evidence, Facts, Finding, Guard, Severity};
+pub use finding::{Evidence, Facts, Finding, Guard, Severity, Tried};
 pub use fold::{Fold, Folded, Hit, Sums, Tagged};
 pub use histogram::Histogram;
 pub use host_event::HostEvent;

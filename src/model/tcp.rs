@@ -154,6 +154,8 @@ pub struct TcpGroup {
 pub struct Listener {
     pub local: String,
     pub netns: u64,
+    /// As `ip netns` calls it, else its inode; null: the namespace netop runs in.
+    pub netns_name: Option<String>,
     pub cookie: u64,
     pub pid: Option<u32>,
     pub comm: Option<String>,

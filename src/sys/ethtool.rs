@@ -12,11 +12,31 @@ const SIOCETHTOOL: libc::c_ulong = 0x8946;
 const GDRVINFO: u32 = 0x03;
 const GCOALESCE: u32 = 0x0e;
 const GRINGPARAM: u32 = 0x10;
+const GPAUSEPARAM: u32 = 0x12;
 const GSTRINGS: u32 = 0x1b;
 const GSTATS: u32 = 0x1d;
+const GRXFH: u32 = 0x29;
 const GSSET_INFO: u32 = 0x37;
+const GRXFHINDIR: u32 = 0x38;
 const GFEATURES: u32 = 0x3a;
 const GCHANNELS: u32 = 0x3c;
+
+/// UDP_V4_FLOW
+const UDP4: u32 = 0x02;
+
+/// RXH_* bits of the hash, and the letters that `ethtool -N … rx-flow-hash` has for them.
+const HASHED: [(u32, char); 7] = [
+    (1 << 1, 'm'),
+    (1 << 2, 'v'),
+    (1 << 3, 't'),
+    (1 << 4, 's'),
+    (1 << 5, 'd'),
+    (1 << 6, 'f'),
+    (1 << 7, 'n'),
+];
+
+/// No device has a longer indirection table.
+const MOST_TABLE: usize = 16_384;
 
 /// ETH_GSTRING_LEN, and no driver has more strings than this.
 const STRING: usize = 32;
@@ -73,6 +93,28 @@ impl Ethtool {
     /// struct ethtool_coalesce: rx µs, frames, (irq), tx µs, frames, (irq), block, adaptive rx, tx …
     pub fn coalesce(&self, device: &str) -> io::Result<[u32; 22]> {
         self.numbers(device, GCOALESCE)
+    }
+
+    /// struct ethtool_pauseparam: negotiated, rx, tx.
+    pub fn pause(&self, device: &str) -> io::Result<[u32; 3]> {
+        self.numbers(device, GPAUSEPARAM)
+    }
+
+    /// The receive queue of each entry of the indirection table.
+    pub fn indirection(&self, device: &str) -> io::Result<Vec<u32>> {
+        // struct ethtool_rxfh_indir: command, size, entries; of size 0 the kernel tells the size.
+        let size = word(&self.ask(device, &[GRXFHINDIR, 0], 0)?, 1) as usize;
+        let size = size.min(MOST_TABLE);
+        let answer = self.ask(device, &[GRXFHINDIR, size as u32], size * 4)?;
+        Ok((0..size).map(|i| word(&answer, 2 + i)).collect())
+    }
+
+    /// What is hashed of UDP over IPv4: `sd`, `sdfn`.
+    pub fn udp_hash(&self, device: &str) -> io::Result<String> {
+        // struct ethtool_rxnfc: command, flow type, 64 bits of data; then what other commands use.
+        let bits = word(&self.ask(device, &[GRXFH, UDP4], 256)?, 2);
+        let hashed = HASHED.iter().filter(|(bit, _)| bits & bit != 0);
+        Ok(hashed.map(|(_, letter)| letter).collect())
     }
 
     pub fn strings(&self, device: &str, set: Strings) -> io::Result<Vec<String>> {

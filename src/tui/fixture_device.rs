@@ -29,6 +29,7 @@ fn nic() -> Device {
         name: format!("ens1f0-{}", irq - 147),
         count,
         cpu: Some(irq - 147),
+        ..DeviceIrq::default()
     };
     Device {
         name: "ens1f0".to_owned(),
@@ -90,7 +91,7 @@ fn nic() -> Device {
                 rx_frames: 128,
                 ..Coalescing::default()
             }),
-            unsupported: Vec::new(),
+            ..Setup::default()
         }),
         ..Device::default()
     }

@@ -12,6 +12,7 @@ use super::lens::Source;
 use super::prompt::{Kind, Prompt};
 use super::state::{Message, UiState};
 use super::text::{clean, clip_line};
+use super::trial::Trial;
 use super::widget::strip::{Part, fit, fits};
 use super::widget::table::window;
 
@@ -61,6 +62,9 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
                 labels.push((arrows.to_owned(), "step".to_owned()));
             }
             Action::Detach if ui.want().detached => labels.push((sign, "attach".to_owned())),
+            Action::Mark if ui.trial.as_ref().is_some_and(Trial::waits) => {
+                labels.push((sign, "changed".to_owned()));
+            }
             Action::Mark if ui.mark.is_some() => labels.push((sign, marked(ui))),
             Action::Source if ui.unfold.source() == Source::Cpu => {
                 labels.push((sign, "hits".to_owned()));

@@ -20,7 +20,7 @@ use super::trial::Trial;
 use super::unfold::Unfold;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
-use crate::model::{Snapshot, Want};
+use crate::model::{Snapshot, Tried, Want};
 
 /// A message leaves after this many snapshots, if no key takes it away before.
 const MESSAGE_SNAPSHOTS: u8 = 5;
@@ -196,6 +196,12 @@ impl UiState {
     /// What changed since the mark.
     pub fn comparison(&self) -> Option<&Comparison> {
         self.against.comparison()
+    }
+
+    /// What became of the advice that was marked.
+    pub fn tried(&self) -> Option<Tried> {
+        let trial = self.trial.as_ref()?;
+        Some(trial.tried(self.comparison()))
     }
 
     pub fn want(&self) -> &Want {

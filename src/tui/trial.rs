@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::against::Against;
 use crate::model::compare::{Comparison, Load, Verdict};
-use crate::model::{Changed, Evidence, Finding, Settings, Snapshot, changed, settings};
+use crate::model::{Changed, Evidence, Finding, Settings, Snapshot, Tried, changed, settings};
 
 /// Seconds after the change that a rule's window needs to hold nothing of the time before it.
 const SETTLED_S: f64 = 12.0;
@@ -20,9 +20,11 @@ pub struct Trial {
     settings: Settings,
     /// What was changed, and when that was seen (`Snapshot::elapsed_s`).
     done: Option<(Vec<Changed>, f64)>,
-    /// The same finding and time of the last snapshot.
+    /// The same finding, time and number of the last snapshot.
     now: Option<Finding>,
     elapsed_s: f64,
+    sequence: u64,
+    marked_s: f64,
 }
 
 impl Trial {
@@ -33,11 +35,36 @@ impl Trial {
             settings: settings(snapshot),
             done: None,
             elapsed_s: snapshot.elapsed_s,
+            sequence: snapshot.sequence,
+            marked_s: snapshot.elapsed_s,
+        }
+    }
+
+    /// No change was seen yet.
+    pub fn waits(&self) -> bool {
+        self.done.is_none()
+    }
+
+    /// The user has changed what netop does not see: a program, another host.
+    pub fn told(&mut self, against: &mut Against) {
+        against.begin_after(self.sequence);
+        self.done = Some((Vec::new(), self.elapsed_s));
+    }
+
+    pub fn tried(&self, comparison: Option<&Comparison>) -> Tried {
+        let done = self.done.as_ref();
+        Tried {
+            before: self.finding.clone(),
+            changed: done.map(|(changed, _)| changed.clone()).unwrap_or_default(),
+            changed_after_s: done.map(|(_, at)| at - self.marked_s),
+            after: self.now.clone(),
+            verdict: self.verdict(comparison),
         }
     }
 
     pub fn see(&mut self, newest: &Arc<Snapshot>, against: &mut Against) {
         self.elapsed_s = newest.elapsed_s;
+        self.sequence = newest.sequence;
         let same =
             |f: &&Finding| (f.rule, &f.subject) == (self.finding.rule, &self.finding.subject);
         self.now = newest.findings.iter().find(same).cloned();
@@ -56,13 +83,16 @@ impl Trial {
         let rule = self.finding.rule;
         let Some((changed, at)) = &self.done else {
             return format!(
-                "{rule}: marked; netop waits until it sees a sysctl, qdisc, offload, ring or coalescing change"
+                "{rule}: marked; netop waits until it sees a setting change (sysctl, qdisc, ethtool, sysfs); d says that something else was changed"
             );
         };
         let what: Vec<String> = (changed.iter().take(3))
             .map(|c| format!("{} {} → {}", c.name, c.before, c.after))
             .collect();
-        let what = what.join(", ");
+        let what = match what.is_empty() {
+            true => "changed, as you said".to_owned(),
+            false => what.join(", "),
+        };
         let passed = self.elapsed_s - at;
         if passed < SETTLED_S {
             return format!("{rule}: {what} · measuring, {passed:.0} of {SETTLED_S:.0} s");

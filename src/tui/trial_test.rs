@@ -36,7 +36,7 @@ fn moment(sequence: u64, pps: f64, rmem: &str, rate: f64) -> Arc<Snapshot> {
     snapshot.elapsed_s = sequence as f64;
     snapshot.facts = Facts {
         sysctls: Arc::new([(name, rmem.to_owned())].into()),
-        capture_sockets: None,
+        ..Facts::default()
     };
     snapshot
         .findings
@@ -94,4 +94,35 @@ fn a_finding_that_is_gone_one_that_stays_and_one_that_is_less() {
 fn another_load_is_not_compared() {
     let other = verdict(20, true, 3000.0, 90.0);
     assert!(other.contains("load differs, not comparable"), "{other}");
+}
+
+#[test]
+fn what_netop_does_not_see_the_user_may_say_and_the_pair_is_kept() {
+    let (mut history, mut against) = (History::default(), Against::default());
+    for sequence in 1..=20 {
+        history.push(moment(sequence, 1000.0, "212992", 200.0));
+    }
+    let mark = Arc::clone(history.latest().expect("pushed"));
+    against.mark(&history, &mark);
+    let mut trial = Trial::new(finding(200.0), &mark);
+    assert!(trial.waits() && trial.tried(None).changed_after_s.is_none());
+    for sequence in 21..=40 {
+        history.push(moment(sequence, 1000.0, "212992", 90.0));
+        let latest = Arc::clone(history.latest().expect("pushed"));
+        trial.see(&latest, &mut against);
+        if sequence == 25 {
+            trial.told(&mut against);
+        }
+        against.refresh(&history, &latest);
+    }
+    let tried = trial.tried(against.comparison());
+    assert!(!trial.waits() && tried.changed.is_empty());
+    assert_eq!(tried.changed_after_s, Some(5.0));
+    let rates = [Some(&tried.before), tried.after.as_ref()];
+    assert_eq!(
+        rates.map(|f| f.map(|f| f.evidence[0].value)),
+        [Some(200.0), Some(90.0)]
+    );
+    let said = "A27: changed, as you said · datagrams lost 200/s → 90/s · ";
+    assert!(tried.verdict.starts_with(said), "{}", tried.verdict);
 }

@@ -305,7 +305,10 @@ impl UiState {
     }
 
     fn toggle_mark(&mut self) {
-        if self.mark.take().is_some() {
+        if let Some(trial) = self.trial.as_mut().filter(|trial| trial.waits()) {
+            trial.told(&mut self.against);
+            self.message("so it is changed: measuring the same load", false);
+        } else if self.mark.take().is_some() {
             self.against.forget();
             self.trial = None;
             self.message("the mark is gone", false);

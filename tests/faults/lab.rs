@@ -15,8 +15,6 @@ pub struct Case {
     pub setup: &'static [(char, &'static str)],
     /// Namespace, order of the traffic program, and how often it is told to go.
     pub traffic: &'static [(char, &'static str, usize)],
-    /// It needs the CPUs for itself: no other load beside it.
-    pub alone: bool,
     /// One of those that every test run makes.
     pub quick: bool,
 }

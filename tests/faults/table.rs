@@ -7,7 +7,6 @@ const PLAIN: Case = Case {
     expect: &[],
     setup: &[],
     traffic: &[],
-    alone: false,
     quick: false,
 };
 
@@ -66,7 +65,6 @@ pub static FAULTS: &[Case] = &[
             ('b', "udp-deaf 10.99.0.2:9000", 0),
             ('a', "udp-flood 10.99.0.1:0 10.99.0.2:9000 60", 1),
         ],
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -110,7 +108,6 @@ pub static FAULTS: &[Case] = &[
             ('b', "udp-receive 10.99.0.2:9000", 0),
             ('a', "udp-flood 10.99.0.1:0 10.99.0.2:9000 60", 1),
         ],
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -118,7 +115,6 @@ pub static FAULTS: &[Case] = &[
         expect: &["A11", "A15"],
         setup: &[('a', "offloads {va} tso=0 gso=0")],
         traffic: &BULK,
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -126,7 +122,6 @@ pub static FAULTS: &[Case] = &[
         expect: &["A11", "A15"],
         setup: &[('a', "offloads {va} tso=0")],
         traffic: &BULK,
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -134,7 +129,6 @@ pub static FAULTS: &[Case] = &[
         expect: &["A14", "A15"],
         setup: &[('a', "offloads {va} tx=0")],
         traffic: &BULK,
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -178,7 +172,6 @@ pub static FAULTS: &[Case] = &[
             "tc qdisc add dev {va} root tbf rate 50mbit burst 64k limit 64k",
         )],
         traffic: &BULK,
-        alone: true,
         ..PLAIN
     },
     Case {
@@ -218,7 +211,6 @@ pub static FAULTS: &[Case] = &[
             ('b', "udp-receive 10.99.0.2:9000", 0),
             ('a', "udp-flood 10.99.0.1:0 10.99.0.2:9000 60", 1),
         ],
-        alone: true,
         ..PLAIN
     },
     Case {

@@ -1,6 +1,7 @@
 //! netop against the real kernel, in namespaces of the tests' own. Needs root and iproute2; says
 //! why when it skips, and fails instead when NETOP_REQUIRE_LIVE is set.
 
+mod advice;
 mod attach;
 mod breakpoints;
 #[path = "../net/buffer.rs"]

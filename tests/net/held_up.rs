@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{say, told};
 
 /// Longer than any test looks.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 
 /// Reads a little at a time, and seldom.
 pub fn slow(address: &str) {
@@ -45,6 +45,17 @@ pub fn stream(to: &str, small: bool) {
     if small {
         crate::buffer::small_send(&stream, 4096);
     }
+    let payload = vec![7; 64 * 1024];
+    let until = Instant::now() + LONG;
+    while Instant::now() < until && stream.write_all(&payload).is_ok() {}
+}
+
+/// No faster than `rate` bytes per second, until the test has seen enough.
+pub fn at_rate(to: &str, rate: usize) {
+    say("ready");
+    told();
+    let mut stream = TcpStream::connect(to).expect("a listener");
+    crate::buffer::pace(&stream, i32::try_from(rate).expect("a rate"));
     let payload = vec![7; 64 * 1024];
     let until = Instant::now() + LONG;
     while Instant::now() < until && stream.write_all(&payload).is_ok() {}

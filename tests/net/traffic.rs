@@ -45,6 +45,7 @@ pub fn obey() {
         ["tcp-fast", address] => held_up::fast(address),
         ["tcp-stream", to] => held_up::stream(to, false),
         ["tcp-stream-sndbuf", to] => held_up::stream(to, true),
+        ["tcp-at-rate", to, rate] => held_up::at_rate(to, number(rate)),
         ["tcp-trickle", to] => held_up::trickle(to),
         ["tcp-portion", to, bytes] => held_up::portion(to, number(bytes)),
         ["tcp-listen", address, backlog] => held_up::listen(address, number(backlog) as u16),

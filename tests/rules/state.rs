@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netop::model::{
-    Class, Coalescing, Cpu, Device, DeviceIrq, DriverFigure, Drop, Facts, Filter, Health, HostInfo,
-    Layer, Losses, Offload, Part, Process, Qdisc, Queue, SCHEMA, Setup, Snapshot, Sockets, Stage,
-    Summary,
+    Busy, Class, Coalescing, Cpu, Device, DeviceIrq, DriverFigure, Drop, Facts, Filter, Flow,
+    Health, HostInfo, Latency, Layer, Listener, Losses, Offload, Part, PauseFrames, Polling,
+    Process, Qdisc, Queue, SCHEMA, Setup, Snapshot, Sockets, Stage, Summary, Tcp, Times,
 };
 use serde::Deserialize;
 
@@ -29,6 +29,16 @@ pub struct Figures {
     drops: Map<DropFigures>,
     devices: Map<DeviceFigures>,
     processes: Map<ProcessFigures>,
+    /// Percent of one CPU.
+    contexts: Map<f64>,
+    latency: Map<LatencyFigures>,
+    /// Of the nearest peer, µs.
+    round_trip: Option<u64>,
+    /// What connections receive, bits per second.
+    flows: Vec<f64>,
+    /// By network namespace.
+    inside: Map<Map<String>>,
+    listeners: Map<ListenerFigures>,
 }
 
 #[derive(Default, Deserialize)]
@@ -48,6 +58,29 @@ struct CpuFigures {
     idle: Option<f64>,
     steal: Option<f64>,
     node: Option<u32>,
+    tx: Option<f64>,
+    /// Programs that ran there, percent of it.
+    programs: Map<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LatencyFigures {
+    count: u64,
+    p99_ms: f64,
+    crossed_cpu: Option<f64>,
+    crossed_node: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ListenerFigures {
+    netns: u64,
+    netns_name: Option<String>,
+    pid: Option<u32>,
+    comm: Option<String>,
+    queue: u64,
+    backlog: u64,
 }
 
 #[derive(Deserialize)]
@@ -86,8 +119,13 @@ struct DeviceFigures {
     tx_ring: Option<(u32, u32)>,
     rx_usecs: Option<u32>,
     adaptive: bool,
+    threaded: Option<bool>,
+    xdp: Option<String>,
+    pause: Option<bool>,
+    channels_most: Option<u32>,
     /// Receive queues.
     queues: Map<QueueFigures>,
+    tx_queues: Map<QueueFigures>,
     qdiscs: Map<QdiscFigures>,
     /// By what they tell of, per second.
     counters: Map<u64>,
@@ -99,6 +137,9 @@ struct QueueFigures {
     rate: Option<f64>,
     interrupts: Option<u64>,
     cpu: Option<u32>,
+    steering: Option<String>,
+    rfs_flows: Option<u64>,
+    timeouts: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -117,6 +158,8 @@ struct ProcessFigures {
     stolen: Option<f64>,
     own: Option<f64>,
     runq_delay_ms: Option<f64>,
+    throttled: Option<f64>,
+    tx_packets: Option<f64>,
 }
 
 /// Names of the model are of the program: a test may leak its few.
@@ -146,6 +189,11 @@ impl StageFigures {
 
 impl CpuFigures {
     fn cpu(&self, number: &str) -> Cpu {
+        let busy = |(pid, (comm, cpu_pct)): (u32, (&String, &f64))| Busy {
+            pid,
+            comm: comm.clone(),
+            cpu_pct: *cpu_pct,
+        };
         Cpu {
             cpu: number.parse().expect("a CPU's number"),
             node: self.node,
@@ -155,6 +203,8 @@ impl CpuFigures {
             softirq_pct: self.softirq,
             idle_pct: self.idle,
             steal_pct: self.steal,
+            net_tx_pct: self.tx,
+            processes: (100..).zip(&self.programs).map(busy).collect(),
             ..Cpu::default()
         }
     }
@@ -190,9 +240,12 @@ impl DropFigures {
 
 impl DeviceFigures {
     fn device(&self, name: &str) -> Device {
-        let queue = |(number, queue): (&String, &QueueFigures)| Queue {
+        let queue = |direction, (number, queue): (&String, &QueueFigures)| Queue {
             queue: number.parse().expect("a queue's number"),
-            direction: "rx",
+            direction,
+            steering: queue.steering.clone(),
+            rfs_flows: queue.rfs_flows,
+            timeouts: queue.timeouts,
             irq: Some(100 + number.parse::<u32>().expect("a number")),
             cpu: queue.cpu,
             rate: queue.rate,
@@ -204,6 +257,7 @@ impl DeviceFigures {
             name: format!("{name}-{number}"),
             count: queue.interrupts.unwrap_or(0),
             cpu: queue.cpu,
+            ..DeviceIrq::default()
         };
         let qdisc = |(kind, qdisc): (&String, &QdiscFigures)| Qdisc {
             kind: kind.clone(),
@@ -241,7 +295,10 @@ impl DeviceFigures {
             full_polls_pct: self.full_polls,
             qdisc: self.qdisc.clone(),
             numa_node: self.node,
-            queues: self.queues.iter().map(queue).collect(),
+            xdp: self.xdp.clone(),
+            queues: (self.queues.iter().map(|row| queue("rx", row)))
+                .chain(self.tx_queues.iter().map(|row| queue("tx", row)))
+                .collect(),
             qdiscs: self.qdiscs.iter().map(qdisc).collect(),
             counters: self.counters.iter().map(counter).collect(),
             irqs: self.queues.iter().map(irq).collect(),
@@ -251,6 +308,16 @@ impl DeviceFigures {
                 rx_ring: self.rx_ring,
                 tx_ring: self.tx_ring,
                 channels: self.channels,
+                channels_most: self.channels_most,
+                pause: self.pause.map(|on| PauseFrames {
+                    negotiated: false,
+                    rx: on,
+                    tx: on,
+                }),
+                napi: self.threaded.map(|threaded| Polling {
+                    threaded: Some(threaded),
+                    ..Polling::default()
+                }),
                 coalesce: self.rx_usecs.map(|rx_us| Coalescing {
                     adaptive_rx: self.adaptive,
                     rx_us,
@@ -263,6 +330,58 @@ impl DeviceFigures {
     }
 }
 
+fn connection(srtt_us: Option<u64>, received_bps: Option<f64>) -> Tcp {
+    Tcp {
+        flow: Flow {
+            srtt_us,
+            received_bps,
+            ..Flow::default()
+        },
+        ..Tcp::default()
+    }
+}
+
+fn latency((pair, figures): (&String, &LatencyFigures)) -> Latency {
+    let times = Times {
+        count: figures.count,
+        p99_ns: Some((figures.p99_ms * 1e6) as u64),
+        ..Times::default()
+    };
+    Latency {
+        pair: forever(pair),
+        from: "",
+        to: "",
+        direction: "rx",
+        device: None,
+        times,
+        sum_ns: None,
+        matched_pct: None,
+        censored: 0,
+        merged: 0,
+        one_in: 1,
+        crossed_cpu_pct: figures.crossed_cpu,
+        crossed_node_pct: figures.crossed_node,
+        reason: None,
+        recent: times,
+        by: Vec::new(),
+        which: None,
+        heat: Arc::from([]),
+    }
+}
+
+fn listener((local, figures): (&String, &ListenerFigures)) -> Listener {
+    Listener {
+        local: local.clone(),
+        netns: figures.netns,
+        netns_name: figures.netns_name.clone(),
+        pid: figures.pid,
+        comm: figures.comm.clone(),
+        queue: figures.queue,
+        backlog: figures.backlog,
+        ..Listener::default()
+    }
+}
+
 pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
     let process = |(comm, p): (&String, &ProcessFigures)| Process {
         pid: p.pid,
@@ -270,6 +389,8 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
         cpu_own_pct: p.own,
         cpu_stolen_pct: p.stolen,
         runq_delay_ms: p.runq_delay_ms,
+        throttled_pct: p.throttled,
+        tx_packets: p.tx_packets,
         ..Process::default()
     };
     let sockets = |tcp| Sockets {
@@ -281,6 +402,10 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
         age_s: 0.0,
         took_ms: 1.0,
         cut: false,
+    };
+    let part = |(name, cpu): (&String, &f64)| Part {
+        name: forever(name),
+        cpu_pct: *cpu,
     };
     let counter = |(name, rate): (&String, &f64)| (Arc::from(name.as_str()), *rate);
     Snapshot {
@@ -313,7 +438,7 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
             .map(|(name, s)| s.stage(name))
             .collect(),
         spent: None,
-        contexts: Vec::new(),
+        contexts: figures.contexts.iter().map(part).collect(),
         cpus: figures
             .cpus
             .iter()
@@ -326,22 +451,29 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
             .collect(),
         processes: figures.processes.iter().map(process).collect(),
         sockets: figures.sockets.map(sockets),
-        tcp: Vec::new(),
+        tcp: (figures
+            .round_trip
+            .map(|us| connection(Some(us), None))
+            .into_iter())
+        .chain(figures.flows.iter().map(|bps| connection(None, Some(*bps))))
+        .collect(),
         tcp_groups: Vec::new(),
-        listeners: Vec::new(),
+        listeners: figures.listeners.iter().map(listener).collect(),
         drops: figures
             .drops
             .iter()
             .map(|(place, d)| d.drop(place))
             .collect(),
         losses: Losses::default(),
-        latency: Vec::new(),
+        latency: figures.latency.iter().map(latency).collect(),
         stacks: Vec::new(),
         lines: BTreeMap::new(),
         protocol_rates: figures.counters.iter().map(counter).collect(),
         facts: Facts {
             sysctls: Arc::new(figures.sysctls.clone()),
             capture_sockets: figures.capture_sockets,
+            inside: Arc::new(figures.inside.clone()),
+            ..Facts::default()
         },
         findings: Vec::new(),
         checked: Vec::new(),

@@ -60,6 +60,8 @@ impl Counters {
                 softnet_inexact: None,
                 sysctls: sysctls(),
                 capture_sockets: Some(0),
+                sysctls_inside: Vec::new(),
+                irqbalance: Some(false),
                 netns_names: Vec::new(),
                 nodes: (0..CPUS as u32).map(|cpu| (cpu, cpu / 2)).collect(),
                 notes: Vec::new(),
@@ -77,6 +79,8 @@ impl Counters {
                 name: format!("ice-eth0-TxRx-{queue}"),
                 device: Some("eth0".to_owned()),
                 per_cpu,
+                affinity: Some(queue.to_string()),
+                effective: Some(queue.to_string()),
             }
         };
         (0..CPUS).map(of_queue).collect()

@@ -6,8 +6,8 @@ use super::counters::{FIRST_IRQ, NETNS};
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS};
 use super::{Demo, START};
 use crate::decode::{
-    Coalesce, DeviceCounts, DriverCounter, EventId, LinkCounters, LinkSetup, QdiscCounters,
-    QueueCounters, Ring, Trouble, Way,
+    Coalesce, DeviceCounts, DriverCounter, EventId, LinkCounters, LinkSetup, NapiSettings, Pause,
+    QdiscCounters, QueueCounters, Ring, Rss, Trouble, Way,
 };
 
 fn ifindex(name: &str) -> u32 {
@@ -142,6 +142,16 @@ fn setup(name: &str) -> LinkSetup {
             tx_most: 8160,
         }),
         channels: physical.then_some(if name == "eth0" { CPUS as u32 } else { 1 }),
+        channels_most: physical.then_some(if name == "eth0" { CPUS as u32 } else { 1 }),
+        pause: physical.then_some(Pause::default()),
+        rss: (name == "eth0").then(|| Rss {
+            weights: vec![512 / CPUS as u32; CPUS],
+            udp_hash: Some("sdfn".to_owned()),
+        }),
+        napi: Some(NapiSettings {
+            threaded: Some(false),
+            ..NapiSettings::default()
+        }),
         coalesce: physical.then_some(Coalesce {
             adaptive_rx: true,
             adaptive_tx: true,
