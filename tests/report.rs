@@ -31,7 +31,8 @@ const EVENTS: [&str; 6] = [
 /// How perf is told to record; `-` at the end: through a pipe.
 const SHAPES: [(&str, &[&str]); 11] = [
     ("chains", &["-a", "-g"]),
-    ("dwarf", &["-a", "--call-graph", "dwarf"]),
+    // Of smaller stacks in a larger ring: else perf loses half of them on a busy machine.
+    ("dwarf", &["-a", "--call-graph", "dwarf,1024", "-m", "8M"]),
     ("compressed", &["-a", "-g", "-z"]),
     ("no build ids", &["-a", "-g", "--no-buildid"]),
     ("one program", &["-g"]),

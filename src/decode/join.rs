@@ -228,7 +228,10 @@ mod tests {
         for count in &all.counts {
             let spread = count.spread.expect("it was counted in windows");
             assert_eq!(spread.windows, 4);
-            assert!((spread.variance as f64 - variance).abs() < 3.0, "{spread:?}");
+            assert!(
+                (spread.variance as f64 - variance).abs() < 3.0,
+                "{spread:?}"
+            );
         }
     }
 

@@ -29,7 +29,9 @@ impl Counting {
 
     /// As a recording keeps it.
     pub fn name(self) -> &'static str {
-        let of = Counting::NAMES.iter().find(|(counting, _)| *counting == self);
+        let of = Counting::NAMES
+            .iter()
+            .find(|(counting, _)| *counting == self);
         of.map_or("perf", |(_, name)| name)
     }
 

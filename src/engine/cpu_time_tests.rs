@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::super::counting::FreeNow;
 use super::super::cpus::Cpus;
 use super::super::functions::{Functions, Interval};
-use super::super::counting::FreeNow;
 use super::super::governor::Plan;
 use super::*;
 use crate::decode::{Costs, Host, Session, SourceKind};

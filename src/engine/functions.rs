@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cpus::Cpus;
 use super::counting::FreeNow;
+use super::cpus::Cpus;
 use super::governor::Plan;
 use super::registry::Registry;
 use super::spreads::{Spreads, estimated};
@@ -317,14 +317,13 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
         interval.session.host.cpus.len()
     };
     let complete = !found.is_empty()
-        && events
-            .iter()
-            .filter(|e| usable(e))
-            .all(|e| match found.iter().filter(|f| *f == e).count() {
+        && events.iter().filter(|e| usable(e)).all(|e| {
+            match found.iter().filter(|f| *f == e).count() {
                 // Of a row's events those without a sample add nothing.
                 0 => interval.session.source == SourceKind::File,
                 on => on >= wanted,
-            });
+            }
+        });
     if complete {
         counted.source = Some(match (interval.session.source, gated) {
             (SourceKind::File, _) => Backing::File,

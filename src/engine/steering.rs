@@ -3,8 +3,8 @@
 
 use super::Engine;
 use super::cost::{Cost, Prices, Spent};
-use super::forecast::Load;
 use super::counting::{Counting, FreeNow};
+use super::forecast::Load;
 use super::latency::Terms;
 use crate::decode::{Demand, Tick};
 use crate::error::Error;

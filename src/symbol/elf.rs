@@ -175,6 +175,13 @@ impl<'a> Elf<'a> {
                 Some(function) => outermost.function = function,
                 None => found.clear(),
             },
+            // A library's own name of it (`__GI___libc_read`) is nobody else's: `read`.
+            Some(outermost) if outermost.function.starts_with("__") => {
+                let plainer = |name: &String| underscores(name) < underscores(&outermost.function);
+                if let Some(function) = symbol().filter(plainer) {
+                    outermost.function = function;
+                }
+            }
             Some(_) => {}
             None => found.extend(symbol().map(|function| Found {
                 function,
@@ -210,6 +217,10 @@ impl<'a> Elf<'a> {
         }
         found
     }
+}
+
+fn underscores(name: &str) -> usize {
+    name.len() - name.trim_start_matches('_').len()
 }
 
 fn add<'d, R: Read + Seek>(functions: &mut FunctionTable<'d>, file: &Parsed<'d, R>) {
