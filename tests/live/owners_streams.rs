@@ -55,7 +55,9 @@ fn streamed(net: &Net, ports: &[(u16, (u64, u64))]) -> Vec<[Moved; 2]> {
             }
         }
     }
-    receivers.iter_mut().for_each(|r| drop(r.wait_for("done")));
+    for receiver in &mut receivers {
+        receiver.wait_for("done");
+    }
     senders.into_iter().for_each(Traffic::finish);
     receivers.into_iter().for_each(Traffic::finish);
     moved
