@@ -28,11 +28,13 @@ mod offloads;
 mod owners;
 mod owners_sampled;
 mod owners_sent;
+mod owners_streams;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
 mod recorded_breakpoints;
 mod replay;
+mod steering;
 #[path = "../tape/mod.rs"]
 mod tape;
 mod tcp;

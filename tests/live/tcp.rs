@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::net::{A, B, Net, Traffic, may_run, run};
+use crate::net::{A, B, Net, Traffic, ip, may_run, run};
 use crate::netop::Netop;
 
 /// Intervals in which a stream is watched.
@@ -79,10 +79,11 @@ fn a_slow_reader_is_the_peers_window() {
 #[test]
 fn a_small_send_buffer_is_ours() {
     let Some(_one) = may_run() else { return };
-    // Small segments: one of 64 KiB would be more than the buffer, and be called unsent. A slow way
-    // back for the acknowledgements makes a round trip that the buffer does not cover.
+    // One segment to an skb: one of 64 KiB (TCP builds them without offloads too) is more than the
+    // buffer, and what cannot go of it at once is unsent, which the kernel calls the window's. A slow
+    // way back for the acknowledgements makes a round trip that the buffer does not cover.
     let prepare = |net: &Net| {
-        Traffic::start(&net.a, &format!("offloads {} tso=0 gso=0", net.va)).finish();
+        ip(&["-n", &net.a, "link", "set", &net.va, "gso_max_segs", "1"]);
         let words = ["tc", "-n", &net.b, "qdisc", "add", "dev", &net.vb, "root"];
         let tbf = ["tbf", "rate", "200kbit", "burst", "1600", "limit", "30000"];
         run(&[&words[..], &tbf[..]].concat());

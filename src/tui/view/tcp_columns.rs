@@ -117,7 +117,7 @@ pub static COLUMNS: &[Column<Row>] = &[
         figure::COST,
         4,
         |r| nanoseconds(r.flow()?.srtt_us),
-        figure::cost
+        round_trip
     )
     .when(flows),
     number!(
@@ -125,7 +125,7 @@ pub static COLUMNS: &[Column<Row>] = &[
         figure::COST,
         6,
         |r| nanoseconds(r.flow()?.min_rtt_us),
-        figure::cost
+        round_trip
     )
     .when(flows),
     number!(
@@ -194,6 +194,11 @@ fn nanoseconds(us: Option<u64>) -> Option<f64> {
     us.map(|us| us as f64 * 1000.0)
 }
 
+/// With its unit: the title names none.
+fn round_trip(ns: Option<f64>) -> String {
+    figure::duration(ns.map(|ns| ns as u64))
+}
+
 /// Bytes/s as the other rates are written: bits.
 fn delivered(bytes: Option<f64>) -> String {
     figure::rate(bytes.map(|bytes| bytes * 8.0))
@@ -241,5 +246,17 @@ pub fn word(limit: Limit) -> &'static str {
         Limit::Cwnd => "wire: cwnd",
         Limit::App => "app",
         Limit::Reader => "us: reader",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_of_microseconds_has_its_unit_as_a_longer_one_has() {
+        let written = [8.0, 84.0, 1900.0].map(|us| round_trip(Some(1000.0 * us)));
+        assert_eq!(written, ["8000ns", "84.0µs", "1.9ms"]);
+        assert_eq!(round_trip(None), figure::cost(None));
     }
 }
