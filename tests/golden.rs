@@ -69,6 +69,7 @@ frames! {
     a_pid_filter: "p9127<enter>";
     a_process_picked: "4jj<enter>";
     the_pid_prompt_with_completions: "pk";
+    the_prompt_of_probes: "<c-p>queue<down>";
     an_unknown_process: "pnosuch<enter>";
     paused_and_two_steps_back: "<space><left><left>";
     help: "?";

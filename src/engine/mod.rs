@@ -227,6 +227,12 @@ impl Engine {
         self.replan();
     }
 
+    /// Takes over from another engine: time and the numbers of snapshots go on.
+    pub fn follow(&mut self, before: &Engine) {
+        self.sequence = before.sequence;
+        self.elapsed_ns = before.elapsed_ns;
+    }
+
     /// Whoever knows the names of addresses.
     pub fn names(&mut self) -> &mut dyn Names {
         &mut *self.names

@@ -43,9 +43,9 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     let dir = screen::snapshot_dir(&shown);
     if let Some(keys) = &typed.screen.keys {
         shown.count = shown.count.or(Some(MOST_RECORDED as u64));
-        return script::run(engine, ui, keys, &shown, &dir);
+        return script::run(engine, ui, keys, &shown, None, &dir);
     }
-    live::run(engine, ui, dir, typed.count, None)
+    live::run(engine, ui, dir, typed.count, live::After::Whole(None))
 }
 
 fn nothing(typed: &cli::Report, (first, last): (u64, u64)) -> Error {

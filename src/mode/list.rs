@@ -3,16 +3,15 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::Path;
 
 use regex::Regex;
 
+use super::observable::{observables, type_of};
 use super::printed;
 use crate::decode::{EventSpec, Format};
 use crate::error::Error;
 use crate::export::clean;
 use crate::probe::{Kind, PROBES, Spot, also_called, typed};
-use crate::symbol::{find_library, functions_of};
 use crate::sys::Tracefs;
 
 /// Names of an enumerated field that are shown of a single tracepoint.
@@ -80,11 +79,7 @@ fn fields(name: &str, format: &Format) -> String {
     let mut page = String::new();
     let _infallible = writeln!(page, "{name:<32} tracepoint");
     for field in &format.fields {
-        let kind = if field.array || field.data_loc {
-            "text".to_owned()
-        } else {
-            format!("{}{}", if field.signed { "s" } else { "u" }, 8 * field.size)
-        };
+        let kind = type_of(field);
         let _infallible = writeln!(page, "  {:<30} {kind}", field.name);
         let names = format.symbols.iter().filter(|(of, ..)| *of == field.name);
         for (_, value, name) in names.take(NAMES_SHOWN) {
@@ -116,13 +111,21 @@ fn of_file(said: &str, pids: &[u32]) -> Result<String, Error> {
             "netop list 'uprobe:libc.so.6:get*'",
         ));
     };
-    let path = find_library(Path::new("/"), file, pids)
-        .map_err(|why| Error::unavailable(why, "netop list uprobe:libc.so.6:"))?;
-    let names = functions_of(&path).map_err(|why| Error::unavailable(why, "netop list"))?;
+    let group = if whole.starts_with("uprobe:") {
+        "uprobe"
+    } else {
+        "uretprobe"
+    };
+    let place = format!("{group}:{file}:");
+    let names = observables(&place, pids)?;
     let wanted = matcher(pattern)?;
-    let matching = names.iter().filter(|name| wanted.is_match(name));
-    Ok(matching.fold(String::new(), |mut page, name| {
-        let _infallible = writeln!(page, "uprobe:{file}:{name}");
+    let function = |name: &str| {
+        name.strip_prefix(&place)
+            .is_some_and(|f| wanted.is_match(f))
+    };
+    let matching = names.iter().filter(|one| function(&one.name));
+    Ok(matching.fold(String::new(), |mut page, one| {
+        let _infallible = writeln!(page, "{}", one.name);
         page
     }))
 }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use crossterm::event::{self, Event, KeyEventKind};
 
+use super::probing::Probing;
 use super::{bundle, save, terminal};
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
-use crate::model::{Snapshot, Want};
+use crate::model::{Observable, Snapshot, Want};
 use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
@@ -36,9 +37,26 @@ const FRAME: Duration = Duration::from_millis(100);
 struct Slot {
     news: Vec<Arc<Snapshot>>,
     whole: Option<Arc<Snapshot>>,
+    /// What can be observed, of the place that was asked about.
+    listed: Option<(String, Result<Vec<Observable>, String>)>,
     /// Nothing more comes of the recording.
     read: bool,
     ended: Option<Result<(), Error>>,
+}
+
+/// What may come after the engine.
+pub enum After {
+    /// Another one, when other events are to be counted.
+    Probing(Probing),
+    /// Of a recording the whole, shown when its intervals are read; the screen stays.
+    Whole(Option<Engine>),
+}
+
+/// To the engine's thread.
+enum Order {
+    Want(Want),
+    /// This one takes over.
+    Engine(Box<Engine>),
 }
 
 /// What the two threads share.
@@ -59,16 +77,19 @@ impl Shared {
     }
 }
 
-/// Runs the screen until it is left. `snapshots`: leave after this many. `then`: of a recording the
-/// whole, shown when its intervals are read; the screen stays.
+/// Runs the screen until it is left. `snapshots`: leave after this many.
 pub fn run(
     engine: Engine,
     mut ui: UiState,
     dir: PathBuf,
     snapshots: Option<u64>,
-    then: Option<Engine>,
+    after: After,
 ) -> Result<(), Error> {
     let recorded = ui.is_of_recording();
+    let (probing, then) = match after {
+        After::Probing(probing) => (Some(probing), None),
+        After::Whole(then) => (None, then),
+    };
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
     signals.end_by_deadline(terminal::cook).map_err(failed)?;
@@ -89,6 +110,7 @@ pub fn run(
         tty,
         shared,
         wants,
+        probing,
         dir,
         left: snapshots,
     };
@@ -101,13 +123,19 @@ pub fn run(
 fn drive(
     mut engine: Engine,
     (mut then, recorded): (Option<Engine>, bool),
-    wants: &Receiver<Want>,
+    wants: &Receiver<Order>,
     shared: &Shared,
 ) {
     let mut all = false;
     loop {
-        while let Ok(want) = wants.try_recv() {
-            engine.want(want);
+        while let Ok(order) = wants.try_recv() {
+            match order {
+                Order::Want(want) => engine.want(want),
+                Order::Engine(mut other) => {
+                    other.follow(&engine);
+                    engine = *other;
+                }
+            }
         }
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
@@ -137,7 +165,9 @@ struct Session {
     signals: Signals,
     tty: Tty,
     shared: Arc<Shared>,
-    wants: Sender<Want>,
+    wants: Sender<Order>,
+    /// `None`: a recording has what it has.
+    probing: Option<Probing>,
     dir: PathBuf,
     left: Option<u64>,
 }
@@ -192,6 +222,10 @@ impl Session {
                     ui.whole(Arc::unwrap_or_clone(whole));
                     dirty = true;
                 }
+                if let Some((place, list)) = slot.listed {
+                    ui.probes_listed(&place, list);
+                    dirty = true;
+                }
                 if slot.read {
                     ui.recording_is_read();
                     dirty = true;
@@ -218,10 +252,7 @@ impl Session {
         while event::poll(KEY_PATIENCE).map_err(broken)? {
             let effects = match event::read().map_err(broken)? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => ui.key(key),
-                Event::Paste(text) => {
-                    ui.paste(&text);
-                    Vec::new()
-                }
+                Event::Paste(text) => ui.paste(&text),
                 _ => Vec::new(),
             };
             for effect in effects {
@@ -243,8 +274,10 @@ impl Session {
             Effect::Quit => return Ok(Next::Leave),
             Effect::Want(want) => {
                 // The engine is gone only when its end is already in the slot.
-                let _engine_ended = self.wants.send(want);
+                let _engine_ended = self.wants.send(Order::Want(want));
             }
+            Effect::ListProbes(place) => self.list(place, ui.want().pids.clone()),
+            Effect::Probes(events) => self.probe(events, ui),
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
             Effect::SaveBundle => save_bundle(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
@@ -252,14 +285,14 @@ impl Session {
             Effect::Suspend => {
                 // Nobody drains the rings while we are stopped: nothing may stay attached.
                 let want = ui.want().clone();
-                let _engine_ended = self.wants.send(Want {
+                let _engine_ended = self.wants.send(Order::Want(Want {
                     detached: true,
                     ..want.clone()
-                });
+                }));
                 thread::sleep(DETACHED);
                 terminal::give_back();
                 stop_self();
-                let _engine_ended = self.wants.send(want);
+                let _engine_ended = self.wants.send(Order::Want(want));
                 terminal::enter().map_err(|e| {
                     Error::failed(format!("cannot use this terminal: {e}"), "netop")
                 })?;
@@ -267,6 +300,30 @@ impl Session {
             }
         }
         Ok(Next::Stay)
+    }
+
+    /// In a thread of its own: a library may be large, or on a slow disk.
+    fn list(&self, place: String, pids: Vec<u32>) {
+        let Some(probing) = self.probing.clone() else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            let list = probing.list(&place, &pids);
+            shared.put(|slot| slot.listed = Some((place, list)));
+        });
+    }
+
+    /// Another engine takes over, which counts these.
+    fn probe(&self, events: Vec<String>, ui: &mut UiState) {
+        let Some(probing) = &self.probing else { return };
+        match probing.engine(&events, ui.want()) {
+            Ok(other) => {
+                ui.probes_taken(events, other.exact, &other.notes);
+                let _engine_ended = self.wants.send(Order::Engine(Box::new(other.engine)));
+            }
+            Err(why) => ui.probes_refused(&events, &why.to_string()),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod list;
 mod live;
 mod man;
 mod names;
+mod observable;
+mod probing;
 mod record;
 mod report;
 mod save;
@@ -33,6 +35,8 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::source::{Source, narrowed};
 use crate::symbol::{HostNames, KernelCache};
+
+use self::probing::Probing;
 
 pub use self::names::DemoNames;
 
@@ -124,9 +128,10 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     }
     let ui = screen::open(typed, want, &notes, None)?;
     let dir = screen::snapshot_dir(typed);
+    let probing = Probing::new(origin, typed);
     match &typed.screen.keys {
-        Some(keys) => script::run(engine, ui, keys, typed, &dir),
-        None => live::run(engine, ui, dir, typed.count, None),
+        Some(keys) => script::run(engine, ui, keys, typed, Some(&probing), &dir),
+        None => live::run(engine, ui, dir, typed.count, live::After::Probing(probing)),
     }
 }
 

@@ -57,7 +57,7 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     let ui = screen::open(&shown, want, &[], Some(typed.file.display().to_string()))?;
     let dir = screen::snapshot_dir(&shown);
     if let Some(keys) = &typed.screen.keys {
-        return script::run(engine, ui, keys, &shown, &dir);
+        return script::run(engine, ui, keys, &shown, None, &dir);
     }
     let whole = cli::Report {
         batch: cli::Batch {
@@ -70,7 +70,7 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     // A pipe cannot be read twice: it has its intervals only.
     let is_pipe = typed.file.as_os_str() == "-";
     let then = if is_pipe { None } else { Some(open(&whole)?.0) };
-    live::run(engine, ui, dir, typed.count, then)
+    live::run(engine, ui, dir, typed.count, live::After::Whole(then))
 }
 
 /// Does the file begin as perf.data does, in a file and through a pipe? Its readers say what else

@@ -38,6 +38,7 @@ pub fn open(
 ) -> Result<UiState, Error> {
     let mut ui = UiState::new(tui::Options {
         want,
+        events: typed.what.events.clone(),
         theme: theme(typed)?,
         ascii: typed.screen.ascii || !speaks_unicode(),
         snapshot_dir: snapshot_dir(typed).display().to_string(),

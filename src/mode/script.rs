@@ -10,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::live::{save_bundle, save_shown};
+use super::probing::Probing;
 use crate::cli::Live;
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
@@ -26,6 +27,7 @@ pub fn run(
     mut ui: UiState,
     keys: &str,
     typed: &Live,
+    probing: Option<&Probing>,
     dir: &Path,
 ) -> Result<(), Error> {
     let size = typed.screen.size.unwrap_or((80, 24));
@@ -39,6 +41,24 @@ pub fn run(
     'keys: for key in keys {
         for effect in ui.key(key) {
             match effect {
+                Effect::ListProbes(place) => {
+                    if let Some(probing) = probing {
+                        let list = probing.list(&place, &ui.want().pids);
+                        ui.probes_listed(&place, list);
+                    }
+                }
+                Effect::Probes(events) => {
+                    let other = probing.map(|probing| probing.engine(&events, ui.want()));
+                    match other {
+                        Some(Ok(other)) => {
+                            let before = std::mem::replace(&mut engine, other.engine);
+                            engine.follow(&before);
+                            ui.probes_taken(events, other.exact, &other.notes);
+                        }
+                        Some(Err(why)) => ui.probes_refused(&events, &why.to_string()),
+                        None => {}
+                    }
+                }
                 Effect::Quit => break 'keys,
                 Effect::Want(want) => engine.want(want),
                 Effect::SaveSnapshot => save_shown(&mut ui, dir),

@@ -13,6 +13,8 @@ pub enum Action {
     Text,
     /// Open the prompt for the PID filter.
     Pids,
+    /// Open the prompt that adds and removes what is counted.
+    Probes,
     /// The stacks of the selected function.
     Drill,
     /// The selected process becomes the PID filter.
@@ -87,6 +89,11 @@ pub enum Effect {
     Redraw,
     /// What the user wants to see has changed.
     Want(Want),
+    /// Say with `UiState::probes_listed` what can be observed here.
+    ListProbes(String),
+    /// Count these beside the functions, as `-e` says them, and say so with `UiState::probes_taken`
+    /// or why not with `UiState::probes_refused`.
+    Probes(Vec<String>),
     /// Write `UiState::shown` to a file and say so with `UiState::message`.
     SaveSnapshot,
     /// Write the shown snapshot, its history, stacks and settings to a directory.

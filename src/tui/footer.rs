@@ -15,6 +15,7 @@ use super::text::{clean, clip_line};
 use super::trial::Trial;
 use super::widget::strip::{Part, fit, fits};
 use super::widget::table::window;
+use crate::model::Observable;
 
 /// Completions on the screen at once.
 const COMPLETIONS: usize = 8;
@@ -101,6 +102,10 @@ fn typing(ui: &UiState, prompt: &Prompt, width: usize) -> Line<'static> {
             "PID or name",
             "Enter take (empty: all)  Tab complete  ↓ choose  Esc cancel",
         ),
+        Kind::Probes => (
+            "add or remove",
+            "Enter take  Tab complete  ↓ choose  Esc cancel",
+        ),
     };
     let text: Vec<char> = prompt.text().chars().collect();
     let cursor = prompt.input.cursor().min(text.len());
@@ -127,9 +132,17 @@ pub fn above_prompt(ui: &UiState, area: Rect, buf: &mut Buffer) {
     let Some(prompt) = &ui.prompt else { return };
     let mut lines = Vec::new();
     let message = ui.message.as_ref().map(|message| said(ui, message));
-    if prompt.kind == Kind::Pids {
-        let room = usize::from(area.height).saturating_sub(usize::from(message.is_some()));
-        lines = completions(ui, prompt, area.width, room);
+    let room = usize::from(area.height).saturating_sub(usize::from(message.is_some()));
+    match prompt.kind {
+        Kind::Text => {}
+        Kind::Pids => {
+            let (title, found) = processes(ui, prompt);
+            lines = completions(ui, prompt.pick, &title, &found, (area.width, room));
+        }
+        Kind::Probes => {
+            let (title, found) = probes(ui, prompt);
+            lines = completions(ui, prompt.pick, &title, &found, (area.width, room));
+        }
     }
     lines.extend(message);
     let height = (lines.len() as u16).min(area.height);
@@ -145,8 +158,8 @@ pub fn above_prompt(ui: &UiState, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// A rule that says how many there are, and as many as `room` has lines.
-fn completions(ui: &UiState, prompt: &Prompt, width: u16, room: usize) -> Vec<Line<'static>> {
+/// What stands in the rule, and a line for each.
+fn processes(ui: &UiState, prompt: &Prompt) -> (String, Vec<String>) {
     let found = prompt.completions(ui.candidates());
     let title = match (ui.candidates().is_empty(), found.len()) {
         (true, _) => "reading the list of processes …".to_owned(),
@@ -154,18 +167,46 @@ fn completions(ui: &UiState, prompt: &Prompt, width: u16, room: usize) -> Vec<Li
         (false, 1) => "1 process".to_owned(),
         (false, n) => format!("{n} processes"),
     };
+    let line = |(pid, name): &&(u32, String)| format!("{pid:>8}  {} ", clean(name));
+    (title, found.iter().map(line).collect())
+}
+
+/// The same of what can be observed.
+fn probes(ui: &UiState, prompt: &Prompt) -> (String, Vec<String>) {
+    let found = ui.probes.matching(prompt.text());
+    let title = match (ui.probes.missing(), found.len()) {
+        (Some(why), _) => clean(why).into_owned(),
+        (None, 0) => "nothing in the list is called so; Enter tries it as -e does".to_owned(),
+        (None, 1) => "1 to choose".to_owned(),
+        (None, n) => format!("{n} to choose; + is counted, Enter lets it go"),
+    };
+    let line = |one: &&Observable| {
+        let mark = if ui.is_added(&one.name) { '+' } else { ' ' };
+        let (name, about) = (clean(&one.name), clean(&one.about));
+        format!("{mark} {name:<32} {:<10} {about} ", one.kind.name())
+    };
+    (title, found.iter().map(line).collect())
+}
+
+/// A rule with the title, and as many of those found as there is room for.
+fn completions(
+    ui: &UiState,
+    pick: Option<usize>,
+    title: &str,
+    found: &[String],
+    (width, room): (u16, usize),
+) -> Vec<Line<'static>> {
     let rule = usize::from(width).saturating_sub(title.chars().count() + 3);
     let title = format!("─ {title} {}", "─".repeat(rule));
     let mut lines = vec![Line::styled(title, ui.theme.title)];
     let most = COMPLETIONS.min(room.saturating_sub(1));
-    lines.extend(window(found.len(), prompt.pick, most).map(|at| {
-        let (pid, name) = found[at];
-        let (sign, style) = if prompt.pick == Some(at) {
+    lines.extend(window(found.len(), pick, most).map(|at| {
+        let (sign, style) = if pick == Some(at) {
             ('▶', ui.theme.selected)
         } else {
             (' ', Style::new())
         };
-        Line::styled(format!("{sign}{pid:>8}  {} ", clean(name)), style)
+        Line::styled(format!("{sign}{}", found[at]), style)
     }));
     lines.truncate(room);
     lines

@@ -121,6 +121,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(FRAMES, &[c('i')], Action::Invert, "invert", "From the leaves outwards, or from the outside again."),
     bind(&[Path], &[c('e')], Action::Exact, "exact", "Count it exactly, whatever it costs; again: no more."),
     bind(VIEWS, &[c('p')], Action::Pids, "pid", "Count only some processes: PIDs or names, empty for all."),
+    bind(VIEWS, &[Key::ctrl('p')], Action::Probes, "", "Add or remove a function, tracepoint or breakpoint."),
     bind(VIEWS, &[c('o')], Action::Whose, "", "A PID means the socket's owner, or the context."),
     bind(TABLES, &[c('/')], Action::Text, "filter", "Show only rows with this text."),
     bind(FRAMES, &[c('/')], Action::Text, "search", "Find frames by a regular expression."),

@@ -35,6 +35,7 @@ mod lens;
 mod limits;
 mod net_line;
 mod pane;
+mod probes;
 mod prompt;
 mod recording;
 mod recursion;

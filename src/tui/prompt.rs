@@ -1,4 +1,4 @@
-//! The line being typed: text to look for, or PIDs with names that complete.
+//! The line being typed: text to look for, PIDs with names that complete, or what is to be counted.
 
 use crossterm::event::{Event, KeyEvent};
 use tui_input::Input;
@@ -16,6 +16,7 @@ pub const IDLE_TASK: &str = "swapper is the idle task of every CPU: it cannot be
 pub enum Kind {
     Text,
     Pids,
+    Probes,
 }
 
 #[derive(Debug)]
@@ -36,6 +37,12 @@ impl Prompt {
             pick: None,
             before: text.to_owned(),
         }
+    }
+
+    /// Another text, with the cursor at its end.
+    pub fn set(&mut self, text: &str) {
+        self.input = Input::new(text.to_owned());
+        self.pick = None;
     }
 
     pub fn text(&self) -> &str {
@@ -88,8 +95,7 @@ impl Prompt {
         };
         let done = self.text().len() - last_word(self.text()).len();
         let text = format!("{}{pid}", &self.text()[..done]);
-        self.input = Input::new(text);
-        self.pick = None;
+        self.set(&text);
     }
 
     /// The PIDs that were meant. A name means every process that is called so, or the only one

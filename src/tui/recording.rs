@@ -104,6 +104,9 @@ impl UiState {
             Action::Pids | Action::PickProcess => {
                 format!("a recording is read once; one process: netop report {file} -p PID")
             }
+            Action::Probes => {
+                "a recording has what was recorded; more: netop record -e EVENT".to_owned()
+            }
             Action::Exact => "every count of a recording is as exact as it was recorded".to_owned(),
             Action::Detach => "nothing is attached: this is a recording".to_owned(),
             Action::Whose => "what a PID means was settled when it was recorded".to_owned(),

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::action::Effect;
 use super::against::Against;
 use super::grouping::Grouping;
 use super::history::History;
 use super::keymap::Context;
 use super::lens::Lens;
 use super::pane::{Pane, Row};
+use super::probes::Probes;
 use super::prompt::{Kind, Prompt};
 use super::recording::Recording;
 use super::screen;
@@ -28,6 +30,8 @@ const MESSAGE_SNAPSHOTS: u8 = 5;
 #[derive(Debug)]
 pub struct Options {
     pub want: Want,
+    /// What `-e` named.
+    pub events: Vec<String>,
     pub theme: &'static Theme,
     /// Draw with plain characters only.
     pub ascii: bool,
@@ -43,6 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             want: Want::default(),
+            events: Vec::new(),
             theme: &THEMES[0],
             ascii: false,
             snapshot_dir: ".".to_owned(),
@@ -83,6 +88,7 @@ pub struct UiState {
     pub(super) grouping: Grouping,
     pub(super) unfold: Unfold,
     pub(super) prompt: Option<Prompt>,
+    pub(super) probes: Probes,
     /// How far the help is scrolled while it is open.
     pub(super) help: Option<usize>,
     pub(super) message: Option<Message>,
@@ -116,6 +122,7 @@ impl UiState {
             grouping: Grouping::default(),
             unfold: Unfold::default(),
             prompt: None,
+            probes: Probes::new(options.events),
             help: None,
             message: None,
             size: (80, 24),
@@ -212,13 +219,14 @@ impl UiState {
         self.history.paused()
     }
 
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str) -> Vec<Effect> {
         match &mut self.prompt {
             Some(prompt) => prompt.paste(text),
-            None => return,
+            None => return Vec::new(),
         }
         self.typed();
         self.settle();
+        self.list_probes().into_iter().collect()
     }
 
     pub(super) fn view(&self) -> &'static dyn View {

@@ -52,6 +52,18 @@ pub fn clip(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// Of a breakpoint's name the function tells rows apart, not the file: `uprobe:…SSL_write`.
+pub fn clip_breakpoint(name: &str, room: usize) -> Cow<'_, str> {
+    let parts = name.split_once(':').zip(name.rsplit_once(':'));
+    let is_probe = |kind: &str| matches!(kind, "uprobe" | "uretprobe" | "kprobe" | "kretprobe");
+    match parts {
+        Some(((kind, _), (_, function))) if is_probe(kind) && name.width() > room => {
+            Cow::Owned(clip(&format!("{kind}:…{function}"), room).into_owned())
+        }
+        _ => Cow::Borrowed(name),
+    }
+}
+
 /// The same for a styled line; the mark takes the style of what it cuts.
 pub fn clip_line(line: Line<'static>, room: usize) -> Line<'static> {
     if line.width() <= room {
@@ -127,6 +139,19 @@ pub fn wrap_whole(text: &str, room: usize, lines: usize) -> Option<Vec<String>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_breakpoints_of_one_library_stay_two_where_room_is_short() {
+        let clipped = |name| clip_breakpoint(name, 22).into_owned();
+        assert_eq!(clipped("uprobe:libssl.so.3:SSL_write"), "uprobe:…SSL_write");
+        assert_eq!(
+            clipped("uretprobe:libssl.so.3:SSL_read"),
+            "uretprobe:…SSL_read"
+        );
+        assert_eq!(clipped("uprobe:a:f"), "uprobe:a:f");
+        let tracepoint = "net:netif_receive_skb_exit";
+        assert_eq!(clipped(tracepoint), tracepoint, "the table cuts it");
+    }
 
     #[test]
     fn escape_and_direction_characters_never_survive() {

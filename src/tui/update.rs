@@ -33,6 +33,7 @@ impl UiState {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.key(key);
                     self.typed();
+                    effects.extend(self.list_probes());
                 } else if self.help.is_none()
                     && let KeyCode::Char(digit @ '1'..='9') = key.code
                 {
@@ -113,11 +114,12 @@ impl UiState {
                 self.prompt = Some(Prompt::new(Kind::Pids, ""));
                 self.want.list_tasks = true;
             }
+            Action::Probes => return self.open_probes(),
             Action::Copy => return self.copy(),
             Action::HideRule => self.hide_rule(),
             Action::Back => self.back(),
-            Action::Accept => self.accept(),
-            Action::Complete => self.complete(),
+            Action::Accept => return self.accept(),
+            Action::Complete => return self.complete(),
             _ => self.explore(action),
         }
         None
@@ -223,13 +225,12 @@ impl UiState {
         }
     }
 
-    fn accept(&mut self) {
-        let Some(mut prompt) = self.prompt.take() else {
-            return;
-        };
+    fn accept(&mut self) -> Option<Effect> {
+        let mut prompt = self.prompt.take()?;
         match prompt.kind {
             Kind::Text if self.view().context() == Context::Stacks => self.search(false),
             Kind::Text => {}
+            Kind::Probes => return self.accept_probe(prompt),
             Kind::Pids => {
                 if prompt.pick.is_some() {
                     prompt.complete(self.candidates());
@@ -246,20 +247,28 @@ impl UiState {
                 }
             }
         }
+        None
     }
 
-    fn complete(&mut self) {
-        if let Some(mut prompt) = self.prompt.take() {
-            if prompt.kind == Kind::Pids {
-                prompt.complete(self.candidates());
-            }
-            self.prompt = Some(prompt);
+    fn complete(&mut self) -> Option<Effect> {
+        let mut prompt = self.prompt.take()?;
+        match prompt.kind {
+            Kind::Text => {}
+            Kind::Pids => prompt.complete(self.candidates()),
+            Kind::Probes => self.complete_probe(&mut prompt),
         }
+        self.prompt = Some(prompt);
+        self.list_probes()
     }
 
     fn pick(&mut self, step: Step) {
         let Some(prompt) = &self.prompt else { return };
-        let Some(last) = (prompt.completions(self.candidates()).len()).checked_sub(1) else {
+        let found = match prompt.kind {
+            Kind::Text => return,
+            Kind::Pids => prompt.completions(self.candidates()).len(),
+            Kind::Probes => self.probes.matching(prompt.text()).len(),
+        };
+        let Some(last) = found.checked_sub(1) else {
             return;
         };
         let pick = match (prompt.pick, step) {
@@ -267,7 +276,7 @@ impl UiState {
             (Some(0), Step::Up) => None,
             (Some(here), step) => Some(moved(here, last, step, 1)),
         };
-        if let Some(prompt) = self.prompt.as_mut().filter(|p| p.kind == Kind::Pids) {
+        if let Some(prompt) = &mut self.prompt {
             prompt.pick = pick;
         }
     }
@@ -327,15 +336,17 @@ impl UiState {
     }
 
     fn toggle_exact(&mut self) {
-        let Some(Row::Function(name)) = self.selected() else {
-            return;
-        };
-        let name = name.to_string();
-        if self.want.exact.remove(&name) {
+        if let Some(Row::Function(name)) = self.selected() {
+            self.toggle_function(&name);
+        }
+    }
+
+    pub(super) fn toggle_function(&mut self, name: &str) {
+        if self.want.exact.remove(name) {
             self.message(&format!("{name} is counted as the budget allows"), false);
         } else {
             self.message(&format!("{name} is counted exactly; e lets it go"), false);
-            self.want.exact.insert(name);
+            self.want.exact.insert(name.to_owned());
         }
     }
 }

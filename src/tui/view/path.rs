@@ -12,7 +12,7 @@ use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
-use crate::tui::text::clean;
+use crate::tui::text::{clean, clip_breakpoint};
 use crate::tui::widget::spark;
 use crate::tui::widget::table::Grow;
 
@@ -198,7 +198,7 @@ pub fn label(function: &Function) -> String {
     }
 }
 
-fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
+fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
     let trouble = trouble(scene, f);
     let losing = trouble.map_or_else(
         || &*f.name == "kfree_skb" && f.calls > Some(0),
@@ -213,7 +213,7 @@ fn name(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
     };
     let label = match trouble {
         Some(_) => "kfree_skb trouble".to_owned(),
-        None => label(f),
+        None => clip_breakpoint(&label(f), usize::from(room)).into_owned(),
     };
     Line::styled(label, style)
 }
