@@ -30,6 +30,7 @@ mod owners_sent;
 mod programs;
 mod record;
 mod recorded_breakpoints;
+mod recorded_budget;
 mod replay;
 #[path = "../tape/mod.rs"]
 mod tape;
