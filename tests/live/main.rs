@@ -33,6 +33,7 @@ mod owners_streams;
 mod programs;
 mod record;
 mod recorded_breakpoints;
+mod recorded_budget;
 mod replay;
 mod steering;
 #[path = "../tape/mod.rs"]
