@@ -209,7 +209,7 @@ pub fn pause(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         } else {
             format!("the network asks {name} to wait")
         };
-        let set = device.setup.as_ref().and_then(|setup| setup.pause);
+        let told = device.setup.as_ref().and_then(|setup| setup.pause);
         let on = |on: bool| if on { "on" } else { "off" };
         let card = PAUSE
             .card(Severity::Info, name.clone(), title)
@@ -217,10 +217,10 @@ pub fn pause(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .saw("pause frames", rate, "/s")
             .guard("which counters", names.join(", "), true)
             .check(device.inside(&format!("ethtool --include-statistics -a {name}")));
-        match set {
-            Some(set) => card.attempt(
+        match told {
+            Some(told) => card.attempt(
                 device.inside(&format!("ethtool -A {name} rx off tx off")),
-                device.inside(&format!("ethtool -A {name} rx {} tx {}", on(set.rx), on(set.tx))),
+                device.inside(&format!("ethtool -A {name} rx {} tx {}", on(told.rx), on(told.tx))),
             ),
             None => card,
         }

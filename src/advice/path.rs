@@ -44,14 +44,15 @@ const REVERSE_PATH: About = About {
     source: "Documentation/networking/ip-sysctl.rst (rp_filter)",
 };
 
+const SETTING: &str = "net.ipv4.conf.all.rp_filter";
+
 pub fn reverse_path(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     let rate =
         reason_rate(window, &["IP_RPFILTER"]).max(window.counter("TcpExt.IPReversePathFilter"));
     if rate < limits.get("A43.drops") {
         return None;
     }
-    // Strict is 1, and a device is filtered by the stricter of its own and the setting of all.
-    const SETTING: &str = "net.ipv4.conf.all.rp_filter";
+    // Strict is 1; a device is filtered by the stricter of its own and the setting of all.
     let strict = |netns: &&String| window.sysctl_inside(Some(netns), SETTING) == Some("1");
     let inside = match window.sysctl(SETTING) {
         Some("1") => None,

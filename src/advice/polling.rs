@@ -98,12 +98,13 @@ pub fn starved(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .guard("stolen by the hypervisor", figure(steal, "%"), steal.is_none_or(|pct| pct <= limits.get("steal_pct")))
         .check("ps -eo pid,comm,psr,pcpu --sort=-pcpu | head; cat /proc/softirqs");
     // On one CPU there is nowhere to go.
-    match others.is_empty() {
-        true => card,
-        false => card.attempt(
+    if others.is_empty() {
+        card
+    } else {
+        card.attempt(
             format!("taskset -pc {others} {pid}"),
             format!("taskset -pc {all} {pid}"),
-        ),
+        )
     }
     .done()
 }

@@ -89,9 +89,10 @@ impl Trial {
         let what: Vec<String> = (changed.iter().take(3))
             .map(|c| format!("{} {} → {}", c.name, c.before, c.after))
             .collect();
-        let what = match what.is_empty() {
-            true => "changed, as you said".to_owned(),
-            false => what.join(", "),
+        let what = if what.is_empty() {
+            "changed, as you said".to_owned()
+        } else {
+            what.join(", ")
         };
         let passed = self.elapsed_s - at;
         if passed < SETTLED_S {

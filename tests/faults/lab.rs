@@ -13,6 +13,8 @@ pub struct Case {
     pub expect: &'static [&'static str],
     /// Namespace a or b, and a shell command there.
     pub setup: &'static [(char, &'static str)],
+    /// Settings of the whole host, which has no namespaces of them; restored after the case.
+    pub host: &'static [(&'static str, &'static str)],
     /// Namespace, order of the traffic program, and how often it is told to go.
     pub traffic: &'static [(char, &'static str, usize)],
     /// One of those that every test run makes.
@@ -30,6 +32,25 @@ pub struct Made<'a> {
     // The traffic ends before its network does.
     _traffic: Vec<Traffic>,
     _net: Net,
+    _host: Vec<Restored>,
+}
+
+/// A file of the host's settings, and what it held.
+struct Restored(String, String);
+
+impl Restored {
+    fn set(name: &str, value: &str) -> Restored {
+        let file = format!("/proc/sys/{}", name.replace('.', "/"));
+        let old = std::fs::read_to_string(&file).expect("a setting of this kernel");
+        std::fs::write(&file, value).expect("root may set it");
+        Restored(file, old)
+    }
+}
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        std::fs::write(&self.0, &self.1).expect("it was set before");
+    }
 }
 
 pub struct Judged {
@@ -64,6 +85,9 @@ impl<'a> Made<'a> {
             load: load.map_or("", |load| load.name),
             _traffic: traffic.collect(),
             _net: net,
+            _host: (case.host.iter())
+                .map(|(name, value)| Restored::set(name, value))
+                .collect(),
         }
     }
 

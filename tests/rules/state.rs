@@ -382,6 +382,17 @@ fn listener((local, figures): (&String, &ListenerFigures)) -> Listener {
     }
 }
 
+fn host(cpus_online: usize) -> HostInfo {
+    HostInfo {
+        hostname: String::new(),
+        kernel: String::new(),
+        arch: String::new(),
+        cpus_online,
+        clock: None,
+        source: "live",
+    }
+}
+
 pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
     let process = |(comm, p): (&String, &ProcessFigures)| Process {
         pid: p.pid,
@@ -415,14 +426,7 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
         interval_s: 1.0,
         elapsed_s: second as f64,
         sequence: second,
-        host: HostInfo {
-            hostname: String::new(),
-            kernel: String::new(),
-            arch: String::new(),
-            cpus_online: figures.cpus.len(),
-            clock: None,
-            source: "live",
-        },
+        host: host(figures.cpus.len()),
         filter: Filter::default(),
         summary: Summary {
             net_cores: Some(figures.net_cores.unwrap_or(0.0)),
