@@ -26,6 +26,7 @@ mod offloads;
 mod owners;
 mod owners_sampled;
 mod owners_sent;
+mod probing;
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
