@@ -47,9 +47,9 @@ struct Slot {
 /// What may come after the engine.
 pub enum After {
     /// Another one, when other events are to be counted.
-    Probing(Probing),
+    Probing(Box<Probing>),
     /// Of a recording the whole, shown when its intervals are read; the screen stays.
-    Whole(Option<Engine>),
+    Whole(Option<Box<Engine>>),
 }
 
 /// To the engine's thread.
@@ -87,8 +87,8 @@ pub fn run(
 ) -> Result<(), Error> {
     let recorded = ui.is_of_recording();
     let (probing, then) = match after {
-        After::Probing(probing) => (Some(probing), None),
-        After::Whole(then) => (None, then),
+        After::Probing(probing) => (Some(*probing), None),
+        After::Whole(then) => (None, then.map(|then| *then)),
     };
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;

@@ -131,7 +131,13 @@ fn watch(origin: Origin, plan: Plan, typed: &Live) -> Result<(), Error> {
     let probing = Probing::new(origin, typed);
     match &typed.screen.keys {
         Some(keys) => script::run(engine, ui, keys, typed, Some(&probing), &dir),
-        None => live::run(engine, ui, dir, typed.count, live::After::Probing(probing)),
+        None => live::run(
+            engine,
+            ui,
+            dir,
+            typed.count,
+            live::After::Probing(Box::new(probing)),
+        ),
     }
 }
 

@@ -17,15 +17,13 @@ pub fn observables(place: &str, pids: &[u32]) -> Result<Vec<Observable>, Error> 
     if place.starts_with("uprobe:") || place.starts_with("uretprobe:") {
         return symbols(place, pids);
     }
-    match place.trim_end_matches(':').split_once(':') {
-        Some((group, name)) => fields(group, name),
-        None => {
-            let mut all = functions();
-            // The functions are known without tracefs.
-            all.extend(tracepoints().unwrap_or_default());
-            Ok(all)
-        }
+    if let Some((group, name)) = place.trim_end_matches(':').split_once(':') {
+        return fields(group, name);
     }
+    let mut all = functions();
+    // The functions are known without tracefs.
+    all.extend(tracepoints().unwrap_or_default());
+    Ok(all)
 }
 
 pub fn functions() -> Vec<Observable> {
@@ -50,7 +48,7 @@ fn tracepoints() -> Result<Vec<Observable>, String> {
 
 fn fields(group: &str, name: &str) -> Result<Vec<Observable>, Error> {
     let text = Tracefs::find_or_mount().and_then(|tracefs| tracefs.format(group, name));
-    let format = text.and_then(|text| Format::parse(&text).map_err(|why| why.to_string()));
+    let format = text.and_then(|text| Format::parse(&text));
     let format = format.map_err(|why| Error::unavailable(why, "netop list"))?;
     let fields = format.fields.iter().map(|field| {
         let name = format!("{group}:{name}:{}", field.name);

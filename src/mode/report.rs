@@ -70,7 +70,13 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     // A pipe cannot be read twice: it has its intervals only.
     let is_pipe = typed.file.as_os_str() == "-";
     let then = if is_pipe { None } else { Some(open(&whole)?.0) };
-    live::run(engine, ui, dir, typed.count, live::After::Whole(then))
+    live::run(
+        engine,
+        ui,
+        dir,
+        typed.count,
+        live::After::Whole(then.map(Box::new)),
+    )
 }
 
 /// Does the file begin as perf.data does, in a file and through a pipe? Its readers say what else

@@ -186,7 +186,7 @@ fn missing(said: &str, at: &Typed<'_>) -> Error {
     match (at.kind, resolve(function)) {
         (Kind::Kernel, Resolved::Function { name, .. }) => Error::unavailable(
             format!(
-                "{said}: this kernel has no kprobes (CONFIG_KPROBE_EVENTS); a tracepoint stands nearby"
+                "{said}: this kernel has no kprobes (CONFIG_KPROBE_EVENTS); a tracepoint stands nearby, and the CPU samples (view 5) show what {function} costs"
             ),
             format!("netop -e {name}"),
         ),
