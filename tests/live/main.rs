@@ -28,11 +28,8 @@ mod offloads;
 mod owners;
 mod owners_sampled;
 mod owners_sent;
-<<<<<<< HEAD
 mod owners_streams;
-=======
 mod probing;
->>>>>>> issue-8
 #[path = "../net/programs.rs"]
 mod programs;
 mod record;
