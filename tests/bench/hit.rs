@@ -81,6 +81,7 @@ fn row(
     let target = || Target::Thread {
         tid: own_tid(),
         children: false,
+        cpu: None,
     };
     let mut more = vec![Vec::new(); variants.len() + 2];
     let mut nobody = Vec::new();
