@@ -71,17 +71,23 @@ impl Engine {
         let mut counts = tick.counts.clone();
         for &event in &events {
             let all = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
-            let Some(span_ns) = all.map(|c| c.span_ns).min() else {
+            let Some(span_ns) = all.clone().map(|c| c.span_ns).min() else {
                 continue;
             };
+            // Hits between the last sample and a new period are in no weight: samples say shares of
+            // what was counted.
+            let of_event = owned.iter().filter(|owned| owned.0 == event);
+            let weights: f64 = of_event.map(|(.., weight)| weight).sum();
+            let counted: u64 = all.map(|c| c.hits).sum();
+            let scale = counted as f64 / weights.max(1.0);
             for &pid in &self.want.pids {
                 let its = |owned: &&Owned| owned.0 == event && owned.1 == Some(pid);
-                let hits: f64 = owned.iter().filter(its).map(|(.., weight)| weight).sum();
+                let weight: f64 = owned.iter().filter(its).map(|(.., weight)| weight).sum();
                 counts.push(Counts {
                     event,
                     cpu: None,
                     pid: Some(pid),
-                    hits: hits.round() as u64,
+                    hits: (weight * scale).round() as u64,
                     bytes: 0,
                     span_ns,
                     gate: false,

@@ -67,7 +67,10 @@ pub fn paced(to: &str, bytes: usize, rate: usize) {
     told();
     let mut stream = TcpStream::connect(to).expect("a listener");
     crate::buffer::pace(&stream, i32::try_from(rate).expect("a rate"));
-    stream.write_all(&vec![7; bytes]).expect("a healthy stream");
+    // One call for all of it would return, and tell whose socket it is, at the very end.
+    for part in vec![7; bytes].chunks(64 * 1024) {
+        stream.write_all(part).expect("a healthy stream");
+    }
     // It stays open: what a closed socket still has to send has no process any more.
     stream.shutdown(Shutdown::Write).expect("it is open");
     say("done");
