@@ -142,6 +142,7 @@ fn recorded() -> Result<Vec<Recorded>, String> {
         interval: Duration::from_millis(100),
         gate: false,
         clock: true,
+        cpus: Vec::new().into(),
     })
     .map_err(|error| error.to_string())?;
     live.demand(&Demand {
