@@ -86,6 +86,9 @@ const WARM_UP: Duration = Duration::from_millis(100);
 /// shown interval is counted from its beginning.
 const ATTACHING: Duration = Duration::from_millis(30);
 
+/// So often at most: a CPU that does not answer keeps nobody waiting.
+const ATTACHING_TIMES: u32 = 3;
+
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
 
@@ -139,8 +142,8 @@ pub struct Engine {
     elapsed_ns: u64,
     sequence: u64,
     warm: bool,
-    /// This interval is for attaching.
-    attaching: bool,
+    /// Intervals for attaching in a row, this one included; 0: this is none.
+    attaching: u32,
     /// The gate has counted per process since before this interval began.
     by_process: bool,
     notes: Vec<String>,
@@ -192,7 +195,7 @@ impl Engine {
             elapsed_ns: 0,
             sequence: 0,
             warm: false,
-            attaching: false,
+            attaching: 0,
             by_process: false,
         };
         engine.replan();
@@ -341,17 +344,23 @@ impl Engine {
             None
         };
         let mut attaching = false;
-        let again = self.attaching;
+        let again = self.attaching < ATTACHING_TIMES;
+        let cpus = self.source.session().host.cpus.clone();
         self.replan_with(|demand| {
-            let counted = |a: &Attach| a.every || tick.counts.iter().any(|c| c.event == a.event);
-            attaching = !shown && !again && !demand.attached.iter().all(counted);
+            // The samplers attach each on its own: one may be late.
+            let on = |a: &Attach, cpu: &u32| {
+                let mut counts = tick.counts.iter().filter(|c| c.event == a.event);
+                counts.any(|c| c.cpu.is_none_or(|of| of == *cpu))
+            };
+            let counted = |a: &Attach| a.every || cpus.iter().all(|cpu| on(a, cpu));
+            attaching = !shown && again && !demand.attached.iter().all(counted);
             if attaching {
                 demand.interval = ATTACHING;
             } else if let Some(first) = first {
                 demand.interval = first.min(demand.interval);
             }
         });
-        self.attaching = attaching;
+        self.attaching = if attaching { self.attaching + 1 } else { 0 };
         self.warm = !attaching;
         Ok(progress)
     }

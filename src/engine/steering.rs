@@ -60,7 +60,7 @@ impl Engine {
         };
         let cost = self.governor.learn(&spent, load, self.warm);
         // In the moment it takes to attach a rate of losses says nothing.
-        if let Some(rate) = self.ledger.counter_rate().filter(|_| !self.attaching) {
+        if let Some(rate) = self.ledger.counter_rate().filter(|_| self.attaching == 0) {
             let length = (tick.at, seconds);
             let said = self.governor.learn_losses(length, rate, &self.registry);
             if let Some(said) = said {

@@ -337,9 +337,9 @@ impl Drop for Disk {
 fn a_full_disk_leaves_a_valid_file_with_what_was_seen() {
     let Some(_one) = may_run() else { return };
     let (net, dir) = (Net::new(), tempfile::tempdir().expect("a directory"));
-    let disk = Disk::new(dir.path(), "9m");
+    let disk = Disk::new(dir.path(), "24m");
     let _receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9312"));
-    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9312 20"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9312 40"));
     let path = disk.0.join("x.perf.data");
     sender.go();
     let record = Record::start(&path, &["--max-overhead", "100", "-F", "999"]);
