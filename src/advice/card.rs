@@ -32,15 +32,8 @@ impl About {
                 subject: subject.into(),
                 severity,
                 title: title.into(),
-                why: String::new(),
-                evidence: Vec::new(),
-                guards: Vec::new(),
-                check: String::new(),
-                attempt: String::new(),
-                revert: String::new(),
                 source: self.source,
-                confirmed: false,
-                since: 0,
+                ..Finding::default()
             },
             silenced: false,
         }

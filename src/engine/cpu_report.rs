@@ -96,6 +96,7 @@ impl Engine {
             {
                 let packets = self.cpu_time.packets_per_hit(row, rate, wire);
                 function.packets_per_hit = Some(packets);
+                function.packets_exact = true;
             }
         }
     }

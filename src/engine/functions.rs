@@ -170,6 +170,7 @@ impl Functions {
             packets_per_hit: per_hit.packets,
             bytes_per_hit: per_hit.bytes,
             bytes_exact: per_hit.exact,
+            packets_exact: per_hit.exact,
             cpu_pct: None,
             cpu_error: None,
             self_pct: None,
@@ -219,7 +220,8 @@ fn label(counted: &Counted, free: Option<Free>) -> Arc<str> {
                 .error
                 .map(|e| 100.0 * e / counted.calls.max(1) as f64);
             match unsure {
-                Some(pct) if pct < 99.5 => format!("{} ±{pct:.0}%", source.name()).into(),
+                // Rounded up: no bound is nought.
+                Some(pct) if pct <= 99.0 => format!("{} ±{:.0}%", source.name(), pct.ceil()).into(),
                 // Too few windows yet, or such that a bound says nothing.
                 _ => format!("{} ±?", source.name()).into(),
             }

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 use super::table::Unit::{
-    Bits, Bytes, Count, Hits, HitsPerS, Ms, None as Bare, Ns, PerS, Percent, Seconds,
+    Bits, Bytes, Count, Hits, HitsPerS, Ms, None as Bare, Ns, PerHit, PerS, Percent, Seconds,
 };
 use super::table::{Cell, Column};
 
@@ -26,7 +26,7 @@ pub const FUNCTIONS: &[Column<Function>] = &[
     Column::new("peak_rate", HitsPerS, |f: &Function| f.peak_rate.into()).titled("PEAK/s"),
     Column::new("estimated", Bare, |f| f.estimated.into()),
     Column::new("error", Count, |f: &Function| f.error.into()).titled("±CALLS"),
-    Column::new("packets_per_hit", Count, |f: &Function| {
+    Column::new("packets_per_hit", PerHit, |f: &Function| {
         f.packets_per_hit.into()
     })
     .titled("PKT/HIT"),

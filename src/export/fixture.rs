@@ -246,6 +246,7 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         doc: Arc::from("one run"),
         label: Arc::from("perf"),
         bytes_exact: false,
+        packets_exact: true,
         asked: false,
         symbols: &[],
     }

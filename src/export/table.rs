@@ -25,6 +25,8 @@ pub enum Unit {
     /// Hits of the row's function: exact unless the row is estimated.
     Hits,
     HitsPerS,
+    /// Packets that a hit carries: counted, or from samples.
+    PerHit,
     /// Anything else that is counted: packets, samples, drops.
     Count,
     PerS,

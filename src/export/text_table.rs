@@ -14,7 +14,8 @@ pub fn functions(rows: &[Function]) -> Vec<String> {
     aligned(FUNCTIONS, rows, |row, unit| match unit {
         Unit::Hits | Unit::HitsPerS => row.estimated,
         // From samples, and they did not see every hit.
-        Unit::Bytes => !row.bytes_exact && row.calls != Some(row.samples),
+        Unit::PerHit => row.packets_estimated(),
+        Unit::Bytes => row.bytes_estimated(),
         _ => false,
     })
 }

@@ -106,18 +106,10 @@ mod tests {
         Finding {
             rule: "A27",
             name: "udp-rcvbuf",
-            subject: String::new(),
             severity: Severity::Drop,
             title: "datagrams are lost".to_owned(),
-            why: String::new(),
-            evidence: Vec::new(),
-            guards: Vec::new(),
-            check: String::new(),
-            attempt: String::new(),
-            revert: String::new(),
-            source: "",
             confirmed: true,
-            since: 0,
+            ..Finding::default()
         }
     }
 

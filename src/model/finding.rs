@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Changed, time};
 
 /// How grave it is; the gravest comes first.
-#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Packets are lost now.
@@ -17,6 +17,7 @@ pub enum Severity {
     /// CPU time that need not be spent.
     Cost,
     Latency,
+    #[default]
     Info,
 }
 
@@ -49,7 +50,7 @@ pub struct Guard {
     pub passed: bool,
 }
 
-#[derive(Debug, Clone, Serialize, PartialEq)]
+#[derive(Debug, Clone, Default, Serialize, PartialEq)]
 pub struct Finding {
     /// `A27`
     pub rule: &'static str,

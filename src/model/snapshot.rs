@@ -198,6 +198,10 @@ impl Backing {
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of another figure how sure it is"
+)]
 pub struct Function {
     /// The name the user knows: `net_rx_action`, or `group:name` of an added event.
     pub name: Arc<str>,
@@ -252,12 +256,27 @@ pub struct Function {
     /// `bytes_per_hit` is of all hits, counted.
     #[serde(skip)]
     pub bytes_exact: bool,
+    /// `packets_per_hit` is of all hits, counted.
+    #[serde(skip)]
+    pub packets_exact: bool,
     /// The user asked for it by name (`-e`, `e`, Enter).
     #[serde(skip)]
     pub asked: bool,
     /// The kernel functions whose CPU time is this row's; empty: it has none of its own.
     #[serde(skip)]
     pub symbols: &'static [&'static str],
+}
+
+impl Function {
+    /// What a hit carries comes from samples, and those are not all hits.
+    pub fn bytes_estimated(&self) -> bool {
+        !self.bytes_exact && self.calls != Some(self.samples)
+    }
+
+    /// The same of packets.
+    pub fn packets_estimated(&self) -> bool {
+        !self.packets_exact && self.calls != Some(self.samples)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]

@@ -124,7 +124,8 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         history: (0..HISTORY).map(shape).collect(),
         doc: format!("One hit is one run of {name}, whatever it did.").into(),
         label: "perf".into(),
-        bytes_exact: false,
+        bytes_exact: true,
+        packets_exact: true,
         asked: false,
         symbols: &[],
     }

@@ -12,20 +12,14 @@ fn finding(rate: f64) -> Finding {
         subject: "socket buffer (UDP)".to_owned(),
         severity: Severity::Drop,
         title: String::new(),
-        why: String::new(),
         evidence: vec![Evidence {
             name: "datagrams lost".to_owned(),
             value: rate,
             unit: "/s",
             window_s: 10.0,
         }],
-        guards: Vec::new(),
-        check: String::new(),
-        attempt: String::new(),
-        revert: String::new(),
-        source: "",
         confirmed: true,
-        since: 0,
+        ..Finding::default()
     }
 }
 

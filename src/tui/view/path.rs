@@ -250,11 +250,18 @@ fn per_hit(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
     scene.figure(per_hit_text(f))
 }
 
-/// Packets as a bare number, bytes with their unit: `3.6`, `26`, `1.4kB`; at most six cells.
+/// Packets as a bare number, bytes with their unit: `3.6`, `26`, `1.4kB`, `≈1.4kB`; at most seven
+/// cells.
 fn per_hit_text(f: &Function) -> String {
-    match f.packets_per_hit {
-        Some(packets) if packets.is_finite() => packets_text(packets),
-        _ => figure::bytes(f.bytes_per_hit),
+    let (estimated, text) = match (f.packets_per_hit, f.bytes_per_hit) {
+        (Some(packets), _) if packets.is_finite() => (f.packets_estimated(), packets_text(packets)),
+        (_, Some(bytes)) => (f.bytes_estimated(), figure::bytes(Some(bytes))),
+        _ => return figure::NONE.to_owned(),
+    };
+    if estimated {
+        format!("≈{text}")
+    } else {
+        text
     }
 }
 
@@ -371,12 +378,14 @@ mod tests {
         assert_eq!(per_hit_text(&f), "–");
         f.bytes_per_hit = Some(1400.0);
         assert_eq!(per_hit_text(&f), "1.4kB");
+        (f.bytes_exact, f.samples) = (false, 0);
+        assert_eq!(per_hit_text(&f), "≈1.4kB", "from samples");
         f.packets_per_hit = Some(32.5);
         assert_eq!(per_hit_text(&f), "32");
         f.packets_per_hit = Some(3.64);
         assert_eq!(per_hit_text(&f), "3.6");
         assert_eq!(per_hit_words(&f).as_deref(), Some("3.6 packets a hit"));
         f.packets_per_hit = Some(f64::MAX);
-        assert!(per_hit_text(&f).len() <= 6);
+        assert!(per_hit_text(&f).chars().count() <= 7);
     }
 }
