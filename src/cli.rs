@@ -190,6 +190,11 @@ pub struct What {
     #[arg(short = 'C', long = "cpus", value_name = "CPUS", value_parser = cpus)]
     pub cpus: Option<Cpus>,
 
+    /// Only stacks, stages and CPU time that passed through this kernel module (bpf: BPF programs),
+    /// with a row for each of its functions; exact counts stay those of all modules
+    #[arg(long, value_name = "NAME", value_parser = module)]
+    pub module: Option<Arc<str>>,
+
     /// Count this exactly: a function (napi_gro_receive), a tracepoint (net:net_dev_xmit), one
     /// behind a filter ('net:net_dev_queue:len>1000'; without commas), a breakpoint
     /// (uprobe:libssl.so.3:SSL_write, uretprobe:…, kprobe:…); see netop list. May be given again
@@ -346,6 +351,16 @@ fn percent(typed: &str) -> Result<f64, String> {
 fn cpus(typed: &str) -> Result<Cpus, String> {
     let cpus = cpu_list(typed).map(Cpus::from);
     cpus.ok_or_else(|| "numbers of CPUs, like 0-3,7".to_owned())
+}
+
+/// As kallsyms has it: modprobe takes a dash for the underscore, too.
+fn module(typed: &str) -> Result<Arc<str>, String> {
+    let name = typed.trim().trim_matches(['[', ']']).replace('-', "_");
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || name.len() > 60 || !name.chars().all(is_word) {
+        return Err("the name of a module, as lsmod prints it".to_owned());
+    }
+    Ok(name.into())
 }
 
 fn word(typed: &str) -> Result<String, String> {

@@ -77,6 +77,10 @@ frames! {
     sorted_by_rate: ">>";
     sorted_by_rate_reversed: ">>r";
     a_row_made_exact: "je";
+    a_module: "" "--module" "ice";
+    a_function_of_a_module: "jj<enter>*" "--module" "ice";
+    stacks_of_a_module: "5*" "--module" "ice";
+    a_module_in_cpus: "2" "--module" "ice";
     all_detached: "!";
     ascii_path: "" "--ascii";
     ascii_stacks: "jj<enter>*" "--ascii";

@@ -37,6 +37,9 @@ impl Signal {
             Signal::CpuTime if snapshot.summary.net_cores.is_none() => {
                 Some("CPU time is not sampled")
             }
+            Signal::CpuTime if snapshot.filter.module.is_some() => {
+                Some("the CPU time is that of one module (--module)")
+            }
             Signal::Reasons
                 if rows
                     .iter()

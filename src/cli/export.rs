@@ -1,12 +1,13 @@
 //! What was typed after `netop export`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::{Cost, half_a_minute, word};
+use super::{Cost, half_a_minute, module, word};
 use crate::export;
 
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -45,6 +46,10 @@ pub struct Export {
     /// Forked children of those processes too
     #[arg(long, requires = "pids")]
     pub children: bool,
+
+    /// Only what passed through this kernel module
+    #[arg(long, value_name = "NAME", value_parser = module)]
+    pub module: Option<Arc<str>>,
 
     /// CPU samples per second and CPU
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = 199,

@@ -14,6 +14,7 @@ impl Live {
             count: None,
             what: What {
                 cpus: None,
+                module: None,
                 pids,
                 cgroup: None,
                 children: false,
@@ -61,6 +62,7 @@ impl Report {
             pids: Vec::new(),
             device: None,
             cpus: None,
+            module: None,
             batch: quiet.batch,
             screen: quiet.screen,
         }
@@ -74,6 +76,7 @@ impl Export {
         Live {
             what: What {
                 children: self.children,
+                module: self.module.clone(),
                 events: self.function.iter().cloned().collect(),
                 // Hits have stacks of their own.
                 frequency: if self.function.is_some() {

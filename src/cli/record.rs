@@ -74,6 +74,7 @@ impl Record {
             count: None,
             what: What {
                 cpus: None,
+                module: None,
                 pids: self.pids.clone(),
                 cgroup: None,
                 children: self.children,

@@ -1,11 +1,12 @@
 //! What was typed after `netop report`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{Batch, By, Cost, Counting, Cpus, Live, Screen, What, cpus, seconds, word};
+use super::{Batch, By, Cost, Counting, Cpus, Live, Screen, What, cpus, module, seconds, word};
 
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Report {
@@ -48,6 +49,10 @@ pub struct Report {
     #[arg(short = 'C', long = "cpus", value_name = "CPUS", value_parser = cpus)]
     pub cpus: Option<Cpus>,
 
+    /// Only stacks, stages and CPU time of this kernel module, and each of its functions
+    #[arg(long, value_name = "NAME", value_parser = module)]
+    pub module: Option<Arc<str>>,
+
     #[command(flatten)]
     pub batch: Batch,
 
@@ -63,6 +68,7 @@ impl Report {
             count: self.count,
             what: What {
                 cpus: self.cpus.clone(),
+                module: self.module.clone(),
                 pids: self.pids.clone(),
                 cgroup: None,
                 children: false,

@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::module_time::ModuleTime;
 use crate::model::{Context, Direction, Leaf, Spot, StageId};
 
 /// Wire packets: every packet that a NIC received or sent, and each that stayed on this host once.
@@ -70,6 +71,8 @@ pub struct Bucket {
     /// Of each row: the functions and what they called, and themselves.
     pub rows: Vec<(f64, f64)>,
     pub stages: FxHashMap<(StageId, Direction), StageTime>,
+    /// Of the module that is wanted.
+    pub module: ModuleTime,
     /// The network in a process's own system calls, and on its time for whoever.
     pub processes: FxHashMap<u32, (f64, f64)>,
     /// What receive softirqs spent for each process's sockets; `None`: nobody says for whom.
@@ -80,16 +83,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// `counted`: what the process did in that context belongs to the filter, which stages and rows are about; the rest
+    /// `counted`: it belongs to the filters, which stages, rows and the module are about; the rest
     /// is about the whole host.
-    pub fn new(spots: &[Spot], rows: usize, counted: impl Fn(u32, Context) -> bool) -> Bucket {
+    pub fn new(spots: &[Spot], rows: usize, counted: impl Fn(&Spot) -> bool) -> Bucket {
         let mut bucket = Bucket {
             rows: vec![(0.0, 0.0); rows],
             ..Bucket::default()
         };
         for spot in spots {
-            let context = spot.judged.map_or(Context::Process, |j| j.verdict.context);
-            bucket.add_spot(spot, counted(spot.pid, context));
+            bucket.add_spot(spot, counted(spot));
         }
         bucket
     }
@@ -128,6 +130,7 @@ impl Bucket {
         if !counted {
             return;
         }
+        self.module.add(&judged, ns);
         // netop's own probes run inside the functions; they are shown as observers.
         let rows = if judged.observer {
             &mut []
@@ -202,6 +205,7 @@ impl Bucket {
             mine.0 += its.0;
             mine.1 += its.1;
         }
+        self.module.merge(&later.module);
         for (key, its) in later.stages {
             let mine = self.stages.entry(key).or_default();
             mine.own += its.own;

@@ -30,6 +30,10 @@ impl Engine {
             self.packets_per_hit(&mut snapshot.functions, wire);
         }
         if !self.samples_cpu_time() {
+            if self.want.module.is_some() {
+                let note = "CPU time is not sampled: the module's functions have none";
+                snapshot.health.notes.push(note.to_owned());
+            }
             return;
         }
         self.cpu_time.summary(&mut snapshot.summary);
@@ -52,6 +56,8 @@ impl Engine {
             snapshot.spent = self
                 .cpu_time
                 .spent(&snapshot.functions, names, listed, whole_host);
+            let of_module = self.cpu_time.module(whole_host);
+            snapshot.functions.splice(0..0, of_module);
         } else {
             let note = "CPU time cannot be split by device: functions have none here";
             snapshot.health.notes.push(note.to_owned());

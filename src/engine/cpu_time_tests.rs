@@ -17,7 +17,7 @@ const KERNEL: u64 = (-128i64) as u64;
 const USER: u64 = (-512i64) as u64;
 
 /// Kernel functions at 1000, 2000, … ; return addresses lie one above.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 13] = [
     "tcp_v4_rcv",
     "__netif_receive_skb_core.constprop.0",
     "net_rx_action",
@@ -29,7 +29,8 @@ const FUNCTIONS: [&str; 12] = [
     "vfs_read",
     "perf_tp_event",
     "_raw_spin_lock",
-    "virtnet_poll",
+    "virtnet_poll [virtio_net]",
+    "mwait_enter [virtio_net]",
 ];
 
 fn at(name: &str) -> u64 {
@@ -141,13 +142,30 @@ fn uncounted(
     time.take(&taken, names);
 }
 
+/// A second of one CPU whose samples are all of its time.
+fn take_whole(time: &mut CpuTime, names: &mut Table) -> Vec<Weighed> {
+    let taken = Taken {
+        seconds: 1.0,
+        hz: 199,
+        wire: None,
+        rates: &[],
+        counted: &|_| true,
+        receivers: None,
+        filtered: false,
+        by_owner: false,
+        cpus: &[0],
+        share: &|_, _| 1e9,
+    };
+    time.take(&taken, names)
+}
+
 fn close(a: Option<f64>, b: f64) {
     let a = a.expect("a figure");
     assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} is not {b}");
 }
 
 fn running(pids: &[u32], seconds: usize) -> (CpuTime, Table) {
-    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     for _ in 0..seconds {
         second(&mut time, &mut names, pids);
     }
@@ -276,7 +294,7 @@ fn the_window_keeps_network_stacks_and_of_a_chosen_process_all() {
 
 #[test]
 fn without_names_there_are_no_figures_rather_than_zeros() {
-    let mut time = CpuTime::new(&Registry::new(Vec::new()));
+    let mut time = CpuTime::new(&Registry::new(Vec::new()), None);
     let mut unread = Table {
         loaded: false,
         ..names()
@@ -292,7 +310,7 @@ fn without_names_there_are_no_figures_rather_than_zeros() {
 
 #[test]
 fn a_profilers_work_is_the_observers_and_not_the_networks() {
-    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     let inside = "_raw_spin_lock perf_tp_event tcp_v4_rcv net_rx_action handle_softirqs";
     for _ in 0..3 {
         time.fold.push(0, 7, 100 * MS, &chain(inside));
@@ -314,7 +332,7 @@ fn a_profilers_work_is_the_observers_and_not_the_networks() {
 
 #[test]
 fn short_intervals_are_put_together_until_they_are_about_a_second() {
-    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     for _ in 0..41 {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
         uncounted(&mut time, &mut names, (0.1, &[0]), &|_, _| 1e8);
@@ -329,7 +347,7 @@ fn short_intervals_are_put_together_until_they_are_about_a_second() {
 
 #[test]
 fn time_without_samples_is_idle_and_does_not_make_the_rest_more() {
-    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     for _ in 0..3 {
         time.fold.push(0, 7, 10 * MS, &chain(SEND));
         uncounted(&mut time, &mut names, (1.0, &[0, 1]), &|_, sampled| {
@@ -345,7 +363,7 @@ fn time_without_samples_is_idle_and_does_not_make_the_rest_more() {
 
 #[test]
 fn user_code_is_process_time_and_no_network() {
-    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new())), names());
+    let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     for _ in 0..2 {
         time.fold.push(0, 7, MS, &[USER, 0x40_0000]);
         uncounted(&mut time, &mut names, (1.0, &[0]), &|_, _| 1e9);
@@ -354,4 +372,69 @@ fn user_code_is_process_time_and_no_network() {
     let mut summary = Summary::default();
     time.summary(&mut summary);
     close(summary.net_cores, 0.0);
+}
+
+#[test]
+fn of_a_module_stages_rows_and_stacks_are_what_passed_through_it_and_the_host_stays_whole() {
+    let registry = Registry::new(Vec::new());
+    let (mut time, mut names) = (CpuTime::new(&registry, Some("virtio_net")), names());
+    let poll = "tcp_v4_rcv __netif_receive_skb_core virtnet_poll net_rx_action handle_softirqs";
+    let probed = "perf_tp_event virtnet_poll net_rx_action handle_softirqs";
+    let idle = "mwait_enter default_idle";
+    // The module is below what was interrupted, and above it.
+    let interrupted = "tcp_v4_rcv net_rx_action handle_softirqs virtnet_poll";
+    let chains = [
+        (poll, 200),
+        ("virtnet_poll net_rx_action handle_softirqs", 100),
+        (probed, 50),
+        (interrupted, 100),
+        (SEND, 300),
+        (idle, 250),
+    ];
+    let mut stacks = Vec::new();
+    for _ in 0..3 {
+        for (chain_of, ms) in chains {
+            let pid = if chain_of == idle { 0 } else { 7 };
+            time.fold.push(0, pid, ms * MS, &chain(chain_of));
+        }
+        stacks = take_whole(&mut time, &mut names);
+    }
+    assert_eq!(stacks.len(), 3, "polls, also the one that was observed");
+    let rows = time.module(false);
+    let found: Vec<_> = (rows.iter())
+        .map(|f| (&*f.name, f.cpu_pct, f.self_pct))
+        .collect();
+    let polls = (Some(30.0), Some(10.0));
+    assert_eq!(
+        found,
+        [
+            ("[virtio_net]", polls.0, polls.1),
+            ("virtnet_poll [virtio_net]", polls.0, polls.1)
+        ]
+    );
+    assert_eq!(rows[0].ns_per_packet, None);
+    assert!(rows.iter().all(|f| f.calls.is_none() && f.reason.is_some()));
+    let stage = |name| {
+        let stages = time.stages(&names, false);
+        stages.iter().find(|s| s.stage == name).map(|s| s.cpu_pct)
+    };
+    close(stage("tcp"), 20.0);
+    assert_eq!(stage("xmit"), None, "the sender did not pass through it");
+    let mut summary = Summary::default();
+    time.summary(&mut summary);
+    close(summary.net_cores, 0.7);
+}
+
+#[test]
+fn a_module_that_no_sample_met_has_one_row_with_a_bound_and_no_stages() {
+    let registry = Registry::new(Vec::new());
+    let (mut time, mut names) = (CpuTime::new(&registry, Some("veth")), names());
+    for _ in 0..5 {
+        second(&mut time, &mut names, &[]);
+    }
+    let rows = time.module(true);
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&*rows[0].name, rows[0].cpu_pct), ("[veth]", Some(0.0)));
+    assert!(rows[0].cpu_error.is_some_and(|error| error > 0.0));
+    assert!(time.stages(&names, true).is_empty());
 }

@@ -50,6 +50,7 @@ struct Kept {
     name: Arc<str>,
     event: Arc<str>,
     doc: Arc<str>,
+    symbols: Arc<[Arc<str>]>,
     series: Series,
     /// Packets per hit of the last interval are exact.
     exact_packets: bool,
@@ -90,6 +91,7 @@ impl Functions {
                     name: row.probe.function().into(),
                     event: events.join(" + ").into(),
                     doc: row.probe.doc().into(),
+                    symbols: (row.probe.symbols().iter()).map(|&s| s.into()).collect(),
                     series: Series::default(),
                     exact_packets: false,
                 }
@@ -206,7 +208,7 @@ impl Functions {
             doc: Arc::clone(&kept.doc),
             label,
             asked,
-            symbols: probe.symbols(),
+            symbols: Arc::clone(&kept.symbols),
         }
     }
 }

@@ -38,6 +38,7 @@ impl Engine {
             device: self.want.device.clone(),
             cpu: (!self.want.cpus.is_empty()).then(|| CpuRanges(&self.want.cpus).to_string()),
             cgroup: self.want.cgroup.clone(),
+            module: self.want.module.as_deref().map(str::to_owned),
             by: pid.map(|_| {
                 if self.want.by_owner {
                     "owner"

@@ -24,6 +24,7 @@ mod latency;
 mod latency_reason;
 mod ledger;
 mod limit;
+mod module_time;
 mod occupants;
 mod owners;
 mod per_hit;
@@ -161,7 +162,7 @@ impl Engine {
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
-            cpu_time: CpuTime::new(&registry),
+            cpu_time: CpuTime::new(&registry, want.module.as_deref()),
             softirq_time: SoftirqTime::default(),
             notes: settings.notes.clone(),
             source,
@@ -225,6 +226,10 @@ impl Engine {
             self.cpu_time.forget();
             self.event_samples.clear();
             self.ended.clear();
+        }
+        if want.module != self.want.module {
+            self.fold.forget();
+            self.cpu_time = CpuTime::new(&self.registry, want.module.as_deref());
         }
         self.want = want;
         self.replan();

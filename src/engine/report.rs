@@ -45,6 +45,7 @@ impl Engine {
             .filter_map(|c| Some(((c.event.0, c.cpu?), estimated(c, tick.interval_ns))))
             .collect();
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
+        self.leave_other_modules();
         let folded = self.fold.finish(seconds, PROFILE_S, hits);
         self.shortened += folded.samples_folded;
         let stacks: Vec<Stack> = folded
@@ -132,6 +133,18 @@ impl Engine {
         snapshot.lines = self.lines(&snapshot);
         self.adviser.take(&mut snapshot);
         snapshot
+    }
+
+    /// Stacks of hits are those of the wanted module.
+    fn leave_other_modules(&mut self) {
+        if self.want.module.is_none() {
+            return;
+        }
+        let (cpu, names) = (&mut self.cpu_time.fold, self.names.as_mut());
+        self.fold.retain_stacks(|chains, chain| {
+            let judged = cpu.judge(chains, chain, names);
+            judged.is_some_and(|judged| judged.module != 0)
+        });
     }
 
     fn losses(&self) -> Summary {

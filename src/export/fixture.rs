@@ -248,7 +248,7 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         bytes_exact: false,
         packets_exact: true,
         asked: false,
-        symbols: &[],
+        symbols: [].into(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages contexts cpus devices \
     processes tcp drops losses latency stacks events facts findings health";
 const HOST: &str = "hostname kernel arch cpus_online clock source";
-const FILTER: &str = "pid comm device cpu cgroup by";
+const FILTER: &str = "pid comm device cpu cgroup module by";
 const SUMMARY: &str = "loss_rate loss_where loss_since hot_cpu hot_softirq_pct hot_cause net_cores \
     net_cores_error net_rx_pct net_tx_pct net_sock_pct net_other_pct observer_pct ns_per_packet \
     ns_error wire_pps cpu_window_s rx_pps tx_pps rx_bps tx_bps";

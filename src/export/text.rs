@@ -254,6 +254,9 @@ fn filter(s: &Snapshot) -> Option<String> {
     if let Some(cpus) = &filter.cpu {
         parts.push(format!("cpu {cpus}"));
     }
+    if let Some(module) = &filter.module {
+        parts.push(format!("module {module} (exact counts: all modules)"));
+    }
     (!parts.is_empty()).then(|| format!("ONLY {}", parts.join(", ")))
 }
 

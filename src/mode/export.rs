@@ -34,6 +34,13 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
     }
     let (bytes, note) = match &typed.file {
         Some(path) if report::is_recording(path) => (of_recording(path, typed, format)?, None),
+        Some(path) if typed.module.is_some() => {
+            let shown = export::clean(&path.display().to_string()).into_owned();
+            return Err(Error::usage(
+                format!("{shown} is a snapshot: its stacks are what was looked at then"),
+                format!("netop export {shown} --to {}", typed.to),
+            ));
+        }
         Some(path) => of_file(path, typed, format)?,
         None => (of_now(typed, format)?, None),
     };
@@ -88,7 +95,10 @@ fn of_recording(
     format: &export::StackFormat,
 ) -> Result<Vec<u8>, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
-    let (engine, want) = report::open(&cli::Report::quiet(path, None))?;
+    let (engine, want) = report::open(&cli::Report {
+        module: typed.module.clone(),
+        ..cli::Report::quiet(path, None)
+    })?;
     let mut last: Option<Arc<Snapshot>> = None;
     batch::drive(engine, want, None, |snapshot| {
         last = Some(Arc::clone(snapshot));

@@ -66,9 +66,9 @@ struct Show {
 }
 
 fn open(typed: &cli::Report) -> Result<Show, Error> {
-    if !typed.pids.is_empty() || typed.device.is_some() {
+    if !typed.pids.is_empty() || typed.device.is_some() || typed.module.is_some() {
         return Err(Error::usage(
-            "a filter needs events: the flight recorder's counters know no process and no device",
+            "a filter needs events: the flight recorder's counters know no process, no device and no module",
             format!("netop report {}", typed.file.display()),
         ));
     }

@@ -12,6 +12,7 @@ mod group;
 mod list;
 mod live;
 mod man;
+mod module;
 mod names;
 mod observable;
 mod probing;
@@ -38,7 +39,7 @@ use crate::symbol::{HostNames, KernelCache};
 
 use self::probing::Probing;
 
-pub use self::names::DemoNames;
+pub use self::names::{DEMO_DRIVERS, DemoNames};
 
 /// Runs what was typed.
 pub fn run(cli: &Cli) -> Result<(), Error> {
@@ -93,6 +94,7 @@ impl Origin {
         let specs = plan.registry.specs();
         let (source, names): (Box<dyn Source>, Box<dyn Names>) = match self {
             Origin::Host => {
+                module::loaded_here(plan.want.module.as_deref())?;
                 let source = LiveSource::open(Options {
                     specs,
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
@@ -104,10 +106,18 @@ impl Origin {
                 let names = HostNames::cached(drivers(&Proc::host()), KernelCache::of_user());
                 (Box::new(source), Box::new(names))
             }
-            Origin::MadeUp(seed, pace) => (
-                narrowed(Box::new(Demo::new(seed, pace, specs)), &plan.want.cpus)?,
-                Box::new(DemoNames::default()),
-            ),
+            Origin::MadeUp(seed, pace) => {
+                module::met(
+                    plan.want.module.as_deref(),
+                    DEMO_DRIVERS.into_iter(),
+                    ("the demo", "netop demo --module ice"),
+                )?;
+                let demo = Box::new(Demo::new(seed, pace, specs));
+                (
+                    narrowed(demo, &plan.want.cpus)?,
+                    Box::new(DemoNames::default()),
+                )
+            }
         };
         let Plan {
             registry,

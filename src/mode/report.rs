@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{batch, flight, live, screen, script};
+use super::{batch, flight, live, module, screen, script};
 use crate::advice::Limits;
 use crate::cli;
 use crate::decode::{Format, Place};
@@ -115,7 +115,11 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     };
     let filtered = !typed.pids.is_empty() || typed.device.is_some();
     let names: Box<dyn Names> = if opened.is_netops() {
-        Box::new(KeptNames::new(kept(opened.take_symbols())))
+        let kept = kept(opened.take_symbols());
+        let file = export::clean(&typed.file.display().to_string()).into_owned();
+        let hint = format!("netop report {file}");
+        module::met(typed.module.as_deref(), kept.modules(), (&file, &hint))?;
+        Box::new(KeptNames::new(kept))
     } else {
         Box::new(foreign_names(&opened))
     };
@@ -133,6 +137,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         _ => plan::foreign(&typed.live(), &events)?,
     };
     plan.want.cpus = typed.cpus.clone().unwrap_or_default();
+    plan.want.module.clone_from(&typed.module);
     let options = Options {
         specs: plan.registry.specs(),
         cut,

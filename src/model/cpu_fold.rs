@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::chain::{CELLS_PER_INTERVAL, ChainId, ChainTable, Frames, others};
 use super::judged::{Judged, KernelFrames};
+use super::module::ModuleFunctions;
 use super::names::Names;
 use super::stage::Context;
 use super::window::{StackWindow, Sums, Weighed, heaviest_first};
@@ -57,6 +58,21 @@ impl CpuFold {
             frames,
             ..CpuFold::default()
         }
+    }
+
+    /// The functions of the wanted module that samples met so far; `None`: none is wanted.
+    pub fn module(&self) -> Option<&ModuleFunctions> {
+        self.frames.module()
+    }
+
+    /// The verdict on a chain of another table.
+    pub fn judge(
+        &mut self,
+        chains: &mut ChainTable,
+        chain: ChainId,
+        names: &mut dyn Names,
+    ) -> Option<Judged> {
+        chains.judged(chain, &mut self.frames, names)
     }
 
     /// `period`: ns of the timer, or cycles.

@@ -165,6 +165,20 @@ impl Fold {
         id
     }
 
+    /// Lets go of the interval's stacks that are not wanted, and of hits without one; what was
+    /// counted stays.
+    pub fn retain_stacks(&mut self, mut wanted: impl FnMut(&mut ChainTable, ChainId) -> bool) {
+        let chains = &mut self.chains;
+        self.stacks.retain(|(.., chain), _| {
+            let Some(chain) = *chain else { return false };
+            let kept = wanted(chains, chain);
+            if !kept {
+                chains.release(chain);
+            }
+            kept
+        });
+    }
+
     /// Ends the interval of `seconds`. `exact` gives the exact hits of an event on a CPU, where
     /// they were counted; the window then spans at most `window_s`.
     pub fn finish(

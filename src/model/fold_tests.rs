@@ -39,6 +39,24 @@ fn samples_of_others_take_part_in_the_scale_but_not_in_the_figures() {
 }
 
 #[test]
+fn stacks_that_are_not_wanted_go_with_their_chains_and_the_counts_stay() {
+    let mut fold = Fold::default();
+    fold.push(&hit(0, 0, 1, 100, &[7, 1]), true);
+    fold.push(&hit(0, 0, 1, 300, &[8, 1]), true);
+    fold.push(&hit(0, 0, 1, 100, &[]), true);
+    let wanted = fold.chains.meet(1, &[8, 1]).expect("it is known");
+    fold.retain_stacks(|_, chain| chain == wanted);
+    assert_eq!(fold.chains.len(), 1);
+    let folded = fold.finish(1.0, 30.0, |_, _| Some(1000));
+    assert_eq!(folded.stacks.len(), 1);
+    assert!(
+        (folded.stacks[0].weight - 600.0).abs() < 1e-9,
+        "of all hits"
+    );
+    assert!((folded.per_event[&0].weight - 1000.0).abs() < 1e-9);
+}
+
+#[test]
 fn the_window_lets_go_of_old_stacks_and_of_their_chains() {
     let mut fold = Fold::default();
     for second in 0..100u64 {

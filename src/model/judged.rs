@@ -4,6 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::chain::{Entry, entries};
+use super::module::ModuleFunctions;
 use super::names::Names;
 use super::stage::{Kind, Task, Verdict, judge};
 
@@ -20,13 +21,26 @@ pub struct Judged {
     pub own_rows: u64,
     /// A profiler's own work, whatever it interrupted.
     pub observer: bool,
+    /// Functions of the wanted module inside the cut ([`ModuleFunctions`]).
+    pub module: u64,
+    /// The one of them that ran itself.
+    pub module_own: u64,
+}
+
+/// What is kept of one kernel function.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    kind: Kind,
+    rows: u64,
+    module: u64,
 }
 
 /// What is known of kernel functions, by address.
 #[derive(Debug, Default)]
 pub struct KernelFrames {
     rows: FxHashMap<&'static str, u64>,
-    known: FxHashMap<u64, (Kind, u64)>,
+    known: FxHashMap<u64, Known>,
+    module: Option<ModuleFunctions>,
 }
 
 impl KernelFrames {
@@ -39,37 +53,56 @@ impl KernelFrames {
         frames
     }
 
+    /// The module whose functions are told apart.
+    #[must_use]
+    pub fn with_module(mut self, module: Option<&str>) -> KernelFrames {
+        self.module = module.map(ModuleFunctions::of);
+        self
+    }
+
+    /// `None`: no module is wanted.
+    pub fn module(&self) -> Option<&ModuleFunctions> {
+        self.module.as_ref()
+    }
+
     /// `None`: a name is still being looked up.
     pub fn judge(&mut self, pid: u32, chain: &[u64], names: &mut dyn Names) -> Option<Judged> {
         let mut kinds = Vec::with_capacity(chain.len());
-        let mut bits = Vec::with_capacity(chain.len());
+        let mut functions = Vec::with_capacity(chain.len());
         for entry in entries(chain) {
             if let Entry::Kernel(address) = entry {
-                let (kind, rows) = self.look_up(address, names)?;
-                kinds.push(kind);
-                bits.push(rows);
+                let known = self.look_up(address, names)?;
+                kinds.push(known.kind);
+                functions.push(known);
             }
         }
         let verdict = judge(&kinds, Task::of(pid, &kinds));
-        let inside = &bits[..verdict.cut];
+        let inside = &functions[..verdict.cut];
+        let own = inside.first();
         Some(Judged {
             verdict,
-            rows: inside.iter().fold(0, |all, rows| all | rows),
-            own_rows: inside.first().copied().unwrap_or(0),
-            observer: kinds[..verdict.cut].iter().any(|kind| kind.observer),
+            rows: inside.iter().fold(0, |all, known| all | known.rows),
+            own_rows: own.map_or(0, |known| known.rows),
+            observer: inside.iter().any(|known| known.kind.observer),
+            module: inside.iter().fold(0, |all, known| all | known.module),
+            module_own: own.map_or(0, |known| known.module),
         })
     }
 
-    fn look_up(&mut self, address: u64, names: &mut dyn Names) -> Option<(Kind, u64)> {
+    fn look_up(&mut self, address: u64, names: &mut dyn Names) -> Option<Known> {
         if let Some(known) = self.known.get(&address) {
             return Some(*known);
         }
         let function = names.function(address)?;
-        let rows = self.rows.get(&*function.plain).copied().unwrap_or(0);
+        let known = Known {
+            kind: function.kind,
+            rows: self.rows.get(&*function.plain).copied().unwrap_or(0),
+            module: (self.module.as_mut()).map_or(0, |module| module.bit(&function)),
+        };
         if self.known.len() >= MOST {
             self.known.clear();
         }
-        self.known.insert(address, (function.kind, rows));
-        Some((function.kind, rows))
+        self.known.insert(address, known);
+        Some(known)
     }
 }

@@ -16,6 +16,8 @@ pub struct Name {
 pub struct KernelFunction {
     /// The name in the source: no module, nothing that a compiler appended.
     pub plain: Arc<str>,
+    /// The module it is of, as kallsyms has it; `None`: the kernel itself.
+    pub module: Option<Arc<str>>,
     pub kind: Kind,
 }
 

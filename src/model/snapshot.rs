@@ -122,6 +122,8 @@ pub struct Filter {
     /// A list like `0-3,7`.
     pub cpu: Option<String>,
     pub cgroup: Option<String>,
+    /// Stacks, stages and the CPU time of functions are those of this kernel module.
+    pub module: Option<String>,
     /// "owner" or "context".
     pub by: Option<&'static str>,
     pub pids: Vec<u32>,
@@ -197,7 +199,7 @@ impl Backing {
     }
 }
 
-#[derive(Debug, Clone, Serialize, PartialEq)]
+#[derive(Debug, Clone, Default, Serialize, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says of another figure how sure it is"
@@ -205,7 +207,7 @@ impl Backing {
 pub struct Function {
     /// The name the user knows: `net_rx_action`, or `group:name` of an added event.
     pub name: Arc<str>,
-    /// The event that observes it, e.g. `net:net_dev_queue`.
+    /// The event that observes it, e.g. `net:net_dev_queue`; empty: none does, CPU samples met it.
     pub event: Arc<str>,
     pub source: Option<Backing>,
     /// Hits in this interval after the filter; null: not counted (see `reason`). Estimated when
@@ -264,7 +266,7 @@ pub struct Function {
     pub asked: bool,
     /// The kernel functions whose CPU time is this row's; empty: it has none of its own.
     #[serde(skip)]
-    pub symbols: &'static [&'static str],
+    pub symbols: Arc<[Arc<str>]>,
 }
 
 impl Function {

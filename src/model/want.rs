@@ -32,6 +32,9 @@ pub struct Want {
     pub device: Option<String>,
     /// CPUs to look at (`-C`), ascending; empty: all. The source gives only those.
     pub cpus: Arc<[u32]>,
+    /// Stacks, stages and the CPU time of functions are those of this kernel module (`--module`),
+    /// named as in kallsyms.
+    pub module: Option<Arc<str>>,
     /// Everything detached (`!`).
     pub detached: bool,
     /// The PID prompt is open and completes names.
@@ -70,6 +73,7 @@ impl Default for Want {
             by_owner: true,
             device: None,
             cpus: Arc::new([]),
+            module: None,
             detached: false,
             list_tasks: false,
             processes: false,

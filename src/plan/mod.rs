@@ -154,6 +154,7 @@ pub fn foreign(typed: &cli::Live, recorded: &Recorded) -> Result<Plan, Error> {
         pids: typed.what.pids.clone(),
         device: typed.what.device.clone(),
         cpus: typed.what.cpus.clone().unwrap_or_default(),
+        module: typed.what.module.clone(),
         clock_hz: recorded.clock_hz,
         ..Want::default()
     };
@@ -256,6 +257,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         by_owner: typed.what.by == cli::By::Owner,
         device: typed.what.device.clone(),
         cpus: typed.what.cpus.clone().unwrap_or_default(),
+        module: typed.what.module.clone(),
         clock_hz: typed.what.frequency,
         latency: typed.what.latency || typed.batch.table == "latency",
         processes: typed.batch.batch && prints(&typed.batch, "processes"),

@@ -30,6 +30,17 @@ pub struct Kept {
     pub user_missing: Option<String>,
 }
 
+impl Kept {
+    /// Those that kernel functions are of, with repeats.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        let modules = self.kernel.iter().map(|(_, name)| {
+            let (_, module) = name.strip_suffix(']')?.rsplit_once(" [")?;
+            Some(module)
+        });
+        modules.flatten()
+    }
+}
+
 pub struct KeptNames {
     text: u64,
     kernel: FxHashMap<u64, Arc<str>>,

@@ -10,7 +10,7 @@ fn picture(only: Option<&str>) -> Picture {
     Picture {
         source: Source::Hits,
         focus: only.map_or(Focus::All, |name| Focus::Function(name.into())),
-        symbols: &[],
+        symbols: [].into(),
         inverted: false,
         unrolled: false,
     }

@@ -59,7 +59,9 @@ fn the_view_begins_with_cpu_time_and_c_changes_to_hits_and_back() {
 #[test]
 fn a_drilled_function_shows_its_hits_and_then_its_cpu_time() {
     let mut ui = started();
-    next(&mut ui, |s| s.functions[2].symbols = &["__dev_queue_xmit"]);
+    next(&mut ui, |s| {
+        s.functions[2].symbols = ["__dev_queue_xmit".into()].into();
+    });
     press(&mut ui, "jj<enter>");
     assert_eq!(ui.unfold.source(), Source::Hits);
     assert_eq!(press(&mut ui, "c"), [], "the kernel is asked for no more");

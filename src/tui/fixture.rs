@@ -127,7 +127,7 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         bytes_exact: true,
         packets_exact: true,
         asked: false,
-        symbols: &[],
+        symbols: [].into(),
     }
 }
 

@@ -75,7 +75,7 @@ pub fn add(s: &mut Snapshot) {
 }
 
 fn costs(f: &mut Function, pct: f64, own: f64) {
-    f.symbols = &["a_kernel_function"];
+    f.symbols = ["a_kernel_function".into()].into();
     f.cpu_pct = Some(pct);
     f.cpu_error = Some(pct * 0.05);
     f.self_pct = Some(own);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::recursion::{Step, fold};
-use crate::model::{Snapshot, Stack};
+use crate::model::{Function, Snapshot, Stack};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -57,7 +57,10 @@ impl Lens {
     pub fn picture(&self, snapshot: &Snapshot) -> Picture {
         let hits = match self.focus {
             Focus::Stage(_) => false,
-            Focus::Function(_) => true,
+            // Where no event is at it samples are all there is.
+            Focus::Function(ref name) => {
+                function(snapshot, name).is_none_or(|row| !row.event.is_empty())
+            }
             Focus::All | Focus::Process(_) => snapshot.cpu_profile.is_empty(),
         };
         let source = match self.source {
@@ -67,7 +70,7 @@ impl Lens {
         };
         let symbols = match &self.focus {
             Focus::Function(name) => symbols(snapshot, name),
-            _ => &[],
+            _ => Arc::from([]),
         };
         Picture {
             source,
@@ -80,11 +83,13 @@ impl Lens {
 }
 
 /// The kernel functions of a row of view 1; empty: it has no CPU time of its own.
-fn symbols(snapshot: &Snapshot, name: &str) -> &'static [&'static str] {
-    let mut functions = snapshot.functions.iter();
-    functions
-        .find(|function| &*function.name == name)
-        .map_or(&[], |function| function.symbols)
+fn symbols(snapshot: &Snapshot, name: &str) -> Arc<[Arc<str>]> {
+    let row = function(snapshot, name);
+    row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.symbols))
+}
+
+fn function<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Function> {
+    snapshot.functions.iter().find(|row| &*row.name == name)
 }
 
 /// A lens on a certain snapshot: everything that the shape of the tree depends on.
@@ -92,7 +97,7 @@ fn symbols(snapshot: &Snapshot, name: &str) -> &'static [&'static str] {
 pub struct Picture {
     pub source: Source,
     pub focus: Focus,
-    pub symbols: &'static [&'static str],
+    pub symbols: Arc<[Arc<str>]>,
     pub inverted: bool,
     pub unrolled: bool,
 }
@@ -135,9 +140,10 @@ impl Picture {
             (Focus::Function(name), Source::Hits) => **name == *stack.function,
             // A profiler's work inside of it is not the function's, here as in view 1.
             (Focus::Function(_), Source::Cpu) if stack.stage == Some("observer") => false,
-            (Focus::Function(_), Source::Cpu) => inside
-                .iter()
-                .any(|frame| plain(frame).is_some_and(|name| self.symbols.contains(&name))),
+            (Focus::Function(_), Source::Cpu) => {
+                let is_one = |name: &str| self.symbols.iter().any(|symbol| **symbol == *name);
+                (inside.iter()).any(|frame| plain(frame).is_some_and(is_one))
+            }
             (Focus::Stage(stage), _) => stack.stage == Some(stage),
             (Focus::Process(pid), _) => stack.pid == *pid,
         }
@@ -169,7 +175,8 @@ pub fn is_user(frame: &str) -> bool {
     // `object+0x1f` is user code: kernel addresses without a name are bare.
     frame.ends_with(')')
         || frame.ends_with(" [jit]")
-        || frame.contains("+0x")
+        // Of a kernel module it says so behind.
+        || (frame.contains("+0x") && !frame.ends_with(']'))
         || matches!(frame, "[unknown]" | "[anon]" | "[vdso]")
 }
 
@@ -187,7 +194,7 @@ mod tests {
         Picture {
             source,
             focus,
-            symbols: &["tcp_v4_rcv"],
+            symbols: ["tcp_v4_rcv".into()].into(),
             inverted: false,
             unrolled: false,
         }

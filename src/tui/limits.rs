@@ -4,11 +4,13 @@
 use ratatui::text::Line;
 
 use super::header::{label, styled};
-use super::keymap::Context::{self, Advice, Cpus, Devices, Drops, Latency};
+use super::keymap::Context::{
+    self, Advice, Cpus, Devices, Drops, Flame, Latency, Path, Stacks, Tcp,
+};
 use super::state::UiState;
 use super::text::{clean, wrap_whole};
 use super::widget::strip::fit;
-use crate::model::Snapshot;
+use crate::model::{Filter, Snapshot};
 
 /// Processes of a filter that are named; the rest are a number.
 const NAMED: usize = 2;
@@ -86,6 +88,10 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
     if let Some(cpus) = &filter.cpu {
         parts.push(styled(0, format!("cpu {cpus}"), theme.strong));
     }
+    if let Some(module) = &filter.module {
+        let module = format!("module {}", clean(module));
+        parts.push(styled(0, module, theme.strong));
+    }
     if let Some(cgroup) = &filter.cgroup {
         parts.push(styled(0, format!("cgroup {}", clean(cgroup)), theme.strong));
     }
@@ -105,23 +111,10 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
         };
         parts.push(styled(1, text.to_owned(), theme.dim));
     }
-    let whole_host = [Cpus, Devices, Drops, Latency, Advice];
-    let of_pids = !filter.pids.is_empty() && whole_host.contains(&ui.view().context());
-    let of_cpus = filter.cpu.is_some()
-        && [Devices, Drops, Advice, Context::Tcp].contains(&ui.view().context());
-    if of_pids || of_cpus {
-        parts.push(styled(
-            0,
-            "but this view: whole host".to_owned(),
-            theme.warn,
-        ));
-    } else if !filter.pids.is_empty() {
-        let text = "LOSS, HOT and NET: whole host";
-        parts.push(styled(4, text.to_owned(), theme.dim));
-    } else if filter.cpu.is_some() {
-        let text = "LOSS and the rates of NET: whole host";
-        parts.push(styled(4, text.to_owned(), theme.dim));
-    }
+    parts.extend(reach(ui.view().context(), filter).map(|(rank, text)| {
+        let style = if rank == 0 { theme.warn } else { theme.dim };
+        styled(rank, text.to_owned(), style)
+    }));
     // In Stacks Esc leaves the view before it ends a filter.
     if with_text {
         parts.push(styled(3, "Esc clears the text".to_owned(), theme.dim));
@@ -133,6 +126,35 @@ pub fn filter(ui: &UiState, snapshot: &Snapshot, width: usize) -> Option<Line<'s
     }
     parts[0].spans.insert(0, label("ONLY ", theme));
     Some(fit(parts, " · ", width))
+}
+
+/// What the filters leave as it is, and how soon that gives way; 0: it stands at every width.
+fn reach(view: Context, filter: &Filter) -> Option<(u8, &'static str)> {
+    let whole_host = [Cpus, Devices, Drops, Latency, Advice];
+    let of_pids = !filter.pids.is_empty();
+    let of_cpus = filter.cpu.is_some();
+    let of_module = filter.module.is_some();
+    // The stages of a CPU's pane are what the filter asks for.
+    if view == Cpus && !of_cpus && (of_pids || of_module) {
+        return Some((0, "in the stages; the rest: whole host"));
+    }
+    if (of_pids && whole_host.contains(&view))
+        || (of_cpus && [Devices, Drops, Advice, Tcp].contains(&view))
+    {
+        return Some((0, "but this view: whole host"));
+    }
+    if of_module && ![Path, Stacks, Flame].contains(&view) {
+        return Some((0, "but this view: all modules"));
+    }
+    if of_module {
+        Some((1, "exact counts: all modules"))
+    } else if of_pids {
+        Some((4, "LOSS, HOT and NET: whole host"))
+    } else if of_cpus {
+        Some((4, "LOSS and the rates of NET: whole host"))
+    } else {
+        None
+    }
 }
 
 fn process(snapshot: &Snapshot, pid: u32) -> String {

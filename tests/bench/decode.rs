@@ -113,6 +113,7 @@ impl Names for Made {
     fn function(&mut self, address: u64) -> Option<KernelFunction> {
         Some(KernelFunction {
             plain: "made".into(),
+            module: None,
             kind: Kind {
                 stage: StageId::new((address % 20) as usize),
                 network: true,

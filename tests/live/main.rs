@@ -19,6 +19,7 @@ mod installed;
 mod late;
 mod latency;
 mod leave;
+mod module;
 #[path = "../net/mod.rs"]
 mod net;
 #[path = "../net/netop.rs"]

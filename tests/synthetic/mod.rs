@@ -277,6 +277,7 @@ impl Names for Made {
     fn function(&mut self, address: u64) -> Option<KernelFunction> {
         Some(KernelFunction {
             plain: Arc::clone(&self.plain),
+            module: None,
             kind: Kind {
                 stage: StageId::new((address / 0x10000 % 20) as usize),
                 network: true,

@@ -109,8 +109,10 @@ impl StageTable {
     }
 
     pub fn function(&self, text: &str, drivers: &FxHashSet<String>) -> KernelFunction {
+        let (name, module) = split_module(text);
         KernelFunction {
-            plain: without_suffixes(split_module(text).0).into(),
+            plain: without_suffixes(name).into(),
+            module: module.map(Into::into),
             kind: self.kind(text, drivers),
         }
     }

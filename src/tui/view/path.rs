@@ -213,9 +213,18 @@ fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
     };
     let label = match trouble {
         Some(_) => "kfree_skb trouble".to_owned(),
-        None => clip_breakpoint(&label(f), usize::from(room)).into_owned(),
+        None => clip_breakpoint(&in_room(scene, label(f), room), usize::from(room)).into_owned(),
     };
     Line::styled(label, style)
+}
+
+/// Where all such rows are of one module its name gives way first.
+fn in_room(scene: &Scene<'_>, label: String, room: u16) -> String {
+    let module = scene.snapshot.filter.module.as_deref();
+    match module.and_then(|module| label.strip_suffix(&format!(" [{module}]"))) {
+        Some(plain) if label.len() > usize::from(room) => plain.to_owned(),
+        _ => label,
+    }
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {

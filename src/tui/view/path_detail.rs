@@ -68,7 +68,9 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
     if !health.governor.is_empty() {
         // What the governor does matters when it takes something away.
         let functions = &scene.snapshot.functions;
-        let pressed = functions.iter().any(|f| f.calls.is_none() || f.estimated);
+        let pressed = functions
+            .iter()
+            .any(|f| (f.calls.is_none() && !f.event.is_empty()) || f.estimated);
         let rank = if pressed { 1 } else { 6 };
         list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
