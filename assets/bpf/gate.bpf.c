@@ -42,6 +42,7 @@ enum flags {
 	SAMPLE_CHOSEN = 64, // sample only `chosen` sockets
 	CHOOSE = 128,       // sockets that `pids` use are chosen
 	ELSEWHERE = 256,    // nothing counts on this CPU
+	CALLED = 512,       // of a breakpoint: a function begins there, its caller is on top of the stack
 };
 
 // One cache line.
@@ -175,8 +176,8 @@ struct hit {
 	u32 netns;
 	u32 len;
 	u32 packets;
-	s32 first;  // work, reason or ret
-	s32 second; // budget or flags
+	s32 first;  // work, reason or ret; of a breakpoint the lower half of its caller's address
+	s32 second; // budget or flags; the upper half
 	u64 owner;  // inode of the socket; 0: none
 	char name[16];
 };
@@ -521,7 +522,7 @@ SEC("tp_btf/sk_data_ready") int netop_ready(u64 *ctx)
 
 // All breakpoints in user space share a program, and the cookie of the attachment says which it
 // is. A process may be preempted in it, by another that comes here: sums are atomic.
-INLINE int strike(void *ctx)
+INLINE int strike(struct pt_regs *ctx)
 {
 	u32 cpu = processor_id(), event = BREAKPOINTS + (attach_cookie(ctx) & (EVENTS - BREAKPOINTS - 1));
 	struct cpu *mine = map_lookup(&cpus, &cpu);
@@ -530,6 +531,8 @@ INLINE int strike(void *ctx)
 	struct seen seen = {event};
 	struct slot *slot = &mine->slots[event];
 	u32 flags = slot->flags;
+	if (flags & ELSEWHERE)
+		return 0;
 	__sync_fetch_and_add(&slot->hits, 1);
 	if (flags & (BY_PROCESS | SOME_PIDS | SAMPLE_PIDS)) {
 		struct process key = {.tgid = current_pid_tgid() >> 32, .event = event};
@@ -544,17 +547,23 @@ INLINE int strike(void *ctx)
 			return 0;
 	}
 	u32 period = slot->period;
-	if (period && slot->left && __sync_fetch_and_add(&slot->since, 1) + 1 >= period)
-		sample(ctx, slot, &seen);
+	if (!period || !slot->left || __sync_fetch_and_add(&slot->since, 1) + 1 < period)
+		return 0;
+	u64 caller = 0;
+	if (flags & CALLED)
+		probe_read_user(&caller, sizeof(caller), (void *)ctx->sp);
+	seen.first = caller;
+	seen.second = caller >> 32;
+	sample(ctx, slot, &seen);
 	return 0;
 }
 
-SEC("uprobe") int netop_call(void *ctx)
+SEC("uprobe") int netop_call(struct pt_regs *ctx)
 {
 	return strike(ctx);
 }
 
-SEC("uretprobe") int netop_return(void *ctx)
+SEC("uretprobe") int netop_return(struct pt_regs *ctx)
 {
 	return strike(ctx);
 }

@@ -29,9 +29,14 @@ static long (*current_comm)(void *to, u32 size) = (void *)16;
 static long (*perf_event_output)(void *ctx, void *map, u64 flags, void *data, u64 size) = (void *)25;
 static u32 (*numa_node_id)(void) = (void *)42;
 static u64 (*attach_cookie)(void *ctx) = (void *)174;
+static long (*probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs {
+	unsigned long sp;
+};
 
 struct ns_common {
 	u32 inum;

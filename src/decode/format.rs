@@ -31,6 +31,19 @@ pub struct Format {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Layout {
     slots: [Slot; FIELDS],
+    /// Samples bring the caller's address besides ([`super::Place::brings_caller`]).
+    caller: bool,
+}
+
+impl Layout {
+    #[must_use]
+    pub fn with_caller(self, caller: bool) -> Layout {
+        Layout { caller, ..self }
+    }
+
+    pub fn brings_caller(self) -> bool {
+        self.caller
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -62,7 +62,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Decodes a body of sample_type IDENTIFIER|TID|TIME|CPU|\[PERIOD|\]CALLCHAIN|RAW and appends it to `batch`.
+/// Decodes a body of sample_type IDENTIFIER|TID|TIME|CPU|\[PERIOD|\]CALLCHAIN|RAW\[|STACK_USER\] and
+/// appends it to `batch`.
 /// `bind` says what the identifier stands for. `None`: the record is cut short or its identifier
 /// unknown, and the batch is as it was.
 pub fn decode_sample(
@@ -78,12 +79,17 @@ pub fn decode_sample(
         None => cursor.u64()?,
     };
     let (chain, raw) = chain_and_raw(&mut cursor)?;
-    let span = Span {
-        start: batch.frames.len() as u32,
-        len: (chain.len() / 8) as u32,
-    };
+    let start = batch.frames.len() as u32;
     batch.frames.extend(words(chain));
-    append(&header, &binding, period, span, raw, batch);
+    if binding.layout.brings_caller() {
+        // Size of the copied stack, and the copy.
+        let copied = cursor.u64().filter(|size| *size >= 8);
+        if let Some(caller) = copied.and_then(|_| cursor.u64()) {
+            put_caller(caller, start as usize, &mut batch.frames);
+        }
+    }
+    let len = batch.frames.len() as u32 - start;
+    append(&header, &binding, period, Span { start, len }, raw, batch);
     Some(())
 }
 
@@ -102,7 +108,8 @@ pub fn decode_gated(
     let program = (hit.u32()? & 0xffff) as u16;
     let weight = hit.u32()?;
     let binding = bind(program)?;
-    hit.bytes(24)?;
+    hit.bytes(16)?;
+    let caller = hit.u64()?;
     let owner = hit.u64()?;
     let own = match chain.first_chunk().map(|c| u64::from_le_bytes(*c)) {
         Some(CONTEXT_KERNEL) => (8 * GATE_FRAMES).min(chain.len() - 8),
@@ -112,6 +119,9 @@ pub fn decode_gated(
     let start = batch.frames.len() as u32;
     batch.frames.extend(words(marker));
     batch.frames.extend(words(&frames[own..]));
+    if binding.layout.brings_caller() {
+        put_caller(caller, start as usize, &mut batch.frames);
+    }
     let len = batch.frames.len() as u32 - start;
     append(
         &header,
@@ -125,6 +135,20 @@ pub fn decode_gated(
         sample.owner = owner;
     }
     Some(())
+}
+
+/// Puts the caller behind the function that a chain, which begins at `start`, begins with in user
+/// space. Where the kernel has found it too (Linux 6.12 looks for it at `push %rbp` and `endbr64`)
+/// or it could not be read, the chain stays as it is.
+fn put_caller(caller: u64, start: usize, frames: &mut Vec<u64>) {
+    let chain = &frames[start..];
+    let user = chain.iter().position(|frame| *frame == CONTEXT_USER);
+    let Some(behind) = user.map(|at| at + 2) else {
+        return;
+    };
+    if caller != 0 && behind <= chain.len() && chain.get(behind) != Some(&caller) {
+        frames.insert(start + behind, caller);
+    }
 }
 
 struct Header {
@@ -273,6 +297,73 @@ mod tests {
             bytes[32..40].copy_from_slice(&frames.to_le_bytes());
             assert_eq!(decode_sample(&bytes, bind, &mut Batch::default()), None);
         }
+    }
+
+    /// A breakpoint's sample: its chain, and the word on top of the stack.
+    fn called(chain: &[u64], top: &[u64]) -> Vec<u64> {
+        let mut bytes = body(5, chain, &[0; 4]);
+        bytes.extend((8 * top.len() as u64).to_le_bytes());
+        for word in top {
+            bytes.extend(word.to_le_bytes());
+        }
+        let breakpoint = |id| {
+            let bound = bind(id)?;
+            Some(Binding {
+                layout: Layout::default().with_caller(true),
+                ..bound
+            })
+        };
+        let mut batch = Batch::default();
+        decode_sample(&bytes, breakpoint, &mut batch).unwrap();
+        batch.samples[0].chain.of(&batch.frames).to_vec()
+    }
+
+    #[test]
+    fn the_caller_stands_behind_the_called_function_once_wherever_it_comes_from() {
+        let user = CONTEXT_USER;
+        for (chain, top, expected) in [
+            // No frame pointer leads on.
+            (&[user, 10][..], &[20][..], &[user, 10, 20][..]),
+            // The frame pointer is the caller's own: it leads to the caller's caller.
+            (&[user, 10, 30], &[20], &[user, 10, 20, 30]),
+            // The kernel has found it.
+            (&[user, 10, 20, 30], &[20], &[user, 10, 20, 30]),
+            (
+                &[CONTEXT_KERNEL, 1, user, 10],
+                &[20],
+                &[CONTEXT_KERNEL, 1, user, 10, 20],
+            ),
+            // The stack could not be read.
+            (&[user, 10], &[], &[user, 10]),
+            (&[user, 10], &[0], &[user, 10]),
+            (&[user], &[20], &[user]),
+            (&[], &[20], &[]),
+        ] {
+            assert_eq!(called(chain, top), expected, "{chain:?} {top:?}");
+        }
+    }
+
+    #[test]
+    fn a_gated_breakpoint_brings_its_caller_in_two_halves() {
+        let mut hit = Vec::new();
+        hit.extend(17_u32.to_le_bytes());
+        hit.extend(3_u32.to_le_bytes());
+        hit.extend([0; 16]);
+        hit.extend(0x7f12_3456_789a_u64.to_le_bytes());
+        hit.extend([0; 24]);
+        let bind = |program| {
+            (program == 17).then_some(Binding {
+                event: EventId(2),
+                layout: Layout::default().with_caller(true),
+                period: None,
+            })
+        };
+        let mut batch = Batch::default();
+        decode_gated(&body(5, &[CONTEXT_USER, 10], &hit), bind, &mut batch).unwrap();
+        let sample = &batch.samples[0];
+        let chain = sample.chain.of(&batch.frames);
+        assert_eq!(chain, [CONTEXT_USER, 10, 0x7f12_3456_789a]);
+        assert_eq!((sample.period, sample.owner), (3, 0));
     }
 
     #[test]

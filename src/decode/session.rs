@@ -124,6 +124,9 @@ pub enum Place {
         /// Of the instruction in the file, bytes.
         offset: u64,
         returns: bool,
+        /// A function begins there: at its call, whoever called it is on top of the stack.
+        #[serde(default)]
+        begins: bool,
     },
     /// A function of the kernel or of a module, or its return.
     Kernel {
@@ -131,6 +134,22 @@ pub enum Place {
         offset: u64,
         returns: bool,
     },
+}
+
+impl Place {
+    /// Samples bring the word on top of the stack, which is the caller's address: x86-64 calls put
+    /// it there. A function that keeps no frame pointer cannot be walked out of otherwise.
+    pub fn brings_caller(&self) -> bool {
+        let called = matches!(
+            self,
+            Place::User {
+                returns: false,
+                begins: true,
+                ..
+            }
+        );
+        called && cfg!(target_arch = "x86_64")
+    }
 }
 
 /// An event of this source.

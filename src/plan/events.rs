@@ -171,6 +171,7 @@ fn user(
         file: file.to_string_lossy().into_owned(),
         offset,
         returns: at.returns,
+        begins: matches!(at.spot, Spot::Function(_)) && at.offset == 0,
     };
     Ok((place, doc))
 }

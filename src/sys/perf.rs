@@ -22,6 +22,9 @@ use crate::decode::ClockKind;
 /// A period no hit count reaches: the event counts and never samples.
 pub const NO_SAMPLES: u64 = 1 << 62;
 
+/// Bytes of the stack that a sample brings: one word.
+const TOP: u32 = 8;
+
 /// Frames per chain the kernel may walk: its own limit, which asking for more than is refused.
 fn max_stack() -> u16 {
     static LIMIT: OnceLock<u16> = OnceLock::new();
@@ -215,6 +218,11 @@ impl PerfEvent {
                 builder
                     .exclude_callchain_kernel(!stacks)
                     .exclude_callchain_user(!stacks);
+                if wanted.what.brings_top() {
+                    builder
+                        .sample(SampleFlag::STACK_USER)
+                        .sample_stack_user(TOP);
+                }
                 let output = ring.leader.as_raw_fd();
                 builder.sample_period(period);
                 let counter = if alone {

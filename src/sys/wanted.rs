@@ -27,6 +27,8 @@ pub enum What {
         file: String,
         offset: u64,
         returns: bool,
+        /// Samples bring the word on top of the stack.
+        top: bool,
     },
     /// A breakpoint in the kernel.
     Kernel {
@@ -43,6 +45,10 @@ impl What {
         matches!(self, What::Tracepoint(_))
     }
 
+    pub(super) fn brings_top(&self) -> bool {
+        matches!(self, What::User { top: true, .. })
+    }
+
     pub(super) fn builder(&self) -> io::Result<Builder<'static>> {
         Ok(match self {
             What::Tracepoint(id) => Builder::new(Tracepoint::with_id(*id)),
@@ -50,6 +56,7 @@ impl What {
                 file,
                 offset,
                 returns,
+                ..
             } => Builder::new(Breakpoint::new("uprobe", file, *offset, *returns)?),
             What::Kernel {
                 function,

@@ -55,9 +55,11 @@ pub fn compiled(dir: &Path) -> (PathBuf, PathBuf) {
     std::fs::write(dir.join("asker.c"), PROGRAM).expect("a file");
     let cc = |words: &[&str]| {
         let mut command = Command::new("cc");
-        command
-            .current_dir(dir)
-            .args(["-O1", "-fno-optimize-sibling-calls"]);
+        command.current_dir(dir).args([
+            "-O1",
+            "-fomit-frame-pointer",
+            "-fno-optimize-sibling-calls",
+        ]);
         let status = command.args(words).status().expect("cc, the C compiler");
         assert!(status.success(), "cc {words:?}");
     };
@@ -99,7 +101,7 @@ impl Asker {
         self.line()
     }
 
-    fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -134,6 +136,43 @@ fn calls_of_a_library_are_exact_over_processes_threads_and_recursion() {
     assert_eq!([first.ask(500), second.ask(300)], ["done", "done"]);
     let expected = (500 + 300) * CALLS_A_TIME;
     assert_eq!([netop.settle(&call), netop.settle(&leave)], [expected; 2]);
+}
+
+/// A library whose function keeps no frame pointer and pushes none: the kernel's walk ends in it.
+#[test]
+fn stacks_lead_out_of_a_library_without_frame_pointers_to_its_caller() {
+    let Some(_one) = may_run() else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let (library, program) = compiled(dir.path());
+    let mut asker = asker(dir.path(), &program);
+    let event = format!("uprobe:{}:answer", library.display());
+    for counting in ["bpf", "perf"] {
+        let mut netop = Netop::watch(&["-e", &event, "--counting", counting]);
+        assert_eq!(netop.field(&event, "source"), counting);
+        let mut called = Vec::new();
+        for _ in 0..8 {
+            assert_eq!(asker.ask(50), "done");
+            let stacks = netop.next()["stacks"].as_array().cloned();
+            let ours = |stack: &serde_json::Value| stack["function"] == event.as_str();
+            called.extend(stacks.into_iter().flatten().filter(ours));
+        }
+        let frames = |stack: &serde_json::Value| -> Vec<String> {
+            let frames = stack["frames"].as_array().expect("frames");
+            frames.iter().map(ToString::to_string).collect()
+        };
+        // Names are looked up meanwhile.
+        called.retain(|stack| frames(stack)[0].contains("answer"));
+        // By the thread's own function, and by itself.
+        for caller in ["run (asker)", "answer (libanswer"] {
+            let by = |stack: &serde_json::Value| {
+                frames(stack).get(1).is_some_and(|f| f.contains(caller))
+            };
+            assert!(
+                called.iter().any(by),
+                "{counting}: not by {caller}: {called:#?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `-C`: the same traffic, from one CPU, seen by those who look there and by those who do not.
 
+use crate::breakpoints::{CALLS_A_TIME, asker, compiled};
 use crate::net::{B, Net, Traffic, may_run, run};
 use crate::netop::Netop;
 
@@ -53,4 +54,32 @@ fn the_gate_counts_on_chosen_cpus_only() {
 #[test]
 fn perf_events_count_on_chosen_cpus_only() {
     sees_only_its_cpu("perf", 9752);
+}
+
+#[test]
+fn breakpoints_count_on_chosen_cpus_only() {
+    let Some(_one) = may_run() else { return };
+    if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
+        eprintln!("skipped: there is one CPU");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (library, program) = compiled(dir.path());
+    let mut asker = asker(dir.path(), &program);
+    let pid = asker.pid().to_string();
+    // The threads that it starts keep to it.
+    run(&["taskset", "-acp", "1", &pid]);
+    let event = format!("uprobe:{}:answer", library.display());
+    let watch =
+        |cpu: &str, filter: &[&str]| Netop::watch(&[&["-C", cpu, "-e", &event], filter].concat());
+    let mut there = [watch("1", &[]), watch("1", &["-p", &pid])];
+    let mut elsewhere = [watch("0", &[]), watch("0", &["-p", &pid])];
+    assert_eq!(asker.ask(300), "done");
+    for netop in &mut there {
+        assert_eq!(netop.settle(&event), 300 * CALLS_A_TIME);
+    }
+    for netop in &mut elsewhere {
+        netop.catch_up();
+        assert_eq!(netop.total(&event), 0);
+    }
 }

@@ -41,6 +41,9 @@ fn hits_of_a_breakpoint_are_recorded_and_reported_to_the_last_one() {
     let stack = stacks.iter().find(ours).expect("its stack");
     assert_eq!(stack["comm"], "asker", "{stack}");
     assert!(stack["frames"].to_string().contains("answer"), "{stack}");
+    // Four of five calls are the function's own.
+    let by_program = |stack: &Value| stack["frames"].to_string().contains("run (asker)");
+    assert!(stacks.iter().filter(ours).any(by_program), "{stacks:?}");
 
     let Some(weights) = weights(&path) else {
         eprintln!("skipped: perf is not installed");
@@ -49,4 +52,5 @@ fn hits_of_a_breakpoint_are_recorded_and_reported_to_the_last_one() {
     assert_eq!(weights.values().sum::<u64>(), hits, "{weights:?}");
     let stacks = perf(&["script"], &path).expect("perf is installed");
     assert!(stacks.contains("answer+0x"), "{stacks}");
+    assert!(stacks.contains("run+0x"), "the caller: {stacks}");
 }

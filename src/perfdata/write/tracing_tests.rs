@@ -61,6 +61,7 @@ fn a_breakpoint_has_a_name_without_a_path_and_an_id_that_no_tracepoint_has() {
         file: "/usr/lib/libssl.so.3".into(),
         offset: 0x35430,
         returns: false,
+        begins: true,
     };
     known.spec.name = "/usr/lib/libssl.so.3:SSL_read".into();
     known.spec.fields.clear();

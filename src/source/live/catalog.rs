@@ -82,7 +82,8 @@ impl Catalog {
     pub fn gated(&self, event: EventId, format: &str) -> Option<Layout> {
         let spec = &self.events.get(event.0 as usize)?.spec;
         // A field that the gate does not give reads as nothing.
-        Format::parse(format).ok().map(|f| f.bind(&spec.fields).0)
+        let (layout, _missing) = Format::parse(format).ok()?.bind(&spec.fields);
+        Some(layout.with_caller(spec.place.brings_caller()))
     }
 
     /// No event can be opened here.
@@ -107,16 +108,19 @@ type Symbols = Vec<(String, u64, String)>;
 
 /// A breakpoint of one's own needs no looking up; its samples have no fields.
 fn probed(place: &Place) -> Option<Bound> {
+    let top = place.brings_caller();
     let what = match place.clone() {
         Place::Tracepoint => return None,
         Place::User {
             file,
             offset,
             returns,
+            ..
         } => What::User {
             file,
             offset,
             returns,
+            top,
         },
         Place::Kernel {
             function,
@@ -128,7 +132,7 @@ fn probed(place: &Place) -> Option<Bound> {
             returns,
         },
     };
-    let layout = Layout::default();
+    let layout = Layout::default().with_caller(top);
     Some(Bound { what, layout })
 }
 

@@ -21,6 +21,8 @@ pub struct Gated {
     pub(super) gate: Gate,
     /// By event: the program that counts it.
     programs: Vec<Option<usize>>,
+    /// By event: its samples bring the caller.
+    called: Vec<bool>,
     pub(super) open: Vec<Open>,
     pub(super) processes: FxHashMap<(u32, usize), Process>,
     pub(super) by_socket: BySocket,
@@ -76,6 +78,7 @@ impl Gated {
                     file,
                     offset,
                     returns,
+                    ..
                 } => gate.add_breakpoint(file, *offset, *returns).ok(),
                 Place::Kernel { .. } => None,
             });
@@ -83,6 +86,7 @@ impl Gated {
         Ok(Gated {
             gate,
             programs,
+            called: specs.iter().map(|s| s.place.brings_caller()).collect(),
             open: Vec::new(),
             processes: FxHashMap::default(),
             by_socket: BySocket::default(),
@@ -172,6 +176,10 @@ impl Gated {
                 filtered && owned && !attach.everyone,
             )
             .with(Switches::CHOOSE, filtered && choose)
+            .with(
+                Switches::CALLED,
+                self.called.get(attach.event.0 as usize) == Some(&true),
+            )
             .with(Switches::ONE_DEVICE, demand.device.is_some());
         for cpu in 0..self.gate.board.possible() {
             let chosen = self.chosen.is_empty() || self.chosen.contains(&cpu);

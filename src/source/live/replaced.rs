@@ -81,6 +81,7 @@ mod tests {
                 file: path.display().to_string(),
                 offset: 0,
                 returns: false,
+                begins: true,
             },
             filter: None,
             fields: Vec::new(),

@@ -32,6 +32,8 @@ impl Switches {
     pub const CHOOSE: Switches = Switches(128);
     /// Nothing counts on this CPU.
     pub const ELSEWHERE: Switches = Switches(256);
+    /// Of a breakpoint: a function begins there, its caller is on top of the stack.
+    pub const CALLED: Switches = Switches(512);
 
     #[must_use]
     pub fn with(self, other: Switches, on: bool) -> Switches {
