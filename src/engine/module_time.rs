@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Function, Judged};
+use crate::model::{Function, Judged, OTHER_FUNCTIONS};
 
 /// ns of CPU time: the functions and what they called, and themselves.
 type Time = (f64, f64);
@@ -62,28 +62,70 @@ impl ModuleTime {
     }
 }
 
+/// What kallsyms calls the BPF programs of the host.
+const BPF: &str = "bpf";
+
 /// The row of a module's function, or of the module itself, without its time.
 pub fn row(module: &str, function: Option<&str>, symbols: Arc<[Arc<str>]>) -> Function {
-    let (name, doc, reason) = match function {
+    let what = match module {
+        BPF => "BPF program of this host",
+        _ => "function of the kernel module",
+    };
+    let tag = if module == BPF {
+        String::new()
+    } else {
+        format!(" {module}")
+    };
+    let (name, doc) = match function {
         Some(name) => (
             format!("{name} [{module}]"),
-            format!("A function of the kernel module {module}, as CPU samples met it."),
-            format!(
-                "no tracepoint is at it; where the kernel has kprobes -e kprobe:{module}:{name} counts it"
-            ),
+            format!("A {what}{tag}, as CPU samples met it."),
         ),
         None => (
             format!("[{module}]"),
-            format!("All functions of the kernel module {module} together, and what they called."),
-            "a module has no hits of its own, its functions have".to_owned(),
+            format!("Every {what}{tag} that CPU samples met, and what they called."),
         ),
     };
     Function {
         name: name.into(),
         doc: doc.into(),
-        reason: Some(reason.into()),
+        reason: Some(uncounted(module, function).into()),
         label: "–".into(),
         symbols,
         ..Function::default()
+    }
+}
+
+/// Why its hits are not counted.
+fn uncounted(module: &str, function: Option<&str>) -> String {
+    match function {
+        Some(OTHER_FUNCTIONS) => "these are several functions".to_owned(),
+        Some(_) if module == BPF => {
+            "programs have no tracepoint; sysctl kernel.bpf_stats_enabled=1 and bpftool prog count their runs".to_owned()
+        }
+        Some(name) => format!(
+            "no tracepoint is at it; where the kernel has kprobes -e kprobe:{module}:{name} counts it"
+        ),
+        None => "several functions are no event; each has a row of its own".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_why_it_has_no_hits_and_what_would_count_them() {
+        let reason = |module, function| {
+            let row = row(module, function, [].into());
+            row.reason.expect("a reason").to_string()
+        };
+        assert!(reason("veth", Some("veth_xmit")).contains("-e kprobe:veth:veth_xmit"));
+        let program = reason("bpf", Some("bpf_prog_6deef7357e7b4530_fw"));
+        assert!(
+            program.contains("bpftool prog") && !program.contains("kprobe"),
+            "{program}"
+        );
+        assert!(!reason("veth", Some(OTHER_FUNCTIONS)).contains("kprobe"));
     }
 }

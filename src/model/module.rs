@@ -8,7 +8,7 @@ use super::names::KernelFunction;
 const MOST: usize = 64;
 
 /// What the shared bit stands for.
-const OTHERS: &str = "[others]";
+pub const OTHER_FUNCTIONS: &str = "[others]";
 
 #[derive(Debug)]
 pub struct ModuleFunctions {
@@ -42,7 +42,7 @@ impl ModuleFunctions {
         let known = self.names.iter().position(|name| *name == function.plain);
         let place = known.unwrap_or_else(|| match self.names.len() {
             full if full >= MOST => MOST - 1,
-            last if last == MOST - 1 => self.add(OTHERS.into()),
+            last if last == MOST - 1 => self.add(OTHER_FUNCTIONS.into()),
             _ => self.add(Arc::clone(&function.plain)),
         });
         1 << place
@@ -86,6 +86,6 @@ mod tests {
         assert_eq!(first.iter().fold(0, |all, bit| all | bit), u64::MAX >> 1);
         assert_eq!((bit(63), bit(64), bit(100)), (1 << 63, 1 << 63, 1 << 63));
         assert_eq!(bit(5), 1 << 5);
-        assert_eq!(&*functions.names()[63], OTHERS);
+        assert_eq!(&*functions.names()[63], OTHER_FUNCTIONS);
     }
 }

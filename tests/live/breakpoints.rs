@@ -262,3 +262,35 @@ fn filters_count_what_they_say_and_the_kernel_refuses_none_that_was_accepted() {
     let after = [netop.settle(&short), netop.settle(&long)];
     assert_eq!([after[0] - before[0], after[1] - before[1]], [300, 200]);
 }
+
+/// Kernels with kprobes count calls of a kernel function as exactly; others name what comes nearest.
+#[test]
+fn calls_of_a_kernel_function_are_exact_or_the_nearest_tracepoint_is_named() {
+    let Some(_one) = may_run() else { return };
+    let event = "kprobe:udp_sendmsg";
+    let pmu = Path::new("/sys/bus/event_source/devices/kprobe");
+    if !pmu.exists() {
+        let output = Command::new(env!("CARGO_BIN_EXE_netop"))
+            .args(["-b", "-n", "1", "-e", "kprobe:dev_queue_xmit"])
+            .output()
+            .expect("netop starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("no kprobes (CONFIG_KPROBE_EVENTS)"), "{said}");
+        assert!(said.contains("try: netop -e dev_queue_xmit"), "{said}");
+        eprintln!("skipped: this kernel has no kprobes ({})", pmu.display());
+        return;
+    }
+    let net = Net::new();
+    let returns = "kretprobe:udp_sendmsg";
+    let mut netop = Netop::watch(&["-e", &format!("{event},{returns}")]);
+    let before = [netop.settle(event), netop.settle(returns)];
+    let mut traffic = Traffic::start(&net.a, &format!("udp-send {A}:0 {B}:9000 1 400 64"));
+    traffic.go();
+    traffic.finish();
+    let after = [netop.settle(event), netop.settle(returns)];
+    // Others of this host may send a name query meanwhile.
+    for (after, before) in after.iter().zip(before) {
+        assert!((400..420).contains(&(after - before)), "{before} {after}");
+    }
+}
