@@ -270,6 +270,11 @@ pub struct Function {
 }
 
 impl Function {
+    /// An event is at it, whether it is counted or not; others are known from CPU samples alone.
+    pub fn has_event(&self) -> bool {
+        !self.event.is_empty()
+    }
+
     /// What a hit carries comes from samples, and those are not all hits.
     pub fn bytes_estimated(&self) -> bool {
         !self.bytes_exact && self.calls != Some(self.samples)

@@ -58,9 +58,7 @@ impl Lens {
         let hits = match self.focus {
             Focus::Stage(_) => false,
             // Where no event is at it samples are all there is.
-            Focus::Function(ref name) => {
-                function(snapshot, name).is_none_or(|row| !row.event.is_empty())
-            }
+            Focus::Function(ref name) => function(snapshot, name).is_none_or(Function::has_event),
             Focus::All | Focus::Process(_) => snapshot.cpu_profile.is_empty(),
         };
         let source = match self.source {

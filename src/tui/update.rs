@@ -344,7 +344,7 @@ impl UiState {
     pub(super) fn toggle_function(&mut self, name: &str) {
         let shown = self.shown();
         let row = shown.and_then(|s| s.functions.iter().find(|f| *f.name == *name).cloned());
-        if let Some(row) = row.filter(|row| row.event.is_empty()) {
+        if let Some(row) = row.filter(|row| !row.has_event()) {
             let reason = row.reason.as_deref().unwrap_or("no event is at it");
             self.message(&format!("{name} cannot be counted: {reason}"), true);
             return;

@@ -204,7 +204,7 @@ fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
         || &*f.name == "kfree_skb" && f.calls > Some(0),
         |trouble| trouble.rate > 0.0,
     );
-    let style = if f.calls.is_none() {
+    let style = if f.calls.is_none() && f.has_event() {
         scene.theme.dim
     } else if losing {
         scene.theme.bad

@@ -45,7 +45,10 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
     if let Some(reason) = &f.reason {
         let reason = clean(reason);
         list.push(match f.calls {
-            None => Paragraph::new(0, format!("not counted: {reason}"), theme.warn),
+            None if f.has_event() => {
+                Paragraph::new(0, format!("not counted: {reason}"), theme.warn)
+            }
+            None => said(3, format!("not counted: {reason}")),
             Some(_) => said(0, reason.into_owned()),
         });
     }
@@ -70,7 +73,7 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         let functions = &scene.snapshot.functions;
         let pressed = functions
             .iter()
-            .any(|f| (f.calls.is_none() && !f.event.is_empty()) || f.estimated);
+            .any(|f| (f.calls.is_none() && f.has_event()) || f.estimated);
         let rank = if pressed { 1 } else { 6 };
         list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
