@@ -27,6 +27,8 @@ struct settings {
 	u64 salt;     // with the address it makes the hash that chooses
 	u32 skbs;     // 1 in so many is followed, a power of two
 	u32 sockets;
+	u32 softirqs;
+	u32 unused;
 };
 
 struct {
@@ -53,8 +55,9 @@ struct cpu {
 	u64 addresses[USERS];
 	u64 hits;
 	u64 gro;      // the skb that napi_gro_receive works on, if it is followed
-	u64 raised[2];
+	u64 raised[2];  // 0: not raised; NOT_FOLLOWED, or when
 	u64 entered[2];
+	u64 dice[2];
 	struct side sides[PAIRS];
 };
 
@@ -331,15 +334,32 @@ SELDOM void miss(u64 skb, const struct place *place)
 // include/linux/interrupt.h
 enum { NET_TX_SOFTIRQ = 2, NET_RX_SOFTIRQ = 3 };
 
+// A softirq that is raised or runs, and is not timed.
+#define NOT_FOLLOWED 1
+
+// Is this run of the softirq timed? A linear congruential generator's upper bits say so.
+INLINE int rolled(struct cpu *cpu, u32 rx)
+{
+	u32 zero = 0;
+	struct settings *set = map_lookup(&settings, &zero);
+	u64 dice = cpu->dice[rx] = cpu->dice[rx] * 6364136223846793005ULL + 1442695040888963407ULL;
+	return set && !(dice >> 33 & (set->softirqs - 1));
+}
+
 SEC("tp_btf/softirq_raise") int netop_raise(u64 *ctx)
 {
 	u32 rx = (u32)ctx[0] - NET_TX_SOFTIRQ;
 	struct cpu *cpu = rx < 2 ? mine() : 0;
 	// The first raise since the last run counts; the bit is set already with later ones.
-	if (cpu && !cpu->raised[rx & 1]) {
-		cpu->raised[rx & 1] = monotonic_ns();
-		cpu->sides[TX_RAISE + (rx & 1)].started++;
+	if (!cpu || cpu->raised[rx & 1])
+		return 0;
+	rx &= 1;
+	if (!rolled(cpu, rx)) {
+		cpu->raised[rx] = NOT_FOLLOWED;
+		return 0;
 	}
+	cpu->raised[rx] = monotonic_ns();
+	cpu->sides[TX_RAISE + rx].started++;
 	return 0;
 }
 
@@ -350,9 +370,14 @@ SEC("tp_btf/softirq_entry") int netop_entry(u64 *ctx)
 	if (!cpu)
 		return 0;
 	rx &= 1;
-	u64 now = monotonic_ns(), raised = cpu->raised[rx];
-	struct place place = {.pair = TX_RAISE + rx};
+	u64 raised = cpu->raised[rx];
 	cpu->raised[rx] = 0;
+	if (raised == NOT_FOLLOWED || (!raised && !rolled(cpu, rx))) {
+		cpu->entered[rx] = NOT_FOLLOWED;
+		return 0;
+	}
+	u64 now = monotonic_ns();
+	struct place place = {.pair = TX_RAISE + rx};
 	if (raised) {
 		cpu->sides[TX_RAISE + rx].matched++;
 		matched(&place, raised, now, 0);
@@ -374,6 +399,8 @@ SEC("tp_btf/softirq_exit") int netop_exit(u64 *ctx)
 	u64 entered = cpu->entered[rx];
 	struct place place = {.pair = TX_RUN + rx};
 	cpu->entered[rx] = 0;
+	if (entered == NOT_FOLLOWED)
+		return 0;
 	if (entered) {
 		cpu->sides[TX_RUN + rx].matched++;
 		matched(&place, entered, monotonic_ns(), 0);

@@ -9,8 +9,15 @@ pub struct Timing {
     /// One in so many packets and sockets is followed, powers of two.
     pub packets: u32,
     pub sockets: u32,
+    /// … and in so many runs of softirqs; recordings of before followed each.
+    #[serde(default = "every")]
+    pub softirqs: u32,
     /// Nothing but softirqs is timed.
     pub softirqs_only: bool,
+}
+
+fn every() -> u32 {
+    1
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use super::latency::{Expected, SOFTIRQ_PROGRAMS};
 use super::registry::Registry;
 use crate::decode::{Counts, EventId};
 use crate::model::Direction;
@@ -17,6 +18,19 @@ const SPAN_NS: u64 = 20_000_000;
 
 /// Intervals of which netop's own least time is budgeted.
 const OWN_INTERVALS: usize = 3;
+
+/// Rows whose events programs that time packets are at, and how many of them a hit runs
+/// (src/source/live/latency.rs). What qdiscs do nobody foresees.
+const TIMED: [(&str, f64); 8] = [
+    ("consume_skb", 1.0),
+    ("kfree_skb", 1.0),
+    ("netif_receive_skb", 1.0),
+    ("net_dev_start_xmit", 1.0),
+    ("sock_recv_length", 1.0),
+    ("napi_gro_receive", 2.0),
+    ("netif_rx", 1.0),
+    ("dev_queue_xmit", 1.0),
+];
 
 /// What the free counters say of each CPU, per second.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +140,23 @@ impl Forecast {
         known.map_or(0.0, |known| {
             known.per_packet * self.load.of(known.direction, cpu)
         })
+    }
+
+    /// What timing would be at on a CPU.
+    pub fn timed(&self, cpu: u32, registry: &Registry) -> Expected {
+        let of_row = |&(name, programs): &(&str, f64)| {
+            let events = registry
+                .row_named(name)
+                .map(|row| &registry.rows[row].events);
+            let rates = events.into_iter().flatten().map(|e| self.rate(*e, cpu));
+            programs * rates.sum::<f64>()
+        };
+        let [_segments, readies] = registry.receives;
+        Expected {
+            cpu,
+            packets: TIMED.iter().map(of_row).sum::<f64>() + self.rate(readies, cpu),
+            softirqs: SOFTIRQ_PROGRAMS * self.runs(cpu),
+        }
     }
 
     pub fn runs(&self, cpu: u32) -> f64 {

@@ -90,6 +90,11 @@ impl Governor {
         Cost::of(spent)
     }
 
+    /// What timing will cost each CPU, ns per second, where that is not measured yet.
+    pub fn expect_timing(&mut self, ns: Vec<(u32, f64)>) {
+        self.latency_ns = ns;
+    }
+
     /// Takes the losses per second of the interval that ended at `at`. What was opened just before
     /// they jumped is let go with the next plan; returns a sentence about it.
     pub fn learn_losses(

@@ -19,6 +19,9 @@ const PAIR_NS: f64 = 150.0;
 /// Timing may take so much of the budget; counting gets the rest while somebody looks at times.
 const OF_BUDGET: f64 = 0.8;
 
+/// Below so much of that, what was not tried is.
+const COMES_BACK: f64 = 0.7;
+
 /// Intervals over that before packets are let go.
 const PATIENCE: u32 = 2;
 
@@ -31,6 +34,10 @@ const ENOUGH: u64 = 20;
 pub struct Latencies {
     timing: Timing,
     over: u32,
+    /// Everything was timed: what it costs is known, not foreseen.
+    measured: bool,
+    /// Something was timed in the last interval.
+    timed: bool,
     /// What timing cost each CPU in the last interval, ns per second.
     pub cost_ns: Vec<(u32, f64)>,
     past: Vec<Past>,
@@ -44,6 +51,21 @@ struct Past {
     times: VecDeque<Option<Histogram>>,
     heat: VecDeque<Heat>,
 }
+
+/// Hits per second to expect of the programs on a CPU: of those that time packets and sockets, and
+/// of those that time softirqs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    pub cpu: u32,
+    pub packets: f64,
+    pub softirqs: f64,
+}
+
+/// A run of a softirq is raised, begun, ended.
+pub const SOFTIRQ_PROGRAMS: f64 = 3.0;
+
+/// Hits of the other programs for each pair that is measured where every packet is followed.
+const HITS_A_PAIR: f64 = 4.0;
 
 /// What the interval is judged by.
 pub struct Terms<'a> {
@@ -59,9 +81,12 @@ impl Default for Latencies {
             timing: Timing {
                 packets: 16,
                 sockets: 1,
+                softirqs: 1,
                 softirqs_only: false,
             },
             over: 0,
+            measured: false,
+            timed: false,
             cost_ns: Vec::new(),
             past: Pair::ALL.map(|_| Past::default()).into(),
             rows: Vec::new(),
@@ -75,6 +100,46 @@ impl Latencies {
         (want.latency && !want.detached).then_some(self.timing)
     }
 
+    /// What timing is expected to cost each CPU a second, ns, before anything was timed. What is too
+    /// dear is not tried; once everything was timed, the measured cost decides.
+    pub fn foresee(
+        &mut self,
+        expected: &[Expected],
+        hit_ns: f64,
+        budget_pct: f64,
+    ) -> Option<Vec<(u32, f64)>> {
+        let everything = |of: &Expected| (of.packets + of.softirqs) * hit_ns;
+        if !self.measured && budget_pct < 100.0 {
+            let worst = expected.iter().map(everything).fold(0.0, f64::max);
+            let comes_back = if self.timing.softirqs_only {
+                COMES_BACK
+            } else {
+                1.0
+            };
+            self.timing.softirqs_only = worst > comes_back * OF_BUDGET * budget_pct * 1e7;
+        }
+        if self.timed {
+            return None;
+        }
+        let runs = |of: &Expected| of.softirqs / SOFTIRQ_PROGRAMS;
+        let pairs = |of: &Expected| of.packets / HITS_A_PAIR;
+        self.timing.softirqs = one_in(1, expected.iter().map(runs).sum());
+        self.timing.packets = one_in(1, expected.iter().map(pairs).sum());
+        let cost = |of: &Expected| {
+            let softirqs =
+                of.softirqs * hit_ns + 2.0 * runs(of) / f64::from(self.timing.softirqs) * PAIR_NS;
+            let packets =
+                of.packets * hit_ns + pairs(of) / f64::from(self.timing.packets) * PAIR_NS;
+            let packets = if self.timing.softirqs_only {
+                0.0
+            } else {
+                packets
+            };
+            (of.cpu, softirqs + packets)
+        };
+        Some(expected.iter().map(cost).collect())
+    }
+
     pub fn take(&mut self, sample: Option<&LatencySample>, terms: &Terms<'_>) {
         self.cost_ns.clear();
         self.rows.clear();
@@ -83,6 +148,7 @@ impl Latencies {
             *self = Latencies::default();
             return;
         };
+        self.timed = sample.timing.is_some();
         self.price(sample, terms);
         for pair in Pair::PIPELINE {
             let row = self.row(pair, sample, terms.want);
@@ -113,6 +179,9 @@ impl Latencies {
         let sockets = started(|pair| pair == Pair::Reader);
         self.timing.packets = one_in(self.timing.packets, packets);
         self.timing.sockets = one_in(self.timing.sockets, sockets);
+        let runs = started(|pair| matches!(pair, Pair::RxRun | Pair::TxRun));
+        self.timing.softirqs = one_in(self.timing.softirqs, runs);
+        self.measured |= sample.timing.is_some_and(|timing| !timing.softirqs_only);
         let worst = self.cost_ns.iter().map(|(_, ns)| *ns).fold(0.0, f64::max);
         let limit = OF_BUDGET * terms.budget_pct * 1e7;
         self.over = if worst > limit && terms.budget_pct < 100.0 {
@@ -171,7 +240,7 @@ impl Latencies {
         let only = devices.next().filter(|_| devices.next().is_none());
         let one_in = |timing: Timing| match pair {
             Pair::Reader => timing.sockets,
-            _ if pair.is_softirq() => 1,
+            _ if pair.is_softirq() => timing.softirqs,
             _ => timing.packets,
         };
         Latency {

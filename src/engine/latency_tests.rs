@@ -108,6 +108,79 @@ fn more_packets_mean_that_fewer_of_them_are_followed_and_few_that_all_are() {
 }
 
 #[test]
+fn what_is_foreseen_to_be_too_dear_is_not_tried_until_it_is_not() {
+    let want = Want {
+        latency: true,
+        ..Want::default()
+    };
+    let mut latencies = Latencies::default();
+    let only_softirqs = |latencies: &Latencies| latencies.wanted(&want).unwrap().softirqs_only;
+    let limit = OF_BUDGET * 5.0 * 1e7;
+    let foresee = |latencies: &mut Latencies, ns: f64, budget| {
+        let expected = Expected {
+            cpu: 3,
+            packets: ns / 70.0,
+            softirqs: 0.0,
+        };
+        latencies.foresee(&[expected], 70.0, budget)
+    };
+    assert_eq!(
+        foresee(&mut latencies, 1.1 * limit, 5.0),
+        Some(vec![(3, 0.0)])
+    );
+    assert!(only_softirqs(&latencies));
+    foresee(&mut latencies, 0.9 * limit, 5.0);
+    assert!(only_softirqs(&latencies), "not at the least change");
+    let all = foresee(&mut latencies, 0.6 * limit, 5.0).expect("nothing was timed");
+    let pairs = 0.6 * limit / 70.0 / HITS_A_PAIR;
+    let followed = pairs / f64::from(latencies.timing.packets);
+    assert!((all[0].1 - 0.6 * limit - followed * PAIR_NS).abs() < 1.0);
+    assert!(!only_softirqs(&latencies));
+    // It was tried: what it costs is known.
+    latencies.take(Some(&sample(Pair::Queue, Vec::new())), &terms(&want));
+    assert_eq!(foresee(&mut latencies, 2.0 * limit, 5.0), None);
+    assert!(!only_softirqs(&latencies));
+    // Looked at again, and without a limit.
+    latencies.take(None, &terms(&want));
+    foresee(&mut latencies, 2.0 * limit, 100.0);
+    assert!(!only_softirqs(&latencies));
+}
+
+#[test]
+fn the_first_runs_of_softirqs_are_chosen_as_many_as_there_will_be() {
+    let mut latencies = Latencies::default();
+    let busy = |cpu| Expected {
+        cpu,
+        packets: 0.0,
+        softirqs: SOFTIRQ_PROGRAMS * 60_000.0,
+    };
+    let ns = latencies
+        .foresee(&[busy(0), busy(1)], 70.0, 5.0)
+        .expect("nothing was timed");
+    assert_eq!(latencies.timing.softirqs, 8);
+    // 180 000 hits, and 2 of 8 of 60 000 runs are pairs.
+    assert!((ns[1].1 - (180_000.0 * 70.0 + 15_000.0 * PAIR_NS)).abs() < 1.0);
+}
+
+#[test]
+fn of_many_runs_of_softirqs_one_in_some_is_timed() {
+    let want = Want {
+        latency: true,
+        ..Want::default()
+    };
+    let mut latencies = Latencies::default();
+    let mut runs = sample(Pair::RxRun, Vec::new());
+    runs.fates[0].started = 120_000;
+    latencies.take(Some(&runs), &terms(&want));
+    assert_eq!(latencies.wanted(&want).unwrap().softirqs, 8);
+    runs.timing = latencies.wanted(&want);
+    runs.fates[0].started = 15_000;
+    latencies.take(Some(&runs), &terms(&want));
+    assert_eq!(latencies.wanted(&want).unwrap().softirqs, 8);
+    assert_eq!(row(&latencies, Pair::RxRun).one_in, 8);
+}
+
+#[test]
 fn over_the_budget_only_softirqs_are_timed() {
     let mut latencies = Latencies::default();
     let want = Want {

@@ -59,6 +59,15 @@ impl Engine {
             runs: self.cpus.run_rates(),
         };
         let cost = self.governor.learn(&spent, load, self.warm);
+        let (forecast, cpus) = (&self.governor.forecast, session.host.cpus.iter());
+        let expected: Vec<_> = cpus
+            .map(|&cpu| forecast.timed(cpu, &self.registry))
+            .collect();
+        let (hit_ns, budget) = (session.costs.hit_ns(true), self.settings.max_overhead_pct);
+        let foreseen = self.latencies.foresee(&expected, hit_ns, budget);
+        if let (Some(foreseen), true) = (foreseen, self.want.latency) {
+            self.governor.expect_timing(foreseen);
+        }
         // In the moment it takes to attach a rate of losses says nothing.
         if let Some(rate) = self.ledger.counter_rate().filter(|_| self.attaching == 0) {
             let length = (tick.at, seconds);

@@ -198,6 +198,7 @@ fn nothing_is_attached_when_nobody_looks_any_more() {
         timing: Some(Timing {
             packets: 1,
             sockets: 1,
+            softirqs: 1,
             softirqs_only: false,
         }),
         ..Demand::default()

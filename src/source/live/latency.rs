@@ -172,7 +172,8 @@ impl Running {
     fn choose(&mut self, timing: Option<Timing>) {
         if let Some(timing) = timing {
             self.salt = self.salt.wrapping_mul(6_364_136_223_846_793_005) | 1;
-            self.pairs.choose(self.salt, timing.packets, timing.sockets);
+            let shares = (timing.packets, timing.sockets, timing.softirqs);
+            self.pairs.choose(self.salt, shares);
         }
     }
 

@@ -26,6 +26,8 @@ struct Settings {
     salt: AtomicU64,
     skbs: AtomicU32,
     sockets: AtomicU32,
+    softirqs: AtomicU32,
+    unused: AtomicU32,
 }
 
 /// `struct side`, cumulative, of one pair on one CPU.
@@ -42,6 +44,7 @@ struct Cpu {
     gro: AtomicU64,
     raised: [AtomicU64; 2],
     entered: [AtomicU64; 2],
+    dice: [AtomicU64; 2],
     sides: [Side; PAIRS],
 }
 
@@ -160,12 +163,13 @@ impl Pairs {
         self.cpus.entries
     }
 
-    /// From now on follows the packets and sockets that `salt` chooses: 1 in so many, a power of
-    /// two each.
-    pub fn choose(&self, salt: u64, skbs: u32, sockets: u32) {
+    /// From now on follows the packets and sockets that `salt` chooses, and runs of softirqs: 1 in
+    /// so many, a power of two each.
+    pub fn choose(&self, salt: u64, (skbs, sockets, softirqs): (u32, u32, u32)) {
         if let Some(settings) = self.settings.of(0) {
             settings.skbs.store(skbs, Ordering::Relaxed);
             settings.sockets.store(sockets, Ordering::Relaxed);
+            settings.softirqs.store(softirqs, Ordering::Relaxed);
             settings.salt.store(salt, Ordering::Relaxed);
         }
     }
