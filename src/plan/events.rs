@@ -132,7 +132,7 @@ fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Aske
     Ok(Asked::Added {
         event: Box::new(Added::breakpoint(said, place, doc)),
         note: Some(format!(
-            "{said}: a breakpoint; each hit costs whoever makes it 1 to 2 µs, whether it is sampled or not"
+            "{said}: a breakpoint; each hit costs whoever makes it 1 to 2 µs, sampled or not"
         )),
     })
 }

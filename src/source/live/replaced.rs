@@ -16,6 +16,8 @@ pub struct Replaced {
 
 struct Watched {
     path: String,
+    /// The breakpoints in it, by their full names.
+    events: Vec<String>,
     /// Device and inode when the breakpoint was set.
     was: Option<(u64, u64)>,
     said: bool,
@@ -23,17 +25,18 @@ struct Watched {
 
 impl Replaced {
     pub fn watch(specs: &[EventSpec]) -> Replaced {
-        let mut paths: Vec<&String> = (specs.iter())
+        let mut breakpoints: Vec<(&String, String)> = (specs.iter())
             .filter_map(|spec| match &spec.place {
-                Place::User { file, .. } => Some(file),
+                Place::User { file, .. } => Some((file, spec.full_name())),
                 Place::Tracepoint | Place::Kernel { .. } => None,
             })
             .collect();
-        paths.sort();
-        paths.dedup();
-        let files = paths.into_iter().map(|path| Watched {
-            path: path.clone(),
-            was: identity(path),
+        breakpoints.sort();
+        let files = breakpoints.chunk_by(|a, b| a.0 == b.0);
+        let files = files.map(|of_file| Watched {
+            path: of_file[0].0.clone(),
+            events: of_file.iter().map(|(_, event)| event.clone()).collect(),
+            was: identity(of_file[0].0),
             said: false,
         });
         Replaced {
@@ -42,7 +45,7 @@ impl Replaced {
         }
     }
 
-    /// A sentence about each file that is not the same any more, once. `now` in ns.
+    /// A sentence about each breakpoint whose file is not the same any more, once. `now` in ns.
     pub fn look(&mut self, now: u64) -> Vec<String> {
         if self.files.is_empty() || now.saturating_sub(self.looked) < EVERY_NS {
             return Vec::new();
@@ -54,10 +57,10 @@ impl Replaced {
             let ended = file.path.starts_with("/proc/") && identity(&file.path).is_none();
             if !ended && identity(&file.path) != file.was {
                 file.said = true;
-                notes.push(format!(
-                    "{} was replaced or deleted: programs that opened it before are counted, those started since are not; start netop again for them",
+                notes.extend(file.events.iter().map(|event| format!(
+                    "{event}: {} was replaced or deleted; programs that opened it before are counted, those started since are not: start netop again for them",
                     file.path
-                ));
+                )));
             }
         }
         notes
@@ -108,7 +111,7 @@ mod tests {
             notes[0].contains("lib.so was replaced or deleted"),
             "{notes:?}"
         );
-        assert_eq!(notes.len(), 1);
+        assert_eq!(notes.len(), 2, "of each breakpoint");
         assert_eq!(replaced.look(3 * EVERY_NS), Vec::<String>::new());
     }
 }

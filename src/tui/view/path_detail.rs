@@ -53,6 +53,11 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         });
     }
     list.push(Paragraph::new(1, clean(&f.doc).into_owned(), Style::new()));
+    let (own, others): (Vec<_>, Vec<_>) = notes(scene, f).into_iter().partition(|n| n.own);
+    // The last one is news.
+    for note in own.iter().rev() {
+        list.push(said(1, clean(&note.text).into_owned()));
+    }
     if let Some(mark) = cost::mark_sentence(scene, f) {
         list.push(Paragraph::new(1, mark, theme.strong));
     }
@@ -77,8 +82,8 @@ pub fn render(scene: &Scene<'_>, f: &Function, area: Rect, buf: &mut Buffer) {
         let rank = if pressed { 1 } else { 6 };
         list.push(said(rank, format!("governor: {}", clean(&health.governor))));
     }
-    for note in notes(scene, f) {
-        list.push(said(10, clean(&note).into_owned()));
+    for note in others {
+        list.push(said(10, clean(&note.text).into_owned()));
     }
     list.extend(
         legend(scene)
@@ -104,9 +109,15 @@ fn legend(scene: &Scene<'_>) -> Vec<&'static str> {
     lines
 }
 
+struct Note {
+    /// Of the selected row, and no reason why it has no count.
+    own: bool,
+    text: String,
+}
+
 /// What else there is to know, a reason that many rows share once; the selected row's own reason
 /// stands above already.
-fn notes(scene: &Scene<'_>, f: &Function) -> Vec<String> {
+fn notes(scene: &Scene<'_>, f: &Function) -> Vec<Note> {
     let functions = &scene.snapshot.functions;
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for note in &scene.snapshot.health.notes {
@@ -129,7 +140,8 @@ fn notes(scene: &Scene<'_>, f: &Function) -> Vec<String> {
                 .copied()
                 .filter(|row| *row != &*f.name)
                 .collect();
-            match (own, others.len()) {
+            let named = rows.iter().any(|row| *row == &*f.name) && f.calls.is_some();
+            let text = match (own, others.len()) {
                 (true, 0) => None,
                 (true, 1) => Some(format!("{} is not counted for the same reason", others[0])),
                 (true, n) => Some(format!(
@@ -138,7 +150,8 @@ fn notes(scene: &Scene<'_>, f: &Function) -> Vec<String> {
                 (false, 0) => Some((*text).to_owned()),
                 (false, 1) => Some(format!("{}: {text}", others[0])),
                 (false, n) => Some(format!("{} and {} more: {text}", others[0], n - 1)),
-            }
+            };
+            text.map(|text| Note { own: named, text })
         })
         .collect()
 }
