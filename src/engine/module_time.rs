@@ -19,14 +19,9 @@ impl ModuleTime {
         self.functions.get(place).copied().unwrap_or_default()
     }
 
-    /// A sample's time. What a profiler does within a function of the module is not the
-    /// function's; a profiler that is of the module itself has the time it runs.
+    /// A sample's time.
     pub fn add(&mut self, judged: &Judged, ns: f64) {
-        let inside = if judged.observer {
-            judged.module_own
-        } else {
-            judged.module
-        };
+        let inside = judged.module;
         if inside == 0 {
             return;
         }

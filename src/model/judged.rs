@@ -79,12 +79,16 @@ impl KernelFrames {
         let verdict = judge(&kinds, Task::of(pid, &kinds));
         let inside = &functions[..verdict.cut];
         let own = inside.first();
+        // What a profiler does within a function of the module is not the function's; a profiler
+        // that is of the module itself has the time it takes.
+        let observer = inside.iter().rposition(|known| known.kind.observer);
+        let of_module = observer.map_or(inside, |outermost| &inside[..=outermost]);
         Some(Judged {
             verdict,
             rows: inside.iter().fold(0, |all, known| all | known.rows),
             own_rows: own.map_or(0, |known| known.rows),
-            observer: inside.iter().any(|known| known.kind.observer),
-            module: inside.iter().fold(0, |all, known| all | known.module),
+            observer: observer.is_some(),
+            module: of_module.iter().fold(0, |all, known| all | known.module),
             module_own: own.map_or(0, |known| known.module),
         })
     }

@@ -195,7 +195,10 @@ fn missing(said: &str, at: &Typed<'_>) -> Error {
             format!(
                 "{said}: this kernel has no kprobes (CONFIG_KPROBE_EVENTS), so calls of {function} cannot be counted; the CPU samples show what it costs"
             ),
-            format!("netop export --to folded | grep {function}"),
+            match at.file {
+                Some(module) => format!("netop --module {module}"),
+                None => format!("netop export --to folded | grep {function}"),
+            },
         ),
         (Kind::User, _) => Error::unavailable(
             format!("{said}: this kernel has no uprobes (CONFIG_UPROBE_EVENTS)"),

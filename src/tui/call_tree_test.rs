@@ -11,6 +11,7 @@ fn picture(only: Option<&str>) -> Picture {
         source: Source::Hits,
         focus: only.map_or(Focus::All, |name| Focus::Function(name.into())),
         symbols: [].into(),
+        observers: false,
         inverted: false,
         unrolled: false,
     }

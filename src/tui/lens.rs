@@ -66,24 +66,19 @@ impl Lens {
             None if hits => Source::Hits,
             None => Source::Cpu,
         };
-        let symbols = match &self.focus {
-            Focus::Function(name) => symbols(snapshot, name),
-            _ => Arc::from([]),
+        let row = match &self.focus {
+            Focus::Function(name) => function(snapshot, name),
+            _ => None,
         };
         Picture {
             source,
             focus: self.focus.clone(),
-            symbols,
+            symbols: row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.symbols)),
+            observers: row.is_some_and(|row| !row.has_event()),
             inverted: self.inverted,
             unrolled: self.unrolled,
         }
     }
-}
-
-/// The kernel functions of a row of view 1; empty: it has no CPU time of its own.
-fn symbols(snapshot: &Snapshot, name: &str) -> Arc<[Arc<str>]> {
-    let row = function(snapshot, name);
-    row.map_or_else(|| Arc::from([]), |row| Arc::clone(&row.symbols))
 }
 
 fn function<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Function> {
@@ -95,7 +90,10 @@ fn function<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Function> {
 pub struct Picture {
     pub source: Source,
     pub focus: Focus,
+    /// The kernel functions of a row of view 1; empty: it has no CPU time of its own.
     pub symbols: Arc<[Arc<str>]>,
+    /// A row of a module: it may be a profiler's.
+    pub observers: bool,
     pub inverted: bool,
     pub unrolled: bool,
 }
@@ -137,7 +135,11 @@ impl Picture {
             (Focus::All, _) => true,
             (Focus::Function(name), Source::Hits) => **name == *stack.function,
             // A profiler's work inside of it is not the function's, here as in view 1.
-            (Focus::Function(_), Source::Cpu) if stack.stage == Some("observer") => false,
+            (Focus::Function(_), Source::Cpu)
+                if stack.stage == Some("observer") && !self.observers =>
+            {
+                false
+            }
             (Focus::Function(_), Source::Cpu) => {
                 let is_one = |name: &str| self.symbols.iter().any(|symbol| **symbol == *name);
                 (inside.iter()).any(|frame| plain(frame).is_some_and(is_one))
@@ -193,6 +195,7 @@ mod tests {
             source,
             focus,
             symbols: ["tcp_v4_rcv".into()].into(),
+            observers: false,
             inverted: false,
             unrolled: false,
         }

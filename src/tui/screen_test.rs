@@ -150,6 +150,11 @@ fn a_module_is_named_where_it_narrows_and_where_it_does_not() {
     }
     let narrow = frame(snapshot.clone(), "", (80, 24));
     assert!(narrow.contains("mlx5e_handle_rx_c"), "{narrow}");
+    let mut programs = snapshot.clone();
+    programs.filter.module = Some("bpf".to_owned());
+    programs.functions[0].name = "bpf_prog_6deef7357e7b4530_from_host [bpf]".into();
+    let text = frame(programs, "", (80, 24));
+    assert!(text.contains("…from_host "), "{text}");
     let wide = frame(snapshot, "", (250, 40));
     assert!(wide.contains("mlx5e_handle_rx_cqe [mlx5_core]"), "{wide}");
 }

@@ -222,9 +222,18 @@ fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
 fn in_room(scene: &Scene<'_>, label: String, room: u16) -> String {
     let module = scene.snapshot.filter.module.as_deref();
     match module.and_then(|module| label.strip_suffix(&format!(" [{module}]"))) {
-        Some(plain) if label.len() > usize::from(room) => plain.to_owned(),
+        Some(plain) if label.len() > usize::from(room) => match program(plain) {
+            Some(program) if plain.len() > usize::from(room) => format!("…{program}"),
+            _ => plain.to_owned(),
+        },
         _ => label,
     }
+}
+
+/// The name of a BPF program in kallsyms' `bpf_prog_0123456789abcdef_name`; it may have none.
+fn program(symbol: &str) -> Option<&str> {
+    let (tag, name) = symbol.strip_prefix("bpf_prog_")?.split_once('_')?;
+    (tag.len() == 16 && !name.is_empty()).then_some(name)
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
