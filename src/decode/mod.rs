@@ -2,6 +2,7 @@
 //! Knows no tracepoint by name, no model, no screen.
 
 mod batch;
+mod caller;
 mod cpu_list;
 mod demand;
 mod format;

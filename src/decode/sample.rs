@@ -2,6 +2,7 @@
 //! Order of the parts: `enum perf_event_type` in include/uapi/linux/perf_event.h.
 
 use super::batch::{Batch, Sample, Span};
+use super::caller::put_caller;
 use super::format::Layout;
 use super::session::EventId;
 
@@ -135,20 +136,6 @@ pub fn decode_gated(
         sample.owner = owner;
     }
     Some(())
-}
-
-/// Puts the caller behind the function that a chain, which begins at `start`, begins with in user
-/// space. Where the kernel has found it too (Linux 6.12 looks for it at `push %rbp` and `endbr64`)
-/// or it could not be read, the chain stays as it is.
-fn put_caller(caller: u64, start: usize, frames: &mut Vec<u64>) {
-    let chain = &frames[start..];
-    let user = chain.iter().position(|frame| *frame == CONTEXT_USER);
-    let Some(behind) = user.map(|at| at + 2) else {
-        return;
-    };
-    if caller != 0 && behind <= chain.len() && chain.get(behind) != Some(&caller) {
-        frames.insert(start + behind, caller);
-    }
 }
 
 struct Header {
@@ -299,48 +286,22 @@ mod tests {
         }
     }
 
-    /// A breakpoint's sample: its chain, and the word on top of the stack.
-    fn called(chain: &[u64], top: &[u64]) -> Vec<u64> {
-        let mut bytes = body(5, chain, &[0; 4]);
-        bytes.extend((8 * top.len() as u64).to_le_bytes());
-        for word in top {
-            bytes.extend(word.to_le_bytes());
-        }
+    #[test]
+    fn a_breakpoint_brings_the_word_on_top_of_the_stack() {
+        let mut bytes = body(5, &[CONTEXT_USER, 10], &[0; 4]);
+        bytes.extend(8_u64.to_le_bytes());
+        bytes.extend(20_u64.to_le_bytes());
         let breakpoint = |id| {
-            let bound = bind(id)?;
-            Some(Binding {
-                layout: Layout::default().with_caller(true),
-                ..bound
-            })
+            let layout = Layout::default().with_caller(true);
+            bind(id).map(|bound| Binding { layout, ..bound })
         };
         let mut batch = Batch::default();
         decode_sample(&bytes, breakpoint, &mut batch).unwrap();
-        batch.samples[0].chain.of(&batch.frames).to_vec()
-    }
-
-    #[test]
-    fn the_caller_stands_behind_the_called_function_once_wherever_it_comes_from() {
-        let user = CONTEXT_USER;
-        for (chain, top, expected) in [
-            // No frame pointer leads on.
-            (&[user, 10][..], &[20][..], &[user, 10, 20][..]),
-            // The frame pointer is the caller's own: it leads to the caller's caller.
-            (&[user, 10, 30], &[20], &[user, 10, 20, 30]),
-            // The kernel has found it.
-            (&[user, 10, 20, 30], &[20], &[user, 10, 20, 30]),
-            (
-                &[CONTEXT_KERNEL, 1, user, 10],
-                &[20],
-                &[CONTEXT_KERNEL, 1, user, 10, 20],
-            ),
-            // The stack could not be read.
-            (&[user, 10], &[], &[user, 10]),
-            (&[user, 10], &[0], &[user, 10]),
-            (&[user], &[20], &[user]),
-            (&[], &[20], &[]),
-        ] {
-            assert_eq!(called(chain, top), expected, "{chain:?} {top:?}");
-        }
+        let nothing_copied = body(5, &[CONTEXT_USER, 10], &[0; 4]);
+        decode_sample(&nothing_copied, breakpoint, &mut batch).unwrap();
+        let chain = |at: usize| batch.samples[at].chain.of(&batch.frames);
+        assert_eq!(chain(0), [CONTEXT_USER, 10, 20]);
+        assert_eq!(chain(1), [CONTEXT_USER, 10]);
     }
 
     #[test]

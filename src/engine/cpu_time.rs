@@ -2,14 +2,11 @@
 //! says of stages, functions, CPUs and processes. Means over the window with 95 % bounds from the
 //! variance between its seconds (design.md 5).
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
-use super::module_time;
 use super::occupants::{self, Occupied};
 use super::registry::Registry;
 use super::spent::Latest;
@@ -116,15 +113,12 @@ impl CpuTime {
         // Of a process that was asked for all its time is of interest, of the others only what
         // the network takes: naming the frames of every program would cost more than all the rest.
         let only_module = self.fold.module().is_some();
-        let of_module = |judged: Option<Judged>| {
-            judged.is_some_and(|j| j.module != 0 && j.verdict.context != Context::Idle)
-        };
+        let of_module = |judged: Option<Judged>| judged.is_some_and(Judged::is_of_module);
         let keep = |pid, judged: Option<Judged>| match judged {
             _ if only_module && !of_module(judged) => false,
             Some(judged) if judged.verdict.context == Context::Idle => false,
-            Some(judged) if !taken.filtered => {
-                only_module || judged.verdict.network || judged.observer
-            }
+            Some(_) if only_module && !taken.filtered => true,
+            Some(judged) if !taken.filtered => judged.verdict.network || judged.observer,
             Some(judged) if taken.by_owner && interrupts(judged.verdict.context) => false,
             _ => (taken.counted)(pid),
         };
@@ -183,7 +177,7 @@ impl CpuTime {
     }
 
     /// Percent of one CPU. What no sample met may have taken as much as three samples stand for.
-    fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
+    pub(super) fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
         let parts = self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds));
         let pct = ratio(parts, 100.0 / self.hz)?;
         let unmet = pct.value == 0.0;
@@ -200,7 +194,11 @@ impl CpuTime {
     }
 
     /// ns per wire packet, over the parts whose packets were counted.
-    fn per_packet(&self, ns: impl Fn(&Bucket) -> f64, direction: Direction) -> Option<Bounded> {
+    pub(super) fn per_packet(
+        &self,
+        ns: impl Fn(&Bucket) -> f64,
+        direction: Direction,
+    ) -> Option<Bounded> {
         let counted = self
             .parts
             .iter()
@@ -267,37 +265,6 @@ impl CpuTime {
             function.ns_per_packet = cost.map(|cost| cost.value);
             function.ns_error = cost.and_then(|cost| cost.error);
         }
-    }
-
-    /// Rows of the wanted module and of each of its functions that samples met, heaviest first.
-    pub fn module(&self, per_packet: bool) -> Vec<Function> {
-        let Some(module) = self.fold.module() else {
-            return Vec::new();
-        };
-        let row = |name, symbols, time: &dyn Fn(&Bucket) -> (f64, f64)| {
-            let cpu = self.pct(|part| time(part).0);
-            let cost = self.per_packet(|part| time(part).0, Direction::Other);
-            let cost = cost.filter(|_| per_packet);
-            Function {
-                cpu_pct: cpu.map(|cpu| cpu.value),
-                cpu_error: cpu.and_then(|cpu| cpu.error),
-                self_pct: self.pct(|part| time(part).1).map(|own| own.value),
-                ns_per_packet: cost.map(|cost| cost.value),
-                ns_error: cost.and_then(|cost| cost.error),
-                ..module_time::row(module.module(), name, symbols)
-            }
-        };
-        let all = row(None, module.names().into(), &|part| part.module.all);
-        let functions = module.names().iter().enumerate().map(|(place, name)| {
-            let symbols = [Arc::clone(name)].into();
-            row(Some(name), symbols, &|part| part.module.function(place))
-        });
-        // What the window holds no more goes.
-        let mut functions: Vec<Function> = functions
-            .filter(|f| f.cpu_pct.is_some_and(|pct| pct > 0.0))
-            .collect();
-        functions.sort_by(|a, b| b.cpu_pct.partial_cmp(&a.cpu_pct).unwrap_or(Ordering::Equal));
-        std::iter::once(all).chain(functions).collect()
     }
 
     /// The last interval alone, of the processes `listed`.

@@ -1,8 +1,11 @@
 //! CPU time of one kernel module (`--module`): of all its functions, of each, and their rows.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::model::{Function, Judged, OTHER_FUNCTIONS};
+use super::bucket::Bucket;
+use super::cpu_time::CpuTime;
+use crate::model::{Direction, Function, Judged, OTHER_FUNCTIONS};
 
 /// ns of CPU time: the functions and what they called, and themselves.
 type Time = (f64, f64);
@@ -54,6 +57,39 @@ impl ModuleTime {
             mine.0 += its.0;
             mine.1 += its.1;
         }
+    }
+}
+
+impl CpuTime {
+    /// Rows of the wanted module and of each of its functions that samples met, heaviest first.
+    pub fn module(&self, per_packet: bool) -> Vec<Function> {
+        let Some(module) = self.fold.module() else {
+            return Vec::new();
+        };
+        let timed = |name, symbols, time: &dyn Fn(&Bucket) -> (f64, f64)| {
+            let cpu = self.pct(|part| time(part).0);
+            let cost = self.per_packet(|part| time(part).0, Direction::Other);
+            let cost = cost.filter(|_| per_packet);
+            Function {
+                cpu_pct: cpu.map(|cpu| cpu.value),
+                cpu_error: cpu.and_then(|cpu| cpu.error),
+                self_pct: self.pct(|part| time(part).1).map(|own| own.value),
+                ns_per_packet: cost.map(|cost| cost.value),
+                ns_error: cost.and_then(|cost| cost.error),
+                ..row(module.module(), name, symbols)
+            }
+        };
+        let all = timed(None, module.names().into(), &|part| part.module.all);
+        let functions = module.names().iter().enumerate().map(|(place, name)| {
+            let symbols = [Arc::clone(name)].into();
+            timed(Some(name), symbols, &|part| part.module.function(place))
+        });
+        // What the window holds no more goes.
+        let mut functions: Vec<Function> = functions
+            .filter(|f| f.cpu_pct.is_some_and(|pct| pct > 0.0))
+            .collect();
+        functions.sort_by(|a, b| b.cpu_pct.partial_cmp(&a.cpu_pct).unwrap_or(Ordering::Equal));
+        std::iter::once(all).chain(functions).collect()
     }
 }
 

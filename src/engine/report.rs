@@ -14,8 +14,8 @@ use super::spreads::estimated;
 use super::{Engine, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, HostEvent, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack, Summary,
-    Weighed,
+    Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
+    Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -143,7 +143,7 @@ impl Engine {
         let (cpu, names) = (&mut self.cpu_time.fold, self.names.as_mut());
         self.fold.retain_stacks(|chains, chain| {
             let judged = cpu.judge(chains, chain, names);
-            judged.is_some_and(|judged| judged.module != 0)
+            judged.is_some_and(Judged::is_of_module)
         });
     }
 

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::chain::{Entry, entries};
 use super::module::ModuleFunctions;
 use super::names::Names;
-use super::stage::{Kind, Task, Verdict, judge};
+use super::stage::{Context, Kind, Task, Verdict, judge};
 
 /// Addresses kept; at this many all are forgotten and asked for again.
 const MOST: usize = 1 << 16;
@@ -25,6 +25,13 @@ pub struct Judged {
     pub module: u64,
     /// The one of them that ran itself.
     pub module_own: u64,
+}
+
+impl Judged {
+    /// It passes through the wanted module; an idle CPU takes no time.
+    pub fn is_of_module(self) -> bool {
+        self.module != 0 && self.verdict.context != Context::Idle
+    }
 }
 
 /// What is kept of one kernel function.

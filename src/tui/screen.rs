@@ -151,3 +151,7 @@ mod tests;
 #[cfg(test)]
 #[path = "screen_cpu_test.rs"]
 mod cpu_tests;
+
+#[cfg(test)]
+#[path = "screen_module_test.rs"]
+mod module_tests;

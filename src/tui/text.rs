@@ -64,6 +64,25 @@ pub fn clip_breakpoint(name: &str, room: usize) -> Cow<'_, str> {
     }
 }
 
+/// The same of any row of view 1. Where all functions are of one module, its name gives way first,
+/// then what kallsyms puts before the names of BPF programs.
+pub fn clip_function(name: &str, module: Option<&str>, room: usize) -> String {
+    let plain = module.and_then(|module| name.strip_suffix(&format!(" [{module}]")));
+    let Some(plain) = plain.filter(|_| name.width() > room) else {
+        return clip_breakpoint(name, room).into_owned();
+    };
+    match program(plain).filter(|_| plain.width() > room) {
+        Some(program) => format!("…{program}"),
+        None => plain.to_owned(),
+    }
+}
+
+/// The name of a BPF program in `bpf_prog_0123456789abcdef_name`; it may have none.
+fn program(symbol: &str) -> Option<&str> {
+    let (tag, name) = symbol.strip_prefix("bpf_prog_")?.split_once('_')?;
+    (tag.len() == 16 && !name.is_empty()).then_some(name)
+}
+
 /// The same for a styled line; the mark takes the style of what it cuts.
 pub fn clip_line(line: Line<'static>, room: usize) -> Line<'static> {
     if line.width() <= room {

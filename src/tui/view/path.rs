@@ -12,7 +12,7 @@ use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
 use crate::tui::state::UiState;
-use crate::tui::text::{clean, clip_breakpoint};
+use crate::tui::text::{clean, clip_function};
 use crate::tui::widget::spark;
 use crate::tui::widget::table::Grow;
 
@@ -211,29 +211,12 @@ fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
     } else {
         scene.theme.strong
     };
+    let module = scene.snapshot.filter.module.as_deref();
     let label = match trouble {
         Some(_) => "kfree_skb trouble".to_owned(),
-        None => clip_breakpoint(&in_room(scene, label(f), room), usize::from(room)).into_owned(),
+        None => clip_function(&label(f), module, usize::from(room)),
     };
     Line::styled(label, style)
-}
-
-/// Where all such rows are of one module its name gives way first.
-fn in_room(scene: &Scene<'_>, label: String, room: u16) -> String {
-    let module = scene.snapshot.filter.module.as_deref();
-    match module.and_then(|module| label.strip_suffix(&format!(" [{module}]"))) {
-        Some(plain) if label.len() > usize::from(room) => match program(plain) {
-            Some(program) if plain.len() > usize::from(room) => format!("…{program}"),
-            _ => plain.to_owned(),
-        },
-        _ => label,
-    }
-}
-
-/// The name of a BPF program in kallsyms' `bpf_prog_0123456789abcdef_name`; it may have none.
-fn program(symbol: &str) -> Option<&str> {
-    let (tag, name) = symbol.strip_prefix("bpf_prog_")?.split_once('_')?;
-    (tag.len() == 16 && !name.is_empty()).then_some(name)
 }
 
 fn rate(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
