@@ -22,12 +22,16 @@ fn number(row: &Value, field: &str) -> f64 {
         .unwrap_or_else(|| panic!("no {field} in {row}"))
 }
 
-/// Every packet is followed, which is so after a quiet interval.
+/// Everything is attached, and every packet is followed: which is so after a quiet interval.
 fn watch_all() -> Netop {
     let mut netop = Netop::watch(&["--latency"]);
     netop.catch_up();
     let started = Instant::now();
-    while number(pair(&netop.last, "xmit_queue"), "one_in") > 1.0 {
+    let settled = |netop: &Netop| {
+        let row = pair(&netop.last, "xmit_queue");
+        row["reason"].is_null() && number(row, "one_in") <= 1.0
+    };
+    while !settled(&netop) {
         assert!(started.elapsed() < Duration::from_secs(20), "never quiet");
         netop.next();
     }
