@@ -35,7 +35,7 @@ pub struct Costs {
     pub perf_ns: u32,
     /// Counted by the gate.
     pub gate_ns: u32,
-    /// A breakpoint of one's own, in user space or in the kernel.
+    /// The exception of a breakpoint of one's own, in user space or in the kernel, beyond being counted.
     pub probe_ns: u32,
     /// Recorded with its call chain, beyond being counted.
     pub sample_ns: u32,

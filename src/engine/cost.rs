@@ -30,10 +30,16 @@ pub struct Prices<'a> {
 impl Prices<'_> {
     /// Counted once.
     fn once(&self, event: EventId, gate: bool) -> f64 {
+        self.exception(event) + self.costs.hit_ns(gate)
+    }
+
+    /// A breakpoint is hit once, whoever counts it.
+    fn exception(&self, event: EventId) -> f64 {
         if self.probes.contains(&event) {
-            return f64::from(self.costs.probe_ns);
+            f64::from(self.costs.probe_ns)
+        } else {
+            0.0
         }
-        self.costs.hit_ns(gate)
     }
 
     /// Of an event that is counted on every CPU, and for the processes of the filter.
@@ -43,7 +49,7 @@ impl Prices<'_> {
             (true, true) => GATE_PIDS,
             (true, false) => PERF_PIDS,
         };
-        times * self.once(event, gate)
+        self.exception(event) + times * self.costs.hit_ns(gate)
     }
 
     /// Between the windows of an event that is counted a part of the time: the gate is taken from
@@ -125,7 +131,8 @@ impl Cost {
         let share = spent.own_pct / spent.cpus.max(1) as f64;
         let per_cpu: FxHashMap<u32, f64> = ns
             .into_iter()
-            .map(|(cpu, ns)| (cpu, ns / 1e7 + share))
+            // No CPU spends more time than it has, whatever the price of a hit was at the start.
+            .map(|(cpu, ns)| (cpu, (ns / 1e7 + share).min(100.0)))
             .collect();
         let busiest = per_cpu
             .iter()

@@ -73,7 +73,7 @@ use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
 
 pub use self::counting::Counting;
-pub use self::registry::{Observer, Registry};
+pub use self::registry::{Observer, Registry, Row};
 pub use self::settings::Settings;
 pub use self::tap::Tap;
 

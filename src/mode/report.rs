@@ -18,7 +18,7 @@ use crate::host::{Proc, drivers};
 use crate::model::{Names, Want, parse_time};
 use crate::perfdata::{MAGIC, Run, Symbols};
 use crate::plan::{self, Plan, Recorded};
-use crate::probe::{Added, typed as typed_breakpoint};
+use crate::probe::{Added, filter, typed as typed_breakpoint};
 use crate::source::narrowed;
 use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
 use crate::symbol::{Foreign, ForeignNames, Kept, KeptNames, KernelCache};
@@ -154,8 +154,8 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
 /// A recording of netop. `as_it_was`: with the same intervals, so that everything is decided as it
 /// was then.
 pub fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool) -> Plan {
-    let format = |added: &String| {
-        let same = |(group, name, _): &&(String, String, _)| format!("{group}:{name}") == *added;
+    let format = |group: &str, name: &str| {
+        let same = |(of, event, _): &&(String, String, _)| of == group && event == name;
         let text = recorded.tracepoints.iter().find(same)?.2.as_deref()?;
         Format::parse(text).ok()
     };
@@ -165,10 +165,15 @@ pub fn own(typed: &cli::Report, run: &Run, recorded: &Recorded, as_it_was: bool)
             return Some(Added::breakpoint(name, Place::Tracepoint, doc));
         }
         let mut parts = name.splitn(3, ':');
-        let (group, event, filter) = (parts.next()?, parts.next()?, parts.next());
-        let row = Added::new(group, event, &format(name).unwrap_or_default());
-        Some(match filter {
-            Some(filter) => row.behind(filter, filter.to_owned()),
+        let (group, event, condition) = (parts.next()?, parts.next()?, parts.next());
+        let format = format(group, event).unwrap_or_default();
+        let row = Added::new(group, event, &format);
+        Some(match condition {
+            // As the kernel was told it then.
+            Some(typed) => {
+                let told = filter(typed, &format).unwrap_or_else(|_| typed.to_owned());
+                row.behind(typed, told)
+            }
             None => row,
         })
     };

@@ -7,6 +7,7 @@ use crate::decode::{Format, Place};
 use crate::error::Error;
 use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
 use crate::symbol::{find_library, of_address, of_function};
+use crate::sys::exception_ns;
 
 /// What is known of the kernel and the files of the host.
 pub struct Kernel<'a> {
@@ -132,9 +133,18 @@ fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Aske
     Ok(Asked::Added {
         event: Box::new(Added::breakpoint(said, place, doc)),
         note: Some(format!(
-            "{said}: a breakpoint; each hit costs whoever makes it 1 to 2 µs, sampled or not"
+            "{said}: a breakpoint; each hit costs whoever makes it {}, sampled or not",
+            exception(at.kind)
         )),
     })
+}
+
+/// What the exception of a hit costs, as measured here, or on other hosts.
+fn exception(kind: Kind) -> String {
+    match exception_ns().filter(|_| kind == Kind::User) {
+        Some(ns) => format!("{:.1} µs here", f64::from(ns) / 1e3),
+        None => "1 to 2 µs, on a virtual machine more".to_owned(),
+    }
 }
 
 fn user(

@@ -10,8 +10,8 @@ use std::time::Duration;
 use self::events::{Asked, Kernel};
 use crate::advice::Limits;
 use crate::cli;
-use crate::decode::{EventSpec, Format};
-use crate::engine::{Counting, Registry, Settings};
+use crate::decode::{EventSpec, Format, Place};
+use crate::engine::{Counting, Registry, Row, Settings};
 use crate::error::Error;
 use crate::model::Want;
 use crate::probe::{Added, PROBES, Probe, softirq_times};
@@ -89,6 +89,23 @@ pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
         )?;
         live(&live_typed)?
     };
+    let struck = |row: &Row| {
+        row.probe
+            .events()
+            .iter()
+            .any(|e| e.place != Place::Tracepoint)
+    };
+    if !typed.pids.is_empty() && plan.registry.rows.iter().any(struck) {
+        // perf_uprobe_init() reads its file's name from whoever inherits the event (src/sys/perf.rs).
+        return Err(Error::unavailable(
+            "perf events cannot follow one process through a breakpoint: record all, and report one",
+            format!(
+                "netop record -e {}; netop report FILE -p {}",
+                typed.events.join(","),
+                typed.pids[0]
+            ),
+        ));
+    }
     plan.want.only = !typed.events.is_empty();
     plan.want.side_band = true;
     plan.settings.counting = Counting::Record;

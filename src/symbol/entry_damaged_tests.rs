@@ -41,16 +41,18 @@ fn asked(bytes: &[u8]) -> Vec<u64> {
     let Some(parsed) = elf::parse(&pieces) else {
         return Vec::new();
     };
-    let listed: Vec<(&str, u64)> = functions(&parsed).take(LISTED).collect();
+    let listed: Vec<(&str, u64, u64)> = functions(&parsed).take(LISTED).collect();
     let mut found = Vec::new();
-    for (name, at) in &listed {
+    for (name, at, _) in &listed {
         // Demangled as the list shows it; what it says is of no interest here.
         let _shown = readable::symbol(name);
         found.extend(in_file(&parsed, *at));
         found.extend(in_file(&parsed, at.saturating_add(u64::MAX / 2)));
+        let _known = begins_at(&pieces, &parsed, *at, at.saturating_add(7));
     }
+    let _known = function_around(&parsed, listed.first().map_or(0, |first| first.1));
     for name in ["third", "no_such_function", ""] {
-        found.extend(address(&parsed, name).and_then(|at| in_file(&parsed, at)));
+        found.extend(address(&parsed, name).and_then(|(at, _)| in_file(&parsed, at)));
     }
     let read = pieces.read();
     assert!(

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::maps;
@@ -28,7 +29,7 @@ pub fn find(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
     }
     let mapped = |pids: &[u32]| pids.iter().find_map(|pid| mapped(root, *pid, name));
     if let Some(path) = mapped(pids) {
-        return Ok(path);
+        return one_for_all(root, name, pids, path);
     }
     if let [first, ..] = pids {
         return Err(format!("process {first} has mapped no file named {name}"));
@@ -39,6 +40,26 @@ pub fn find(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
         .ok_or_else(|| {
             format!("neither the loader nor a running process knows {name}; give its path")
         })
+}
+
+/// `first`, unless another of the processes has another file of that name: a breakpoint in one counts
+/// nothing of the other.
+fn one_for_all(root: &Path, name: &str, pids: &[u32], first: PathBuf) -> Result<PathBuf, String> {
+    let identity = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let same = identity(&first);
+    let all = pids.iter().filter_map(|pid| mapped(root, *pid, name));
+    let other = all.into_iter().find(|path| identity(path) != same);
+    match other {
+        Some(other) => Err(format!(
+            "the processes have different files named {name}, {} and {}: name each by its path, as an event of its own",
+            first.display(),
+            other.display()
+        )),
+        None => Ok(first),
+    }
 }
 
 /// `libssl` and `libssl.so` name `libssl.so.3` too.

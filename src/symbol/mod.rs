@@ -15,6 +15,7 @@ mod foreign_user;
 mod fuel;
 mod function_table;
 mod hit_files;
+mod instruction;
 mod kallsyms;
 mod kept;
 mod kernel;

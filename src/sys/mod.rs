@@ -10,6 +10,7 @@ mod caps;
 mod clock;
 mod cpu_clock;
 mod ethtool;
+mod exception;
 mod file;
 mod gate;
 mod group;
@@ -29,6 +30,7 @@ pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use ethtool::{Driver, Ethtool, Strings};
+pub use exception::exception_ns;
 pub use file::allocate;
 pub use gate::{
     BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard,

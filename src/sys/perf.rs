@@ -175,6 +175,8 @@ pub enum Target<'a> {
         children: bool,
         cpu: Option<u32>,
     },
+    /// In this thread, not in those it starts.
+    Own,
 }
 
 /// Were events opened by this process? Then leaving takes the time of closing them.
@@ -231,6 +233,10 @@ impl PerfEvent {
                     builder.build_with_group(ring.leader.as_counter_mut())?
                 };
                 (counter, Some(output))
+            }
+            Target::Own => {
+                builder.any_cpu().observe_self().include_kernel();
+                (builder.build()?, None)
             }
             // perf_uprobe_init() reads the file's name from the memory of whoever inherits the event:
             // fork and clone fail there with EFAULT.

@@ -129,14 +129,18 @@ fn who_only_burns_cpu_time_is_shown_as_interrupted_for_the_reader_and_as_owner_o
     let net = Net::new();
     set(&net, "queues/rx-0/rps_cpus", "2");
     let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9602"));
-    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9602 8"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9602 12"));
     let burner = Burner::start();
     pin(&sender, "0");
     pin(&receiver, "0");
     let mut netop = Netop::watch(&[]);
     sender.go();
     netop.catch_up();
-    let (mut stolen, mut owned, mut burnt) = (0.0, 0.0, 0.0);
+    // Shares of CPU time are of the last seconds: let those before the flood pass.
+    for _ in 0..10 {
+        netop.next();
+    }
+    let (mut stolen, mut owned, mut net, mut burnt) = (0.0, 0.0, 0.0, 0.0);
     for _ in 0..12 {
         let snapshot = netop.next();
         let number = |pid: u32, field: &str| {
@@ -146,6 +150,7 @@ fn who_only_burns_cpu_time_is_shown_as_interrupted_for_the_reader_and_as_owner_o
         };
         stolen += number(burner.0.id(), "cpu_stolen_pct") / 12.0;
         owned += number(receiver.child.id(), "cpu_softirq_owned_pct") / 12.0;
+        net += snapshot["cpus"][1]["net_rx_pct"].as_f64().unwrap_or(0.0) / 12.0;
         for figure in [
             "rx_packets",
             "tx_packets",
@@ -155,8 +160,13 @@ fn who_only_burns_cpu_time_is_shown_as_interrupted_for_the_reader_and_as_owner_o
             burnt += number(burner.0.id(), figure);
         }
     }
-    assert!(stolen > 5.0, "{stolen} % taken, {owned} % for the reader");
-    assert!(owned > 5.0, "{owned} % for the reader, {stolen} % taken");
+    // netop runs on that CPU, too, and a debug build of it long: it loses a part as the burner does.
+    let seen = format!("{stolen} % taken, {owned} % for the reader, {net} % receiving");
+    assert!(
+        net > 2.0 && stolen > net / 5.0 && stolen < net * 1.1,
+        "{seen}"
+    );
+    assert!(owned > net / 2.0, "{seen}");
     assert!(burnt == 0.0, "{burnt}");
     drop((sender, receiver));
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::gated::Gated;
 use crate::decode::Costs;
-use crate::sys::{PerfEvent, Target, Wanted, monotonic_ns, own_tid};
+use crate::sys::{PerfEvent, Target, Wanted, exception_ns, monotonic_ns, own_tid};
 
 /// The least of so many runs of so many calls: what is left when nothing interrupts.
 const RUNS: usize = 8;
@@ -18,13 +18,18 @@ const CALLS: u32 = 400;
 /// 193 ns (peers.md 0.4) where the loop says 120.
 const OUTSIDE_A_LOOP: f64 = 1.5;
 
-/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms.
+/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms; `breakpoints`:
+/// those in user space are wanted, too.
 pub fn costs(
     gate: Option<&mut Gated>,
     receive: Option<&Wanted>,
+    breakpoints: bool,
     closer: &Sender<PerfEvent>,
 ) -> Costs {
     let mut costs = Costs::default();
+    if let Some(ns) = breakpoints.then(exception_ns).flatten() {
+        costs.probe_ns = ns;
+    }
     let Some(nobody) = per_call() else {
         return costs;
     };

@@ -7,7 +7,7 @@ use super::gated::{Gated, windowed};
 use super::order::Order;
 use super::programs;
 use super::windows::{Duty, together};
-use crate::decode::{Attach, Counts, Demand, EventId};
+use crate::decode::{Attach, Counts, Demand, Event, EventId, Place};
 use crate::sys::{give_back_memory, monotonic_ns};
 
 impl Live {
@@ -45,8 +45,10 @@ impl Live {
     /// What a hit costs here, before anything is attached.
     pub(super) fn measure_costs(&mut self) {
         let receive = self.catalog.named("sock", "sock_recv_length");
-        self.session.costs =
-            calibrate::costs(self.gate.as_mut(), receive.as_ref(), &self.lines.closer);
+        let struck = |event: &Event| matches!(event.spec.place, Place::User { .. });
+        let breakpoints = self.catalog.events.iter().any(struck);
+        let (gate, closer) = (self.gate.as_mut(), &self.lines.closer);
+        self.session.costs = calibrate::costs(gate, receive.as_ref(), breakpoints, closer);
     }
 
     /// Attaches, lets go and re-aims the gated events: `old` → `self.demand`.
