@@ -11,6 +11,7 @@ use super::printed;
 use crate::decode::{EventSpec, Format};
 use crate::error::Error;
 use crate::export::clean;
+use crate::model::Observable;
 use crate::probe::{Kind, PROBES, Spot, also_called, typed};
 use crate::sys::Tracefs;
 
@@ -19,6 +20,18 @@ const NAMES_SHOWN: usize = 200;
 
 /// Prints what matches; `Err` (exit code 1): nothing does.
 pub fn run(pattern: Option<&str>, pids: &[u32]) -> Result<(), Error> {
+    let pattern_of_kernel = pattern.and_then(|said| {
+        let rest = said
+            .strip_prefix("kprobe:")
+            .or(said.strip_prefix("kretprobe:"));
+        rest.map(|rest| rest.trim_matches(['*', ':']))
+    });
+    if let Some(function) = pattern_of_kernel {
+        return Err(Error::nothing(
+            "the kernel's functions are in /proc/kallsyms; netop doctor says whether this kernel has kprobes",
+            format!("grep -i '{function}' /proc/kallsyms"),
+        ));
+    }
     let page = match pattern {
         Some(said) if said.starts_with("uprobe:") || said.starts_with("uretprobe:") => {
             of_file(said, pids)?
@@ -26,9 +39,15 @@ pub fn run(pattern: Option<&str>, pids: &[u32]) -> Result<(), Error> {
         _ => of_kernel(pattern.unwrap_or_default())?,
     };
     if page.is_empty() {
+        let said = pattern.unwrap_or_default();
+        let hint = match said.split_once(':') {
+            // Of a library, whose file must be said.
+            None => format!("netop list 'uprobe:FILE:{said}', or netop list | less"),
+            Some(_) => "netop list | less".to_owned(),
+        };
         return Err(Error::nothing(
-            format!("nothing here is called {}", pattern.unwrap_or_default()),
-            "netop list | less",
+            format!("nothing here is called {said}"),
+            hint,
         ));
     }
     printed(io::stdout().write_all(page.as_bytes()))
@@ -119,13 +138,14 @@ fn of_file(said: &str, pids: &[u32]) -> Result<String, Error> {
     let place = format!("{group}:{file}:");
     let names = observables(&place, pids)?;
     let wanted = matcher(pattern)?;
-    let function = |name: &str| {
-        name.strip_prefix(&place)
-            .is_some_and(|f| wanted.is_match(f))
+    let function = |one: &&Observable| {
+        let name = one.name.strip_prefix(&place);
+        name.is_some_and(|name| wanted.is_match(name)) || wanted.is_match(&one.about)
     };
-    let matching = names.iter().filter(|one| function(&one.name));
+    let matching = names.iter().filter(function);
     Ok(matching.fold(String::new(), |mut page, one| {
-        let _infallible = writeln!(page, "{}", one.name);
+        let line = format!("{}  {}", one.name, one.about);
+        let _infallible = writeln!(page, "{}", line.trim_end());
         page
     }))
 }

@@ -82,7 +82,13 @@ fn symbols(place: &str, pids: &[u32]) -> Result<Vec<Observable>, Error> {
     let names = functions_of(&path).map_err(|why| Error::unavailable(why, "netop list"))?;
     let symbols = names
         .iter()
-        .map(|name| new(&format!("{place}{name}"), ObservableKind::Symbol, ""));
+        .map(|(name, called)| {
+            (
+                format!("{place}{name}"),
+                called.as_deref().unwrap_or_default(),
+            )
+        })
+        .map(|(name, called)| new(&name, ObservableKind::Symbol, called));
     Ok(symbols.collect())
 }
 

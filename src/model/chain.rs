@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::judged::{Judged, KernelFrames};
-use super::names::Names;
+use super::names::{NOWHERE, Names};
 
 /// Chain entries from here up are PERF_CONTEXT_* markers (linux/perf_event.h), not addresses.
 const CONTEXT_MAX: u64 = (-4095i64) as u64;
@@ -199,6 +199,8 @@ impl ChainTable {
         };
         let mut settled = true;
         let mut frames = Vec::with_capacity(chain.len());
+        let kernel = entries(chain).filter(|entry| matches!(entry, Entry::Kernel(_)));
+        let kernel = kernel.count();
         for entry in entries(chain) {
             match entry {
                 Entry::User(address) => settled &= names.user(pid as u32, address, &mut frames),
@@ -208,6 +210,10 @@ impl ChainTable {
                     frames.push(name.text);
                 }
             }
+        }
+        // Code without frame pointers leads the kernel out of what is mapped: no caller is there.
+        while frames.len() > kernel + 1 && frames.last().is_some_and(|last| **last == *NOWHERE) {
+            frames.pop();
         }
         let frames: Frames = frames.into();
         if settled {
@@ -254,7 +260,11 @@ mod tests {
             "none"
         }
         fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool {
-            frames.push(format!("u{pid}:{address}").into());
+            // Nothing is mapped below.
+            frames.push(match address {
+                ..20_000 => NOWHERE.into(),
+                _ => format!("u{pid}:{address}").into(),
+            });
             true
         }
     }
@@ -298,6 +308,24 @@ mod tests {
             .collect();
         assert!(ids.iter().all(|&id| id == ids[0]));
         assert_eq!(named(&mut table, ids[0]), ["k100", "u9:30000"]);
+    }
+
+    #[test]
+    fn outermost_frames_where_nothing_is_mapped_are_no_callers() {
+        let mut table = ChainTable::default();
+        for (chain, expected) in [
+            (
+                [CONTEXT_USER, 30000, 9001, 40001, 9001, 9002],
+                vec!["u9:30000", NOWHERE, "u9:40000"],
+            ),
+            (
+                [KERNEL, 100, CONTEXT_USER, 9001, 9002, 9003],
+                vec!["k100", NOWHERE],
+            ),
+        ] {
+            let id = table.hold(9, &chain);
+            assert_eq!(named(&mut table, id), expected);
+        }
     }
 
     #[test]

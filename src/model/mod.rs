@@ -45,7 +45,7 @@ pub use host_event::HostEvent;
 pub use judged::{Judged, KernelFrames};
 pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times};
 pub use module::{ModuleFunctions, OTHER_FUNCTIONS};
-pub use names::{KernelFunction, Mapped, Name, Names};
+pub use names::{KernelFunction, Mapped, NOWHERE, Name, Names};
 pub use observable::{Observable, ObservableKind};
 pub use process::{NO_SOCKET, Process};
 pub use series::Series;

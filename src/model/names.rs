@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::stage::{Kind, StageId};
 
+/// A frame where nothing is mapped.
+pub const NOWHERE: &str = "[unknown]";
+
 /// One answer; `settled` is false while somebody is still looking (ask again at the next tick).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::decode::{Format, Place};
+use crate::decode::{EventSpec, Format, Place};
 use crate::error::Error;
 use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
 use crate::symbol::{find_library, of_address, of_function};
@@ -50,7 +50,34 @@ pub fn asked(said: &str, kernel: &Kernel<'_>) -> Result<Asked, Error> {
             event: Box::new(tracepoint(said, (&group, &name), None, kernel)?),
             note: None,
         }),
-        Resolved::Nothing(why) => Err(unknown(said, &why, &(kernel.all)())),
+        Resolved::Nothing(why) => Err(unfiltered(said, &why, kernel)),
+    }
+}
+
+/// A filter needs the tracepoint's whole name, not the function's.
+fn unfiltered(said: &str, why: &str, kernel: &Kernel<'_>) -> Error {
+    let all = (kernel.all)();
+    let Some((name, condition)) = said.split_once(':') else {
+        return unknown(said, why, &all);
+    };
+    let function = match resolve(name) {
+        Resolved::Function { name, .. } => name,
+        _ => name,
+    };
+    let probe = PROBES.iter().find(|probe| probe.function() == function);
+    let event = match probe {
+        Some(probe) => probe.events().first().map(EventSpec::full_name),
+        None => all
+            .iter()
+            .find(|event| event.ends_with(&format!(":{name}")))
+            .cloned(),
+    };
+    match event.filter(|_| condition.contains(['=', '<', '>', '~', '&', '!'])) {
+        Some(event) => Error::unavailable(
+            format!("{said}: a filter asks for the fields of a tracepoint, here {event}"),
+            format!("netop -e '{event}:{condition}'"),
+        ),
+        None => unknown(said, why, &all),
     }
 }
 
@@ -66,7 +93,7 @@ fn tracepoint(
     condition: Option<&str>,
     kernel: &Kernel<'_>,
 ) -> Result<Added, Error> {
-    let text = (kernel.format)(group, name).map_err(|why| unknown(said, &why, &(kernel.all)()))?;
+    let text = (kernel.format)(group, name).map_err(|why| unfiltered(said, &why, kernel))?;
     let format = Format::parse(&text)
         .map_err(|why| Error::failed(format!("{said}: {why}"), "netop doctor"))?;
     let event = Added::new(group, name, &format);
@@ -165,13 +192,14 @@ fn user(
             (offset, format!("the code at {address:#x}"))
         }
         Spot::Function(function) => {
-            let offset = of_function(&file, function, at.offset).map_err(|(why, names)| {
-                let near = nearest(function, names.iter().map(String::as_str), 3);
-                let hint = match near.as_slice() {
-                    [] => format!("netop list uprobe:{name}:"),
-                    [first, ..] => format!("netop -e uprobe:{name}:{first}"),
+            let offset = of_function(&file, function, at.offset).map_err(|missing| {
+                let near = nearest(function, missing.others.iter().map(String::as_str), 3);
+                let first = missing.instead.first().map(String::as_str);
+                let hint = match first.or(near.first().copied()) {
+                    None => format!("netop list uprobe:{name}:"),
+                    Some(other) => format!("netop -e 'uprobe:{name}:{other}'"),
                 };
-                Error::unavailable(why, hint)
+                Error::unavailable(missing.why, hint)
             })?;
             (offset, function.to_owned())
         }

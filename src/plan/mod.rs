@@ -14,7 +14,7 @@ use crate::decode::{EventSpec, Format, Place};
 use crate::engine::{Counting, Registry, Row, Settings};
 use crate::error::Error;
 use crate::model::Want;
-use crate::probe::{Added, PROBES, Probe, softirq_times};
+use crate::probe::{Added, PROBES, Probe, rejoined, softirq_times};
 use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
 
 pub struct Plan {
@@ -290,7 +290,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         return Err(Error::usage("that is no device name", "ip -br link"));
     }
     let (mut added, mut notes) = (Vec::new(), Vec::new());
-    for said in &typed.what.events {
+    for said in &rejoined(&typed.what.events) {
         match events::asked(said, kernel)? {
             Asked::Function { name, note } => {
                 want.exact.insert(name.to_owned());

@@ -49,11 +49,16 @@ fn parse(kind: Kind, returns: bool, rest: &str) -> Result<Typed<'_>, String> {
         return Err("name the file too, as in uprobe:libssl.so.3:SSL_write".to_owned());
     }
     let (name, offset) = match spot.rsplit_once('+') {
+        // `operator+`, `operator+=`, `operator++` of C++.
+        Some((name, _)) if name.trim_end_matches('+').ends_with("operator") => (spot, 0),
         Some((name, offset)) => (name, number(offset).ok_or("+OFFSET is a number of bytes")?),
         None => (spot, 0),
     };
     if name.is_empty() {
         return Err("a function is missing".to_owned());
+    }
+    if file.is_some() && split(spot).is_some() {
+        return Err("a breakpoint has no fields that a filter could ask for".to_owned());
     }
     let spot = match number(name).filter(|_| name.starts_with(|c: char| c.is_ascii_digit())) {
         Some(_) if kind == Kind::Kernel => {
@@ -72,6 +77,37 @@ fn parse(kind: Kind, returns: bool, rest: &str) -> Result<Typed<'_>, String> {
         spot,
         offset,
     })
+}
+
+/// Events as they were typed between commas, of which those inside a C++ or Rust name belong to it
+/// (`uprobe:FILE:many<int, long>`).
+pub fn rejoined(words: &[String]) -> Vec<String> {
+    let mut events: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in words {
+        match events.last_mut().filter(|_| open) {
+            Some(event) => {
+                event.push(',');
+                event.push_str(word);
+            }
+            None => events.push(word.clone()),
+        }
+        open = events.last().is_some_and(|event| is_open(event));
+    }
+    events
+}
+
+/// A bracket of its name waits for its other half.
+fn is_open(event: &str) -> bool {
+    if !event.starts_with("uprobe:") && !event.starts_with("uretprobe:") {
+        return false;
+    }
+    let mut name = event.replace("->", "");
+    for operator in ["()", "<<", "<=", "<", ">>", ">=", ">"] {
+        name = name.replace(&format!("operator{operator}"), "operator");
+    }
+    let count = |brackets: [char; 2]| name.matches(brackets).count();
+    count(['<', '(']) > count(['>', ')'])
 }
 
 /// At the first single colon.
@@ -123,6 +159,10 @@ mod tests {
                 user("nginx", Spot::Address(0x4f20), 0),
             ),
             (
+                "uprobe:grpc:Slice::operator+=",
+                user("grpc", Spot::Function("Slice::operator+="), 0),
+            ),
+            (
                 "uprobe:grpc:grpc::Channel::send",
                 user("grpc", Spot::Function("grpc::Channel::send"), 0),
             ),
@@ -136,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn commas_inside_a_name_do_not_end_the_event() {
+        for (said, expected) in [
+            ("kfree_skb,uprobe:a:f<int, long>,napi_poll", 3),
+            ("uprobe:a:<B as C<D, E>>::next,uprobe:a:g", 2),
+            ("uprobe:a:operator<,uprobe:a:operator(),uprobe:a:x->y", 3),
+            ("net:net_dev_queue:len<10,kfree_skb", 2),
+            ("uprobe:a:never<closed,kfree_skb", 1),
+        ] {
+            let words: Vec<String> = said.split(',').map(str::to_owned).collect();
+            let events = rejoined(&words);
+            assert_eq!(events.len(), expected, "{events:?}");
+            assert_eq!(events.join(","), said);
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_said_and_tracepoints_are_not_ours() {
         assert_eq!(typed("net:net_dev_queue"), None);
         assert_eq!(typed("net_dev_queue"), None);
@@ -143,6 +199,7 @@ mod tests {
             ("uprobe:SSL_write", "name the file"),
             ("uprobe:libssl.so.3:", "a function is missing"),
             ("uprobe:x:f+many", "number of bytes"),
+            ("uprobe:libssl.so.3:SSL_write:num>1", "no fields"),
             ("kprobe:0xffffffff81000000", "name the function"),
             ("uretprobe:x:f+4", "whole function"),
         ] {

@@ -2,7 +2,7 @@
 //! (Documentation/trace/events.rst, 5): names of an enumerated field become their numbers, `and`,
 //! `or` and single `=` are understood. The kernel judges the rest when the event is opened.
 
-use crate::decode::Format;
+use crate::decode::{Field, Format};
 
 /// Fields that every event has (kernel/trace/trace_events_filter.c).
 const COMMON: [&str; 6] = ["common_pid", "common_type", "comm", "COMM", "cpu", "CPU"];
@@ -106,12 +106,22 @@ fn kernels(field: &str, value: &str, format: &Format) -> Result<String, String> 
         return Ok(format!("\"{bare}\""));
     }
     if is_number {
+        let Some(number) = number(bare) else {
+            return Err(format!("{bare} is no number that the kernel reads"));
+        };
+        let holds = |known: &Field| match (known.size, known.signed) {
+            (bytes @ 1..8, true) => (-1 << (8 * bytes - 1)..1 << (8 * bytes - 1)).contains(&number),
+            (bytes @ 1..8, false) => (0..1 << (8 * bytes)).contains(&number),
+            _ => true,
+        };
+        if format.field(field).is_some_and(|known| !holds(known)) {
+            return Err(format!("{field} is never {bare}"));
+        }
         return Ok(bare.to_owned());
     }
-    let meant = format
-        .symbols
-        .iter()
-        .find(|(f, _, name)| f == field && name == bare);
+    let called =
+        |(f, _, name): &&(String, u64, String)| f == field && name.eq_ignore_ascii_case(bare);
+    let meant = format.symbols.iter().find(called);
     if let Some((_, number, _)) = meant {
         return Ok(number.to_string());
     }
@@ -135,6 +145,19 @@ fn kernels(field: &str, value: &str, format: &Format) -> Result<String, String> 
         ));
     }
     Err(format!("{field} is a number, {bare} is none"))
+}
+
+/// Decimal or `0x…`, of 64 bits.
+fn number(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let number = match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    Some(sign * i128::from(number.ok()?))
 }
 
 fn skip(text: &str) -> usize {
@@ -177,6 +200,7 @@ mod tests {
             ("len>1000", "len > 1000"),
             ("len = 60 and name==lo", "len == 60 && name == \"lo\""),
             ("reason==SOCKET_RCVBUFF", "reason == 6"),
+            ("reason==socket_rcvbuff", "reason == 6"),
             (
                 "!(reason == NO_SOCKET) || len & 1",
                 "!(reason == 3) || len & 1",
@@ -203,6 +227,10 @@ mod tests {
             ("len 1000", 4, "== != "),
             ("len>", 4, "a value"),
             ("len>x", 4, "x is none"),
+            ("len>99999999999999999999", 4, "no number"),
+            ("len>0x1ffffffff", 4, "never"),
+            ("len==-1", 5, "never"),
+            ("len>12ab", 4, "no number"),
             ("reason==SOCKET_RCVBUF", 8, "SOCKET_RCVBUFF"),
             ("len>1 len<5", 6, "&& or ||"),
             ("(len>1", 6, "not closed"),

@@ -21,7 +21,7 @@ use crate::decode::{Batch, EventSpec, Place, Sample};
 use crate::model::Direction;
 
 pub use alias::{Resolved, also_called, nearest, resolve};
-pub use breakpoint::{Kind, Spot, Typed, typed};
+pub use breakpoint::{Kind, Spot, Typed, rejoined, typed};
 pub use filter::filter;
 pub use owner::{Whose, names_socket, receives};
 pub use since::since;

@@ -3,32 +3,38 @@
 use std::fs::File;
 use std::path::Path;
 
-use object::{Object, ObjectSymbol, SymbolKind};
-
 use super::debug_file::Whereabouts;
-use super::elf::{self, Parsed};
+use super::elf;
 use super::instruction::{begins_at, function_around, in_file};
+use super::named::{Function, Unclear, find, functions, names};
 use super::pieces::Pieces;
-use super::readable;
 
 /// Names offered when there is none like the one that was typed.
 const OFFERED: usize = 2000;
 
-/// Functions of a file that a pattern may list.
-const LISTED: usize = 100_000;
+/// Why there is no breakpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// A sentence.
+    pub why: String,
+    /// What can be typed instead.
+    pub instead: Vec<String>,
+    /// Functions of the file, among which the right one may be.
+    pub others: Vec<String>,
+}
 
-/// `Err`: a sentence. The second value: functions of the file, among which the right one may be.
-pub type Missing = (String, Vec<String>);
+/// A name that can be typed, and what it is called where that is something else.
+pub type Named = (String, Option<String>);
 
 /// Offset in the file of `function` + `offset`.
 pub fn of_function(path: &Path, function: &str, offset: u64) -> Result<u64, Missing> {
-    let refused = |why: String| (why, Vec::new());
-    let file = File::open(path).map_err(|e| refused(format!("{}: {e}", path.display())))?;
+    let shown = path.display();
+    let file = File::open(path).map_err(|e| refused(format!("{shown}: {e}")))?;
     let pieces = Pieces::new(file);
-    let parsed = elf::parse(&pieces)
-        .ok_or_else(|| refused(format!("{} is no program or library", path.display())))?;
-    let mut begin = address(&parsed, function);
-    if begin.is_none() {
+    let parsed =
+        elf::parse(&pieces).ok_or_else(|| refused(format!("{shown} is no program or library")))?;
+    let mut found = find(&parsed, function).map(place);
+    if found == Err(Unclear::Missing) {
         // A stripped program's own functions are named in its debug file only.
         let build_id = |file: File| {
             let pieces = Pieces::new(file);
@@ -43,15 +49,29 @@ pub fn of_function(path: &Path, function: &str, offset: u64) -> Result<u64, Miss
             && let Ok(file) = File::open(debug.path())
         {
             let pieces = Pieces::new(file);
-            begin = elf::parse(&pieces).and_then(|parsed| address(&parsed, function));
+            if let Some(parsed) = elf::parse(&pieces) {
+                found = find(&parsed, function).map(place);
+            }
         }
     }
-    let Some((begin, size)) = begin else {
-        let why = format!("{} has no function {function}", path.display());
-        let names = functions(&parsed).map(|(name, ..)| readable::symbol(name));
-        return Err((why, names.take(OFFERED).collect()));
-    };
-    let spot = || format!("{function}+{offset:#x} of {}", path.display());
+    let (begin, size) = found.map_err(|unclear| match unclear {
+        Unclear::Missing => Missing {
+            others: names(&parsed).into_keys().take(OFFERED).collect(),
+            ..refused(format!("{shown} has no function {function}"))
+        },
+        Unclear::Several(instead) => Missing {
+            why: format!(
+                "{shown} has several functions called {function}: {}",
+                instead.join(", ")
+            ),
+            instead,
+            others: Vec::new(),
+        },
+        Unclear::Picks => refused(format!(
+            "{function} of {shown} runs once, to pick the function for this processor (IFUNC): name the one it picks"
+        )),
+    })?;
+    let spot = || format!("{function}+{offset:#x} of {shown}");
     let address = begin.saturating_add(offset);
     if size > 0 && offset >= size {
         return Err(refused(format!(
@@ -75,8 +95,8 @@ pub fn of_address(path: &Path, address: u64) -> Result<u64, String> {
     let parsed = parsed.ok_or_else(no_code)?;
     let in_file = in_file(&parsed, address).ok_or_else(no_code)?;
     let spot = || format!("{address:#x} of {}", path.display());
-    let around = |&(_, begin, size): &(&str, u64, u64)| (begin..begin + size).contains(&address);
-    let begin = functions(&parsed).find(around).map(|(_, begin, _)| begin);
+    let around = |f: &Function<'_>| (f.begin..f.begin + f.size).contains(&address);
+    let begin = functions(&parsed).find(around).map(|f| f.begin);
     let begin = begin.or_else(|| function_around(&parsed, address));
     let begin = begin.ok_or_else(|| {
         format!(
@@ -88,42 +108,26 @@ pub fn of_address(path: &Path, address: u64) -> Result<u64, String> {
     Ok(in_file)
 }
 
-/// Names of the functions that a file defines, demangled, sorted.
-pub fn names(path: &Path) -> Result<Vec<String>, String> {
+/// The functions that a file defines, sorted.
+pub fn functions_of(path: &Path) -> Result<Vec<Named>, String> {
     let file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let pieces = Pieces::new(file);
     let parsed = elf::parse(&pieces)
         .ok_or_else(|| format!("{} is no program or library", path.display()))?;
-    let mut names: Vec<String> = functions(&parsed)
-        .map(|(name, ..)| readable::symbol(name))
-        .take(LISTED)
-        .collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
+    Ok(names(&parsed).into_iter().collect())
 }
 
-/// Name, address and size; a size of 0 is not known.
-fn functions<'a, 'd, R: std::io::Read + std::io::Seek>(
-    file: &'a Parsed<'d, R>,
-) -> impl Iterator<Item = (&'d str, u64, u64)> + use<'a, 'd, R> {
-    let symbols = file.symbols().chain(file.dynamic_symbols());
-    symbols
-        .filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Text)
-        .filter_map(|symbol| Some((symbol.name().ok()?, symbol.address(), symbol.size())))
-        .filter(|(name, begin, size)| !name.is_empty() && begin.checked_add(*size).is_some())
+/// Where it begins, and its bytes.
+fn place(function: Function<'_>) -> (u64, u64) {
+    (function.begin, function.size)
 }
 
-/// By its name in the file, without the version that some tables append; else by its demangled one.
-fn address<R: std::io::Read + std::io::Seek>(
-    file: &Parsed<'_, R>,
-    function: &str,
-) -> Option<(u64, u64)> {
-    let plain = |name: &str| name.split('@').next() == Some(function);
-    let exact = functions(file).find(|(name, ..)| plain(name));
-    let demangled = || functions(file).find(|(name, ..)| readable::symbol(name) == function);
-    let found = exact.or_else(demangled);
-    found.map(|(_, address, size)| (address, size))
+fn refused(why: String) -> Missing {
+    Missing {
+        why,
+        instead: Vec::new(),
+        others: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -158,7 +162,7 @@ mod tests {
                     assert_eq!(found, begin + offset);
                     taken += 1;
                 }
-                Err((why, _)) => {
+                Err(Missing { why, .. }) => {
                     let next = why.rsplit_once("next at +0x").expect("a neighbour").1;
                     let next = u64::from_str_radix(next, 16).expect("an offset");
                     assert!(next > offset && next < offset + 15, "{why}");
@@ -168,7 +172,9 @@ mod tests {
             }
         }
         assert!(taken > 60 && inside > 200, "{taken} {inside}");
-        let (why, _) = of_function(&libc(), "getaddrinfo", 1 << 30).expect_err("far away");
+        let why = of_function(&libc(), "getaddrinfo", 1 << 30)
+            .expect_err("far away")
+            .why;
         assert!(why.contains("behind the function's end"), "{why}");
     }
 
@@ -177,10 +183,10 @@ mod tests {
         let libc = libc();
         let pieces = Pieces::new(File::open(&libc).expect("libc"));
         let parsed = elf::parse(&pieces).expect("ELF");
-        let (begin, _) = address(&parsed, "getaddrinfo").expect("it is there");
+        let begin = find(&parsed, "getaddrinfo").expect("it is there").begin;
         assert_eq!(
             of_address(&libc, begin),
-            of_function(&libc, "getaddrinfo", 0).map_err(|e| e.0)
+            of_function(&libc, "getaddrinfo", 0).map_err(|e| e.why)
         );
         assert_eq!(
             function_around(&parsed, begin + 9),
@@ -195,17 +201,17 @@ mod tests {
 
     #[test]
     fn a_missing_function_comes_with_those_there_are() {
-        let (why, names) = of_function(&libc(), "getpidd", 0).expect_err("no such function");
-        assert!(why.ends_with("has no function getpidd"), "{why}");
-        assert!(names.iter().any(|name| name == "getpid"));
+        let missing = of_function(&libc(), "getpidd", 0).expect_err("no such function");
+        assert!(missing.why.ends_with("has no function getpidd"));
+        assert!(missing.others.iter().any(|name| name == "getpid"));
     }
 
     #[test]
     fn data_is_no_code_and_a_text_file_no_program() {
         assert!(of_address(&libc(), u64::MAX - 3).is_err());
-        let (why, _) = of_function(Path::new("/etc/passwd"), "x", 0).expect_err("no ELF");
-        assert!(why.contains("no program or library"), "{why}");
-        assert!(names(&libc()).expect("names").len() > 1000);
+        let missing = of_function(Path::new("/etc/passwd"), "x", 0).expect_err("no ELF");
+        assert!(missing.why.contains("no program or library"));
+        assert!(functions_of(&libc()).expect("names").len() > 1000);
     }
 }
 

@@ -41,18 +41,19 @@ fn asked(bytes: &[u8]) -> Vec<u64> {
     let Some(parsed) = elf::parse(&pieces) else {
         return Vec::new();
     };
-    let listed: Vec<(&str, u64, u64)> = functions(&parsed).take(LISTED).collect();
+    let listed: Vec<Function<'_>> = functions(&parsed).take(1000).collect();
+    // What it says is of no interest here.
+    let _listed = names(&parsed);
     let mut found = Vec::new();
-    for (name, at, _) in &listed {
-        // Demangled as the list shows it; what it says is of no interest here.
-        let _shown = readable::symbol(name);
-        found.extend(in_file(&parsed, *at));
-        found.extend(in_file(&parsed, at.saturating_add(u64::MAX / 2)));
-        let _known = begins_at(&pieces, &parsed, *at, at.saturating_add(7));
+    for &Function { begin, .. } in &listed {
+        found.extend(in_file(&parsed, begin));
+        found.extend(in_file(&parsed, begin.saturating_add(u64::MAX / 2)));
+        let _known = begins_at(&pieces, &parsed, begin, begin.saturating_add(7));
     }
-    let _known = function_around(&parsed, listed.first().map_or(0, |first| first.1));
+    let _known = function_around(&parsed, listed.first().map_or(0, |first| first.begin));
     for name in ["third", "no_such_function", ""] {
-        found.extend(address(&parsed, name).and_then(|(at, _)| in_file(&parsed, at)));
+        let begin = find(&parsed, name).ok().map(|f| f.begin);
+        found.extend(begin.and_then(|begin| in_file(&parsed, begin)));
     }
     let read = pieces.read();
     assert!(

@@ -20,7 +20,7 @@ use super::readable::readable;
 use super::resolve::PATIENCE;
 use super::spaces::{Region, Spaces};
 use super::user::{Answer, Message};
-use crate::model::Mapped;
+use crate::model::{Mapped, NOWHERE};
 
 const QUEUE: usize = 4096;
 const MOST_NAMES: usize = 1 << 17;
@@ -134,7 +134,7 @@ impl ForeignUser {
             self.take(message);
         }
         let Some(region) = self.spaces.find(pid, address) else {
-            names.push("[unknown]".into());
+            names.push(NOWHERE.into());
             return true;
         };
         let Some(object) = self.mapped.get(region.file as usize) else {

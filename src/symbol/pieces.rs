@@ -1,7 +1,7 @@
 //! The parts of a stranger's file that are wanted, read into memory: whoever truncates a file
 //! that is mapped instead kills its reader with SIGBUS. What one file may take is limited.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{Read, Seek};
 use std::ops::Range;
 
@@ -17,6 +17,7 @@ const LONGEST_NAME: u64 = 256;
 pub struct Pieces<R: Read + Seek> {
     cache: ReadCache<R>,
     left: Cell<u64>,
+    len: OnceCell<Option<u64>>,
 }
 
 impl<R: Read + Seek> Pieces<R> {
@@ -24,6 +25,7 @@ impl<R: Read + Seek> Pieces<R> {
         Pieces {
             cache: ReadCache::new(read),
             left: Cell::new(MOST_BYTES),
+            len: OnceCell::new(),
         }
     }
 
@@ -35,11 +37,16 @@ impl<R: Read + Seek> Pieces<R> {
 
 impl<'a, R: Read + Seek> ReadRef<'a> for &'a Pieces<R> {
     fn len(self) -> Result<u64, ()> {
-        (&self.cache).len()
+        let len = self.len.get_or_init(|| (&self.cache).len().ok());
+        len.ok_or(())
     }
 
     /// The cache makes room before it reads: sizes are judged here.
     fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
+        let end = offset.checked_add(size).ok_or(())?;
+        if end > ReadRef::len(self)? {
+            return Err(());
+        }
         self.left.set(self.left.get().checked_sub(size).ok_or(())?);
         (&self.cache).read_bytes_at(offset, size)
     }

@@ -15,6 +15,7 @@ use super::mapped_file::{Identity, MappedFile};
 use super::maps::Mapping;
 use super::process::{self, Behind, Mapped, Place, Process};
 use super::readable::readable;
+use crate::model::NOWHERE;
 
 const MOST_PROCESSES: usize = 256;
 const MOST_PERF_MAPS: usize = 4;
@@ -122,7 +123,7 @@ impl Resolver {
         outcome.name = match place {
             Place::AskLater => Name::Later,
             // Nothing is mapped there: not a frame, and one name for all of them.
-            Place::Nowhere => Name::Is("[unknown]".to_owned()),
+            Place::Nowhere => Name::Is(NOWHERE.to_owned()),
             Place::In(mapped) => self.name_in(frame, mapped),
         };
         outcome

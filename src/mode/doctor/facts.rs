@@ -36,6 +36,7 @@ pub struct Facts {
     /// Functions that netop's BPF programs cannot count here and why, or why none can.
     pub gate: Result<Vec<(&'static str, String)>, String>,
     pub kprobes: bool,
+    pub uprobes: bool,
     pub counters: Result<(), String>,
     pub softnet_inexact: Option<String>,
     /// Network namespaces that have processes in them.
@@ -128,6 +129,7 @@ impl Facts {
             gate: gate_refusals(),
             btf: proc.exists("sys/kernel/btf/vmlinux"),
             kprobes: proc.exists("sys/bus/event_source/devices/kprobe"),
+            uprobes: proc.exists("sys/bus/event_source/devices/uprobe"),
             counters: FastCounters::open(&proc)
                 .and_then(|mut fast| fast.read())
                 .map(drop)

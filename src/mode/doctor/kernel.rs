@@ -28,6 +28,11 @@ pub fn checks(facts: &Facts) -> Vec<Check> {
         } else {
             Check::no("kprobes", "built without CONFIG_KPROBE_EVENTS").extra()
         },
+        if facts.uprobes {
+            Check::ok("uprobes", "/sys/bus/event_source/devices/uprobe").extra()
+        } else {
+            Check::no("uprobes", "built without CONFIG_UPROBE_EVENTS").extra()
+        },
     ]
 }
 

@@ -48,6 +48,7 @@ fn healthy() -> Facts {
         btf: true,
         gate: Ok(Vec::new()),
         kprobes: true,
+        uprobes: true,
         counters: Ok(()),
         softnet_inexact: None,
         namespaces: 1,

@@ -45,6 +45,10 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         return flight::run(typed);
     }
     let plan = plan::record(typed)?;
+    for note in &plan.settings.notes {
+        // A closed standard error has no reader to tell.
+        let _nobody_reads = writeln!(io::stderr(), "netop: {note}");
+    }
     let begin = begin(typed, &plan);
     let path = typed.output.clone().unwrap_or_else(default_name);
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");

@@ -2,15 +2,19 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 
 use super::tape::Recorded;
 
+/// A terminal that does not take the line (Ctrl-S) holds up the last word so long.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// A terminal that does not take the line (Ctrl-S) holds up nothing but it.
 pub struct Progress {
-    lines: Option<Sender<String>>,
+    lines: Option<(Sender<String>, JoinHandle<()>)>,
     said: Recorded,
 }
 
@@ -28,7 +32,7 @@ impl Progress {
             let started = thread::Builder::new()
                 .name("progress".to_owned())
                 .spawn(show);
-            started.ok().map(|_| send)
+            started.ok().map(|thread| (send, thread))
         });
         Progress {
             lines: lines.flatten(),
@@ -37,10 +41,27 @@ impl Progress {
     }
 
     pub fn show(&mut self, now: Recorded) {
-        if let Some(lines) = self.lines.as_ref().filter(|_| now != self.said) {
+        if let Some((lines, _)) = self.lines.as_ref().filter(|_| now != self.said) {
             // The one before has not been taken yet: this one is left out.
             let _left_out = lines.try_send(line(&now));
             self.said = now;
+        }
+    }
+}
+
+impl Drop for Progress {
+    /// What is said next has the line for itself.
+    fn drop(&mut self) {
+        let Some((lines, thread)) = self.lines.take() else {
+            return;
+        };
+        drop(lines);
+        let until = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() && self.said != Recorded::default() {
+            let _nobody_reads = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }
