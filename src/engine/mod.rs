@@ -147,6 +147,7 @@ pub struct Engine {
     attaching: u32,
     /// The gate has counted per process since before this interval began.
     by_process: bool,
+    patience: Duration,
     notes: Vec<String>,
 }
 
@@ -198,6 +199,7 @@ impl Engine {
             warm: false,
             attaching: 0,
             by_process: false,
+            patience: Duration::ZERO,
         };
         engine.replan();
         if engine.settings.recorded {
@@ -233,6 +235,11 @@ impl Engine {
         }
         self.want = want;
         self.replan();
+    }
+
+    /// Each snapshot may wait so long for names that are not known yet.
+    pub fn be_patient(&mut self, at_most: Duration) {
+        self.patience = at_most;
     }
 
     /// Takes over from another engine: time and the numbers of snapshots go on.

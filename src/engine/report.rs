@@ -11,7 +11,7 @@ use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
 use super::spreads::estimated;
-use super::{Engine, PROFILE_S, functions, ledger};
+use super::{Engine, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
     Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
@@ -46,6 +46,7 @@ impl Engine {
             .collect();
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
         self.leave_other_modules();
+        self.names.be_patient(self.patience);
         let folded = self.fold.finish(seconds, PROFILE_S, hits);
         self.shortened += folded.samples_folded;
         let stacks: Vec<Stack> = folded
@@ -130,9 +131,19 @@ impl Engine {
             cpu_profile_s: 0.0,
         };
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
+        self.put_first_what_was_added(&mut snapshot.functions);
         snapshot.lines = self.lines(&snapshot);
         self.adviser.take(&mut snapshot);
         snapshot
+    }
+
+    /// A module's rows are there already; events of one's own stand above the rows of everybody.
+    fn put_first_what_was_added(&self, functions: &mut [Function]) {
+        functions.sort_by_key(|function| {
+            let row = self.registry.row_named(&function.name);
+            let row = row.map(|row| &self.registry.rows[row].probe);
+            row.map(|probe| matches!(probe, Observer::Listed(_)))
+        });
     }
 
     /// Stacks of hits are those of the wanted module.

@@ -115,7 +115,8 @@ impl Engine {
             cgroup: self.want.cgroup.clone(),
             device: self.want.device.clone(),
             by_process: self.plan.by_process,
-            list_tasks: self.want.list_tasks,
+            // Whoever is met first has a name then.
+            list_tasks: self.want.list_tasks || self.sequence == 0,
             side_band: self.want.side_band,
             timing: self.latencies.wanted(&self.want),
             sockets: self.want.sockets,

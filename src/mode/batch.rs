@@ -16,6 +16,11 @@ use crate::sys::Signals;
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long a snapshot waits for names of functions whose files are being read: nobody asks the
+/// first or the last of them again.
+const FOR_NAMES: Duration = Duration::from_millis(250);
+const FOR_NAMES_AT_LAST: Duration = Duration::from_secs(2);
+
 /// Steps that the partial interval may take after an interrupt: at most about a second.
 const LAST_STEPS: usize = 20;
 
@@ -44,9 +49,14 @@ pub fn drive(
     signals.end_by_deadline(|| {}).map_err(failed)?;
     let mut left = count;
     while left != Some(0) {
+        engine.be_patient(match left {
+            Some(1) => FOR_NAMES_AT_LAST,
+            _ => (want.interval / 4).min(FOR_NAMES),
+        });
         if signals.stop_asked() {
             want.interval = Duration::from_millis(1);
             engine.want(want);
+            engine.be_patient(FOR_NAMES_AT_LAST);
             for _ in 0..LAST_STEPS {
                 if let Progress::Snapshot(partial) = engine.step(PATIENCE)? {
                     take(&partial)?;

@@ -1,5 +1,6 @@
 //! `netop export`: call stacks for other programs, of this host now or of a snapshot from before.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -104,15 +105,36 @@ fn of_recording(
         last = Some(Arc::clone(snapshot));
         Ok(true)
     })?;
-    let function = typed.function.as_deref();
+    let stacks = last.as_ref().map_or(&[][..], |last| &last.profile);
+    let function = typed.function.as_deref().map(|said| meant(stacks, said));
     let of = function.unwrap_or("CPU time");
-    last.and_then(|snapshot| profile(&snapshot, function, format))
-        .ok_or_else(|| {
-            Error::nothing(
-                format!("{shown} has no stacks of {of}"),
-                format!("netop report {shown} -b"),
-            )
-        })
+    let written = last
+        .as_ref()
+        .and_then(|last| profile(last, function, format));
+    written.ok_or_else(|| {
+        let hint = match stacks.first() {
+            Some(other) => format!(
+                "netop export {shown} --function '{}' --to {}",
+                export::clean(&other.function),
+                typed.to
+            ),
+            None => format!("netop report {shown} -b"),
+        };
+        Error::nothing(format!("{shown} has no stacks of {of}"), hint)
+    })
+}
+
+/// The name of the only function that `said` is a part of: `SSL_write` of `uprobe:libssl.so.3:SSL_write`,
+/// `net:net_dev_queue` of `net:net_dev_queue:len>1`; else `said`.
+fn meant<'a>(stacks: &'a [Stack], said: &'a str) -> &'a str {
+    let is_part =
+        |name: &&str| name.ends_with(&format!(":{said}")) || name.starts_with(&format!("{said}:"));
+    let names: BTreeSet<&str> = stacks.iter().map(|stack| &*stack.function).collect();
+    let parts: Vec<&str> = names.iter().copied().filter(is_part).collect();
+    match parts[..] {
+        [one] if !names.contains(said) => one,
+        _ => said,
+    }
 }
 
 /// The stacks that a snapshot has of its whole window; `None`: there are none.
@@ -171,7 +193,10 @@ fn of_file(
     format: &export::StackFormat,
 ) -> Result<(Vec<u8>, Option<String>), Error> {
     let saved = read(path)?;
-    let function = typed.function.as_deref();
+    let function = typed
+        .function
+        .as_deref()
+        .map(|said| meant(&saved.stacks, said));
     let stacks = match function {
         Some(name) => of_function(&saved.stacks, name),
         None => saved

@@ -137,6 +137,12 @@ fn of_file(said: &str, pids: &[u32]) -> Result<String, Error> {
     };
     let place = format!("{group}:{file}:");
     let names = observables(&place, pids)?;
+    if names.is_empty() {
+        return Err(Error::nothing(
+            format!("{file} names no function (it is stripped); an address serves, too"),
+            format!("objdump -d {file} | less"),
+        ));
+    }
     let wanted = matcher(pattern)?;
     let function = |one: &&Observable| {
         let name = one.name.strip_prefix(&place);

@@ -319,7 +319,7 @@ impl Session {
         let Some(probing) = &self.probing else { return };
         match probing.engine(&events, ui.want()) {
             Ok(other) => {
-                ui.probes_taken(events, other.exact, &other.notes);
+                ui.probes_taken(other.events, other.exact, &other.notes);
                 let _engine_ended = self.wants.send(Order::Engine(Box::new(other.engine)));
             }
             Err(why) => ui.probes_refused(&events, &why.to_string()),

@@ -10,7 +10,7 @@ use crate::cli::Live;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::model::{Observable, Want};
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::probe::PROBES;
 
 /// Where the running engine came from.
@@ -23,6 +23,8 @@ pub struct Probing {
 /// What takes over.
 pub struct Other {
     pub engine: Engine,
+    /// As `-e` says them: those of before that cannot be attached any more are left out.
+    pub events: Vec<String>,
     pub exact: BTreeSet<String>,
     pub notes: Vec<String>,
 }
@@ -44,14 +46,18 @@ impl Probing {
 
     /// An engine that counts `events`, and otherwise what is wanted now.
     pub fn engine(&self, events: &[String], now: &Want) -> Result<Other, Error> {
-        let mut typed = self.typed.clone();
-        typed.what.events = events.to_vec();
-        typed.what.pids.clone_from(&now.pids);
-        typed.what.device.clone_from(&now.device);
-        let mut plan = match self.origin {
-            Origin::Host => plan::live(&typed)?,
-            Origin::MadeUp(..) => plan::demo(&typed)?,
-        };
+        let mut events = events.to_vec();
+        let planned = self.plan(&events, now).or_else(|why| {
+            // A library may have been deleted since.
+            let all = events.len();
+            let is_there = |one: &String| self.plan(std::slice::from_ref(one), now).is_ok();
+            events.retain(|one| !now.exact.contains(one) || is_there(one));
+            if events.len() == all {
+                return Err(why);
+            }
+            self.plan(&events, now)
+        });
+        let mut plan = planned?;
         let known: BTreeSet<&str> = PROBES.iter().map(|probe| probe.function()).collect();
         let asked = now
             .exact
@@ -68,8 +74,20 @@ impl Probing {
         let engine = self.origin.engine(plan)?;
         Ok(Other {
             engine,
+            events,
             exact,
             notes,
         })
+    }
+
+    fn plan(&self, events: &[String], now: &Want) -> Result<Plan, Error> {
+        let mut typed = self.typed.clone();
+        typed.what.events = events.to_vec();
+        typed.what.pids.clone_from(&now.pids);
+        typed.what.device.clone_from(&now.device);
+        match self.origin {
+            Origin::Host => plan::live(&typed),
+            Origin::MadeUp(..) => plan::demo(&typed),
+        }
     }
 }

@@ -53,7 +53,7 @@ pub fn run(
                         Some(Ok(other)) => {
                             let before = std::mem::replace(&mut engine, other.engine);
                             engine.follow(&before);
-                            ui.probes_taken(events, other.exact, &other.notes);
+                            ui.probes_taken(other.events, other.exact, &other.notes);
                         }
                         Some(Err(why)) => ui.probes_refused(&events, &why.to_string()),
                         None => {}

@@ -1,6 +1,7 @@
 //! How the model asks for the names of addresses, without knowing who finds them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::stage::{Kind, StageId};
 
@@ -59,6 +60,9 @@ pub trait Names: Send {
     /// Appends `name (file)` of a frame of process `pid`: the functions inlined there first, the
     /// innermost foremost. True: settled.
     fn user(&mut self, pid: u32, address: u64, frames: &mut Vec<Arc<str>>) -> bool;
+
+    /// Names that are asked for now may be waited for so long, all together.
+    fn be_patient(&mut self, _at_most: Duration) {}
 
     /// From here on this is mapped; names of a running host know by themselves.
     fn mapped(&mut self, _mapped: &Mapped<'_>) {}

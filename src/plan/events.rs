@@ -1,13 +1,14 @@
 //! What `-e` names → rows: functions that netop knows, tracepoints with or without a filter,
 //! breakpoints in programs, libraries and the kernel.
 
+use std::io;
 use std::path::Path;
 
 use crate::decode::{EventSpec, Format, Place};
 use crate::error::Error;
 use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
 use crate::symbol::{find_library, of_address, of_function};
-use crate::sys::exception_ns;
+use crate::sys::{PerfEvent, Target, Wanted, What, exception_ns};
 
 /// What is known of the kernel and the files of the host.
 pub struct Kernel<'a> {
@@ -100,7 +101,14 @@ fn tracepoint(
     let Some(condition) = condition else {
         return Ok(event);
     };
-    match filter(condition, &format) {
+    let judged = filter(condition, &format).and_then(|filter| {
+        let refused = kernel.root.is_some() && is_refused(format.id, &filter);
+        if refused {
+            return Err((0, format!("the kernel does not take {filter}")));
+        }
+        Ok(filter)
+    });
+    match judged {
         Ok(filter) => Ok(event.behind(condition, filter)),
         Err((at, why)) => {
             let before = said.len() - condition.len() + at;
@@ -113,6 +121,16 @@ fn tracepoint(
             ))
         }
     }
+}
+
+/// Only the kernel knows what its fields can be compared with.
+fn is_refused(tracepoint: u64, filter: &str) -> bool {
+    let wanted = Wanted {
+        what: What::Tracepoint(tracepoint),
+        filter: Some(filter.to_owned()),
+    };
+    let opened = PerfEvent::open(&wanted, Target::Own);
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput)
 }
 
 fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Asked, Error> {
@@ -160,16 +178,21 @@ fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Aske
     Ok(Asked::Added {
         event: Box::new(Added::breakpoint(said, place, doc)),
         note: Some(format!(
-            "{said}: a breakpoint; each hit costs whoever makes it {}, sampled or not",
-            exception(at.kind)
+            "{said}: a hit costs who makes it {} (an exception), sampled or not",
+            exception(at)
         )),
     })
 }
 
 /// What the exception of a hit costs, as measured here, or on other hosts.
-fn exception(kind: Kind) -> String {
-    match exception_ns().filter(|_| kind == Kind::User) {
-        Some(ns) => format!("{:.1} µs here", f64::from(ns) / 1e3),
+fn exception(at: &Typed<'_>) -> String {
+    let measured = match at.kind {
+        Kind::User => exception_ns(at.returns),
+        Kind::Kernel => None,
+    };
+    match measured {
+        Some(ns) if ns >= 10_000 => format!("some {:.0} µs here", f64::from(ns) / 1e3),
+        Some(ns) => format!("some {:.1} µs here", f64::from(ns) / 1e3),
         None => "1 to 2 µs, on a virtual machine more".to_owned(),
     }
 }
@@ -196,6 +219,7 @@ fn user(
                 let near = nearest(function, missing.others.iter().map(String::as_str), 3);
                 let first = missing.instead.first().map(String::as_str);
                 let hint = match first.or(near.first().copied()) {
+                    None if missing.others.is_empty() => format!("objdump -d {}", file.display()),
                     None => format!("netop list uprobe:{name}:"),
                     Some(other) => format!("netop -e 'uprobe:{name}:{other}'"),
                 };

@@ -55,10 +55,18 @@ pub fn of_function(path: &Path, function: &str, offset: u64) -> Result<u64, Miss
         }
     }
     let (begin, size) = found.map_err(|unclear| match unclear {
-        Unclear::Missing => Missing {
-            others: names(&parsed).into_keys().take(OFFERED).collect(),
-            ..refused(format!("{shown} has no function {function}"))
-        },
+        Unclear::Missing => {
+            let others: Vec<String> = names(&parsed).into_keys().take(OFFERED).collect();
+            let why = if others.is_empty() {
+                format!("{shown} names no function (it is stripped); an address serves, too")
+            } else {
+                format!("{shown} has no function {function}")
+            };
+            Missing {
+                others,
+                ..refused(why)
+            }
+        }
         Unclear::Several(instead) => Missing {
             why: format!(
                 "{shown} has several functions called {function}: {}",

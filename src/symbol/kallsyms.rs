@@ -8,6 +8,10 @@ use super::readable::readable;
 const LONGEST_FUNCTION: u64 = 256 << 10;
 const LONGEST_IN_MODULE: u64 = 64 << 10;
 
+/// A page of jumps to XDP programs (kernel/bpf/dispatcher.c), with other programs right behind it.
+const DISPATCHER: &str = "bpf_dispatcher_";
+const LONGEST_DISPATCHER: u64 = 4 << 10;
+
 /// The linker's marks behind the kernel's code; what follows is data.
 const ENDS: [&str; 2] = ["_etext", "_einittext"];
 
@@ -114,6 +118,7 @@ impl Kallsyms {
             .checked_sub(1)
             .and_then(|index| self.modules.get(index));
         let limit = match module {
+            Some(_) if name.starts_with(DISPATCHER) => LONGEST_DISPATCHER,
             Some(_) => LONGEST_IN_MODULE,
             None => LONGEST_FUNCTION,
         };

@@ -23,6 +23,9 @@ const REREAD_AFTER: Duration = Duration::from_secs(30);
 /// long each time.
 const FIRST_REREAD_AFTER: Duration = Duration::from_millis(500);
 
+/// Behind the names of BPF programs.
+const BPF: &str = " [bpf]";
+
 /// Names kept ready; at this many all are forgotten and looked up again.
 const MOST_NAMES: usize = 1 << 16;
 
@@ -119,6 +122,13 @@ impl KernelNames {
             };
         };
         let text: Arc<str> = text.into();
+        // Without sizes the program before has the address of one that was loaded since.
+        if self.readings < 2 && text.ends_with(BPF) && !self.is_hopeless(address) {
+            return Name {
+                text,
+                settled: false,
+            };
+        }
         if self.known.len() >= MOST_NAMES {
             self.known.clear();
         }
@@ -303,6 +313,20 @@ mod tests {
         names.read_at -= REREAD_AFTER;
         let name = settled(&mut names, 0xffff_ffff_c000_0004);
         assert_eq!(&*name.text, "late [new]");
+    }
+
+    #[test]
+    fn names_of_bpf_programs_are_looked_up_again_once_netops_own_are_loaded() {
+        let old = "ffffffff81000000 T _stext\nffffffffc0001000 t bpf_prog_1_other\t[bpf]\n";
+        let (dir, mut names) = names_of(old);
+        settled(&mut names, 0xffff_ffff_8100_0000);
+        assert!(!names.name(0xffff_ffff_c000_2004).settled);
+        let new = format!("{old}ffffffffc0002000 t bpf_prog_2_netop\t[bpf]\n");
+        fs::write(dir.path().join("proc/kallsyms"), new).expect("file");
+        names.read_at -= REREAD_AFTER;
+        let name = settled(&mut names, 0xffff_ffff_c000_2004);
+        assert_eq!(&*name.text, "bpf_prog_2_netop [bpf]");
+        assert!(names.name(0xffff_ffff_c000_1004).settled);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! find it, or as the shell would.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::maps;
 
@@ -14,22 +16,19 @@ const MOST_PROCESSES: usize = 20_000;
 /// /etc/ld.so.cache is some 100 KiB.
 const LARGEST_CACHE: u64 = 16 << 20;
 
+/// As many as the kernel follows (MAXSYMLINKS of include/linux/namei.h).
+const MOST_LINKS: usize = 40;
+
 /// The path through which the file is to be opened. With `pids` it is the file that those
 /// processes see, in their own mounts. `Err`: one sentence.
 pub fn find(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
     if name.contains('/') {
-        let inside = name.trim_start_matches('/');
-        let theirs = pids
-            .iter()
-            .map(|pid| root.join(format!("proc/{pid}/root")).join(inside));
-        return theirs
-            .chain([root.join(inside)])
-            .find(|path| path.is_file())
-            .ok_or_else(|| format!("there is no file {name}"));
+        return at_path(root, name, pids);
     }
     let mapped = |pids: &[u32]| pids.iter().find_map(|pid| mapped(root, *pid, name));
-    if let Some(path) = mapped(pids) {
-        return one_for_all(root, name, pids, path);
+    if mapped(pids).is_some() {
+        let all = pids.iter().filter_map(|pid| self::mapped(root, *pid, name));
+        return one_for_all(name, all.collect());
     }
     if let [first, ..] = pids {
         return Err(format!("process {first} has mapped no file named {name}"));
@@ -42,17 +41,73 @@ pub fn find(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
         })
 }
 
-/// `first`, unless another of the processes has another file of that name: a breakpoint in one counts
+/// As the shell's user names a file, in the mounts of those processes.
+fn at_path(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
+    let here = env::current_dir().unwrap_or_default();
+    let absolute = here.join(name);
+    let seen = |base: &Path, whose: &str| {
+        let path = inside(base, &absolute);
+        match path.metadata() {
+            Ok(found) if found.is_file() => Ok(path),
+            Ok(_) => Err(format!("{name} is no regular file")),
+            Err(_) => Err(format!("there is no file {name}{whose}")),
+        }
+    };
+    if pids.is_empty() {
+        return seen(root, "");
+    }
+    let theirs = pids.iter().map(|pid| {
+        let base = root.join(format!("proc/{pid}/root"));
+        seen(&base, &format!(" for process {pid}"))
+    });
+    one_for_all(name, theirs.collect::<Result<_, _>>()?)
+}
+
+/// A path as who has `base` for his root follows it: absolute links lead there, too, and nothing
+/// leads out.
+fn inside(base: &Path, path: &Path) -> PathBuf {
+    let parts = |path: &Path| -> Vec<OsString> {
+        let parts = path.components().rev().filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        });
+        parts.collect()
+    };
+    let (mut left, mut found, mut links) = (parts(path), base.to_owned(), 0);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            if found != base {
+                found.pop();
+            }
+            continue;
+        }
+        found.push(part);
+        if links < MOST_LINKS
+            && let Ok(target) = found.read_link()
+        {
+            links += 1;
+            found.pop();
+            if target.is_absolute() {
+                base.clone_into(&mut found);
+            }
+            left.extend(parts(&target));
+        }
+    }
+    found
+}
+
+/// The first, unless another process has another file of that name: a breakpoint in one counts
 /// nothing of the other.
-fn one_for_all(root: &Path, name: &str, pids: &[u32], first: PathBuf) -> Result<PathBuf, String> {
+fn one_for_all(name: &str, all: Vec<PathBuf>) -> Result<PathBuf, String> {
     let identity = |path: &Path| {
         let found = fs::metadata(path).ok()?;
         Some((found.dev(), found.ino()))
     };
+    let mut all = all.into_iter();
+    let first = all.next().unwrap_or_default();
     let same = identity(&first);
-    let all = pids.iter().filter_map(|pid| mapped(root, *pid, name));
-    let other = all.into_iter().find(|path| identity(path) != same);
-    match other {
+    match all.find(|path| identity(path) != same) {
         Some(other) => Err(format!(
             "the processes have different files named {name}, {} and {}: name each by its path, as an event of its own",
             first.display(),
@@ -184,6 +239,43 @@ mod tests {
         );
         let none = find(Path::new("/"), "libnone.so", &[me]).expect_err("not mapped");
         assert!(none.contains("mapped no file named libnone.so"), "{none}");
+    }
+
+    #[test]
+    fn links_are_followed_below_the_root_that_is_meant() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let base = dir.path();
+        fs::create_dir_all(base.join("opt/app")).expect("made");
+        fs::write(base.join("opt/app/real.so"), "").expect("written");
+        let link = std::os::unix::fs::symlink::<&str, PathBuf>;
+        link("/opt/app/real.so", base.join("absolute.so")).expect("linked");
+        link("../../../../opt/app/real.so", base.join("opt/app/up.so")).expect("linked");
+        link("/opt", base.join("folder")).expect("linked");
+        link("/round", base.join("round")).expect("linked");
+        let real = base.join("opt/app/real.so");
+        for path in [
+            "/absolute.so",
+            "/opt/app/up.so",
+            "/folder/app/real.so",
+            "/folder/../opt/./app/real.so",
+        ] {
+            assert_eq!(inside(base, Path::new(path)), real, "{path}");
+        }
+        assert!(!inside(base, Path::new("/round/x")).exists());
+    }
+
+    #[test]
+    fn a_path_is_the_shells_and_what_is_no_file_is_told_from_what_is_not_there() {
+        let root = Path::new("/");
+        // Tests run in the package's directory.
+        let here = env::current_dir().expect("a directory").join("Cargo.toml");
+        assert_eq!(find(root, "./Cargo.toml", &[]), Ok(here));
+        let of = |name, pids: &[u32]| find(root, name, pids).expect_err(name);
+        assert_eq!(of("/tmp", &[]), "/tmp is no regular file");
+        assert_eq!(of("/tmp/none", &[]), "there is no file /tmp/none");
+        let me = std::process::id();
+        let why = of("/tmp/none", &[me]);
+        assert_eq!(why, format!("there is no file /tmp/none for process {me}"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod user;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
@@ -91,6 +92,10 @@ impl HostNames {
 }
 
 impl Names for HostNames {
+    fn be_patient(&mut self, at_most: Duration) {
+        self.user.be_patient(at_most);
+    }
+
     fn kernel(&mut self, address: u64) -> Name {
         self.kernel.name(address)
     }

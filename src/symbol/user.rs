@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::files::Files;
 use super::kernel::hex;
+use super::patience::Patience;
 use super::places::Places;
 use super::resolve::{self, Frame, Name, PATIENCE, Resolver};
 
@@ -34,6 +35,7 @@ pub struct UserNames {
     lives: u64,
     places: Places,
     missing: Option<String>,
+    patience: Patience,
 }
 
 /// What is known of a process.
@@ -108,7 +110,13 @@ impl UserNames {
             lives: 0,
             places: Places::default(),
             missing: None,
+            patience: Patience::new(Duration::ZERO),
         }
+    }
+
+    /// Answers are waited for so long, all together.
+    pub fn be_patient(&mut self, at_most: Duration) {
+        self.patience = Patience::new(at_most);
     }
 
     /// Why functions of a program have no names or no lines, of the first that it happened to.
@@ -124,6 +132,26 @@ impl UserNames {
     /// Appends the names of the functions at an address, innermost first. True: settled.
     pub fn name(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> bool {
         self.take_answers();
+        while !self.known(pid, address, names) {
+            if self.questions.is_none() || self.patience.is_spent() {
+                names.push(hex(address));
+                return self.questions.is_none();
+            }
+            match self.patience.receive(&self.answers) {
+                // What cannot be told yet is not asked for again at once.
+                Ok(Message::Answer(answer)) if answer.frames.is_none() => {
+                    self.take(answer);
+                    self.patience.rest();
+                }
+                Ok(message) => self.hear(message),
+                Err(_) => self.patience = Patience::new(Duration::ZERO),
+            }
+        }
+        true
+    }
+
+    /// The names that are known; asks for others.
+    fn known(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> bool {
         if self.addresses >= MOST_NAMES {
             self.processes.clear();
             self.addresses = 0;
@@ -166,17 +194,20 @@ impl UserNames {
                 }
             }
         }
-        names.push(hex(address));
-        self.questions.is_none()
+        false
     }
 
     fn take_answers(&mut self) {
         while let Ok(message) = self.answers.try_recv() {
-            match message {
-                Message::Answer(answer) => self.take(answer),
-                Message::Forget { pid, life } => self.forget(pid, life),
-                Message::GaveUp(why) => drop(self.missing.get_or_insert(why)),
-            }
+            self.hear(message);
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Answer(answer) => self.take(answer),
+            Message::Forget { pid, life } => self.forget(pid, life),
+            Message::GaveUp(why) => drop(self.missing.get_or_insert(why)),
         }
     }
 

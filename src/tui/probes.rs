@@ -143,7 +143,10 @@ impl UiState {
         let new = events.iter().find(|one| !self.probes.events.contains(one));
         let gone = self.probes.events.iter().find(|one| !events.contains(one));
         let said = match (new, gone) {
-            (Some(new), _) => format!("{new} is counted; totals start anew"),
+            (Some(new), Some(gone)) => format!(
+                "{new} is counted, {gone} let go: it cannot be attached any more; totals start anew"
+            ),
+            (Some(new), None) => format!("{new} is counted; totals start anew"),
             (None, Some(gone)) => format!("{gone} is let go; totals start anew"),
             (None, None) => "nothing has changed".to_owned(),
         };

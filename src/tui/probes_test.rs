@@ -112,14 +112,24 @@ fn what_is_refused_can_be_mended_and_what_is_taken_is_said() {
     assert!(ui.message.as_ref().is_some_and(|said| said.is_error));
     assert_eq!(ui.probes.events, ["a:b"], "still what is counted");
 
-    let exact = BTreeSet::from(["net:netif_rx".to_owned()]);
-    ui.probes_taken(vec!["net:netif_rx".to_owned()], exact, &[]);
-    let said = ui.message.as_ref().map_or("", |said| &said.text);
-    assert!(
-        said.starts_with("net:netif_rx is counted; totals start"),
-        "{said}"
-    );
-    assert!(ui.is_added("net:netif_rx") && !ui.is_added("a:b"));
+    for (events, expected) in [
+        (
+            vec!["a:b", "net:netif_rx"],
+            "net:netif_rx is counted; totals start",
+        ),
+        (vec!["net:netif_rx"], "a:b is let go; totals start"),
+        (
+            vec!["c:d"],
+            "c:d is counted, net:netif_rx let go: it cannot be attached",
+        ),
+    ] {
+        let events: Vec<String> = events.into_iter().map(str::to_owned).collect();
+        ui.probes_taken(events.clone(), BTreeSet::from_iter(events.clone()), &[]);
+        let said = ui.message.as_ref().map_or("", |said| &said.text);
+        assert!(said.starts_with(expected), "{said}");
+        assert!(events.iter().all(|event| ui.is_added(event)));
+        assert!(ui.is_added("a:b") == events.contains(&"a:b".to_owned()));
+    }
 }
 
 #[test]

@@ -18,16 +18,16 @@ const CALLS: u32 = 400;
 /// 193 ns (peers.md 0.4) where the loop says 120.
 const OUTSIDE_A_LOOP: f64 = 1.5;
 
-/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms; `breakpoints`:
-/// those in user space are wanted, too.
+/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms; `returns`: breakpoints
+/// in user space are wanted, and some of them on a function's return.
 pub fn costs(
     gate: Option<&mut Gated>,
     receive: Option<&Wanted>,
-    breakpoints: bool,
+    returns: Option<bool>,
     closer: &Sender<PerfEvent>,
 ) -> Costs {
     let mut costs = Costs::default();
-    if let Some(ns) = breakpoints.then(exception_ns).flatten() {
+    if let Some(ns) = returns.and_then(exception_ns) {
         costs.probe_ns = ns;
     }
     let Some(nobody) = per_call() else {

@@ -45,10 +45,14 @@ impl Live {
     /// What a hit costs here, before anything is attached.
     pub(super) fn measure_costs(&mut self) {
         let receive = self.catalog.named("sock", "sock_recv_length");
-        let struck = |event: &Event| matches!(event.spec.place, Place::User { .. });
-        let breakpoints = self.catalog.events.iter().any(struck);
+        let returns = |event: &Event| match event.spec.place {
+            Place::User { returns, .. } => Some(returns),
+            _ => None,
+        };
+        // The dearest of them, if there are any.
+        let returns = self.catalog.events.iter().filter_map(returns).max();
         let (gate, closer) = (self.gate.as_mut(), &self.lines.closer);
-        self.session.costs = calibrate::costs(gate, receive.as_ref(), breakpoints, closer);
+        self.session.costs = calibrate::costs(gate, receive.as_ref(), returns, closer);
     }
 
     /// Attaches, lets go and re-aims the gated events: `old` → `self.demand`.

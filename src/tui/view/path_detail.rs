@@ -147,6 +147,7 @@ fn notes(scene: &Scene<'_>, f: &Function) -> Vec<Note> {
                 (true, n) => Some(format!(
                     "{n} other rows are not counted for the same reason"
                 )),
+                (false, _) if named => Some((*text).to_owned()),
                 (false, 0) => Some((*text).to_owned()),
                 (false, 1) => Some(format!("{}: {text}", others[0])),
                 (false, n) => Some(format!("{} and {} more: {text}", others[0], n - 1)),
