@@ -277,7 +277,7 @@ impl Session {
                 let _engine_ended = self.wants.send(Order::Want(want));
             }
             Effect::ListProbes(place) => self.list(place, ui.want().pids.clone()),
-            Effect::Probes(events) => self.probe(events, ui),
+            Effect::Probes(events) => self.probe(&events, ui),
             Effect::SaveSnapshot => save_shown(ui, &self.dir),
             Effect::SaveBundle => save_bundle(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
@@ -315,14 +315,14 @@ impl Session {
     }
 
     /// Another engine takes over, which counts these.
-    fn probe(&self, events: Vec<String>, ui: &mut UiState) {
+    fn probe(&self, events: &[String], ui: &mut UiState) {
         let Some(probing) = &self.probing else { return };
-        match probing.engine(&events, ui.want()) {
+        match probing.engine(events, ui.want()) {
             Ok(other) => {
                 ui.probes_taken(other.events, other.exact, &other.notes);
                 let _engine_ended = self.wants.send(Order::Engine(Box::new(other.engine)));
             }
-            Err(why) => ui.probes_refused(&events, &why.to_string()),
+            Err(why) => ui.probes_refused(events, &why.to_string()),
         }
     }
 }
