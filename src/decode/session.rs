@@ -169,6 +169,14 @@ pub struct Event {
 }
 
 impl EventSpec {
+    /// Also in a recording, which has its hits as those of any other event.
+    pub fn is_breakpoint(&self) -> bool {
+        matches!(
+            self.group.as_str(),
+            "uprobe" | "uretprobe" | "kprobe" | "kretprobe"
+        )
+    }
+
     /// `group:name`, as perf and the user write it; what is no tracepoint has no group.
     pub fn full_name(&self) -> String {
         if self.group.is_empty() {

@@ -228,6 +228,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         owned: &[],
         cpus: &Cpus::default(),
         folded: &Folded::default(),
+        process: &|_| "–".into(),
         samples: &FxHashMap::default(),
         length_ns: 1,
     };

@@ -32,6 +32,8 @@ pub struct Interval<'a> {
     pub by_sample: &'a FxHashSet<EventId>,
     pub cpus: &'a Cpus,
     pub folded: &'a Folded,
+    /// The name of a process.
+    pub process: &'a dyn Fn(u32) -> Arc<str>,
     pub samples: &'a FxHashMap<EventId, u64>,
     pub length_ns: u64,
 }

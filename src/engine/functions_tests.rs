@@ -1,8 +1,9 @@
 //! Rows from made-up counts: who counted, a part of the time or all of it, devices and packets.
 
 use super::*;
-use crate::decode::{Costs, Event, Host, SourceKind, Spread};
+use crate::decode::{Costs, Event, Host, Place, SourceKind, Spread};
 use crate::model::{Sums, Tagged};
+use crate::probe::Added;
 
 const S: u64 = 1_000_000_000;
 
@@ -20,7 +21,11 @@ struct Given {
 
 /// A host of one CPU.
 fn given() -> Given {
-    let registry = Registry::new(Vec::new());
+    given_with(Vec::new())
+}
+
+fn given_with(added: Vec<Added>) -> Given {
+    let registry = Registry::new(added);
     let events = registry.specs().into_iter().map(|spec| Event {
         spec,
         missing: None,
@@ -72,6 +77,7 @@ impl Given {
             owned: &[],
             cpus: &self.cpus,
             folded: &self.folded,
+            process: &|pid| format!("p{pid}").into(),
             samples: &FxHashMap::default(),
             length_ns: S,
         };
@@ -287,6 +293,42 @@ fn drops_keep_their_sampled_reasons_beside_their_exact_devices() {
             ("device", "va", 9.0, false)
         ]
     );
+}
+
+#[test]
+fn hits_of_a_breakpoint_are_those_of_the_processes_that_made_them() {
+    let place = Place::User {
+        file: "/lib/l.so".to_owned(),
+        offset: 64,
+        returns: false,
+        begins: true,
+    };
+    let added = Added::breakpoint("uprobe:l.so:f", place, "One call of f.".to_owned());
+    let mut given = given_with(vec![added]);
+    for name in ["uprobe:l.so:f", "net_rx_action"] {
+        let event = given.event(name, 0);
+        given.counts.push(count(event, 12));
+        for (pid, weight) in [(7, 4.0), (8, 8.0), (9, 0.0)] {
+            let sums = Sums {
+                weight,
+                ..Sums::default()
+            };
+            given.folded.per_process.insert((event.0, pid), sums);
+        }
+    }
+    let top = given.row("uprobe:l.so:f").top;
+    let top: Vec<_> = (top.iter())
+        .map(|s| (s.kind, &*s.name, s.calls, s.estimated))
+        .collect();
+    assert_eq!(
+        top,
+        [
+            ("process", "p8(8)", 8.0, true),
+            ("process", "p7(7)", 4.0, true)
+        ]
+    );
+    // A softirq ran on whose time it was.
+    assert!(given.row("net_rx_action").top.is_empty());
 }
 
 #[test]

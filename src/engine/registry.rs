@@ -97,6 +97,10 @@ impl Registry {
         self.specs.clone()
     }
 
+    pub fn spec(&self, event: EventId) -> &EventSpec {
+        &self.specs[event.0 as usize]
+    }
+
     pub fn row_of(&self, event: EventId) -> Option<usize> {
         self.row_of.get(event.0 as usize).copied()
     }

@@ -73,6 +73,7 @@ impl Engine {
             by_sample: &by_sample,
             cpus: &self.cpus,
             folded: &folded,
+            process: &|pid| self.processes.name(pid),
             samples: &self.event_samples,
             length_ns: tick.interval_ns,
         });

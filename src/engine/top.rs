@@ -1,4 +1,5 @@
-//! What a function's hits were about: devices, drop reasons, owners of sockets; heaviest first.
+//! What a function's hits were about: devices, drop reasons, owners of sockets, of a
+//! breakpoint the processes that hit it; heaviest first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +43,30 @@ pub fn of(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
         .collect();
     shares.truncate(MOST - owners.len());
     shares.extend(owners);
+    let breakpoint = |event: &EventId| interval.registry.spec(*event).is_breakpoint();
+    if events.iter().all(breakpoint) {
+        return by_process(events, interval);
+    }
     shares
+}
+
+/// Samples weigh what was counted.
+fn by_process(events: &[EventId], interval: &Interval<'_>) -> Vec<Share> {
+    let sampled = interval.folded.per_process.iter();
+    let sampled = sampled.filter(|((event, _), _)| events.iter().any(|e| e.0 == *event));
+    let mut hits: BTreeMap<u32, f64> = BTreeMap::new();
+    for ((_, pid), sums) in sampled {
+        *hits.entry(*pid).or_default() += sums.weight;
+    }
+    let mut hits: Vec<(u32, f64)> = hits.into_iter().filter(|(_, hits)| *hits > 0.0).collect();
+    hits.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let shares = hits.into_iter().take(MOST).map(|(pid, calls)| Share {
+        kind: "process",
+        name: format!("{}({pid})", (interval.process)(pid)).into(),
+        calls,
+        estimated: true,
+    });
+    shares.collect()
 }
 
 const DEVICE: &str = "device";

@@ -19,7 +19,7 @@ use crate::model::{Observable, Snapshot, Want};
 use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
-/// The engine looks at new wants at least this often.
+/// The engine looks at new wants at least this often, and a snapshot waits so long for names.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// By then the engine has taken a want and the samplers have stopped their events.
@@ -137,6 +137,7 @@ fn drive(
                 }
             }
         }
+        engine.be_patient(PATIENCE);
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::events::{Asked, Kernel};
 use crate::advice::Limits;
 use crate::cli;
-use crate::decode::{EventSpec, Format, Place};
+use crate::decode::{EventSpec, Format};
 use crate::engine::{Counting, Registry, Row, Settings};
 use crate::error::Error;
 use crate::model::Want;
@@ -89,12 +89,7 @@ pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
         )?;
         live(&live_typed)?
     };
-    let struck = |row: &Row| {
-        row.probe
-            .events()
-            .iter()
-            .any(|e| e.place != Place::Tracepoint)
-    };
+    let struck = |row: &Row| row.probe.events().iter().any(EventSpec::is_breakpoint);
     if !typed.pids.is_empty() && plan.registry.rows.iter().any(struck) {
         // perf_uprobe_init() reads its file's name from whoever inherits the event (src/sys/perf.rs).
         return Err(Error::unavailable(

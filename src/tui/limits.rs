@@ -147,7 +147,7 @@ fn reach(view: Context, filter: &Filter) -> Option<(u8, &'static str)> {
         return Some((0, "but this view: all modules"));
     }
     if of_module {
-        Some((1, "exact counts: all modules"))
+        Some((1, "LOSS, HOT, NET and counts: all modules"))
     } else if of_pids {
         Some((4, "LOSS, HOT and NET: whole host"))
     } else if of_cpus {

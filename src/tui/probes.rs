@@ -33,12 +33,20 @@ impl Probes {
         }
     }
 
-    /// What holds the text: names that begin with it first.
+    /// What holds the text, behind its file or tracepoint if it names one: names that begin with it
+    /// first.
     pub fn matching(&self, text: &str) -> Vec<&Observable> {
-        let text = text.trim().to_lowercase();
-        let holds = |one: &&Observable| one.name.to_lowercase().contains(&text);
+        let text = text.trim();
+        let (place, rest) = text.split_at(place(text).len());
+        let rest = rest.to_lowercase();
+        let name = |one: &Observable| Some(one.name.strip_prefix(place)?.to_lowercase());
+        let holds = |one: &&Observable| {
+            let called =
+                one.kind == ObservableKind::Symbol && one.about.to_lowercase().contains(&rest);
+            name(one).is_some_and(|name| called || name.contains(&rest))
+        };
         let mut found: Vec<&Observable> = self.list.iter().filter(holds).collect();
-        found.sort_by_key(|one| !one.name.to_lowercase().starts_with(&text));
+        found.sort_by_key(|one| !name(one).is_some_and(|name| name.starts_with(&rest)));
         found
     }
 

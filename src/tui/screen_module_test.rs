@@ -9,8 +9,8 @@ fn a_module_is_named_where_it_narrows_and_where_it_does_not() {
     snapshot.filter.module = Some("mlx5_core".to_owned());
     snapshot.functions[0].name = "mlx5e_handle_rx_cqe [mlx5_core]".into();
     for (keys, words) in [
-        ("", "exact counts: all modules"),
-        ("5", "exact counts: all modules"),
+        ("", "LOSS, HOT, NET and counts: all modules"),
+        ("5", "LOSS, HOT, NET and counts: all modules"),
         ("2", "in the stages; the rest: whole host"),
         ("4", "but this view: all modules"),
         ("8", "but this view: all modules"),
