@@ -126,7 +126,7 @@ fn uncounted(
     names: &mut Table,
     (seconds, cpus): (f64, &[u32]),
     share: &dyn Fn(u32, Sampled) -> f64,
-) {
+) -> Vec<Weighed> {
     let taken = Taken {
         seconds,
         hz: 199,
@@ -139,24 +139,12 @@ fn uncounted(
         cpus,
         share,
     };
-    time.take(&taken, names);
+    time.take(&taken, names)
 }
 
 /// A second of one CPU whose samples are all of its time.
 fn take_whole(time: &mut CpuTime, names: &mut Table) -> Vec<Weighed> {
-    let taken = Taken {
-        seconds: 1.0,
-        hz: 199,
-        wire: None,
-        rates: &[],
-        counted: &|_| true,
-        receivers: None,
-        filtered: false,
-        by_owner: false,
-        cpus: &[0],
-        share: &|_, _| 1e9,
-    };
-    time.take(&taken, names)
+    uncounted(time, names, (1.0, &[0]), &|_, _| 1e9)
 }
 
 fn close(a: Option<f64>, b: f64) {

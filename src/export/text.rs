@@ -255,7 +255,9 @@ fn filter(s: &Snapshot) -> Option<String> {
         parts.push(format!("cpu {cpus}"));
     }
     if let Some(module) = &filter.module {
-        parts.push(format!("module {module} (LOSS, HOT, NET and counts: all modules)"));
+        parts.push(format!(
+            "module {module} (LOSS, HOT, NET and counts: all modules)"
+        ));
     }
     (!parts.is_empty()).then(|| format!("ONLY {}", parts.join(", ")))
 }

@@ -176,7 +176,9 @@ fn probes(ui: &UiState, prompt: &Prompt) -> (String, Vec<String>) {
     let found = ui.probes.matching(prompt.text());
     let title = match (ui.probes.missing(), found.len()) {
         (Some(why), _) => clean(why).into_owned(),
-        (None, 0) => "nothing is called so; Enter tries it; uprobe:FILE: lists a file's functions".to_owned(),
+        (None, 0) => {
+            "nothing is called so; Enter tries it; uprobe:FILE: lists a file's functions".to_owned()
+        }
         (None, 1) => "1 to choose".to_owned(),
         (None, n) => format!("{n} to choose; + is counted, Enter lets it go"),
     };
