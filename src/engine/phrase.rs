@@ -43,7 +43,9 @@ impl Said<'_> {
         }
         let mut said = Vec::new();
         if let Some(function) = self.over {
-            said.push(format!("over budget for {function}, ! detaches"));
+            said.push(format!(
+                "over budget for {function}, asked for by name (! detaches all)"
+            ));
         }
         if let Some(rows) = listed(self.left_alone) {
             said.push(format!("let go after drops rose: {rows}"));

@@ -95,7 +95,7 @@ pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
         return Err(Error::unavailable(
             "perf events cannot follow one process through a breakpoint: record all, and report one",
             format!(
-                "netop record -e {}; netop report FILE -p {}",
+                "netop record -e '{}'; netop report FILE -p {}",
                 typed.events.join(","),
                 typed.pids[0]
             ),

@@ -1,5 +1,6 @@
-//! Files that breakpoints stand in and that were replaced or deleted since: a breakpoint belongs to
-//! the file (its inode), so that programs started later run without it.
+//! Files that breakpoints stand in and that were replaced, deleted or written to since: a breakpoint
+//! belongs to the file (its inode), so that programs started later run without it, or with it where
+//! another instruction is.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,9 +19,17 @@ struct Watched {
     path: String,
     /// The breakpoints in it, by their full names.
     events: Vec<String>,
-    /// Device and inode when the breakpoint was set.
-    was: Option<(u64, u64)>,
+    /// When the breakpoint was set.
+    was: Option<State>,
     said: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    /// Device and inode.
+    identity: (u64, u64),
+    /// Length, and when it was written to (s, ns).
+    content: (u64, i64, i64),
 }
 
 impl Replaced {
@@ -36,7 +45,7 @@ impl Replaced {
         let files = files.map(|of_file| Watched {
             path: of_file[0].0.clone(),
             events: of_file.iter().map(|(_, event)| event.clone()).collect(),
-            was: identity(of_file[0].0),
+            was: state(of_file[0].0),
             said: false,
         });
         Replaced {
@@ -54,22 +63,31 @@ impl Replaced {
         let mut notes = Vec::new();
         for file in self.files.iter_mut().filter(|file| !file.said) {
             // A file seen through a process that has ended is nobody's any more.
-            let ended = file.path.starts_with("/proc/") && identity(&file.path).is_none();
-            if !ended && identity(&file.path) != file.was {
-                file.said = true;
-                notes.extend(file.events.iter().map(|event| format!(
-                    "{event}: {} was replaced or deleted; programs that opened it before are counted, those started since are not: start netop again for them",
-                    file.path
-                )));
+            let now = state(&file.path);
+            let ended = file.path.starts_with("/proc/") && now.is_none();
+            if ended || now == file.was {
+                continue;
             }
+            file.said = true;
+            let is_same = |other: State| file.was.is_some_and(|was| was.identity == other.identity);
+            let what = if now.is_some_and(is_same) {
+                "was written to; the breakpoint may stand inside another instruction now: end netop, and start it again"
+            } else {
+                "was replaced or deleted; programs that opened it before are counted, those started since are not: start netop again for them"
+            };
+            let said = |event: &String| format!("{event}: {} {what}", file.path);
+            notes.extend(file.events.iter().map(said));
         }
         notes
     }
 }
 
-fn identity(path: &str) -> Option<(u64, u64)> {
+fn state(path: &str) -> Option<State> {
     let data = fs::metadata(path).ok()?;
-    Some((data.dev(), data.ino()))
+    Some(State {
+        identity: (data.dev(), data.ino()),
+        content: (data.len(), data.mtime(), data.mtime_nsec()),
+    })
 }
 
 #[cfg(test)]
@@ -113,5 +131,16 @@ mod tests {
         );
         assert_eq!(notes.len(), 2, "of each breakpoint");
         assert_eq!(replaced.look(3 * EVERY_NS), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_is_told_from_another_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("lib.so");
+        fs::write(&path, "old").expect("a file");
+        let mut replaced = Replaced::watch(&[spec(&path)]);
+        fs::write(&path, "newer").expect("the same file");
+        let notes = replaced.look(EVERY_NS);
+        assert!(notes[0].contains("lib.so was written to"), "{notes:?}");
     }
 }

@@ -132,7 +132,7 @@ fn blind(scene: &Scene<'_>, processes: &[Share], room: usize, lines: usize) -> V
     };
     let program = clean(program);
     let long = format!(
-        "{program} keeps no frame pointers: its user stacks stop at the first frame; build with -fno-omit-frame-pointer"
+        "{program} keeps no frame pointers: its user stacks end early or lack callers; build with -fno-omit-frame-pointer"
     );
     let short = format!("{program} keeps no frame pointers: -fno-omit-frame-pointer");
     wrap_whole(&long, room, lines).unwrap_or_else(|| wrap(&short, room, lines))
