@@ -148,3 +148,59 @@ impl Cost {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+    const HIT: EventId = EventId(7);
+
+    fn prices(pids: bool) -> Prices<'static> {
+        Prices {
+            costs: Costs {
+                gate_ns: 100,
+                perf_ns: 200,
+                probe_ns: 13_000,
+                ..Costs::default()
+            },
+            probes: &[HIT],
+            pids,
+        }
+    }
+
+    #[test]
+    fn a_breakpoint_is_hit_once_whoever_counts_it() {
+        assert!((prices(false).hit(HIT, true) - 13_100.0).abs() < 1e-9);
+        // The process is looked up, the exception is the same.
+        assert!((prices(true).hit(HIT, true) - 13_150.0).abs() < 1e-9);
+        assert!((prices(true).hit(EventId(1), false) - 400.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn no_cpu_spends_more_time_than_it_has() {
+        let count = |cpu, hits| Counts {
+            event: HIT,
+            cpu: Some(cpu),
+            pid: None,
+            hits,
+            bytes: 0,
+            span_ns: S,
+            gate: true,
+            spread: None,
+        };
+        let cost = Cost::of(&Spent {
+            prices: prices(false),
+            counts: &[count(0, 10_000), count(1, 100_000)],
+            samples_per_s: &FxHashMap::default(),
+            own_pct: 2.0,
+            cpus: 2,
+            interval_ns: S,
+            by_process: false,
+            timing_ns: &[],
+        });
+        assert_eq!((cost.busiest_cpu, cost.busiest_pct), (Some(1), 100.0));
+        assert!((cost.per_cpu[&0] - 14.1).abs() < 1e-9);
+        assert!((cost.all_pct - (13.1 + 99.0 + 2.0)).abs() < 1e-9);
+    }
+}

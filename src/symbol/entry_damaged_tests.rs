@@ -48,7 +48,9 @@ fn asked(bytes: &[u8]) -> Vec<u64> {
     for &Function { begin, .. } in &listed {
         found.extend(in_file(&parsed, begin));
         found.extend(in_file(&parsed, begin.saturating_add(u64::MAX / 2)));
-        let _known = begins_at(&pieces, &parsed, begin, begin.saturating_add(7));
+        for further in [7, u64::MAX] {
+            let _known = begins_at(&pieces, &parsed, begin, begin.saturating_add(further));
+        }
     }
     let _known = function_around(&parsed, listed.first().map_or(0, |first| first.begin));
     for name in ["third", "no_such_function", ""] {

@@ -31,8 +31,8 @@ pub fn in_file<R: Read + Seek>(file: &Parsed<'_, R>, address: u64) -> Option<u64
     from.checked_add(address - around.address())
 }
 
-/// Does an instruction of the function that begins at `start` in the `file` of those `pieces` begin at `address`? `Err`: a clause
-/// why not, or that nobody can tell.
+/// Does an instruction of the function that begins at `start` in the `file` of those `pieces` begin
+/// at `address`? `Err`: a clause why not, or that nobody can tell.
 pub fn begins_at<R: Read + Seek>(
     pieces: &Pieces<R>,
     file: &Parsed<'_, R>,
@@ -49,7 +49,8 @@ pub fn begins_at<R: Read + Seek>(
     };
     let unread = || "cannot be checked: the code before it cannot be read".to_owned();
     // An instruction has 15 bytes at most.
-    let length = address.checked_sub(start).ok_or_else(unread)? + 15;
+    let before = address.checked_sub(start).ok_or_else(unread)?;
+    let length = before.saturating_add(15);
     if length > LONGEST {
         return Err(unread());
     }

@@ -48,7 +48,9 @@ fn what_passed_a_filter_is_recorded_and_reported_to_the_last_hit() {
     sleep(Duration::from_millis(1200));
     let (path, _) = record.stop();
     assert_eq!(exact(&trailer(&path)).get("net:net_dev_queue"), Some(&300));
-    assert_eq!(total(&reported(&path), &event), 300);
+    let last = reported(&path);
+    assert_eq!(total(&last, &event), 300);
+    assert_eq!(last["functions"][0]["name"], event.as_str(), "on top");
 }
 
 #[test]

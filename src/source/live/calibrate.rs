@@ -18,8 +18,8 @@ const CALLS: u32 = 400;
 /// 193 ns (peers.md 0.4) where the loop says 120.
 const OUTSIDE_A_LOOP: f64 = 1.5;
 
-/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms; `returns`: breakpoints
-/// in user space are wanted, and some of them on a function's return.
+/// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms. `returns`:
+/// breakpoints in user space are wanted, and some of them on a function's return.
 pub fn costs(
     gate: Option<&mut Gated>,
     receive: Option<&Wanted>,
