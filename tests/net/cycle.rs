@@ -73,7 +73,7 @@ fn check(result: &std::io::Result<usize>) {
     );
 }
 
-fn pin(cpu: usize) {
+pub fn pin(cpu: usize) {
     // SAFETY: a CPU set is plain bits, for which zeros are valid; the call reads it.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

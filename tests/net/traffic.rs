@@ -2,6 +2,8 @@
 //! it could start, one line on its input to go, "done" when it has sent everything.
 
 mod cycle;
+#[path = "fill.rs"]
+mod fill;
 mod held_up;
 mod losses;
 mod open_loop;
@@ -54,10 +56,14 @@ pub fn obey() {
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
         ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),
         ["tcp-cycle", namespace, address, port] => busy(cycle::tcp, namespace, address, port),
+        ["udp-fill", to, cpu] => fill::send(to, number(cpu)),
+        ["udp-drain", address, cpu] => fill::drain(address, number(cpu)),
         ["offloads", ..] => {}
         _ => panic!("unknown order {order}"),
     }
 }
+
+pub use cycle::pin;
 
 fn number(word: &str) -> usize {
     word.parse().expect("a number")
