@@ -27,7 +27,8 @@ fn recording(dir: &Path) -> Vec<u8> {
             per_task: false,
             gate: false,
             everyone: false,
-            duty_pct: 100,
+            duty_permille: 1000,
+            asked: false,
         }],
         clock_hz: 99,
         ..Demand::default()

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::latency::Timing;
 use super::session::EventId;
 
+/// [`Attach::duty_permille`] of what is counted all of the time.
+pub const ALWAYS: u16 = 1000;
+
 /// One event to keep open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -27,9 +30,11 @@ pub struct Attach {
     pub by_socket: bool,
     /// Samples of every process, though [`Demand::pids`] names some.
     pub everyone: bool,
-    /// The share of the time that it is counted, percent: 100, or random windows that add up to
-    /// less; then the counts have a [`Spread`](super::Spread).
-    pub duty_pct: u8,
+    /// The share of the time that it is counted, 1/1000: [`ALWAYS`], or random windows that add up
+    /// to less; then the counts have a [`Spread`](super::Spread).
+    pub duty_permille: u16,
+    /// By name: nobody but the user takes it away.
+    pub asked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,4 +70,9 @@ pub struct Demand {
     pub tasks: Vec<u32>,
     /// Inodes of sockets whose process is wanted.
     pub ownerless: Vec<u64>,
+    /// What a CPU's gated hits may cost, ns a second: a burst that makes them cost more is answered
+    /// at once, by letting go what was not asked for. `None`: no limit.
+    pub gate_limit_ns: Option<u64>,
+    /// What a gated hit costs, ns.
+    pub gate_hit_ns: u32,
 }

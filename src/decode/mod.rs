@@ -21,7 +21,7 @@ mod tick;
 
 pub use batch::{Batch, Loss, Sample, Span};
 pub use cpu_list::{CpuRanges, MOST_CPUS, cpu_list};
-pub use demand::{Attach, Demand};
+pub use demand::{ALWAYS, Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
@@ -46,6 +46,7 @@ pub use socket::{
 };
 pub use socket_reader::SocketReader;
 pub use tick::{
-    Carried, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
-    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread, TaskCounters, Tick,
+    Carried, Compared, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
+    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread, Stretch, TaskCounters,
+    Tick,
 };

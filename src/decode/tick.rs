@@ -98,6 +98,9 @@ pub struct Tick {
     pub overflow: u64,
     pub host: HostSample,
     pub own: OwnCost,
+    /// Windows in which events were counted beside those in which they were not.
+    #[serde(default)]
+    pub compared: Vec<Compared>,
     /// Times between events, while they are wanted.
     #[serde(default)]
     pub latency: Option<LatencySample>,
@@ -117,11 +120,39 @@ pub struct Tick {
     pub notes: Vec<String>,
 }
 
-/// What netop itself used in the interval; `None` when nobody measured it (demo, replay).
+/// One CPU in a window in which events were attached, and right before and after it, when they were
+/// not: what attaching them costs there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Compared {
+    pub cpu: u32,
+    pub with: Stretch,
+    /// Before and after together.
+    pub without: Stretch,
+    /// Hits in the window of the gated events that were attached for it.
+    pub hits: u64,
+    /// What softnet counted in the window …
+    pub received: u64,
+    /// … and the gate's netif_receive_skb, if that was among the events.
+    pub received_seen: Option<u64>,
+}
+
+/// What a CPU did in a stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Time in which it was not idle, ns. /proc/stat tells idleness in steps of 10 ms.
+    pub busy_ns: u64,
+    /// Packets that went through it: softnet's, and hits of what is counted all the time.
+    pub packets: u64,
+}
+
+/// What netop itself used in the interval; `None` when nobody measured it (demo, replay).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OwnCost {
     pub cpu_ns: Option<u64>,
     pub anon_bytes: Option<u64>,
+    /// Its time by CPU, ns; empty: not told apart.
+    #[serde(default)]
+    pub per_cpu: Vec<(u32, u64)>,
 }
 
 /// Counters that the kernel keeps anyway. All are cumulative since boot unless said otherwise.

@@ -27,7 +27,8 @@ fn given() -> Given {
         gate: true,
         everyone: false,
         by_socket: true,
-        duty_pct: 100,
+        duty_permille: 1000,
+        asked: false,
     };
     let sends = registry.row_named("net_dev_start_xmit").expect("a row");
     let sends = registry.rows[sends].events[0];

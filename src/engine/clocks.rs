@@ -77,6 +77,7 @@ pub fn timed(event: EventId) -> Attach {
         gate: false,
         everyone: false,
         by_socket: false,
-        duty_pct: 100,
+        duty_permille: 1000,
+        asked: false,
     }
 }

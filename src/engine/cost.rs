@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::live_price::Factor;
 use crate::decode::{Costs, Counts, EventId};
 
 /// A sample without a stack costs this share of one with (about 0.9 us).
@@ -73,8 +74,12 @@ pub struct Spent<'a> {
     pub counts: &'a [Counts],
     /// Samples per second of each CPU, in units of one with a stack.
     pub samples_per_s: &'a FxHashMap<u32, f64>,
-    /// netop's own CPU time, percent of one CPU; it may run anywhere.
+    /// netop's own CPU time, percent of one CPU …
     pub own_pct: f64,
+    /// … and where it ran, ns; empty where that is not told: it may run anywhere.
+    pub own_per_cpu: &'a [(u32, u64)],
+    /// What the price of a hit was corrected by.
+    pub factor: Factor,
     pub cpus: usize,
     pub interval_ns: u64,
     /// The gate counted per process.
@@ -90,11 +95,17 @@ pub struct Cost {
     pub busiest_cpu: Option<u32>,
     pub all_pct: f64,
     pub per_cpu: FxHashMap<u32, f64>,
+    /// Of the busiest CPU: 95 % half-width, from how unsure the price of a gated hit is.
+    pub bound_pct: f64,
+    /// The same with the price that a loop had at the start.
+    pub modelled_pct: f64,
 }
 
 impl Cost {
     pub fn of(spent: &Spent<'_>) -> Cost {
         let mut ns: FxHashMap<u32, f64> = FxHashMap::default();
+        // The part of it that hits of the gate are.
+        let mut gated: FxHashMap<u32, f64> = FxHashMap::default();
         let mut anywhere = 0.0;
         for count in spent.counts.iter().filter(|c| c.span_ns > 0) {
             let seconds = spent.interval_ns.max(1) as f64 / 1e9;
@@ -110,8 +121,9 @@ impl Cost {
             let more = if spent.by_process { BY_PROCESS_NS } else { 0.0 };
             match (count.cpu, count.gate) {
                 (Some(cpu), true) => {
-                    *ns.entry(cpu).or_default() +=
-                        rate * (spent.prices.hit(count.event, true) + more);
+                    let hits = rate * (spent.prices.hit(count.event, true) + more);
+                    *ns.entry(cpu).or_default() += hits;
+                    *gated.entry(cpu).or_default() += hits;
                 }
                 (Some(cpu), false) => {
                     *ns.entry(cpu).or_default() += rate * spent.prices.once(count.event, false)
@@ -129,21 +141,38 @@ impl Cost {
             *ns.entry(cpu).or_default() += rate * spent.prices.sample();
         }
         let share = spent.own_pct / spent.cpus.max(1) as f64;
+        for (cpu, _) in spent.own_per_cpu {
+            ns.entry(*cpu).or_default();
+        }
+        let own = |cpu: u32| {
+            let of_cpu = spent.own_per_cpu.iter().find(|(of, _)| *of == cpu);
+            match of_cpu {
+                Some((_, ns)) => 100.0 * *ns as f64 / spent.interval_ns.max(1) as f64,
+                None if spent.own_per_cpu.is_empty() => share,
+                None => 0.0,
+            }
+        };
         let per_cpu: FxHashMap<u32, f64> = ns
             .into_iter()
             // No CPU spends more time than it has, whatever the price of a hit was at the start.
-            .map(|(cpu, ns)| (cpu, (ns / 1e7 + share).min(100.0)))
+            .map(|(cpu, ns)| (cpu, (ns / 1e7 + own(cpu)).min(100.0)))
             .collect();
+        let without_own = per_cpu.iter().map(|(cpu, pct)| pct - own(*cpu));
+        let without_own: f64 = without_own.sum();
         let busiest = per_cpu
             .iter()
             .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
+        let gated = busiest.and_then(|(cpu, _)| gated.get(cpu)).copied();
+        let gated_pct = gated.unwrap_or(0.0) / 1e7;
+        let Factor { value, bound, .. } = spent.factor;
+        let busiest_pct = busiest.map_or(share, |(_, pct)| *pct) + anywhere / 1e7;
         Cost {
+            bound_pct: gated_pct * bound / value,
+            modelled_pct: busiest_pct - gated_pct + gated_pct / value,
             // What was counted per task may all have run on the busiest CPU.
-            busiest_pct: busiest.map_or(share, |(_, pct)| *pct) + anywhere / 1e7,
+            busiest_pct,
             busiest_cpu: busiest.map(|(cpu, _)| *cpu),
-            all_pct: per_cpu.values().map(|pct| pct - share).sum::<f64>()
-                + anywhere / 1e7
-                + spent.own_pct,
+            all_pct: without_own + anywhere / 1e7 + spent.own_pct,
             per_cpu,
         }
     }
@@ -167,6 +196,75 @@ mod tests {
             probes: &[HIT],
             pids,
         }
+    }
+
+    const NO_FACTOR: Factor = Factor {
+        value: 1.0,
+        bound: 0.0,
+        windows: 0,
+    };
+
+    fn counted(cpu: u32, hits: u64) -> Counts {
+        Counts {
+            event: EventId(1),
+            cpu: Some(cpu),
+            pid: None,
+            hits,
+            bytes: 0,
+            span_ns: S,
+            gate: true,
+            spread: None,
+        }
+    }
+
+    #[test]
+    fn netops_own_time_belongs_to_the_cpus_that_it_ran_on() {
+        let of = |own_per_cpu: &[(u32, u64)]| {
+            Cost::of(&Spent {
+                prices: prices(false),
+                counts: &[counted(0, 100_000)],
+                samples_per_s: &FxHashMap::default(),
+                own_pct: 4.0,
+                own_per_cpu,
+                factor: NO_FACTOR,
+                cpus: 2,
+                interval_ns: S,
+                by_process: false,
+                timing_ns: &[],
+            })
+        };
+        assert!(
+            (of(&[]).per_cpu[&0] - 3.0).abs() < 1e-9,
+            "it may run anywhere"
+        );
+        let cost = of(&[(0, 0), (1, 40_000_000)]);
+        assert!((cost.per_cpu[&0] - 1.0).abs() < 1e-9);
+        assert_eq!((cost.busiest_cpu, cost.busiest_pct), (Some(1), 4.0));
+        assert!((cost.all_pct - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_corrected_price_says_what_the_loops_price_would_and_how_sure_it_is() {
+        let cost = Cost::of(&Spent {
+            prices: prices(false),
+            counts: &[counted(0, 400_000)],
+            samples_per_s: &FxHashMap::default(),
+            own_pct: 1.0,
+            own_per_cpu: &[(0, 10_000_000)],
+            factor: Factor {
+                value: 2.0,
+                bound: 0.5,
+                windows: 20,
+            },
+            cpus: 1,
+            interval_ns: S,
+            by_process: false,
+            timing_ns: &[],
+        });
+        // 400 000 hits of 100 ns, and netop's own percent.
+        assert!((cost.busiest_pct - 5.0).abs() < 1e-9);
+        assert!((cost.modelled_pct - 3.0).abs() < 1e-9);
+        assert!((cost.bound_pct - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -194,6 +292,8 @@ mod tests {
             counts: &[count(0, 10_000), count(1, 100_000)],
             samples_per_s: &FxHashMap::default(),
             own_pct: 2.0,
+            own_per_cpu: &[],
+            factor: NO_FACTOR,
             cpus: 2,
             interval_ns: S,
             by_process: false,

@@ -116,9 +116,8 @@ impl Functions {
 
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
         self.spreads.take(interval.counts);
-        let counts = self
-            .spreads
-            .complete(interval.counts, &interval.plan.attached);
+        let attached = &interval.plan.attached;
+        let counts = (self.spreads).complete(interval.counts, attached, interval.length_ns);
         let interval = Interval {
             counts: &counts,
             ..*interval

@@ -10,12 +10,14 @@ use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
 use super::counting::{Counting, FreeNow};
 use super::drop_watch::{DropWatch, Judged};
 use super::forecast::{Forecast, Load};
+use super::gate_check::GateCheck;
 use super::ladder::{Kept, Ladder};
+use super::live_price::LivePrice;
 use super::phrase::Said;
 use super::receives::Receives;
 use super::registry::Registry;
 use super::wanted::Wanted;
-use crate::decode::{Attach, EventId, Session};
+use crate::decode::{ALWAYS, Attach, Compared, EventId, Session};
 use crate::model::Want;
 use crate::probe::Whose;
 
@@ -27,6 +29,17 @@ const COMES_BACK: f64 = 0.8;
 
 /// … and would have for so many intervals.
 const QUIET: u32 = 3;
+
+/// Counting that is forecast to cost this much, percent of a CPU, is priced before everything is
+/// counted without a limit: in windows of this share of the time, 1/1000.
+const PRICED_FROM: f64 = 1.0;
+const PRICING: u16 = 250;
+
+/// What is counted beside everything else to learn what counting costs, from this much on, percent
+/// of a CPU, in this share of the time, 1/1000, or as much as others are counted.
+const GAUGE: &str = "netif_receive_skb";
+const GAUGED_FROM: f64 = 0.5;
+const GAUGING: u16 = 100;
 
 /// What the governor decided for the coming interval.
 #[derive(Debug, Default)]
@@ -40,12 +53,19 @@ pub struct Plan {
     pub by_process: bool,
     /// One phrase for the header.
     pub phrase: String,
+    /// The rows are counted in windows for a moment to learn what counting costs; not shown.
+    pub pricing: bool,
 }
 
 pub struct Governor {
     pub budget_pct: f64,
     pub counting: Counting,
     pub(super) forecast: Forecast,
+    /// What a gated hit costs on the live traffic.
+    pub live_price: LivePrice,
+    gate_check: GateCheck,
+    /// The gate does not see every hit here: perf events count, where netop may choose.
+    pub(super) gate_misses: bool,
     pub(super) watch: DropWatch,
     /// What is taken now.
     pub(super) kept: Kept,
@@ -60,6 +80,8 @@ pub struct Governor {
     ticked: bool,
     /// Something was taken after a first measurement.
     settled: bool,
+    /// Counting was priced before everything is counted without a limit.
+    priced: bool,
 }
 
 impl Governor {
@@ -68,6 +90,10 @@ impl Governor {
             budget_pct,
             counting,
             forecast: Forecast::new(registry),
+            live_price: LivePrice::default(),
+            gate_check: GateCheck::default(),
+            gate_misses: false,
+            priced: false,
             watch: DropWatch::default(),
             kept: Kept::default(),
             by_process: false,
@@ -88,6 +114,23 @@ impl Governor {
         self.ticked = true;
         self.latency_ns = spent.timing_ns.to_vec();
         Cost::of(spent)
+    }
+
+    /// Takes what windows with events cost beside those without, and what was seen in them of what
+    /// softnet counts, if that counts each packet once; a sentence when the gate does not see all.
+    pub fn learn_windows(
+        &mut self,
+        compared: &[Compared],
+        session: &Session,
+        softnet_exact: bool,
+    ) -> Option<String> {
+        self.live_price.learn(compared, session.costs.hit_ns(true));
+        if !softnet_exact || self.gate_misses || self.counting != Counting::Auto {
+            return None;
+        }
+        let said = self.gate_check.learn(compared);
+        self.gate_misses = said.is_some();
+        said
     }
 
     /// What timing will cost each CPU, ns per second, where that is not measured yet.
@@ -138,7 +181,7 @@ impl Governor {
         let probes = session.probes();
         let prices = Prices {
             probes: &probes,
-            costs: session.costs,
+            costs: self.live_price.corrected(session.costs),
             pids: !want.pids.is_empty(),
         };
         let hz = self.clock_hz(want, &prices);
@@ -175,7 +218,7 @@ impl Governor {
         for wanted in wanted.iter().filter(|wanted| !wanted.split_only) {
             let function = registry.rows[wanted.row].probe.function();
             let reason = match self.kept.share(wanted.row) {
-                100 => continue,
+                ALWAYS => continue,
                 0 if !self.forecast.learnt => "measuring the load first …".to_owned(),
                 0 => {
                     shed.push(function);
@@ -184,7 +227,8 @@ impl Governor {
                 share => {
                     parts.push((function, share));
                     format!(
-                        "counted {share}% of the time to stay within {}% of a CPU, so estimated; e counts every hit",
+                        "counted {}% of the time to stay within {}% of a CPU, so estimated; e counts every hit",
+                        percent(share),
                         self.budget_pct
                     )
                 }
@@ -210,8 +254,14 @@ impl Governor {
             clock_hz: self.kept.hz,
         }
         .phrase();
+        let mut attached = self.attached(&wanted, want, registry);
+        let pricing = self.price_first(&mut attached, &ladder);
+        if !want.only && self.nothing_opened(want).is_none() {
+            self.gauge(&mut attached, want, registry, session, &prices);
+        }
         Plan {
-            attached: self.attached(&wanted, want, registry),
+            attached,
+            pricing,
             clock_hz: self.kept.hz,
             reasons,
             by_process: self.by_process,
@@ -228,7 +278,7 @@ impl Governor {
         let asked = ladder.rungs.iter().filter(|rung| rung.asked);
         if !self.forecast.learnt {
             return Kept {
-                shares: asked.map(|rung| (rung.row, 100)).collect(),
+                shares: asked.map(|rung| (rung.row, ALWAYS)).collect(),
                 hz: ladder.hz.0,
                 timed: false,
                 stacks: 100,
@@ -244,12 +294,12 @@ impl Governor {
             *share = before.shares.get(row).copied().unwrap_or(*share);
         }
         for rung in asked {
-            now.shares.insert(rung.row, 100);
+            now.shares.insert(rung.row, ALWAYS);
         }
         if ladder.whole {
             // What was counted a part of the time is counted always or not at all.
-            let whole = |(row, share): (&usize, &mut u8)| {
-                if *share < 100 {
+            let whole = |(row, share): (&usize, &mut u16)| {
+                if *share < ALWAYS {
                     *share = back.share(*row);
                 }
             };
@@ -295,7 +345,7 @@ impl Governor {
                     .map(move |&(event, gate)| (w.row, event, gate))
             })
             .filter(|(_, _, gate)| *gate)
-            .map(|(row, event, _)| (event, f64::from(self.kept.share(row)) / 100.0))
+            .map(|(row, event, _)| (event, f64::from(self.kept.share(row)) / f64::from(ALWAYS)))
             .collect();
         let more = (session.host.cpus.iter())
             .map(|&cpu| {
@@ -347,7 +397,8 @@ impl Governor {
                 // The device is everybody's.
                 everyone: registry.rows[wanted.row].probe.sends(),
                 by_socket: gate && by_socket(wanted.row, &event),
-                duty_pct: share,
+                duty_permille: share,
+                asked: wanted.asked,
             }));
         }
         attached.extend(self.receives());
@@ -358,6 +409,71 @@ impl Governor {
         attached
     }
 
+    /// Without a limit everything is counted all the time, and nothing is left to compare with: what
+    /// that costs is measured first, in windows, where it is worth a word.
+    fn price_first(&mut self, attached: &mut [Attach], ladder: &Ladder) -> bool {
+        let gated = attached.iter().any(|a| a.gate && a.wide);
+        let worth = ladder.worst(&self.kept) >= PRICED_FROM * 1e7;
+        if self.budget_pct < 100.0 || !self.forecast.learnt || self.priced || !gated {
+            return false;
+        }
+        self.priced = true;
+        for attach in attached.iter_mut().filter(|a| worth && a.gate && a.wide) {
+            attach.duty_permille = PRICING;
+        }
+        worth
+    }
+
+    /// One tracepoint whose count softnet has for nothing is counted in windows: what those cost says
+    /// what counting costs, also where everything else is counted all the time, and what is seen in
+    /// them says whether the gate sees every hit.
+    fn gauge(
+        &self,
+        attached: &mut Vec<Attach>,
+        want: &Want,
+        registry: &Registry,
+        session: &Session,
+        prices: &Prices<'_>,
+    ) {
+        let row = registry.row_named(GAUGE);
+        let Some(&event) = row.and_then(|row| registry.rows[row].events.first()) else {
+            return;
+        };
+        let gated = || attached.iter().filter(|a| a.gate && a.wide);
+        let cost = |&cpu: &u32| {
+            let rates = gated().map(|a| self.forecast.rate(a.event, cpu));
+            rates.sum::<f64>() * prices.hit(event, true)
+        };
+        let dearest = session.host.cpus.iter().map(cost).fold(0.0, f64::max);
+        let in_windows = gated()
+            .map(|a| a.duty_permille)
+            .filter(|part| *part < ALWAYS);
+        let taken = attached.iter().any(|a| a.event == event);
+        let known = session.events.get(event.0 as usize);
+        let gate = known.is_some_and(|known| known.gate && known.missing.is_none());
+        if taken
+            || !gate
+            || self.gate_misses
+            || !want.is_whole_host()
+            || dearest < GAUGED_FROM * 1e7
+        {
+            return;
+        }
+        attached.push(Attach {
+            event,
+            stacks_per_s: 0,
+            every: false,
+            wide: true,
+            per_task: false,
+            gate: true,
+            everyone: false,
+            by_socket: false,
+            duty_permille: in_windows.max().unwrap_or(GAUGING),
+            asked: false,
+        });
+        attached.sort_by_key(|a| a.event);
+    }
+
     fn too_dear(&self) -> String {
         format!(
             "counting it would take netop over {}% of the busiest CPU; it comes back below {:.1}%; e counts it all the same",
@@ -365,6 +481,11 @@ impl Governor {
             self.budget_pct * COMES_BACK,
         )
     }
+}
+
+/// Of 1/1000.
+pub fn percent(share: u16) -> f64 {
+    100.0 * f64::from(share) / f64::from(ALWAYS)
 }
 
 #[cfg(test)]

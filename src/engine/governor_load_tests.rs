@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::super::wanted::STACKS;
 use super::tests::{FREE, session, spent};
 use super::*;
-use crate::decode::{Counts, Spread};
+use crate::decode::{ALWAYS, Counts, Spread};
 
 /// A host on which every event hits once per packet, on CPU 0.
 struct Host {
@@ -52,7 +52,7 @@ impl Host {
                 .row_of(attach.event)
                 .is_none_or(|row| self.registry.rows[row].probe.priority() == 1);
             let rate = if seldom || cpu == 1 { 0.0 } else { packets };
-            (rate * f64::from(attach.duty_pct) / 100.0) as u64
+            (rate * f64::from(attach.duty_permille) / 1000.0) as u64
         };
         let count = |attach: &Attach, cpu: u32| Counts {
             event: attach.event,
@@ -60,10 +60,10 @@ impl Host {
             pid: None,
             hits: hits(attach, cpu),
             bytes: 0,
-            span_ns: u64::from(attach.duty_pct) * 10_000_000,
+            span_ns: u64::from(attach.duty_permille) * 1_000_000,
             gate: attach.gate,
-            spread: (attach.duty_pct < 100).then_some(Spread {
-                windows: u32::from(attach.duty_pct),
+            spread: (attach.duty_permille < ALWAYS).then_some(Spread {
+                windows: u32::from(attach.duty_permille),
                 variance: 0,
             }),
         };
@@ -88,16 +88,16 @@ impl Host {
     }
 
     /// What is counted and how much of it; stacks are left out.
-    fn counted(&self) -> Vec<(EventId, u8)> {
+    fn counted(&self) -> Vec<(EventId, u16)> {
         let attached = self.plan.attached.iter();
-        attached.map(|a| (a.event, a.duty_pct)).collect()
+        attached.map(|a| (a.event, a.duty_permille)).collect()
     }
 
-    fn share(&self, function: &str) -> u8 {
+    fn share(&self, function: &str) -> u16 {
         let row = self.registry.row_named(function).unwrap();
         let event = self.registry.rows[row].events[0];
         let attach = self.plan.attached.iter().find(|a| a.event == event);
-        attach.map_or(0, |a| a.duty_pct)
+        attach.map_or(0, |a| a.duty_permille)
     }
 }
 
@@ -172,14 +172,14 @@ fn what_was_given_up_comes_back_after_three_quiet_intervals_and_not_before() {
     for _ in 0..3 {
         host.second(100_000.0, 0.0);
     }
-    assert!(host.share("consume_skb") < 100, "{}", host.plan.phrase);
+    assert!(host.share("consume_skb") < ALWAYS, "{}", host.plan.phrase);
     host.second(1_000.0, 0.0);
     host.second(1_000.0, 0.0);
-    assert!(host.share("consume_skb") < 100, "two quiet intervals");
+    assert!(host.share("consume_skb") < ALWAYS, "two quiet intervals");
     for _ in 0..3 {
         host.second(1_000.0, 0.0);
     }
-    assert_eq!(host.share("consume_skb"), 100);
+    assert_eq!(host.share("consume_skb"), ALWAYS);
     assert_eq!(host.plan.phrase, "all rows counted");
 }
 
@@ -191,14 +191,14 @@ fn a_change_of_the_question_is_no_quiet_interval() {
     for _ in 0..5 {
         host.plan();
     }
-    assert!(host.share("consume_skb") < 100);
+    assert!(host.share("consume_skb") < ALWAYS);
 }
 
 #[test]
 fn the_headline_rows_are_let_go_too_when_drops_rise_right_after_they_were_attached() {
     let mut host = Host::new(5.0, true);
     host.second(50_000.0, 10.0);
-    assert_eq!(host.share("dev_queue_xmit"), 100);
+    assert_eq!(host.share("dev_queue_xmit"), ALWAYS);
     // After one interval of past two have to agree.
     host.second(50_000.0, 4_000.0);
     host.second(50_000.0, 4_000.0);
@@ -225,7 +225,7 @@ fn what_the_user_asked_for_stays_whatever_is_dropped() {
     for _ in 0..3 {
         host.second(50_000.0, 4_000.0);
     }
-    assert_eq!(host.share("napi_poll"), 100);
+    assert_eq!(host.share("napi_poll"), ALWAYS);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn without_a_limit_no_load_takes_anything_away() {
     let mut host = Host::new(100.0, false);
     for packets in [10.0, 1e6, 2e6] {
         host.second(packets, 0.0);
-        let whole = |a: &Attach| a.duty_pct == 100 && (a.every || a.stacks_per_s >= STACKS);
+        let whole = |a: &Attach| a.duty_permille == ALWAYS && (a.every || a.stacks_per_s >= STACKS);
         assert!(host.plan.attached.iter().all(whole));
         assert_eq!(host.plan.phrase, "all rows counted");
     }

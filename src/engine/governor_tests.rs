@@ -67,6 +67,12 @@ pub fn spent<'a>(
         counts,
         samples_per_s: samples,
         own_pct: 0.0,
+        own_per_cpu: &[],
+        factor: super::super::live_price::Factor {
+            value: 1.0,
+            bound: 0.0,
+            windows: 0,
+        },
         cpus: 2,
         interval_ns: 1_000_000_000,
         by_process: false,
@@ -196,7 +202,7 @@ fn processes_are_counted_exactly_while_their_table_is_looked_at_and_it_fits() {
 fn with_the_budget_at_100_everything_is_counted_whatever_it_costs() {
     let (plan, registry) = planned(100.0, Counting::Auto, 5e6, &Want::default(), false);
     assert!(names(&plan, &registry).contains(&"consume_skb"));
-    assert!(plan.attached.iter().all(|a| a.duty_pct == 100));
+    assert!(plan.attached.iter().all(|a| a.duty_permille == ALWAYS));
     assert_eq!(plan.phrase, "all rows counted");
 }
 
@@ -210,7 +216,7 @@ fn a_row_asked_for_comes_first_and_stays_exact_over_budget_with_a_word() {
     let row = registry.row_named("consume_skb").unwrap();
     let event = registry.rows[row].events[0];
     let attach = plan.attached.iter().find(|a| a.event == event).unwrap();
-    assert_eq!(attach.duty_pct, 100);
+    assert_eq!(attach.duty_permille, ALWAYS);
     assert!(
         plan.phrase.starts_with("over budget for consume_skb"),
         "{}",
@@ -251,13 +257,13 @@ fn a_row_counted_part_of_the_time_says_so_in_the_header_and_in_its_reason() {
         .attached
         .iter()
         .find(|a| registry.row_of(a.event) == Some(row));
-    assert!(part.unwrap().duty_pct < 100);
+    assert!(part.unwrap().duty_permille < ALWAYS);
     let head = registry.row_named("dev_queue_xmit").unwrap();
     let head = plan
         .attached
         .iter()
         .find(|a| registry.row_of(a.event) == Some(head));
-    assert_eq!(head.unwrap().duty_pct, 100);
+    assert_eq!(head.unwrap().duty_permille, ALWAYS);
 }
 
 #[test]
@@ -330,7 +336,7 @@ fn a_filters_rows_are_counted_always_or_not_at_all() {
         ..Want::default()
     };
     let (plan, registry) = planned(5.0, Counting::Auto, 60_000.0, &want, false);
-    assert!(plan.attached.iter().all(|a| a.duty_pct == 100));
+    assert!(plan.attached.iter().all(|a| a.duty_permille == ALWAYS));
     assert!(!names(&plan, &registry).contains(&"consume_skb"));
     assert!(
         plan.phrase.contains("not counted to save CPU"),

@@ -72,7 +72,8 @@ impl Engine {
                 tick.overflow
             ));
         }
-        let costs = self.source.session().costs;
+        let costs = self.costs();
+        let by_windows = self.governor.live_price.factor().windows;
         let file = self.source.session().source == SourceKind::File;
         let by = |gate| self.plan.attached.iter().any(|a| a.gate == gate);
         Health {
@@ -86,6 +87,9 @@ impl Engine {
             own_cpu_pct: own_pct,
             own_anon_bytes: own_pct.and(tick.own.anon_bytes),
             cost_pct: own_pct.map(|_| cost.busiest_pct),
+            cost_bound_pct: own_pct.filter(|_| by_windows > 0).map(|_| cost.bound_pct),
+            cost_modelled_pct: own_pct.map(|_| cost.modelled_pct),
+            cost_windows: by_windows,
             cost_cpu: own_pct.and(cost.busiest_cpu),
             cost_all_pct: own_pct.map(|_| cost.all_pct),
             budget_pct: self.settings.max_overhead_pct,

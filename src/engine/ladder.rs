@@ -1,16 +1,43 @@
 //! What is given up when counting costs too much, in this order: stacks, the timing of softirqs, CPU
-//! samples, every hit of the least important rows (they are then counted a part of the time), those
-//! rows. What the user asked for by name is not given up.
+//! samples, every hit of the least important rows: they are then counted a part of the time. A
+//! thousandth of it costs next to nothing on any host, so no row is given up altogether. What the
+//! user asked for by name is not given up.
 
 use std::collections::BTreeMap;
 
-/// Shares of the time that a row is counted, percent. With less than two windows a second, as below
-/// the last, a bound is wider than the figure.
-const STEPS: [u8; 3] = [50, 25, 10];
+use crate::decode::ALWAYS;
 
-/// Rows of these priorities are counted always as long as any other is counted at all: what
-/// everybody asks for, and what is lost.
-const HEADLINE: u8 = 1;
+/// Who is counted a part of the time, 1/1000, and in which order: everybody of a class is brought to
+/// a share before one goes to the next, since all windows are shared. Below a hundredth there is a
+/// window in some seconds only.
+const SHEDDING: [(Class, &[u16]); 6] = [
+    (Class::Other, &[250, 100, 50, 20, 10]),
+    (Class::Headline, &[250, 100, 50]),
+    (Class::Losses, &[250, 100, 50]),
+    (Class::Other, &[5, 2, 1]),
+    (Class::Headline, &[20, 10, 5, 2, 1]),
+    (Class::Losses, &[20, 10, 5, 2, 1]),
+];
+
+/// How important a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    /// What everybody asks for.
+    Headline,
+    /// What is lost: the last to be counted a part of the time.
+    Losses,
+}
+
+impl Class {
+    fn of(rung: &Rung) -> Class {
+        match rung.priority {
+            0 => Class::Headline,
+            1 => Class::Losses,
+            _ => Class::Other,
+        }
+    }
+}
 
 /// Shares of the wanted stacks; fewer than a few samples per second say nothing.
 const STACKS: [u8; 4] = [100, 50, 25, 10];
@@ -70,8 +97,8 @@ pub struct Ladder {
 /// What is taken of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Kept {
-    /// By row: percent of the time that it is counted.
-    pub shares: BTreeMap<usize, u8>,
+    /// By row: the share of the time that it is counted, 1/1000.
+    pub shares: BTreeMap<usize, u16>,
     pub hz: u32,
     pub timed: bool,
     /// Percent of the wanted stacks.
@@ -79,7 +106,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn share(&self, row: usize) -> u8 {
+    pub fn share(&self, row: usize) -> u16 {
         self.shares.get(&row).copied().unwrap_or(0)
     }
 
@@ -105,7 +132,7 @@ impl Ladder {
             .map(|cpu| {
                 let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
                 let rungs = self.rungs.iter().map(|rung| {
-                    let share = f64::from(kept.share(rung.row)) / 100.0;
+                    let share = f64::from(kept.share(rung.row)) / f64::from(ALWAYS);
                     let stacks = f64::from(kept.stacks) / 100.0;
                     let sampled = if share > 0.0 { stacks } else { 0.0 };
                     rung.counting(share, cpu) + sampled * on(&rung.stacks)
@@ -145,7 +172,7 @@ impl Ladder {
     /// Everything, whatever it costs.
     pub fn all(&self) -> Kept {
         Kept {
-            shares: self.rungs.iter().map(|rung| (rung.row, 100)).collect(),
+            shares: self.rungs.iter().map(|rung| (rung.row, ALWAYS)).collect(),
             hz: self.hz.0,
             timed: self.timing.is_some(),
             stacks: 100,
@@ -206,20 +233,44 @@ impl Ladder {
             let importance = b.priority.cmp(&a.priority);
             importance.then(dearest(b).total_cmp(&dearest(a)))
         });
-        let steps: &[&[u8]] = if self.whole { &[&[0]] } else { &[&STEPS, &[0]] };
-        let headline = |rung: &Rung| rung.priority <= HEADLINE;
-        for (last, steps) in [false, true]
-            .iter()
-            .flat_map(|l| steps.iter().map(move |s| (*l, s)))
-        {
-            for rung in order.iter().filter(|rung| headline(rung) == last) {
-                for &share in *steps {
-                    if self.worst(kept) <= limit_ns {
+        let of = |class: Class| {
+            let rungs = order.iter().copied();
+            rungs.filter(move |rung| Class::of(rung) == class)
+        };
+        let fits = |kept: &Kept| self.worst(kept) <= limit_ns;
+        let never = [Class::Other, Class::Headline, Class::Losses].map(|class| (class, 0));
+        if self.whole {
+            for (class, share) in never {
+                for rung in of(class) {
+                    if fits(kept) {
                         return;
                     }
                     kept.shares.insert(rung.row, share);
                 }
             }
+            return;
+        }
+        for (class, shares) in SHEDDING {
+            for &share in shares {
+                for rung in of(class) {
+                    if fits(kept) {
+                        return;
+                    }
+                    kept.shares.insert(rung.row, share);
+                }
+            }
+            self.give_up(kept, of(class), limit_ns);
+        }
+    }
+
+    /// Of what costs between its windows, too (perf events), even the smallest share can be too
+    /// much; everything else stays.
+    fn give_up<'a>(&self, kept: &mut Kept, rungs: impl Iterator<Item = &'a Rung>, limit_ns: f64) {
+        for rung in rungs.filter(|rung| rung.idle.iter().any(|&ns| ns > 0.0)) {
+            if self.worst(kept) <= limit_ns {
+                return;
+            }
+            kept.shares.insert(rung.row, 0);
         }
     }
 }

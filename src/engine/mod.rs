@@ -17,6 +17,7 @@ mod devices;
 mod drop_watch;
 mod forecast;
 mod functions;
+mod gate_check;
 mod governor;
 mod health;
 mod ladder;
@@ -24,6 +25,7 @@ mod latency;
 mod latency_reason;
 mod ledger;
 mod limit;
+mod live_price;
 mod module_time;
 mod occupants;
 mod owners;
@@ -86,6 +88,10 @@ const WARM_UP: Duration = Duration::from_millis(100);
 /// Then what is within the budget is attached, also before anything is shown, so that the first
 /// shown interval is counted from its beginning.
 const ATTACHING: Duration = Duration::from_millis(30);
+
+/// Where counting is priced before everything is counted without a limit: some ten windows, nothing
+/// of which is shown.
+const PRICING: Duration = Duration::from_millis(800);
 
 /// So often at most: a CPU that does not answer keeps nobody waiting.
 const ATTACHING_TIMES: u32 = 3;
@@ -327,7 +333,7 @@ impl Engine {
         self.owners.meet(tick);
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
-            self.replan_with(|demand| demand.interval = WARM_UP);
+            self.replan_with(|demand, _| demand.interval = WARM_UP);
             return Ok(Progress::Working);
         }
         self.demand_gate()?;
@@ -355,25 +361,31 @@ impl Engine {
         } else {
             None
         };
-        let mut attaching = false;
+        let (mut attaching, mut pricing) = (false, false);
         let again = self.attaching < ATTACHING_TIMES;
         let cpus = self.source.session().host.cpus.clone();
-        self.replan_with(|demand| {
+        self.replan_with(|demand, planned| {
             // The samplers attach each on its own: one may be late.
             let on = |a: &Attach, cpu: &u32| {
                 let mut counts = tick.counts.iter().filter(|c| c.event == a.event);
                 counts.any(|c| c.cpu.is_none_or(|of| of == *cpu))
             };
             let counted = |a: &Attach| a.every || cpus.iter().all(|cpu| on(a, cpu));
+            pricing = !shown && planned.pricing;
             attaching = !shown && again && !demand.attached.iter().all(counted);
-            if attaching {
+            if pricing {
+                demand.interval = PRICING;
+            } else if attaching {
                 demand.interval = ATTACHING;
             } else if let Some(first) = first {
                 demand.interval = first.min(demand.interval);
             }
         });
-        self.attaching = if attaching { self.attaching + 1 } else { 0 };
-        self.warm = !attaching;
+        self.attaching = match (attaching, pricing) {
+            (_, true) | (false, _) => 0,
+            (true, false) => self.attaching + 1,
+        };
+        self.warm = !attaching && !pricing;
         Ok(progress)
     }
 

@@ -1,6 +1,7 @@
 //! What the governor decided, as one phrase for the header.
 
 use super::counting::Counting;
+use super::governor::percent;
 use crate::model::Want;
 
 /// Every row is counted and nothing was given up.
@@ -13,8 +14,8 @@ pub struct Said<'a> {
     pub learnt: bool,
     /// Rows that are not counted to save CPU.
     pub shed: &'a [&'a str],
-    /// Rows that are counted so much of the time, percent.
-    pub parts: &'a [(&'a str, u8)],
+    /// Rows that are counted so much of the time, 1/1000.
+    pub parts: &'a [(&'a str, u16)],
     /// The first row that had to be counted over the budget.
     pub over: Option<&'a str>,
     /// The share of the wanted stacks that is taken, percent.
@@ -54,7 +55,7 @@ impl Said<'_> {
             said.push(format!("not counted to save CPU: {rows}"));
         }
         let parts: Vec<String> = (self.parts.iter())
-            .map(|(function, share)| format!("{function} {share}%"))
+            .map(|(function, share)| format!("{function} {}%", percent(*share)))
             .collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         if let Some(rows) = listed(&parts) {

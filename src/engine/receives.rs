@@ -6,12 +6,12 @@ use super::counting::Counting;
 use super::governor::Governor;
 use super::ladder::Ladder;
 use super::registry::Registry;
-use crate::decode::{Attach, EventId, Session};
+use crate::decode::{ALWAYS, Attach, EventId, Session};
 use crate::model::Want;
 use crate::probe::names_socket;
 
-/// Parts of the time, percent, for which it may be counted for whom softirqs work.
-const RECEIVES: [u8; 3] = [100, 25, 10];
+/// Parts of the time, 1/1000, for which it may be counted for whom softirqs work.
+const RECEIVES: [u16; 5] = [ALWAYS, 250, 100, 50, 10];
 
 /// Samples of each per second and CPU where no gate counts it by socket.
 const SAMPLED: u32 = 97;
@@ -20,8 +20,8 @@ const SAMPLED: u32 = 97;
 #[derive(Debug, Default)]
 pub struct Receives {
     events: Vec<EventId>,
-    /// Percent of the time that it is counted.
-    share: u8,
+    /// The share of the time that it is counted, 1/1000.
+    share: u16,
     /// By the gate, by socket; else samples name the socket.
     gated: bool,
 }
@@ -36,7 +36,7 @@ impl Governor {
         registry: &Registry,
     ) {
         let by_perf = matches!(self.counting, Counting::Perf | Counting::Record);
-        let gate = !by_perf && session.no_gate.is_none();
+        let gate = !by_perf && !self.gate_misses && session.no_gate.is_none();
         let usable = |event: &EventId| {
             let known = session.events.get(event.0 as usize);
             known.is_some_and(|e| {
@@ -52,14 +52,12 @@ impl Governor {
             return;
         }
         let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
+        let costs = self.live_price.corrected(session.costs);
         let (each, sampled) = if gate {
-            (f64::from(session.costs.gate_ns) + BY_PROCESS_NS, 0.0)
+            (f64::from(costs.gate_ns) + BY_PROCESS_NS, 0.0)
         } else {
             let samples = f64::from(SAMPLED) * events.len() as f64;
-            (
-                session.costs.hit_ns(false),
-                samples * session.costs.sample_ns(),
-            )
+            (costs.hit_ns(false), samples * costs.sample_ns())
         };
         let ns = (session.host.cpus.iter())
             .map(|&cpu| {
@@ -68,8 +66,8 @@ impl Governor {
             })
             .fold(0.0, f64::max);
         let left = self.budget_pct * 1e7 - ladder.worst(&self.kept);
-        let fits = |share: &u8| {
-            ns * f64::from(*share) / 100.0 + sampled <= left || self.budget_pct >= 100.0
+        let fits = |share: &u16| {
+            ns * f64::from(*share) / f64::from(ALWAYS) + sampled <= left || self.budget_pct >= 100.0
         };
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
@@ -97,7 +95,8 @@ impl Governor {
             gate: *gated,
             everyone: false,
             by_socket: *gated,
-            duty_pct: *share,
+            duty_permille: *share,
+            asked: false,
         })
     }
 }

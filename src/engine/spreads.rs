@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::decode::{Attach, Counts, EventId, Spread};
+use crate::decode::{ALWAYS, Attach, Counts, EventId, Spread};
 use crate::model::t95;
 
 /// What an interval later is left of an interval's say in the variance.
@@ -12,9 +12,19 @@ const FADES: f64 = 0.8;
 /// Less is forgotten.
 const GONE: f64 = 0.05;
 
-/// Windows are seldom where little of the time is counted: for so many intervals without one the
-/// last ones stand.
+/// Windows are seldom where little of the time is counted: without one the last ones stand for some
+/// intervals, and for three times as long as there is one on average (windows are 50 ms at most:
+/// src/source/live/windows.rs), up to a limit.
 const STANDS: u32 = 3;
+const WINDOW_NS: u64 = 50_000_000;
+const STANDS_NS: u64 = 20_000_000_000;
+
+/// Intervals for which the last windows of what is counted so much of the time stand.
+fn stands(permille: u16, interval_ns: u64) -> u32 {
+    let between = WINDOW_NS * u64::from(ALWAYS) / u64::from(permille.max(1));
+    let stands = (3 * between).min(STANDS_NS);
+    STANDS.max(stands.div_ceil(interval_ns.max(1)) as u32)
+}
 
 #[derive(Debug, Default)]
 pub struct Spreads {
@@ -30,6 +40,8 @@ struct Place {
     /// Each CPU's counts of the last interval with windows, and how many intervals ago that was.
     last: Vec<Counts>,
     age: u32,
+    /// The age up to which they stand.
+    stands: u32,
 }
 
 impl Place {
@@ -50,7 +62,7 @@ impl Spreads {
             place.age += 1;
         }
         self.places
-            .retain(|_, place| place.freedom > GONE || place.age <= STANDS);
+            .retain(|_, place| place.freedom > GONE || place.stands >= place.age);
         let mut seen: FxHashMap<EventId, (Spread, Vec<Counts>)> = FxHashMap::default();
         for count in counts.iter().filter(|c| c.span_ns > 0 && c.cpu.is_some()) {
             if let Some(spread) = count.spread {
@@ -66,6 +78,7 @@ impl Spreads {
                 freedom: before.map_or(0.0, |p| p.freedom) + freedom,
                 last: cpus,
                 age: 0,
+                stands: STANDS,
             };
             // One window says how it differs from the last interval's.
             if let Some(before) = before {
@@ -79,13 +92,19 @@ impl Spreads {
 
     /// The counts of an interval, with the last windows of what is counted a part of the time and
     /// had none in it.
-    pub fn complete(&self, counts: &[Counts], attached: &[Attach]) -> Vec<Counts> {
+    pub fn complete(
+        &mut self,
+        counts: &[Counts],
+        attached: &[Attach],
+        interval_ns: u64,
+    ) -> Vec<Counts> {
         let mut all = counts.to_vec();
-        for attach in attached.iter().filter(|a| a.duty_pct < 100) {
-            if let Some(place) = self.places.get(&attach.event)
-                && (1..=STANDS).contains(&place.age)
-            {
-                all.extend(&place.last);
+        for attach in attached.iter().filter(|a| a.duty_permille < ALWAYS) {
+            if let Some(place) = self.places.get_mut(&attach.event) {
+                place.stands = stands(attach.duty_permille, interval_ns);
+                if (1..=place.stands).contains(&place.age) {
+                    all.extend(&place.last);
+                }
             }
         }
         all

@@ -105,7 +105,7 @@ fn coverage(arrivals: Arrivals, duty: usize) -> (f64, f64) {
             .map(|cpu| count(cpu, hits[cpu], &rates))
             .collect();
         spreads.take(&counts);
-        let counts = spreads.complete(&counts, &[attach(duty)]);
+        let counts = spreads.complete(&counts, &[attach(duty)], 1_000_000_000);
         let Some(error) = spreads.error(counts.iter(), 1_000_000_000) else {
             continue;
         };
@@ -132,7 +132,8 @@ fn attach(duty: usize) -> Attach {
         gate: true,
         everyone: false,
         by_socket: false,
-        duty_pct: duty as u8,
+        duty_permille: 10 * duty as u16,
+        asked: false,
     }
 }
 
@@ -182,18 +183,22 @@ fn bounds_hold_whether_the_cpus_move_together_or_take_turns() {
 }
 
 #[test]
-fn without_a_window_the_last_ones_stand_for_three_intervals() {
-    let mut spreads = Spreads::default();
+fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
+    const S: u64 = 1_000_000_000;
     let seen = [count(0, 500, &[10_000.0; 2])];
-    spreads.take(&seen);
-    assert_eq!(spreads.complete(&seen, &[attach(5)]), seen);
-    for _ in 0..3 {
+    for (duty, stands) in [(25, 3), (5, 3), (2, 8), (1, 15)] {
+        let mut spreads = Spreads::default();
+        spreads.take(&seen);
+        assert_eq!(spreads.complete(&seen, &[attach(duty)], S), seen);
+        for interval in 0..stands {
+            spreads.take(&[]);
+            let left = spreads.complete(&[], &[attach(duty)], S);
+            assert_eq!(left, seen, "{duty} %, {interval}");
+            assert!(spreads.complete(&[], &[attach(100)], S).is_empty());
+        }
         spreads.take(&[]);
-        assert_eq!(spreads.complete(&[], &[attach(5)]), seen);
-        assert!(spreads.complete(&[], &[attach(100)]).is_empty());
+        assert!(spreads.complete(&[], &[attach(duty)], S).is_empty());
     }
-    spreads.take(&[]);
-    assert!(spreads.complete(&[], &[attach(5)]).is_empty());
 }
 
 #[test]

@@ -5,8 +5,9 @@ use super::Engine;
 use super::cost::{Cost, Prices, Spent};
 use super::counting::{Counting, FreeNow};
 use super::forecast::Load;
+use super::governor::Plan;
 use super::latency::Terms;
-use crate::decode::{Demand, Tick};
+use crate::decode::{Costs, Demand, Tick};
 use crate::error::Error;
 
 impl Engine {
@@ -29,11 +30,18 @@ impl Engine {
             .drain()
             .map(|(cpu, n)| (cpu, n / seconds))
             .collect();
+        let exact = self.softnet_inexact.is_none();
+        let session = self.source.session();
+        let said = (self.governor).learn_windows(&tick.compared, session, exact);
+        if let Some(said) = said {
+            self.note(&said);
+        }
+        let costs = self.costs();
         let terms = Terms {
             want: &self.want,
             seconds,
             budget_pct: self.settings.max_overhead_pct,
-            hit_ns: self.source.session().costs.hit_ns(true),
+            hit_ns: costs.hit_ns(true),
         };
         self.latencies.take(tick.latency.as_ref(), &terms);
         let session = self.source.session();
@@ -41,12 +49,14 @@ impl Engine {
         let spent = Spent {
             prices: Prices {
                 probes: &probes,
-                costs: session.costs,
+                costs,
                 pids: !self.want.pids.is_empty(),
             },
+            factor: self.governor.live_price.factor(),
             counts: &tick.counts,
             samples_per_s: &samples_per_s,
             own_pct: own_pct.unwrap_or(0.0),
+            own_per_cpu: &tick.own.per_cpu,
             cpus: session.host.cpus.len(),
             interval_ns: tick.interval_ns,
             by_process: self.plan.by_process,
@@ -63,7 +73,7 @@ impl Engine {
         let expected: Vec<_> = cpus
             .map(|&cpu| forecast.timed(cpu, &self.registry))
             .collect();
-        let (hit_ns, budget) = (session.costs.hit_ns(true), self.settings.max_overhead_pct);
+        let (hit_ns, budget) = (costs.hit_ns(true), self.settings.max_overhead_pct);
         let foreseen = self.latencies.foresee(&expected, hit_ns, budget);
         if let (Some(foreseen), true) = (foreseen, self.want.latency) {
             self.governor.expect_timing(foreseen);
@@ -77,6 +87,12 @@ impl Engine {
             }
         }
         cost
+    }
+
+    /// What counting costs, as far as it is known by now.
+    pub(super) fn costs(&self) -> Costs {
+        let costs = self.source.session().costs;
+        self.governor.live_price.corrected(costs)
     }
 
     pub(super) fn free_now(&self) -> FreeNow {
@@ -93,10 +109,10 @@ impl Engine {
     }
 
     pub(super) fn replan(&mut self) {
-        self.replan_with(|_| {});
+        self.replan_with(|_, _| {});
     }
 
-    pub(super) fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand)) {
+    pub(super) fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand, &Plan)) {
         let free = self.free_now();
         let sampled = self.plan.clock_hz;
         self.plan = self
@@ -122,8 +138,11 @@ impl Engine {
             sockets: self.want.sockets,
             tasks: self.processes.shown.clone(),
             ownerless: self.owners.ask(),
+            gate_limit_ns: (self.governor.budget_pct < 100.0)
+                .then_some((self.governor.budget_pct * 1e7) as u64),
+            gate_hit_ns: self.costs().gate_ns,
         };
-        adjust(&mut demand);
+        adjust(&mut demand, &self.plan);
         self.source.demand(&demand);
     }
 }

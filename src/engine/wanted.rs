@@ -163,7 +163,9 @@ impl Governor {
             if want.device.is_some() && known.spec.device_field.is_none() {
                 return Err("its event names no device, so it cannot be counted for one".to_owned());
             }
-            let gate = may_gate && known.gate;
+            // Breakpoints run in the process that hits them: none of those is left out.
+            let missed = self.gate_misses && known.spec.place == Place::Tracepoint;
+            let gate = may_gate && known.gate && !missed;
             let told = gate || names_socket(known);
             if by_owner && whose == Whose::Socket && !told && known.missing.is_none() {
                 return Err(ONLY_BPF.to_owned());

@@ -35,6 +35,21 @@ impl FastCounters {
         })
     }
 
+    /// What each online CPU has done, without the runs of its softirqs: for readings so close
+    /// together that each counts.
+    pub fn work(&mut self) -> io::Result<Vec<CpuCounters>> {
+        let stat = contents(&self.stat_file, &mut self.buffer)?;
+        let mut cpus: Vec<CpuCounters> = (stat::parse(stat).take(MOST_CPUS))
+            .map(|(cpu, time)| CpuCounters {
+                cpu,
+                time,
+                ..CpuCounters::default()
+            })
+            .collect();
+        self.add_softnet(&mut cpus)?;
+        Ok(cpus)
+    }
+
     /// The online CPUs, ascending; the answer is the only allocation.
     pub fn read(&mut self) -> io::Result<Vec<CpuCounters>> {
         let softirqs = contents(&self.softirqs_file, &mut self.buffer)?;
@@ -56,6 +71,11 @@ impl FastCounters {
                 ..CpuCounters::default()
             }
         }));
+        self.add_softnet(&mut cpus)?;
+        Ok(cpus)
+    }
+
+    fn add_softnet(&mut self, cpus: &mut [CpuCounters]) -> io::Result<()> {
         self.online.clear();
         self.online.extend(cpus.iter().map(|counters| counters.cpu));
         let softnet = contents(&self.softnet_file, &mut self.buffer)?;
@@ -64,7 +84,7 @@ impl FastCounters {
                 cpus[at].softnet = counters;
             }
         }
-        Ok(cpus)
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ mod terminal;
 
 use std::io;
 
+use std::time::Duration;
+
 use crate::cli::{Cli, Command, Live};
 use crate::engine::Counting;
 use crate::engine::Engine;
@@ -82,6 +84,11 @@ fn made_up(typed: &Live, seed: u64) -> Result<(), Error> {
 }
 
 /// Where samples and names come from.
+/// How long the first figures wait for BPF programs to load: a screen has the free counters at once,
+/// a batch is read by programs that expect every row in the first snapshot.
+const SCREEN_WAITS: Duration = Duration::from_millis(150);
+const BATCH_WAITS: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy)]
 enum Origin {
     Host,
@@ -99,7 +106,12 @@ impl Origin {
                     specs,
                     tracefs: std::mem::replace(&mut plan.tracefs, Err(String::new())),
                     interval: plan.want.interval,
-                    gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf),
+                    gate: matches!(plan.settings.counting, Counting::Auto | Counting::Bpf).then(
+                        || match plan.settings.first_interval {
+                            Some(_) => SCREEN_WAITS,
+                            None => BATCH_WAITS,
+                        },
+                    ),
                     clock: true,
                     cpus: plan.want.cpus.clone(),
                 })?;

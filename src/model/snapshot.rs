@@ -341,8 +341,15 @@ pub struct Health {
     pub samples_shortened: u64,
     pub own_cpu_pct: Option<f64>,
     pub own_anon_bytes: Option<u64>,
-    /// Estimated cost to the busiest CPU, in percent of it.
+    /// Cost to the busiest CPU, in percent of it: netop's own time there, samples, and gated hits at
+    /// the price that windows with and without them have on the live traffic …
     pub cost_pct: Option<f64>,
+    /// … its 95 % half-width, from that price; null: no window has said anything yet …
+    pub cost_bound_pct: Option<f64>,
+    /// … the same at the price that a loop had at the start …
+    pub cost_modelled_pct: Option<f64>,
+    /// … and the windows that had a say.
+    pub cost_windows: usize,
     pub cost_cpu: Option<u32>,
     /// The same over all CPUs.
     pub cost_all_pct: Option<f64>,

@@ -5,6 +5,7 @@
     reason = "system calls live here; everything else denies unsafe"
 )]
 
+mod affinity;
 mod bpf_name;
 mod caps;
 mod clock;
@@ -25,6 +26,7 @@ mod tty;
 mod wake;
 mod wanted;
 
+pub use affinity::{allowed_cpus, run_on};
 pub use bpf_name::bpf_names;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
@@ -39,7 +41,7 @@ pub use gate::{
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;
-pub use own::{Own, give_back_memory, own_tid};
+pub use own::{Own, OwnByCpu, give_back_memory, own_tid};
 pub use perf::{
     Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };

@@ -141,7 +141,7 @@ fn recorded() -> Result<Vec<Recorded>, String> {
         specs: Vec::new(),
         tracefs: Err("not needed".to_owned()),
         interval: Duration::from_millis(100),
-        gate: false,
+        gate: None,
         clock: true,
         cpus: Vec::new().into(),
     })

@@ -95,7 +95,7 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         specs: vec![spec],
         tracefs: Tracefs::find_or_mount(),
         interval,
-        gate: false,
+        gate: None,
         clock: true,
         cpus: Vec::new().into(),
     })
@@ -109,7 +109,8 @@ fn periods_are_primes_drawn_anew_and_samples_stay_near_their_target() {
         gate: false,
         everyone: false,
         by_socket: false,
-        duty_pct: 100,
+        duty_permille: 1000,
+        asked: false,
     };
     source.demand(&Demand {
         interval,

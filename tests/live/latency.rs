@@ -192,7 +192,7 @@ fn nothing_is_attached_when_nobody_looks_any_more() {
         specs: Vec::new(),
         tracefs: Err("not for this test".to_owned()),
         interval,
-        gate: false,
+        gate: None,
         clock: true,
         cpus: Vec::new().into(),
     };

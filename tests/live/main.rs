@@ -7,6 +7,7 @@ mod breakpoints;
 #[path = "../net/buffer.rs"]
 mod buffer;
 mod chosen_cpus;
+mod cost;
 mod counts;
 mod cpu;
 mod devices;

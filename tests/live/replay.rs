@@ -65,7 +65,7 @@ fn record(dir: &Path) -> Vec<Value> {
         specs: registry.specs(),
         tracefs: Tracefs::find_or_mount(),
         interval: Duration::from_millis(500),
-        gate: false,
+        gate: None,
         clock: true,
         cpus: Vec::new().into(),
     });

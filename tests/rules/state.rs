@@ -22,6 +22,8 @@ pub struct Figures {
     sockets: Option<u64>,
     net_cores: Option<f64>,
     observer_pct: Option<f64>,
+    /// What netop itself costs.
+    own_cost_pct: Option<f64>,
     rx_pps: Option<f64>,
     local_bps: Option<f64>,
     stages: Map<StageFigures>,
@@ -484,6 +486,7 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
         unjudged: Vec::new(),
         health: Health {
             budget_pct: 5.0,
+            cost_all_pct: figures.own_cost_pct,
             ..Health::default()
         },
         cpu_profile: Arc::from([]),

@@ -138,6 +138,7 @@ impl Synthetic {
             own: OwnCost {
                 cpu_ns: Some(1_000_000),
                 anon_bytes: Some(1 << 20),
+                per_cpu: Vec::new(),
             },
             ..Tick::default()
         }

@@ -35,7 +35,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         specs: Registry::new(Vec::new()).specs(),
         tracefs: Err("the flight recorder attaches nothing".to_owned()),
         interval: INTERVAL,
-        gate: false,
+        gate: None,
         clock: false,
         cpus: Arc::new([]),
     })?;

@@ -52,7 +52,8 @@ fn recorded(end: impl FnOnce(Writer)) -> Vec<u8> {
             per_task: false,
             gate: false,
             everyone: false,
-            duty_pct: 100,
+            duty_permille: 1000,
+            asked: false,
         }],
         clock_hz: 199,
         ..Demand::default()

@@ -61,7 +61,8 @@ fn demand() -> Demand {
         gate: false,
         everyone: false,
         by_socket: false,
-        duty_pct: 100,
+        duty_permille: 1000,
+        asked: false,
     };
     Demand {
         interval: Duration::from_secs(1),

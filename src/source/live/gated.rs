@@ -7,10 +7,13 @@ use rustc_hash::FxHashMap;
 
 use super::by_process::Process;
 use super::by_socket::BySocket;
-use super::programs::{CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, RECEIVES, WITHOUT_DEVICE, observing};
-use super::windows::{Duty, Windows};
+use super::programs::{
+    CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, QUEUE, RECEIVE_SKB, RECEIVES, WITHOUT_DEVICE, observing,
+};
+use super::windows::{Member, Windows};
 use crate::decode::{
-    Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts, Spread,
+    ALWAYS, Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts,
+    Spread,
 };
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
 
@@ -127,7 +130,7 @@ impl Gated {
         let devices = (0..board.possible())
             .flat_map(|cpu| tables(board, cpu, program).map(move |d| (key(cpu, &d), d.tally)))
             .collect();
-        let windows = (attach.duty_pct < 100).then(|| {
+        let windows = (attach.duty_permille < ALWAYS).then(|| {
             (
                 None,
                 vec![Windows::default(); board.possible() as usize],
@@ -214,8 +217,8 @@ impl Gated {
     }
 
     /// Opens or closes a window of an event that is counted a part of the time.
-    pub fn count(&mut self, duty: &Duty, now: impl Fn() -> u64) {
-        let Some(open) = self.open.iter_mut().find(|o| o.event == duty.event) else {
+    pub fn count(&mut self, event: EventId, on: bool, now: impl Fn() -> u64) {
+        let Some(open) = self.open.iter_mut().find(|o| o.event == event) else {
             return;
         };
         let Some((began, windows, all)) = &mut open.windows else {
@@ -223,7 +226,7 @@ impl Gated {
         };
         let program = open.program;
         let tally = |board: &Switchboard, cpu: usize| board.tally(cpu as u32, program);
-        if duty.on {
+        if on {
             if self.gate.attach(program).is_ok() {
                 *began = Some(now());
                 for (cpu, counted) in open.counted.iter_mut().enumerate() {
@@ -243,6 +246,46 @@ impl Gated {
             all.push(sum, span_ns);
             self.gate.detach(program);
         }
+    }
+
+    /// Hits so far of these events on a CPU.
+    pub fn hits_of(&self, members: &[Member], cpu: u32) -> u64 {
+        let gated = members.iter().filter(|member| member.gate);
+        let programs = gated.filter_map(|member| self.program(member.event));
+        programs.map(|p| self.gate.board.tally(cpu, p).hits).sum()
+    }
+
+    /// It counts what softnet counts.
+    pub fn receives_skbs(&self, member: &Member) -> bool {
+        member.gate && self.program(member.event) == Some(RECEIVE_SKB)
+    }
+
+    /// Packets that a CPU has handed to devices, if those are counted all the time.
+    pub fn sent_always(&self, cpu: u32) -> u64 {
+        let sends = |open: &&Open| open.program == QUEUE && open.windows.is_none();
+        let open = self.open.iter().find(sends);
+        open.map_or(0, |open| self.gate.board.tally(cpu, open.program).hits)
+    }
+
+    /// What the hits since `before` of events that are counted all the time were, by event, on the
+    /// CPU that had the most of them; `before` becomes what they are now.
+    pub fn hits_since(&self, before: &mut FxHashMap<EventId, Vec<u64>>) -> Vec<(EventId, u64)> {
+        let board = &self.gate.board;
+        let mut grown = Vec::new();
+        for open in self.open.iter().filter(|open| open.windows.is_none()) {
+            let now = self
+                .cpus
+                .iter()
+                .map(|&cpu| board.tally(cpu, open.program).hits);
+            let now: Vec<u64> = now.collect();
+            let last = before.insert(open.event, now.clone());
+            let pairs = last.iter().flatten().zip(&now);
+            grown.push((
+                open.event,
+                pairs.map(|(a, b)| b.saturating_sub(*a)).max().unwrap_or(0),
+            ));
+        }
+        grown
     }
 
     /// Everything since the last tick.

@@ -1,20 +1,33 @@
 //! What the live source does with its gate: from one demand to the next, and the windows of events
 //! that are counted a part of the time, gated or not.
 
+use std::time::Duration;
+
 use super::Live;
 use super::calibrate;
 use super::gated::{Gated, windowed};
 use super::order::Order;
 use super::programs;
-use super::windows::{Duty, together};
-use crate::decode::{Attach, Counts, Demand, Event, EventId, Place};
+use super::windows::{Edge, Member, together};
+use crate::decode::{ALWAYS, Attach, Counts, Demand, Event, EventId, Place};
 use crate::sys::{give_back_memory, monotonic_ns};
 
+/// Between two looks at whether the gate is there.
+const A_MOMENT: Duration = Duration::from_millis(2);
+
 impl Live {
-    /// Waits for the gate, if it is on its way.
+    /// Takes the gate, if it is on its way and there, or due to be waited for.
     pub(super) fn finish_loading(&mut self) {
+        while let Some(loading) = &self.loading
+            && !loading.thread.is_finished()
+        {
+            if monotonic_ns() >= loading.until {
+                return;
+            }
+            std::thread::sleep(A_MOMENT);
+        }
         if let Some(loading) = self.loading.take() {
-            let loaded = loading.join();
+            let loaded = loading.thread.join();
             self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
             // The kernel's types were many, and are not needed any more.
             give_back_memory();
@@ -58,7 +71,7 @@ impl Live {
     /// Attaches, lets go and re-aims the gated events: `old` → `self.demand`.
     pub(super) fn reconcile_gate(&mut self, old: &Demand) {
         let Some(mut gate) = self.gate.take() else {
-            return self.keep_duties(old);
+            return self.keep_windows(old);
         };
         if old.pids != self.demand.pids || old.device != self.demand.device {
             self.notes.extend(gate.filter(&self.demand));
@@ -100,7 +113,7 @@ impl Live {
         }
         gate.keep_choosing(&demand);
         self.gate = Some(gate);
-        self.keep_duties(old);
+        self.keep_windows(old);
     }
 
     /// Every sampler takes its CPU's samples of the event.
@@ -143,56 +156,54 @@ impl Live {
         self.session.events.clone_from(&self.catalog.events);
     }
 
-    fn keep_duties(&mut self, old: &Demand) {
+    /// What is counted a part of the time has the windows of the new demand.
+    fn keep_windows(&mut self, old: &Demand) {
         let parts = |d: &Demand| {
-            let part = d.attached.iter().filter(|a| a.wide && a.duty_pct < 100);
-            part.map(|a| (a.event, a.duty_pct, a.gate))
-                .collect::<Vec<_>>()
+            let part = d.attached.iter();
+            let part = part.filter(|a| a.wide && a.duty_permille < ALWAYS);
+            part.map(|a| Member {
+                event: a.event,
+                permille: a.duty_permille,
+                gate: a.gate,
+            })
+            .collect::<Vec<_>>()
         };
-        let (before, after) = (parts(old), parts(&self.demand));
-        if before == after {
+        let members = parts(&self.demand);
+        if parts(old) == members {
             return;
         }
-        let (interval, now) = (self.demand.interval.as_nanos() as u64, monotonic_ns());
-        self.duties
-            .retain(|duty| after.iter().any(|(event, ..)| *event == duty.event));
-        for (event, pct, gate) in after {
-            let same = before.iter().any(|(e, _, g)| (*e, *g) == (event, gate));
-            match self.duties.iter_mut().find(|d| d.event == event) {
-                Some(duty) if same => duty.pct = pct,
-                _ => {
-                    self.duties.retain(|d| d.event != event);
-                    let duty = Duty::new(event, pct, interval, now);
-                    self.turn(&duty);
-                    self.duties.push(duty);
-                }
-            }
+        if self.schedule.is_open() {
+            self.switch_windows(false);
         }
+        let (interval, now) = (self.demand.interval.as_nanos() as u64, monotonic_ns());
+        self.schedule.set(members, interval, now);
     }
 
-    /// Opens and closes the windows that are due; when the next one is.
+    /// Opens and closes the windows that are due; when the next edge is.
     pub(super) fn turn_windows(&mut self, now: u64) -> u64 {
         let interval = self.demand.interval.as_nanos() as u64;
-        let mut duties = std::mem::take(&mut self.duties);
-        for duty in duties.iter_mut().filter(|d| d.until <= now) {
-            duty.flip(interval, now);
-            self.turn(duty);
+        if let Some(edge) = self.schedule.turn(interval, now) {
+            let chosen = self.schedule.chosen().to_vec();
+            self.meter.at(edge, false, self.gate.as_ref(), &chosen);
+            if matches!(edge, Edge::Open | Edge::Close) {
+                self.switch_windows(edge == Edge::Open);
+                self.meter.at(edge, true, self.gate.as_ref(), &chosen);
+            }
+            self.schedule.late(monotonic_ns().saturating_sub(now));
         }
-        let next = duties.iter().map(|d| d.until).min();
-        self.duties = duties;
-        next.unwrap_or(u64::MAX).max(now)
+        self.schedule.due().max(now)
     }
 
-    fn turn(&mut self, duty: &Duty) {
-        let gated = |a: &&Attach| a.event == duty.event && a.gate;
-        match &mut self.gate {
-            Some(gate) if self.demand.attached.iter().any(|a| gated(&a)) => {
-                gate.count(duty, monotonic_ns);
+    fn switch_windows(&mut self, on: bool) {
+        let chosen = self.schedule.chosen().to_vec();
+        for member in chosen {
+            match &mut self.gate {
+                Some(gate) if member.gate => gate.count(member.event, on, monotonic_ns),
+                _ => self.tell(&Order::Window {
+                    event: member.event,
+                    on,
+                }),
             }
-            _ => self.tell(&Order::Window {
-                event: duty.event,
-                on: duty.on,
-            }),
         }
     }
 
@@ -200,10 +211,10 @@ impl Live {
     pub(super) fn put_windows(&mut self, counts: &mut Vec<Counts>) {
         let windows = std::mem::take(&mut self.windows);
         let perf = |c: &Counts| !c.gate && c.cpu.is_some();
-        let duties = &self.duties;
-        counts.retain(|c| !perf(c) || duties.iter().all(|d| d.event != c.event));
-        for duty in duties {
-            let of_event = || windows.iter().filter(|(event, ..)| *event == duty.event);
+        let schedule = &self.schedule;
+        counts.retain(|c| !perf(c) || !schedule.has(c.event));
+        for member in schedule.members() {
+            let of_event = || windows.iter().filter(|(event, ..)| *event == member.event);
             // Each sampler has its own: taken as if they always moved together.
             let spread = together(of_event().map(|(.., windows)| windows.spread()));
             counts.extend(
@@ -216,5 +227,5 @@ impl Live {
 
 /// Must it be let go and attached anew?
 pub(super) fn counted_differently(before: &Attach, after: &Attach) -> bool {
-    before.gate != after.gate || (before.duty_pct < 100) != (after.duty_pct < 100)
+    before.gate != after.gate || (before.duty_permille < ALWAYS) != (after.duty_permille < ALWAYS)
 }

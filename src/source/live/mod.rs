@@ -2,7 +2,9 @@
 //! and tick, host counters beside them. The only source that has threads and reads clocks.
 //! What is open is `attach`'s business, the intervals are this file's.
 
+mod aside;
 mod attach;
+mod burst;
 mod by_process;
 mod by_socket;
 mod calibrate;
@@ -12,6 +14,7 @@ mod gated;
 mod gating;
 mod lane;
 mod latency;
+mod meter;
 mod options;
 mod order;
 mod outbox;
@@ -33,18 +36,21 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
+use self::aside::Aside;
+use self::burst::Burst;
 use self::catalog::Catalog;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::lane::Lane;
 use self::latency::Latency;
+use self::meter::Meter;
 pub use self::options::Options;
 use self::order::Answer;
 use self::replaced::Replaced;
 use self::slow::Slow;
 use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
-use self::windows::{Duty, Windows};
+use self::windows::{Schedule, Windows};
 use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
@@ -53,7 +59,7 @@ use crate::decode::{
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity, members};
 use crate::sys::{
-    Leader, Own, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
+    Leader, Own, OwnByCpu, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
 
 /// Ring of one CPU, bytes; a sample with 30 frames takes about 350.
@@ -88,17 +94,22 @@ pub struct Live {
     /// Counts with BPF programs; `None`: not here.
     gate: Option<Gated>,
     /// On its way; nothing is attached before it is here, or known not to come.
-    loading: Option<JoinHandle<Result<Gated, String>>>,
+    loading: Option<Loading>,
     /// Counts of gated events that were let go within the interval.
     brought: Brought,
-    /// Events that are counted a part of the time, and what perf events had in their windows.
-    duties: Vec<Duty>,
+    /// When events are counted that are counted a part of the time, what attaching them then costs,
+    /// and what perf events had in their windows.
+    schedule: Schedule,
+    meter: Meter,
     windows: Vec<(EventId, u32, Windows)>,
     latency: Latency,
+    burst: Burst,
+    aside: Aside,
     proc: Proc,
     fast: Option<FastCounters>,
     slow: Slow,
     own: Own,
+    own_by_cpu: OwnByCpu,
     ready: VecDeque<Step>,
     replaced: Replaced,
     lane: Lane,
@@ -111,11 +122,21 @@ pub struct Live {
     due: u64,
 }
 
+/// The gate on its way.
+struct Loading {
+    thread: JoinHandle<Result<Gated, String>>,
+    /// CLOCK_MONOTONIC, ns, up to when an interval waits for it.
+    until: u64,
+}
+
 impl Live {
     pub fn open(options: Options) -> Result<Live, Error> {
         raise_open_files();
         settle_read_format();
         let proc = Proc::host();
+        let mut host = identity(&proc);
+        // Before any thread is started.
+        let own_by_cpu = OwnByCpu::open(&host.cpus);
         let (batches_in, batches) = crossbeam_channel::bounded(BATCHES);
         let (recycled, pool) = crossbeam_channel::bounded(BATCHES);
         let (answers_in, answers) = crossbeam_channel::unbounded();
@@ -127,12 +148,12 @@ impl Live {
         };
         // Reading the kernel's types takes a while: beside everything else.
         let (specs, chosen) = (options.specs.clone(), options.cpus.clone());
-        let loading = options
-            .gate
-            .then(|| std::thread::spawn(move || Gated::load(&specs, chosen)));
+        let loading = options.gate.map(|patience| Loading {
+            thread: std::thread::spawn(move || Gated::load(&specs, chosen)),
+            until: monotonic_ns() + patience.as_nanos() as u64,
+        });
         let replaced = Replaced::watch(&options.specs);
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
-        let mut host = identity(&proc);
         if !options.cpus.is_empty() {
             all_there(&host.cpus, &options.cpus)?;
             host.cpus.retain(|cpu| options.cpus.contains(cpu));
@@ -164,11 +185,15 @@ impl Live {
             gate: None,
             loading,
             brought: Brought::default(),
-            duties: Vec::new(),
+            schedule: Schedule::default(),
+            meter: Meter::open(),
             windows: Vec::new(),
             latency: Latency::default(),
             proc,
             own: Own::new(),
+            own_by_cpu,
+            burst: Burst::default(),
+            aside: Aside::new(),
             ready: VecDeque::new(),
             replaced,
             lane: Lane::begin(),
@@ -221,6 +246,7 @@ impl Live {
             .as_mut()
             .and_then(|fast| fast.read().ok())
             .unwrap_or_default();
+        self.aside.step(&cpus);
         cpus.retain(|c| self.chosen.is_empty() || self.chosen.contains(&c.cpu));
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
@@ -260,7 +286,9 @@ impl Live {
             own: OwnCost {
                 cpu_ns: Some(self.own.cpu_ns()),
                 anon_bytes: Own::anon_bytes(),
+                per_cpu: self.own_by_cpu.cpu_ns(),
             },
+            compared: std::mem::take(&mut self.meter.compared),
             latency,
             loss,
             ended,
@@ -308,6 +336,7 @@ impl Source for Live {
             self.tick();
             return Ok(self.ready.pop_front().unwrap_or(Step::Idle));
         }
+        self.answer_bursts(now);
         let edge = self.turn_windows(now);
         let wait = patience.min(Duration::from_nanos(self.due.min(edge) - now));
         select! {

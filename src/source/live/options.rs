@@ -12,8 +12,9 @@ pub struct Options {
     /// Where tracefs is, or why there are no events.
     pub tracefs: Result<Tracefs, String>,
     pub interval: Duration,
-    /// Count with BPF programs where they load.
-    pub gate: bool,
+    /// Count with BPF programs where they load. The first interval waits so long for them; on a slow
+    /// machine they come later, and until then only the free counters are told.
+    pub gate: Option<Duration>,
     /// CPU time may be sampled, also without tracefs.
     pub clock: bool,
     /// Only these CPUs; empty: all.

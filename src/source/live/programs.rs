@@ -120,6 +120,12 @@ pub fn observing(spec: &EventSpec) -> Option<usize> {
     })
 }
 
+/// The program of net:net_dev_queue.
+pub const QUEUE: usize = 0;
+
+/// The program of net:netif_receive_skb.
+pub const RECEIVE_SKB: usize = 5;
+
 /// The program of sock:sock_recv_length.
 pub const RECEIVES: usize = 10;
 

@@ -1,55 +1,151 @@
-//! Counting a part of the time: random windows that add up to a share of it, and how their rates
-//! differed. An event costs nothing between its windows.
+//! Counting a part of the time: random windows that all such events share, so that the kernel's
+//! text is patched for all of them at once, and how their rates differed. An event costs nothing
+//! between its windows. Each window has a stretch without events on either side:
+//!
+//! ```text
+//!   gap (random)   before   │ open: events counted │   after    gap (random)
+//! ──────────────┼───────────┼──────────────────────┼───────────┼────────────►
+//!               mark        open                 close        end
+//! ```
 
-use crate::decode::{EventId, Spread};
+use crate::decode::{ALWAYS, EventId, Spread};
 
-/// A window is this share of the interval, but no shorter than [`SHORTEST_NS`].
-const WINDOW: u64 = 20;
-const SHORTEST_NS: u64 = 50_000_000;
+/// The longest share of the time that windows may take, 1/1000: room for the stretches beside them.
+pub const MOST_PERMILLE: u16 = 250;
 
-/// When one event is counted.
-#[derive(Debug)]
-pub struct Duty {
+/// A window is so long that one comes in about two intervals of a second, within these bounds.
+/// Shorter, attaching and letting go would take more time than counting.
+const WINDOW_EVERY_NS: u64 = 2_000_000_000;
+const SHORTEST_NS: u64 = 5_000_000;
+const LONGEST_NS: u64 = 50_000_000;
+
+/// Of long intervals a window is this share at least.
+const OF_INTERVAL: u64 = 20;
+
+/// One event that is counted a part of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
     pub event: EventId,
-    pub pct: u8,
-    pub on: bool,
-    /// CLOCK_MONOTONIC, ns, when that changes.
-    pub until: u64,
+    pub permille: u16,
+    pub gate: bool,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// The stretch before the window begins.
+    Mark,
+    /// The chosen members are counted from now on.
+    Open,
+    Close,
+    /// The stretch after the window is over.
+    End,
+}
+
+/// When the members are counted.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    members: Vec<Member>,
+    /// Members of the next or the open window.
+    chosen: Vec<Member>,
+    next: Option<Edge>,
+    /// CLOCK_MONOTONIC, ns, when that is due.
+    until: u64,
     random: u64,
 }
 
-impl Duty {
-    /// Begins with a gap: right after a plan netop itself is busy, which is no random moment.
-    pub fn new(event: EventId, pct: u8, interval_ns: u64, now: u64) -> Duty {
-        let mut duty = Duty {
-            event,
-            pct,
-            on: false,
-            until: 0,
-            random: now ^ (u64::from(event.0) << 32) | 1,
+impl Schedule {
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The members of the window that is open, or was last.
+    pub fn chosen(&self) -> &[Member] {
+        &self.chosen
+    }
+
+    pub fn has(&self, event: EventId) -> bool {
+        self.members.iter().any(|m| m.event == event)
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.next == Some(Edge::Close)
+    }
+
+    /// Begins anew with a gap: right after a plan netop itself is busy, which is no random moment.
+    /// An open window must have been closed.
+    pub fn set(&mut self, members: Vec<Member>, interval_ns: u64, now: u64) {
+        self.members = members;
+        self.chosen.clear();
+        self.random ^= now | 1;
+        self.next = (!self.members.is_empty()).then_some(Edge::Mark);
+        self.until = now + self.gap(interval_ns);
+    }
+
+    pub fn due(&self) -> u64 {
+        self.next.map_or(u64::MAX, |_| self.until)
+    }
+
+    /// The edge that is due, if one is; the next one counts from `now`.
+    pub fn turn(&mut self, interval_ns: u64, now: u64) -> Option<Edge> {
+        let edge = self.next.filter(|_| self.until <= now)?;
+        let window = self.window(interval_ns);
+        let (next, length) = match edge {
+            Edge::Mark => {
+                self.choose();
+                (Edge::Open, window)
+            }
+            Edge::Open => (Edge::Close, window),
+            Edge::Close => (Edge::End, window),
+            Edge::End => (Edge::Mark, self.gap(interval_ns)),
         };
-        duty.until = now + duty.length(interval_ns);
-        duty
+        self.next = Some(next);
+        self.until = now + length;
+        Some(edge)
     }
 
-    /// On becomes off, off on. Gaps are drawn evenly from 0 to twice their mean, so that no
-    /// rhythm of the traffic runs in step with the windows.
-    pub fn flip(&mut self, interval_ns: u64, now: u64) {
-        self.on = !self.on;
-        self.until = now + self.length(interval_ns);
+    /// What edges take is not to shorten the stretch behind them.
+    pub fn late(&mut self, by_ns: u64) {
+        self.until += by_ns;
     }
 
-    fn length(&mut self, interval_ns: u64) -> u64 {
-        let window = (interval_ns / WINDOW).max(SHORTEST_NS);
-        if self.on {
-            return window;
+    fn most(&self) -> u64 {
+        let most = self.members.iter().map(|m| m.permille).max().unwrap_or(1);
+        u64::from(most.clamp(1, MOST_PERMILLE))
+    }
+
+    /// Members of smaller shares are left out of some windows at random.
+    fn choose(&mut self) {
+        let most = self.most();
+        let members = std::mem::take(&mut self.members);
+        self.chosen.clear();
+        for member in &members {
+            if self.draw() % most < u64::from(member.permille) {
+                self.chosen.push(*member);
+            }
         }
-        let pct = u64::from(self.pct.clamp(1, 99));
-        let mean = window * (100 - pct) / pct;
+        self.members = members;
+    }
+
+    fn window(&self, interval_ns: u64) -> u64 {
+        let wanted = WINDOW_EVERY_NS * self.most() / u64::from(ALWAYS);
+        wanted.clamp(SHORTEST_NS, LONGEST_NS.max(interval_ns / OF_INTERVAL))
+    }
+
+    /// Drawn evenly from 0 to twice its mean, so that no rhythm of the traffic runs in step with
+    /// the windows. The two stretches beside a window are part of what is between two windows.
+    fn gap(&mut self, interval_ns: u64) -> u64 {
+        let (window, most) = (self.window(interval_ns), self.most());
+        let between = window * (u64::from(ALWAYS) - most) / most;
+        let mean = between.saturating_sub(2 * window);
+        self.draw() % (2 * mean + 1)
+    }
+
+    fn draw(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        self.random % (2 * mean + 1)
+        self.random
     }
 }
 
@@ -107,24 +203,79 @@ pub fn together(parts: impl Iterator<Item = Spread>) -> Spread {
 mod tests {
     use super::*;
 
-    #[test]
-    fn windows_add_up_to_their_share_of_the_time() {
-        for pct in [2, 10, 50, 90] {
-            let (mut now, mut on) = (0, 0);
-            let mut duty = Duty::new(EventId(3), pct, 1_000_000_000, now);
-            for _ in 0..20_000 {
-                if duty.on {
-                    on += duty.until - now;
-                }
-                now = duty.until;
-                duty.flip(1_000_000_000, now);
-            }
-            let share = 100.0 * on as f64 / now as f64;
-            assert!(
-                (share / f64::from(pct) - 1.0).abs() < 0.05,
-                "{share}% of {pct}%"
-            );
+    const S: u64 = 1_000_000_000;
+
+    fn member(event: u16, permille: u16) -> Member {
+        Member {
+            event: EventId(event),
+            permille,
+            gate: true,
         }
+    }
+
+    #[test]
+    fn windows_add_up_to_each_members_share_of_the_time() {
+        let members = vec![member(1, 250), member(2, 100), member(3, 1)];
+        let mut schedule = Schedule::default();
+        schedule.set(members.clone(), S, 0);
+        let (mut now, mut on, mut opened) = (0, [0; 3], 0);
+        for _ in 0..400_000 {
+            now = schedule.due();
+            match schedule.turn(S, now) {
+                Some(Edge::Open) => opened = now,
+                Some(Edge::Close) => {
+                    for member in schedule.chosen() {
+                        on[usize::from(member.event.0) - 1] += now - opened;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (member, on) in members.iter().zip(on) {
+            let share = 1000.0 * on as f64 / now as f64 / f64::from(member.permille);
+            assert!((share - 1.0).abs() < 0.1, "{share} of {member:?}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_as_long_as_the_window_is_without_events_on_either_side() {
+        let mut schedule = Schedule::default();
+        schedule.set(vec![member(1, 250)], S, 7);
+        for _ in 0..1000 {
+            let edges: Vec<(Edge, u64)> = (0..4)
+                .map(|_| {
+                    let now = schedule.due();
+                    (schedule.turn(S, now).unwrap(), now)
+                })
+                .collect();
+            let kinds: Vec<Edge> = edges.iter().map(|(edge, _)| *edge).collect();
+            assert_eq!(kinds, [Edge::Mark, Edge::Open, Edge::Close, Edge::End]);
+            let lengths: Vec<u64> = edges.windows(2).map(|w| w[1].1 - w[0].1).collect();
+            assert_eq!(lengths, [50_000_000; 3]);
+        }
+    }
+
+    #[test]
+    fn a_thousandth_of_the_time_has_a_short_window_every_few_seconds() {
+        let mut schedule = Schedule::default();
+        schedule.set(vec![member(1, 1)], S, 3);
+        let mut opened = 0;
+        for _ in 0..4000 {
+            let now = schedule.due();
+            opened += u32::from(schedule.turn(S, now) == Some(Edge::Open));
+        }
+        let every = schedule.due() as f64 / f64::from(opened) / 1e9;
+        assert!((4.0..6.0).contains(&every), "{every} s");
+    }
+
+    #[test]
+    fn without_members_nothing_is_ever_due() {
+        let mut schedule = Schedule::default();
+        schedule.set(Vec::new(), S, 5);
+        assert_eq!(
+            (schedule.due(), schedule.turn(S, u64::MAX)),
+            (u64::MAX, None)
+        );
     }
 
     #[test]

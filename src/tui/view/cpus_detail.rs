@@ -183,16 +183,7 @@ fn rest_of(scene: &Scene<'_>, c: &Cpu, titles: &[&str]) -> Vec<Paragraph> {
     let mut list = vec![Paragraph::new(0, figures.join(" · "), Style::new())];
     list.extend(served(c).map(|text| Paragraph::new(1, text, Style::new())));
     list.extend(busy(c).map(|text| Paragraph::new(1, text, Style::new())));
-    if c.cost_pct.is_some() {
-        let cost = figure::percent(c.cost_pct);
-        let of = if c.cpu == whole_host::ALL {
-            "all CPUs"
-        } else {
-            "this CPU"
-        };
-        let said = format!("netop's events cost {cost} of {of}");
-        list.push(Paragraph::new(2, said, Style::new()));
-    }
+    list.extend(own_cost(scene, c).map(|text| Paragraph::new(2, text, Style::new())));
     if cpu_sampled(scene) && !scene.snapshot.stages.is_empty() {
         if c.cpu == whole_host::ALL {
             let text = "CONTEXT what the time of all CPUs went to";
@@ -239,4 +230,28 @@ fn busy(c: &Cpu) -> Option<String> {
     });
     let parts: Vec<String> = parts.collect();
     (!parts.is_empty()).then(|| format!("runs {}", parts.join(" · ")))
+}
+
+/// What netop costs this CPU, how sure that is, and what else says so.
+fn own_cost(scene: &Scene<'_>, c: &Cpu) -> Option<String> {
+    let health = &scene.snapshot.health;
+    let all = c.cpu == whole_host::ALL;
+    let of = if all { "all CPUs" } else { "this CPU" };
+    let cost = figure::percent(Some(c.cost_pct?));
+    let mut text = format!("netop costs {cost} of {of}");
+    if health.cost_cpu == Some(c.cpu)
+        && let (Some(bound), Some(modelled)) = (health.cost_bound_pct, health.cost_modelled_pct)
+    {
+        let bound = figure::percent(Some(bound));
+        let modelled = figure::percent(Some(modelled));
+        let windows = health.cost_windows;
+        text.push_str(&format!(
+            " ±{bound}: {windows} windows with and without its events (a loop at the start would say {modelled})"
+        ));
+    }
+    if let Some(observers) = c.observer_pct {
+        let observers = figure::percent(Some(observers));
+        text.push_str(&format!(" · CPU samples in observers {observers}"));
+    }
+    Some(text)
 }

@@ -1,0 +1,68 @@
+//! A burst after a quiet time: everything is counted, and from one moment to the next that costs many
+//! times what was forecast. The gate's counts are in shared memory, so netop looks at them several
+//! times within an interval and lets go at once what was not asked for; the next plan counts it in
+//! windows.
+
+use rustc_hash::FxHashMap;
+
+use super::Live;
+use crate::decode::{ALWAYS, Demand, EventId};
+
+/// Between two looks.
+const EVERY_NS: u64 = 40_000_000;
+
+/// So many times the budget is a burst; less is for the next plan.
+const TIMES: f64 = 1.5;
+
+const SAID: &str = "a burst: what was not asked for by name was let go within the interval to stay within the budget, and is counted again from the next one on";
+
+#[derive(Debug, Default)]
+pub struct Burst {
+    at: u64,
+    hits: FxHashMap<EventId, Vec<u64>>,
+}
+
+impl Live {
+    /// Looks, if it is time to.
+    pub(super) fn answer_bursts(&mut self, now: u64) {
+        let (Some(limit), Some(gate)) = (self.demand.gate_limit_ns, &self.gate) else {
+            return;
+        };
+        let since = now.saturating_sub(self.burst.at);
+        if since < EVERY_NS {
+            return;
+        }
+        let first = self.burst.at == 0;
+        self.burst.at = now;
+        let mut grown = gate.hits_since(&mut self.burst.hits);
+        if first || self.started.is_none() {
+            return;
+        }
+        let price = f64::from(self.demand.gate_hit_ns) * 1e9 / since as f64;
+        let limit = limit as f64;
+        let mut cost: f64 = grown.iter().map(|(_, hits)| *hits as f64 * price).sum();
+        if cost <= TIMES * limit {
+            return;
+        }
+        grown.sort_by_key(|(_, hits)| std::cmp::Reverse(*hits));
+        let old = self.demand.clone();
+        for (event, hits) in grown {
+            if cost <= limit {
+                break;
+            }
+            if may_go(&self.demand, event) {
+                self.demand.attached.retain(|a| a.event != event);
+                cost -= hits as f64 * price;
+            }
+        }
+        if self.demand.attached.len() < old.attached.len() {
+            self.reconcile_gate(&old);
+            self.notes.push(SAID.to_owned());
+        }
+    }
+}
+
+fn may_go(demand: &Demand, event: EventId) -> bool {
+    let mut attached = demand.attached.iter();
+    attached.any(|a| a.event == event && a.gate && !a.asked && a.duty_permille == ALWAYS)
+}
