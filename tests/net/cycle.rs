@@ -1,6 +1,7 @@
 //! A load that keeps every CPU busy and leaves nothing to the scheduler: one pinned thread per CPU
 //! sends through the veth pair and receives at its other end itself. What a packet costs is then
-//! the time that all CPUs have, divided by the packets.
+//! the time that all CPUs have, divided by the packets. Each thread gauges its CPU in a file, whose
+//! name is the one given and the CPU's number.
 #![expect(
     unsafe_code,
     reason = "pinning a thread and entering a namespace have no safe wrapper among the test's crates"
@@ -12,23 +13,25 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::thread;
 
+use super::gauge::Gauge;
+
 /// Datagrams sent before they are received: as many as a NAPI poll takes.
 const BURST: usize = 64;
 
 /// Runs `turn` on every CPU until the process ends.
-fn on_every_cpu(turn: impl Fn(u16) + Send + Sync + Copy + 'static) {
+fn on_every_cpu(gauge: &'static str, turn: impl Fn(u16, Gauge) + Send + Sync + Copy + 'static) {
     let cpus = thread::available_parallelism().expect("CPUs").get();
     for cpu in 0..cpus {
         thread::spawn(move || {
             pin(cpu);
-            turn(cpu as u16);
+            turn(cpu as u16, Gauge::create(&format!("{gauge}{cpu}")));
         });
     }
 }
 
 /// To `address`, a host in `namespace`, with a port per CPU from `port` on.
-pub fn udp(namespace: &'static str, address: &'static str, port: u16) {
-    on_every_cpu(move |cpu| {
+pub fn udp(namespace: &'static str, address: &'static str, port: u16, gauge: &'static str) {
+    on_every_cpu(gauge, move |cpu, mut gauge| {
         let to = (address, port + cpu);
         let receiver = inside(namespace, || {
             UdpSocket::bind(to).expect("the address is theirs")
@@ -42,12 +45,13 @@ pub fn udp(namespace: &'static str, address: &'static str, port: u16) {
                 let _full = sender.send(&[7; 64]);
             }
             while receiver.recv(&mut buffer).is_ok() {}
+            gauge.look();
         }
     });
 }
 
-pub fn tcp(namespace: &'static str, address: &'static str, port: u16) {
-    on_every_cpu(move |cpu| {
+pub fn tcp(namespace: &'static str, address: &'static str, port: u16, gauge: &'static str) {
+    on_every_cpu(gauge, move |cpu, mut gauge| {
         let to = (address, port + cpu);
         let listener = inside(namespace, || {
             TcpListener::bind(to).expect("the address is theirs")
@@ -61,6 +65,7 @@ pub fn tcp(namespace: &'static str, address: &'static str, port: u16) {
         loop {
             check(&sender.write(&payload));
             check(&receiver.read(&mut buffer));
+            gauge.look();
         }
     });
 }
@@ -86,7 +91,7 @@ pub fn pin(cpu: usize) {
 }
 
 /// Runs `make` with this thread in a namespace that `ip netns` made.
-fn inside<T>(namespace: &str, make: impl FnOnce() -> T) -> T {
+pub fn inside<T>(namespace: &str, make: impl FnOnce() -> T) -> T {
     let enter = |file: &File| {
         // SAFETY: an open file that is a network namespace; only this thread is moved.
         let result = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };

@@ -5,21 +5,26 @@
     reason = "sendmmsg and recvmmsg have no safe wrapper among the test's crates"
 )]
 
+use std::cell::RefCell;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::ptr;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use super::cycle::pin;
-use super::{say, told};
+use super::gauge::Gauge;
+use super::{pin, say, told, when_told};
 
 /// Datagrams to a system call.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
-/// Sends from `cpu` from the first line on, until the line is closed.
-pub fn send(to: &str, cpu: usize) {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("any port");
-    socket.connect(to).expect("an address");
+/// How long a burst is.
+const BURST: Duration = Duration::from_millis(1050);
+
+/// Sends from `cpu` from the first line on, until the line is closed; gauges the CPU in the file.
+pub fn send(to: &str, cpu: usize, gauge: Option<&str>) {
+    let socket = connected(to);
+    let mut gauge = gauge.map(Gauge::create);
     say("ready");
     if !told() {
         return;
@@ -29,9 +34,33 @@ pub fn send(to: &str, cpu: usize) {
         let mut all = Messages::new(64);
         loop {
             all.send(&socket);
+            if let Some(gauge) = &mut gauge {
+                gauge.look();
+            }
         }
     });
     while told() {}
+}
+
+/// Sends from `cpu` for a little more than a second after each line.
+pub fn burst(to: &str, cpu: usize, gauge: &str) {
+    let socket = connected(to);
+    pin(cpu);
+    let all = RefCell::new((Messages::new(64), Gauge::create(gauge)));
+    when_told(|| {
+        let (messages, gauge) = &mut *all.borrow_mut();
+        let until = Instant::now() + BURST;
+        while Instant::now() < until {
+            messages.send(&socket);
+            gauge.look();
+        }
+    });
+}
+
+pub fn connected(to: &str) -> UdpSocket {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("any port");
+    socket.connect(to).expect("an address");
+    socket
 }
 
 /// Reads on `cpu` until the line is closed.
@@ -49,14 +78,15 @@ pub fn drain(address: &str, cpu: usize) {
 }
 
 /// As many buffers as go with a call.
-struct Messages {
+pub struct Messages {
     headers: Vec<libc::mmsghdr>,
     _parts: Vec<libc::iovec>,
-    _data: Vec<u8>,
+    data: Vec<u8>,
+    size: usize,
 }
 
 impl Messages {
-    fn new(size: usize) -> Messages {
+    pub fn new(size: usize) -> Messages {
         let mut data = vec![7u8; BATCH * size];
         let mut parts: Vec<libc::iovec> = (data.chunks_mut(size))
             .map(|part| libc::iovec {
@@ -76,11 +106,25 @@ impl Messages {
         Messages {
             headers,
             _parts: parts,
-            _data: data,
+            data,
+            size,
         }
     }
 
-    fn send(&mut self, socket: &UdpSocket) {
+    /// The first eight bytes of each.
+    pub fn mark(&mut self, mark: u64) {
+        for data in self.data.chunks_mut(self.size) {
+            data[..8].copy_from_slice(&mark.to_le_bytes());
+        }
+    }
+
+    /// The same of the first `count`.
+    pub fn marks(&self, count: usize) -> impl Iterator<Item = u64> {
+        let first = |data: &[u8]| u64::from_le_bytes(data[..8].try_into().expect("eight bytes"));
+        self.data.chunks(self.size).take(count).map(first)
+    }
+
+    pub fn send(&mut self, socket: &UdpSocket) {
         // SAFETY: the headers and what they point to live as long as this value. What the kernel
         // refuses was a packet all the same.
         unsafe {
@@ -93,16 +137,18 @@ impl Messages {
         }
     }
 
-    fn receive(&mut self, socket: &UdpSocket) {
+    /// How many have come.
+    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         // SAFETY: as above; the buffers are as long as the parts say.
-        unsafe {
+        let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
                 BATCH as libc::c_uint,
                 libc::MSG_WAITFORONE,
                 ptr::null_mut(),
-            );
-        }
+            )
+        };
+        usize::try_from(count).unwrap_or(0)
     }
 }

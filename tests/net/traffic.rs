@@ -4,9 +4,12 @@
 mod cycle;
 #[path = "fill.rs"]
 mod fill;
+mod gauge;
 mod held_up;
 mod losses;
 mod open_loop;
+mod paced;
+mod rpc;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -54,9 +57,22 @@ pub fn obey() {
         ["tcp-queue-up", to, times] => held_up::queue_up(to, number(times)),
         ["udp-answer", address] => open_loop::answer(address),
         ["udp-ask", to, rate] => open_loop::ask(to, number(rate)),
-        ["udp-cycle", namespace, address, port] => busy(cycle::udp, namespace, address, port),
-        ["tcp-cycle", namespace, address, port] => busy(cycle::tcp, namespace, address, port),
-        ["udp-fill", to, cpu] => fill::send(to, number(cpu)),
+        ["udp-cycle", namespace, address, port, gauge] => {
+            busy(cycle::udp, namespace, address, port, gauge);
+        }
+        ["tcp-cycle", namespace, address, port, gauge] => {
+            busy(cycle::tcp, namespace, address, port, gauge);
+        }
+        ["udp-paced", namespace, address, port, gauge] => {
+            busy(paced::half, namespace, address, port, gauge);
+        }
+        ["rpc-answer", address, port, each] => rpc::answer(address, number(port), number(each)),
+        ["rpc-ask", address, port, each, gauge] => {
+            rpc::ask(address, number(port), number(each), gauge);
+        }
+        ["udp-fill", to, cpu] => fill::send(to, number(cpu), None),
+        ["udp-fill", to, cpu, gauge] => fill::send(to, number(cpu), Some(gauge)),
+        ["udp-burst", to, cpu, gauge] => fill::burst(to, number(cpu), gauge),
         ["udp-drain", address, cpu] => fill::drain(address, number(cpu)),
         ["offloads", ..] => {}
         _ => panic!("unknown order {order}"),
@@ -75,9 +91,20 @@ fn say(word: &str) {
 }
 
 /// Starts threads that run until the test closes the line.
-fn busy(start: fn(&'static str, &'static str, u16), namespace: &str, address: &str, port: &str) {
+fn busy(
+    start: fn(&'static str, &'static str, u16, &'static str),
+    namespace: &str,
+    address: &str,
+    port: &str,
+    gauge: &str,
+) {
     let whole = |word: &str| -> &'static str { Box::leak(word.into()) };
-    start(whole(namespace), whole(address), number(port) as u16);
+    start(
+        whole(namespace),
+        whole(address),
+        number(port) as u16,
+        whole(gauge),
+    );
     say("ready");
     while told() {}
 }

@@ -2,37 +2,45 @@
 //! devices received, and what machine it is.
 
 use std::fs;
-use std::time::Instant;
 
 /// USER_HZ: the unit of /proc/stat.
 const TICK_NS: f64 = 1e7;
 
-/// When the CPUs had worked how long. Their idle time is subtracted from the wall clock's, because
-/// the kernel times idleness to the µs while it only guesses work by what each tick finds; the
-/// print rounds to 10 ms either way: half a percent of two busy CPUs' second at most.
-pub struct Moment {
-    at: Instant,
-    unused_ns: f64,
+/// Whose time is measured.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Scope {
+    Cpu0,
+    All,
 }
 
-impl Moment {
-    pub fn now() -> Moment {
+impl Scope {
+    /// ns that nothing ran in so far. Idle time is subtracted from the wall clock's, because the
+    /// kernel times idleness to the µs while it only guesses work by what each tick finds; the
+    /// print rounds to 10 ms either way.
+    pub fn unused_ns(self) -> f64 {
         let stat = read("/proc/stat");
-        let fields = numbers(stat.lines().next().unwrap_or_default());
-        Moment {
-            at: Instant::now(),
-            // man 5 proc_stat: user nice system idle iowait irq softirq steal
-            unused_ns: [3, 4, 7].iter().map(|&i| fields[i]).sum::<f64>() * TICK_NS,
+        let name = match self {
+            Scope::Cpu0 => "cpu0 ",
+            Scope::All => "cpu ",
+        };
+        let line = stat.lines().find(|line| line.starts_with(name));
+        let fields = numbers(line.unwrap_or_default());
+        // man 5 proc_stat: user nice system idle iowait irq softirq steal
+        [3, 4, 7].iter().map(|&i| fields[i]).sum::<f64>() * TICK_NS
+    }
+
+    pub fn cpus(self) -> usize {
+        match self {
+            Scope::Cpu0 => 1,
+            Scope::All => cpus(),
         }
     }
 
-    pub fn seconds_until(&self, later: &Moment) -> f64 {
-        (later.at - self.at).as_secs_f64()
-    }
-
-    /// CPU time of all CPUs that something ran in.
-    pub fn busy_ns_until(&self, later: &Moment) -> f64 {
-        self.seconds_until(later) * 1e9 * cpus() as f64 - (later.unused_ns - self.unused_ns)
+    pub fn title(self) -> &'static str {
+        match self {
+            Scope::Cpu0 => "CPU 0",
+            Scope::All => "all CPUs",
+        }
     }
 }
 
@@ -45,7 +53,7 @@ fn numbers(line: &str) -> Vec<f64> {
     words.filter_map(|word| word.parse().ok()).collect()
 }
 
-fn cpus() -> usize {
+pub fn cpus() -> usize {
     let stat = read("/proc/stat");
     let cpu = |line: &&str| line.starts_with("cpu") && !line.starts_with("cpu ");
     stat.lines().filter(cpu).count()
@@ -78,6 +86,13 @@ pub fn received(pid: u32) -> f64 {
         .filter(|(name, _)| name.trim() != "lo")
         .map(|(_, counters)| numbers(counters)[1])
         .sum()
+}
+
+/// Packets that found the backlog of their CPU full: they never entered the stack.
+pub fn dropped() -> f64 {
+    let lines = read("/proc/net/softnet_stat");
+    let second = |line: &str| u32::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
+    lines.lines().filter_map(second).map(f64::from).sum()
 }
 
 /// Does the process hold an event or a program of the kernel?

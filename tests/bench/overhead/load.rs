@@ -1,152 +1,264 @@
-//! The three loads, each through a veth pair of its own, and what a second of one shows.
+//! A load at work through a veth pair of its own, and what a window of it shows.
 
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::host::{self, Moment};
+use crate::host::{self, Scope};
 use crate::net::{B, Net, Traffic};
-use crate::running::Running;
+use crate::shape::Shape;
+use crate::statistics::{Slot, in_batches, median, percentile};
 
-const WINDOW: Duration = Duration::from_secs(1);
+/// The machine changes its speed from second to second: what a batch takes is asked this often.
+const SLOT: Duration = Duration::from_millis(250);
 
-pub struct Kind {
-    pub name: &'static str,
-    pub title: &'static str,
-    receive: &'static str,
-    send: &'static str,
-    /// Wire packets as small as they are sent, and GRO where they arrive.
-    gro: bool,
-    pub asks: bool,
-}
-
-/// `B` stands for the receiver's address, `NS` for its namespace.
-pub const KINDS: [Kind; 3] = [
-    Kind {
-        name: "udp",
-        title: "64-byte UDP datagrams, as fast as they go",
-        receive: "udp-deaf B:9100",
-        send: "udp-cycle NS B 9110",
-        gro: false,
-        asks: false,
-    },
-    Kind {
-        name: "tcp",
-        title: "TCP streams, GRO at the receiver, no TSO and GSO at the sender",
-        receive: "udp-deaf B:9101",
-        send: "tcp-cycle NS B 9120",
-        gro: true,
-        asks: false,
-    },
-    Kind {
-        name: "latency",
-        title: "2000 UDP requests a second, open loop: latency from when a request was due",
-        receive: "udp-answer B:9102",
-        send: "udp-ask B:9102 2000",
-        gro: false,
-        asks: true,
-    },
-];
+/// Until a load goes as it will.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// A load that runs. Dropped in this order: a sender without its receiver would complain.
 pub struct Load {
     sender: Traffic,
     receiver: Traffic,
     pub net: Net,
-    asks: bool,
+    pub shape: &'static Shape,
+    records: Records,
     softirq_threads: Vec<u32>,
+}
+
+/// What counters said at the border of a slot.
+pub struct Edge {
+    pub at: Instant,
+    unused_ns: f64,
+    packets: f64,
+    dropped: f64,
+    own_ns: f64,
+    /// What nothing ran in on any CPU.
+    all_unused_ns: f64,
+    /// What the load and its softirqs took, and the part of it that is in the scope.
+    load_ns: f64,
+    scope_ns: f64,
+    /// Length of each record of batches.
+    written: Vec<u64>,
+    /// How many datagrams were how late so far, ns.
+    late: Vec<(u64, u64)>,
 }
 
 /// What a window showed.
 #[derive(Clone, Copy)]
 pub struct Figures {
-    /// Of the whole host, per wire packet.
+    /// CPU time in the scope for each wire packet.
     pub ns: f64,
-    /// Of those who send, receive, watch and run softirqs, per wire packet: what else runs on the
-    /// host disturbs it less, and what idle CPUs are woken for is not in it.
-    pub tasks_ns: f64,
-    /// Of the watcher alone, per wire packet.
-    pub own_ns: f64,
+    /// The same in batches of the reference work, which the machine's speed is not in.
+    pub batches: Option<f64>,
+    /// The same of the load's threads and the watcher's alone: other programs disturb it less, and
+    /// what a watcher makes the kernel do elsewhere is not in it.
+    pub tasks_batches: Option<f64>,
+    /// Part of the scope's time that something ran.
+    pub busy: f64,
+    /// CPU time of the watcher's threads, % of a CPU.
+    pub own_pct: f64,
+    /// Of all else but the load and the watcher, which should be next to nothing.
+    pub others_pct: f64,
     /// Wire packets per second, of both directions.
     pub rate: f64,
-    pub latency: Option<Latency>,
-}
-
-#[derive(Clone, Copy)]
-pub struct Latency {
-    pub p50_us: f64,
-    pub p99_us: f64,
-    /// Answers per second.
-    pub rate: f64,
+    /// Part of them that a full backlog dropped, which is cheap.
+    pub dropped: f64,
+    pub p99_us: Option<f64>,
 }
 
 impl Load {
-    pub fn start(kind: &Kind) -> Load {
+    pub fn start(shape: &'static Shape) -> Load {
         let net = Net::new();
-        if kind.gro {
+        if shape.gro {
             Traffic::start(&net.a, &format!("offloads {} tso=0 gso=0", net.va)).finish();
             Traffic::start(&net.b, &format!("offloads {} gro=1", net.vb)).finish();
         }
-        let receiver = Traffic::start(&net.b, &kind.receive.replace('B', B));
-        let order = kind.send.replace('B', B).replace("NS", &net.b);
+        let prefix = format!("/dev/shm/netop-overhead-{}-", std::process::id());
+        let receiver = Traffic::start(&net.b, &shape.receive.replace('B', B));
+        let words = shape.send.split(' ').map(|word| match word {
+            "NS" => net.b.clone(),
+            word => match word.strip_prefix("GAUGE") {
+                Some(cpu) => format!("{prefix}{cpu}"),
+                None => word.replace('B', B),
+            },
+        });
+        let order = words.collect::<Vec<_>>().join(" ");
         let mut sender = Traffic::start(&net.a, &order);
-        sender.go();
-        if kind.asks {
-            sender.wait_for("done");
+        if !shape.bursts {
+            sender.go();
         }
+        thread::sleep(WARM_UP);
         Load {
             sender,
             receiver,
             net,
-            asks: kind.asks,
+            shape,
+            records: Records::open(prefix),
             softirq_threads: host::softirq_threads(),
         }
     }
 
-    pub fn window(&mut self, watcher: Option<&Running>) -> Figures {
-        self.latency(1.0);
-        let read = |load: &Load| {
-            let own = watcher.map_or(0.0, |watcher| host::process_ns(watcher.pid));
-            (Moment::now(), own, load.tasks_ns(), load.packets())
-        };
-        let (began, own_before, tasks_before, packets_before) = read(self);
-        thread::sleep(WINDOW);
-        let (ended, own_after, tasks_after, packets_after) = read(self);
-        let (packets, seconds) = (packets_after - packets_before, began.seconds_until(&ended));
-        assert!(packets > 0.0, "the load stands still");
-        let own_ns = (own_after - own_before) / packets;
-        Figures {
-            ns: began.busy_ns_until(&ended) / packets,
-            tasks_ns: (tasks_after - tasks_before) / packets + own_ns,
-            own_ns,
-            rate: packets / seconds,
-            latency: self.latency(seconds),
+    /// A window with nothing or with a watcher that has settled, of a burst its first second.
+    pub fn window(&mut self, time: Duration, pid: Option<u32>) -> Vec<Edge> {
+        let mut edges = vec![self.edge(pid)];
+        if self.shape.bursts {
+            self.sender.go();
+            self.follow(&mut edges, Duration::from_secs(1), pid);
+            self.sender.wait_for("done");
+        } else {
+            self.follow(&mut edges, time, pid);
+        }
+        edges
+    }
+
+    /// Goes on from the last edge for so long.
+    pub fn follow(&self, edges: &mut Vec<Edge>, time: Duration, pid: Option<u32>) {
+        let began = edges.last().expect("one to go on from").at;
+        let mut next = began;
+        while next < began + time {
+            next += SLOT;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            edges.push(self.edge(pid));
         }
     }
 
-    fn tasks_ns(&self) -> f64 {
+    pub fn edge(&self, pid: Option<u32>) -> Edge {
         let ends = [self.sender.child.id(), self.receiver.child.id()];
-        let pids = ends.iter().chain(&self.softirq_threads);
-        pids.map(|&pid| host::process_ns(pid)).sum()
-    }
-
-    /// Wire packets so far: what both ends of the pair received.
-    fn packets(&self) -> f64 {
-        host::received(self.sender.child.id()) + host::received(self.receiver.child.id())
-    }
-
-    /// Of the requests since the last call, so many seconds ago.
-    fn latency(&mut self, seconds: f64) -> Option<Latency> {
-        if !self.asks {
-            return None;
+        let [sender_ns, receiver_ns] = ends.map(host::process_ns);
+        let softirqs_ns = self
+            .softirq_threads
+            .iter()
+            .map(|&pid| host::process_ns(pid));
+        let load_ns = sender_ns + receiver_ns + softirqs_ns.sum::<f64>();
+        Edge {
+            own_ns: pid.map_or(0.0, host::process_ns),
+            all_unused_ns: Scope::All.unused_ns(),
+            load_ns,
+            scope_ns: match self.shape.scope {
+                Scope::Cpu0 => sender_ns,
+                Scope::All => load_ns,
+            },
+            late: self.records.late(),
+            written: self.records.written(),
+            dropped: host::dropped(),
+            packets: ends.map(host::received).iter().sum(),
+            unused_ns: self.shape.scope.unused_ns(),
+            at: Instant::now(),
         }
-        self.sender.go();
-        let line = self.sender.wait_for("done");
-        let mut numbers = line.split_whitespace().map_while(|n| n.parse::<f64>().ok());
-        let mut next = || numbers.next().expect("a number");
-        Some(Latency {
-            p50_us: next() / 1e3,
-            p99_us: next() / 1e3,
-            rate: next() / seconds,
-        })
+    }
+
+    pub fn figures(&self, edges: &[Edge]) -> Figures {
+        let (first, last) = (&edges[0], edges.last().expect("two edges"));
+        let scope = self.shape.scope;
+        let batches: Vec<Option<f64>> = (edges.windows(2))
+            .map(|pair| self.records.batch_ns(&pair[0].written, &pair[1].written))
+            .collect();
+        // A load that stands still, because others have the CPU, is a window among others.
+        let packets = (last.packets - first.packets).max(1.0);
+        let per_packet = |ns: fn(Scope, &Edge, &Edge) -> f64| {
+            let slots: Vec<Slot> = (edges.windows(2).zip(&batches))
+                .map(|(pair, &batch_ns)| Slot {
+                    ns: ns(scope, &pair[0], &pair[1]),
+                    batch_ns,
+                })
+                .collect();
+            in_batches(&slots).map(|batches| batches / packets)
+        };
+        let seconds = (last.at - first.at).as_secs_f64();
+        let busy = busy_ns(scope, first, last);
+        let own_ns = (last.own_ns - first.own_ns).max(0.0);
+        let others_ns = seconds * 1e9 * host::cpus() as f64
+            - (last.all_unused_ns - first.all_unused_ns)
+            - (last.load_ns - first.load_ns)
+            - own_ns;
+        let late: Vec<(u64, u64)> = (last.late.iter().zip(&first.late))
+            .map(|(last, first)| (last.0, last.1 - first.1))
+            .collect();
+        Figures {
+            ns: busy / packets,
+            batches: per_packet(busy_ns),
+            tasks_batches: per_packet(tasks_ns),
+            busy: busy / seconds / 1e9 / scope.cpus() as f64,
+            own_pct: own_ns / seconds / 1e7,
+            others_pct: others_ns / seconds / 1e7,
+            rate: packets / seconds,
+            dropped: (last.dropped - first.dropped) / packets,
+            p99_us: percentile(&late, 99).map(|ns| ns as f64 / 1e3),
+        }
+    }
+}
+
+fn busy_ns(scope: Scope, from: &Edge, to: &Edge) -> f64 {
+    let time = (to.at - from.at).as_nanos() as f64 * scope.cpus() as f64;
+    time - (to.unused_ns - from.unused_ns)
+}
+
+fn tasks_ns(_: Scope, from: &Edge, to: &Edge) -> f64 {
+    to.scope_ns - from.scope_ns + (to.own_ns - from.own_ns).max(0.0)
+}
+
+/// The files in which the traffic programs write what they see.
+struct Records {
+    prefix: String,
+    /// What the batches took, per gauged CPU.
+    batches: Vec<File>,
+    late: Option<File>,
+}
+
+impl Records {
+    fn open(prefix: String) -> Records {
+        let open = |name: String| File::open(format!("{prefix}{name}")).ok();
+        let cpus = 0..host::cpus();
+        Records {
+            batches: cpus.filter_map(|cpu| open(cpu.to_string())).collect(),
+            late: open("late".to_owned()),
+            prefix,
+        }
+    }
+
+    fn written(&self) -> Vec<u64> {
+        let length = |file: &File| file.metadata().map_or(0, |file| file.len());
+        self.batches.iter().map(length).collect()
+    }
+
+    /// What a batch took between two lengths of the records: mean of the CPUs' medians.
+    fn batch_ns(&self, from: &[u64], to: &[u64]) -> Option<f64> {
+        let mut medians = Vec::new();
+        for (file, (from, to)) in self.batches.iter().zip(from.iter().zip(to)) {
+            let mut bytes = vec![0; (to - from) as usize];
+            file.read_exact_at(&mut bytes, *from).ok()?;
+            let figures = bytes.chunks_exact(4);
+            let took = figures.map(|four| u32::from_le_bytes(four.try_into().expect("four")));
+            let took: Vec<f64> = took.map(f64::from).collect();
+            if !took.is_empty() {
+                medians.push(median(&took));
+            }
+        }
+        let whole = !medians.is_empty() && medians.len() == self.batches.len();
+        whole.then(|| crate::statistics::mean(&medians))
+    }
+
+    fn late(&self) -> Vec<(u64, u64)> {
+        let Some(file) = &self.late else {
+            return Vec::new();
+        };
+        let length = file.metadata().map_or(0, |file| file.len());
+        let mut bytes = vec![0; length as usize];
+        file.read_exact_at(&mut bytes, 0).expect("its length");
+        let number = |eight: &[u8]| u64::from_le_bytes(eight.try_into().expect("eight"));
+        let pairs = bytes.chunks_exact(16);
+        pairs
+            .map(|pair| (number(&pair[..8]), number(&pair[8..])))
+            .collect()
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        let cpus = (0..host::cpus()).map(|cpu| cpu.to_string());
+        for name in cpus.chain(["late".to_owned()]) {
+            let _never_made = fs::remove_file(format!("{}{name}", self.prefix));
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! What watching the network stack costs: CPU time of the whole host per wire packet of three
-//! loads, and the latency of one of them, beside nothing, netop and the peers that are installed.
-//! `sudo -E cargo bench --bench overhead [-- ROUNDS] [--only LOAD,…] [--watch NAME,…]`
+//! What a watcher of the network stack really costs in the shapes of load that users have, beside
+//! what netop says it costs, for nothing, netop and the peers that are installed.
+//! `sudo -E cargo bench --bench overhead [-- ROUNDS] [--only SHAPE,…] [--watch NAME,…]
+//! [--state settled,first,three] [--toggle]`
 //!
-//! A load runs throughout; what happened in windows of a second is read from counters. Windows go
-//! nothing, A, nothing, B, nothing …, and each watcher is judged by the two windows of nothing
-//! beside its own: what the machine does to all of them drops out.
+//! A load runs throughout; what happened in windows of some seconds is read from counters. Windows
+//! go nothing, A, nothing, B, nothing …, and each watcher is judged by the windows of nothing
+//! beside its own. What remains is the machine's speed, which changes within seconds: the load
+//! gauges it as it runs, and time is counted in what the same work took in the same quarter second.
 
 #[path = "../../net/buffer.rs"]
 mod buffer;
@@ -15,33 +17,45 @@ mod load;
 mod net;
 #[path = "../../net/offloads.rs"]
 mod offloads;
+mod pair;
 mod running;
+mod said;
+mod shape;
+mod statistics;
 mod table;
+mod toggle;
 #[path = "../../net/traffic.rs"]
 mod traffic_program;
 mod watcher;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use choice::Choice;
-use load::{Figures, KINDS, Kind, Load};
+use load::{Figures, Load};
+use pair::{Pair, Row, Words};
 use running::Running;
-use table::{Pair, Row};
+use watcher::State;
 
-/// From a watcher's start to its window: netop's budget settles after one or two intervals of a
-/// second.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// With nothing, and with a watcher that has settled.
+const WITHOUT: Duration = Duration::from_secs(3);
+const WITH: Duration = Duration::from_secs(4);
+
+/// Of the other states.
+const FIRST: Duration = Duration::from_secs(1);
+const REST_OF_THREE: Duration = Duration::from_secs(2);
+
+/// Before each burst without a watcher.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Between a watcher's end and the next window: the kernel lets go of its events.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(500);
 
-const LEGEND: &str = "kept: CPU time of the whole host per wire packet with nothing, divided by \
-that with the watcher (median of the rounds, each against the seconds before and after it); tasks \
-only: the same of sender, receiver, watcher and ksoftirqd, which other programs disturb less; \
-from–to: 95 % interval of that median, or all rounds when they are fewer than nine; ns: per wire \
-packet; its own: of the watcher's threads; ×: latency with the watcher, divided by that with \
-nothing; –: not measured.";
+/// After a window, until netop has shown the interval that mostly lies in it.
+pub const LAST_REPORT: Duration = Duration::from_millis(700);
+
+/// A burst lies in two intervals, of which the second ends a whole one later.
+const LAST_REPORT_OF_BURST: Duration = Duration::from_millis(1300);
 
 fn main() {
     if std::env::var_os("NETOP_TRAFFIC").is_some() {
@@ -56,47 +70,69 @@ fn main() {
             std::process::exit(2);
         }
     };
-    println!("{}\n\n{LEGEND}\n", host::description());
-    for kind in KINDS.iter().filter(|kind| choice.wants_load(kind.name)) {
-        let mut load = Load::start(kind);
+    println!("{}\n\n{}\n", host::description(), table::LEGEND);
+    if choice.toggle {
+        let shape = &shape::SHAPES[0];
+        let mut load = Load::start(shape);
+        match toggle::measure(shape, &mut load, choice.rounds) {
+            Ok((nothing, row)) => println!("{}", table::toggled(&nothing, &row)),
+            Err(why) => eprintln!("{why}"),
+        }
+        return;
+    }
+    for shape in choice.shapes() {
+        let mut load = Load::start(shape);
+        // A burst has a first second of its own.
+        let states = if shape.bursts {
+            &[State::Settled]
+        } else {
+            &choice.states[..]
+        };
         let mut rows: Vec<Row> = watcher::all(&load.net)
             .into_iter()
-            .filter(|watcher| choice.wants_watcher(&watcher.name))
-            .map(Row::new)
+            .filter(|watcher| choice.wants_watcher(&watcher.name, watcher.usual))
+            .map(|watcher| Row::new(watcher, states))
             .collect();
-        let nothing = measure(kind, &mut load, &mut rows, choice.rounds);
-        println!("{}", table::markdown(kind, &nothing, &rows));
+        let nothing = measure(&mut load, &mut rows, choice.rounds);
+        println!("{}", table::markdown(shape, &nothing, &rows));
     }
 }
 
 /// Fills the rows; the windows of nothing.
-fn measure(kind: &Kind, load: &mut Load, rows: &mut [Row], rounds: usize) -> Vec<Figures> {
+fn measure(load: &mut Load, rows: &mut [Row], rounds: usize) -> Vec<Figures> {
     let mut nothing = Vec::new();
-    thread::sleep(WARM_UP);
     for round in 0..rounds {
-        let mut before = load.window(None);
+        let mut before = without(load);
         nothing.push(before);
         for turn in 0..rows.len() {
             // Everyone has other neighbours in another round.
-            let row = &mut rows[(turn + round) % rows.len().max(1)];
+            let row = &mut rows[(turn + round) % rows.len()];
             if row.failed.is_some() {
                 continue;
             }
             eprint!(
                 "\r\x1b[K{}: round {}: {}",
-                kind.name,
+                load.shape.name,
                 round + 1,
                 row.watcher.name
             );
-            let with = watched(load, row);
+            let seen = watched(load, row);
             thread::sleep(SETTLE);
-            let after = load.window(None);
-            match with {
-                Ok(with) => row.pairs.push(Pair {
-                    before,
-                    with,
-                    after,
-                }),
+            let after = without(load);
+            match seen {
+                Ok(seen) => {
+                    for (state, with, words) in seen {
+                        row.add(
+                            state,
+                            Pair {
+                                before,
+                                with,
+                                after,
+                                words,
+                            },
+                        );
+                    }
+                }
                 Err(why) => row.failed = Some(why),
             }
             nothing.push(after);
@@ -107,15 +143,61 @@ fn measure(kind: &Kind, load: &mut Load, rows: &mut [Row], rounds: usize) -> Vec
     nothing
 }
 
-/// One window with the watcher; why there is none if it did not live through it.
-fn watched(load: &mut Load, row: &Row) -> Result<Figures, String> {
-    if row.watcher.command.is_empty() {
-        thread::sleep(WARM_UP);
-        return Ok(load.window(None));
+fn without(load: &mut Load) -> Figures {
+    if load.shape.bursts {
+        thread::sleep(QUIET);
     }
-    let mut running = Running::start(&row.watcher)?;
-    running.live_through(WARM_UP)?;
-    let figures = load.window(Some(&running));
-    running.live_through(Duration::ZERO)?;
-    Ok(figures)
+    let edges = load.window(WITHOUT, None);
+    load.figures(&edges)
+}
+
+/// A window in each state; why there is none if the watcher did not live through them.
+fn watched(load: &mut Load, row: &Row) -> Result<Vec<(State, Figures, Words)>, String> {
+    let has = |state| row.states.iter().any(|(wanted, _)| *wanted == state);
+    let mut early = vec![load.edge(None)];
+    let mut running = if row.watcher.command.is_empty() {
+        None
+    } else {
+        Some(Running::start(&row.watcher)?)
+    };
+    let pid = running.as_ref().map(|running| running.pid);
+    let mut windows = Vec::new();
+    let began = Instant::now();
+    if has(State::First) || has(State::Three) {
+        load.follow(&mut early, FIRST, pid);
+        let seconds = early.len();
+        if has(State::Three) {
+            load.follow(&mut early, REST_OF_THREE, pid);
+        }
+        windows.push((State::First, &early[..seconds]));
+        windows.push((State::Three, &early[..]));
+    }
+    let settled;
+    if has(State::Settled) {
+        let settle = if load.shape.bursts {
+            row.watcher.settle.max(QUIET)
+        } else {
+            row.watcher.settle
+        };
+        match &mut running {
+            Some(running) => running.live_until(settle)?,
+            None => thread::sleep(settle.saturating_sub(began.elapsed())),
+        }
+        settled = load.window(WITH, pid);
+        windows.push((State::Settled, &settled[..]));
+    }
+    if let Some(running) = &mut running {
+        running.live_through(if load.shape.bursts {
+            LAST_REPORT_OF_BURST
+        } else {
+            LAST_REPORT
+        })?;
+    }
+    let seen = windows.into_iter().filter(|(state, _)| has(*state));
+    let seen = seen.map(|(state, edges)| {
+        let words = running.as_ref();
+        let words = words.map(|running| Words::of(running, edges, load.shape, state));
+        (state, load.figures(edges), words.unwrap_or_default())
+    });
+    Ok(seen.collect())
 }
