@@ -25,6 +25,9 @@ pub struct Session {
     pub costs: Costs,
     /// Why no BPF program counts here, when it was wanted.
     pub no_gate: Option<String>,
+    /// They are on their way: what they will count is not attached yet.
+    #[serde(default)]
+    pub gate_loading: bool,
 }
 
 /// What one hit costs the CPU it happens on, ns: as measured on this host before anything was

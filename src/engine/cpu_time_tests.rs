@@ -199,6 +199,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
     let session = Session {
         costs: Costs::default(),
         no_gate: None,
+        gate_loading: false,
         host: Host::default(),
         source: SourceKind::Demo,
         events: Vec::new(),

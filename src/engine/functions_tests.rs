@@ -42,6 +42,7 @@ fn given_with(added: Vec<Added>) -> Given {
         events: events.collect(),
         costs: Costs::default(),
         no_gate: None,
+        gate_loading: false,
     };
     Given {
         registry,

@@ -17,6 +17,7 @@ pub fn session(registry: &Registry, gate: bool) -> Session {
     Session {
         costs: Costs::default(),
         no_gate: None,
+        gate_loading: false,
         host: Host {
             hostname: "h".into(),
             kernel: "k".into(),

@@ -47,6 +47,7 @@ impl Governor {
         if !want.processes
             || self.counting == Counting::Bpf && !gate
             || self.nothing_opened(want).is_some()
+            || session.gate_loading
             || !self.forecast.learnt
         {
             return;

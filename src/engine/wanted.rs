@@ -23,6 +23,8 @@ const EACH_STACKS: u32 = 997;
 /// 50 ms (src/source/live/windows.rs), ns per second.
 const SWITCHING_NS: f64 = 20.0 * 400_000.0;
 
+const LOADING: &str = "BPF programs are being loaded …";
+
 /// Why rows have no figures when a PID means the owner.
 const NO_SOCKET_YET: &str = "no socket can be named here yet, so no process either; --by context counts what ran in its context";
 const ONLY_BPF: &str = "only BPF programs see whose socket it is here (not with --children); --by context counts what ran in its context";
@@ -50,13 +52,15 @@ impl Governor {
         reasons: &mut [Option<Arc<str>>],
     ) -> Vec<Wanted> {
         let filtered = !want.pids.is_empty() || want.device.is_some();
+        let gates = matches!(self.counting, Counting::Auto | Counting::Bpf);
+        let loading = (session.gate_loading && gates).then_some(LOADING);
         let mut all = Vec::new();
         for (row, known) in registry.rows.iter().enumerate() {
             let name = known.probe.function();
             let drilled = want.drill.as_deref() == Some(name);
             let asked = drilled || want.exact.contains(name);
             let served = !filtered && known.probe.free().is_some_and(|f| free.serves(f));
-            if let Some(why) = self.nothing_opened(want) {
+            if let Some(why) = self.nothing_opened(want).or(loading) {
                 reasons[row] = (!served).then(|| why.into());
                 continue;
             }

@@ -37,6 +37,7 @@ fn begin() -> Begin {
             events: Vec::new(),
             costs: Costs::default(),
             no_gate: None,
+            gate_loading: false,
         },
         boot: "b".to_owned(),
     }

@@ -77,6 +77,7 @@ impl Synthetic {
                 events,
                 costs: Costs::default(),
                 no_gate: None,
+                gate_loading: false,
             },
             load,
             made,

@@ -83,6 +83,7 @@ impl Demo {
             session: Session {
                 costs: Costs::default(),
                 no_gate: None,
+                gate_loading: false,
                 host: Host {
                     hostname: "demo-12".to_owned(),
                     kernel: "6.8.0-demo".to_owned(),

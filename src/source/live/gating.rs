@@ -27,6 +27,7 @@ impl Live {
             std::thread::sleep(A_MOMENT);
         }
         if let Some(loading) = self.loading.take() {
+            self.session.gate_loading = false;
             let loaded = loading.thread.join();
             self.take_gate(loaded.unwrap_or_else(|_| Err("loading it failed".to_owned())));
             // The kernel's types were many, and are not needed any more.

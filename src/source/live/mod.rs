@@ -162,6 +162,7 @@ impl Live {
             session: Session {
                 costs: Costs::default(),
                 no_gate: None,
+                gate_loading: options.gate.is_some(),
                 host,
                 source: SourceKind::Live,
                 events: catalog.events.clone(),

@@ -49,6 +49,8 @@ pub struct Schedule {
     /// Members of the next or the open window.
     chosen: Vec<Member>,
     next: Option<Edge>,
+    /// No window has been opened yet: the first one is everybody's, so that each has a figure soon.
+    fresh: bool,
     /// CLOCK_MONOTONIC, ns, when that is due.
     until: u64,
     random: u64,
@@ -77,6 +79,7 @@ impl Schedule {
     pub fn set(&mut self, members: Vec<Member>, interval_ns: u64, now: u64) {
         self.members = members;
         self.chosen.clear();
+        self.fresh = true;
         self.random ^= now | 1;
         self.next = (!self.members.is_empty()).then_some(Edge::Mark);
         self.until = now + self.gap(interval_ns);
@@ -119,6 +122,11 @@ impl Schedule {
         let most = self.most();
         let members = std::mem::take(&mut self.members);
         self.chosen.clear();
+        if std::mem::take(&mut self.fresh) {
+            self.chosen.clone_from(&members);
+            self.members = members;
+            return;
+        }
         for member in &members {
             if self.draw() % most < u64::from(member.permille) {
                 self.chosen.push(*member);
@@ -235,6 +243,14 @@ mod tests {
             let share = 1000.0 * on as f64 / now as f64 / f64::from(member.permille);
             assert!((share - 1.0).abs() < 0.1, "{share} of {member:?}");
         }
+    }
+
+    #[test]
+    fn the_first_window_is_everybodys() {
+        let mut schedule = Schedule::default();
+        schedule.set(vec![member(1, 250), member(2, 1)], S, 11);
+        schedule.turn(S, schedule.due());
+        assert_eq!(schedule.chosen(), schedule.members());
     }
 
     #[test]

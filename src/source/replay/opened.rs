@@ -166,6 +166,7 @@ impl Opened {
             events,
             costs: Costs::default(),
             no_gate: None,
+            gate_loading: false,
         }
     }
 

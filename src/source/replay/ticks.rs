@@ -123,6 +123,7 @@ mod tests {
             events: vec![event("gone"), event("moved")],
             costs: crate::decode::Costs::default(),
             no_gate: None,
+            gate_loading: false,
         };
         let specs = [spec("new"), spec("new2"), spec("moved")];
         let ids = Ids::new(&recorded, &specs);

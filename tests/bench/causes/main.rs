@@ -14,7 +14,7 @@ mod traffic_program;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,7 @@ fn main() {
             cause.dose
         );
     }
+    sender.finish();
 }
 
 /// Packets that a device in the sender's namespace sent.
@@ -248,14 +249,15 @@ fn perf_causes() -> Vec<Cause> {
         name: "net_dev_queue counted by a perf event on CPU 0",
         dose: "a hit a packet".to_owned(),
         switch: Box::new(move |on| {
-            open = on.then(|| {
+            drop(open.take());
+            if on {
                 let target = Target::Cpu {
                     ring: &mut ring,
                     period: NO_SAMPLES,
                     stacks: false,
                 };
-                PerfEvent::open(&wanted, target).expect("opened")
-            });
+                open = Some(PerfEvent::open(&wanted, target).expect("opened"));
+            }
         }),
     });
     for (name, hz) in [
@@ -269,7 +271,10 @@ fn perf_causes() -> Vec<Cause> {
             name,
             dose: String::new(),
             switch: Box::new(move |on| {
-                clock = on.then(|| PerfEvent::open_clock(&mut ring, hz).expect("a clock"));
+                drop(clock.take());
+                if on {
+                    clock = Some(PerfEvent::open_clock(&mut ring, hz).expect("a clock"));
+                }
                 ring.drain(|_, _, _| {});
             }),
         });
@@ -286,8 +291,7 @@ fn beside(
     mut work: impl FnMut() + Send + 'static,
 ) -> Cause {
     let on = Arc::new(AtomicBool::new(false));
-    let (told, took) = (Arc::clone(&on), Arc::new(AtomicU64::new(0)));
-    let _measured = Arc::clone(&took);
+    let told = Arc::clone(&on);
     thread::spawn(move || {
         if let Some(cpu) = cpu {
             traffic_program::pin(cpu);
