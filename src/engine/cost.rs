@@ -80,7 +80,8 @@ pub struct Spent<'a> {
     pub own_per_cpu: &'a [(u32, u64)],
     /// What the price of a hit was corrected by.
     pub factor: Factor,
-    pub cpus: usize,
+    /// Of the host.
+    pub online: &'a [u32],
     pub interval_ns: u64,
     /// The gate counted per process.
     pub by_process: bool,
@@ -99,6 +100,19 @@ pub struct Cost {
     pub bound_pct: f64,
     /// The same with the price that a loop had at the start.
     pub modelled_pct: f64,
+}
+
+impl Spent<'_> {
+    /// netop's own time, percent of each CPU.
+    pub fn own_by_cpu(&self) -> FxHashMap<u32, f64> {
+        if self.own_per_cpu.is_empty() {
+            let share = self.own_pct / self.online.len().max(1) as f64;
+            return self.online.iter().map(|&cpu| (cpu, share)).collect();
+        }
+        let pct = |ns: u64| 100.0 * ns as f64 / self.interval_ns.max(1) as f64;
+        let ran = self.own_per_cpu.iter();
+        ran.map(|&(cpu, ns)| (cpu, pct(ns))).collect()
+    }
 }
 
 impl Cost {
@@ -140,18 +154,12 @@ impl Cost {
         for (&cpu, rate) in spent.samples_per_s {
             *ns.entry(cpu).or_default() += rate * spent.prices.sample();
         }
-        let share = spent.own_pct / spent.cpus.max(1) as f64;
-        for (cpu, _) in spent.own_per_cpu {
+        let share = spent.own_pct / spent.online.len().max(1) as f64;
+        let own = spent.own_by_cpu();
+        for cpu in own.keys().filter(|_| !spent.own_per_cpu.is_empty()) {
             ns.entry(*cpu).or_default();
         }
-        let own = |cpu: u32| {
-            let of_cpu = spent.own_per_cpu.iter().find(|(of, _)| *of == cpu);
-            match of_cpu {
-                Some((_, ns)) => 100.0 * *ns as f64 / spent.interval_ns.max(1) as f64,
-                None if spent.own_per_cpu.is_empty() => share,
-                None => 0.0,
-            }
-        };
+        let own = |cpu: u32| own.get(&cpu).copied().unwrap_or(0.0);
         let per_cpu: FxHashMap<u32, f64> = ns
             .into_iter()
             // No CPU spends more time than it has, whatever the price of a hit was at the start.
@@ -227,7 +235,7 @@ mod tests {
                 own_pct: 4.0,
                 own_per_cpu,
                 factor: NO_FACTOR,
-                cpus: 2,
+                online: &[0, 1],
                 interval_ns: S,
                 by_process: false,
                 timing_ns: &[],
@@ -256,7 +264,7 @@ mod tests {
                 bound: 0.5,
                 windows: 20,
             },
-            cpus: 1,
+            online: &[0],
             interval_ns: S,
             by_process: false,
             timing_ns: &[],
@@ -294,7 +302,7 @@ mod tests {
             own_pct: 2.0,
             own_per_cpu: &[],
             factor: NO_FACTOR,
-            cpus: 2,
+            online: &[0, 1],
             interval_ns: S,
             by_process: false,
             timing_ns: &[],

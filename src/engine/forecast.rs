@@ -66,7 +66,7 @@ pub struct Forecast {
     rates: FxHashMap<(EventId, u32), f64>,
     pub load: Load,
     /// netop's own time of the last intervals, percent of each CPU.
-    own: VecDeque<f64>,
+    own: VecDeque<FxHashMap<u32, f64>>,
     /// An interval has been measured; before that there is nothing to forecast from.
     pub learnt: bool,
 }
@@ -101,8 +101,8 @@ impl Forecast {
         }
     }
 
-    /// `own_pct`: netop's own time per CPU; `None`: not measured, or not its usual one.
-    pub fn learn(&mut self, counts: &[Counts], load: Load, own_pct: Option<f64>) {
+    /// `own_pct`: netop's own time by CPU; `None`: not measured, or not its usual one.
+    pub fn learn(&mut self, counts: &[Counts], load: Load, own_pct: Option<FxHashMap<u32, f64>>) {
         self.load = load;
         self.learnt = true;
         self.own.extend(own_pct);
@@ -163,12 +163,15 @@ impl Forecast {
         self.load.runs.get(&cpu).copied().unwrap_or(0.0)
     }
 
-    /// netop's own time, percent of each CPU: reading names is a burst now and then, what it
-    /// always takes is the least of some intervals.
-    pub fn own_pct(&self) -> f64 {
+    /// netop's own time, percent of a CPU: reading names is a burst now and then, what it always
+    /// takes is the least of some intervals.
+    pub fn own_pct(&self, cpu: u32) -> f64 {
         if self.own.len() < OWN_INTERVALS {
             return 0.0;
         }
-        self.own.iter().copied().fold(f64::INFINITY, f64::min)
+        let there = self.own.iter().map(|own| own.get(&cpu).copied());
+        there
+            .map(|pct| pct.unwrap_or(0.0))
+            .fold(f64::INFINITY, f64::min)
     }
 }

@@ -109,7 +109,7 @@ impl Governor {
     /// Learns from an interval and says what it cost. `usual`: netop's own time in it was its
     /// usual one, not that of starting.
     pub fn learn(&mut self, spent: &Spent<'_>, load: Load, usual: bool) -> Cost {
-        let own_pct = usual.then(|| spent.own_pct / spent.cpus.max(1) as f64);
+        let own_pct = usual.then(|| spent.own_by_cpu());
         self.forecast.learn(spent.counts, load, own_pct);
         self.ticked = true;
         self.latency_ns = spent.timing_ns.to_vec();
@@ -189,7 +189,9 @@ impl Governor {
             rungs: (wanted.iter())
                 .map(|wanted| self.rung(wanted, registry, session, &prices))
                 .collect(),
-            own_ns: self.forecast.own_pct() * 1e7,
+            own_ns: (session.host.cpus.iter())
+                .map(|&cpu| self.forecast.own_pct(cpu) * 1e7)
+                .collect(),
             latency_ns: (session.host.cpus.iter())
                 .map(|cpu| {
                     let of_cpu = self.latency_ns.iter().find(|(of, _)| of == cpu);

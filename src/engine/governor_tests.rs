@@ -74,7 +74,7 @@ pub fn spent<'a>(
             bound: 0.0,
             windows: 0,
         },
-        cpus: 2,
+        online: &[0, 1],
         interval_ns: 1_000_000_000,
         by_process: false,
         timing_ns: &[],

@@ -79,7 +79,7 @@ impl Rung {
 pub struct Ladder {
     pub rungs: Vec<Rung>,
     /// netop's own time, on each CPU.
-    pub own_ns: f64,
+    pub own_ns: Vec<f64>,
     /// What times between events cost each CPU: somebody looks at them, so they come first.
     pub latency_ns: Vec<f64>,
     pub sample_ns: f64,
@@ -127,7 +127,7 @@ impl Kept {
 impl Ladder {
     /// What that costs the busiest CPU, ns per second.
     pub fn worst(&self, kept: &Kept) -> f64 {
-        let fixed = self.own_ns + f64::from(kept.hz) * self.sample_ns;
+        let samples = f64::from(kept.hz) * self.sample_ns;
         (0..self.cpus.max(1))
             .map(|cpu| {
                 let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
@@ -138,7 +138,11 @@ impl Ladder {
                     rung.counting(share, cpu) + sampled * on(&rung.stacks)
                 });
                 let timing = self.timing.as_ref().filter(|_| kept.timed);
-                fixed + on(&self.latency_ns) + rungs.sum::<f64>() + timing.map_or(0.0, |ns| on(ns))
+                samples
+                    + on(&self.own_ns)
+                    + on(&self.latency_ns)
+                    + rungs.sum::<f64>()
+                    + timing.map_or(0.0, |ns| on(ns))
             })
             .fold(0.0, f64::max)
     }

@@ -18,7 +18,7 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
         });
     Ladder {
         rungs: rungs.collect(),
-        own_ns: 0.0,
+        own_ns: Vec::new(),
         latency_ns: Vec::new(),
         sample_ns: 1.0,
         hz: (100, 20),
@@ -133,7 +133,7 @@ fn the_limit_holds_for_the_busiest_cpu() {
 #[test]
 fn netops_own_time_alone_over_the_limit_leaves_next_to_nothing_else() {
     let mut ladder = ladder(&[(0, false, 1_000.0)]);
-    ladder.own_ns = 50_000.0;
+    ladder.own_ns = vec![50_000.0];
     let kept = ladder.fit(40_000.0);
     assert_eq!((kept.hz, kept.share(0)), (0, 1));
 }

@@ -57,7 +57,7 @@ impl Engine {
             samples_per_s: &samples_per_s,
             own_pct: own_pct.unwrap_or(0.0),
             own_per_cpu: &tick.own.per_cpu,
-            cpus: session.host.cpus.len(),
+            online: &session.host.cpus,
             interval_ns: tick.interval_ns,
             by_process: self.plan.by_process,
             timing_ns: &self.latencies.cost_ns,
