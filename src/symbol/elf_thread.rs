@@ -19,12 +19,13 @@ use super::pieces::{MOST_BYTES, Pieces};
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
 
-/// Questions answered while the others wait for their turn.
-const MOST_AT_ONCE: usize = 4096;
+/// Questions answered while the others wait for their turn, and before it is seen how much the
+/// file has come to hold.
+const MOST_AT_ONCE: usize = 256;
 
-/// A file that has grown to more is closed when it has answered, and begun anew when it is asked
-/// again: most of what it holds was for names that are known by now.
-const MOST_GROWN: u64 = MOST_BYTES / 4 * 3;
+/// A file that has grown by so much since it was opened, or by a quarter of it and may soon hold no
+/// more, is begun anew: most of what it holds was for names that are known by now.
+const GROWTH: u64 = MOST_BYTES / 2;
 
 /// Waited for another file's turn to end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -152,7 +153,8 @@ pub fn run<T>(
     let nothing = || Cursor::new(Vec::new());
     let (file, why) = match source {
         Source::Image(image) => {
-            return serve(Cursor::new(image), None, None, order, reply);
+            let _small = serve(Cursor::new(image), None, None, order, &reply);
+            return;
         }
         Source::File(file) => (Some(file), None),
         Source::Recorded(recorded) => match recorded.open() {
@@ -160,10 +162,22 @@ pub fn run<T>(
             Err(why) => (None, Some(why)),
         },
     };
-    match file.and_then(|file| File::open(file.path()).ok()) {
-        Some(opened) => serve(opened, places, why, order, reply),
-        None => serve(nothing(), None, why, order, reply),
+    let mut why = why;
+    if let Some(file) = file {
+        while let Ok(opened) = File::open(file.path()) {
+            if let After::Nothing = serve(opened, places, why.take(), order, &reply) {
+                return;
+            }
+        }
     }
+    let _nothing = serve(nothing(), None, why, order, &reply);
+}
+
+/// What is to be done when a file has been served.
+enum After {
+    Nothing,
+    /// Nothing is wrong, and there may be questions left.
+    BeginAnew,
 }
 
 /// `missing`: what is known to be missing before it is read.
@@ -172,8 +186,8 @@ fn serve<R: Read + Seek, T>(
     places: Option<&Whereabouts>,
     missing: Option<&'static str>,
     order: &Order<T>,
-    reply: impl Fn(Reply<T>) -> Option<()>,
-) {
+    reply: &impl Fn(Reply<T>) -> Option<()>,
+) -> After {
     let Order {
         shared, questions, ..
     } = order;
@@ -201,7 +215,7 @@ fn serve<R: Read + Seek, T>(
     let elf = mapped
         .as_ref()
         .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &fuel));
-    let full = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
+    let holds_most = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
     let weigh = || {
         let table = elf.as_ref().map_or(0, Elf::bytes);
         let pieces = pieces.read() + debug_pieces.as_ref().map_or(0, Pieces::read);
@@ -209,7 +223,7 @@ fn serve<R: Read + Seek, T>(
         order.held.store(weight, Ordering::Relaxed);
         weight
     };
-    weigh();
+    let at_first = weigh();
     drop(turn);
 
     while let Ok(first) = questions.recv_timeout(shared.rest) {
@@ -223,7 +237,7 @@ fn serve<R: Read + Seek, T>(
             .collect();
         let weight = weigh();
         drop(turn);
-        if full() {
+        if holds_most() {
             gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
         }
         if fuel.is_empty() {
@@ -233,13 +247,19 @@ fn serve<R: Read + Seek, T>(
         said_before |= said.is_some();
         for answer in said.into_iter().chain(answers) {
             if reply(answer).is_none() {
-                return;
+                return After::Nothing;
             }
         }
-        if weight > MOST_GROWN {
-            return;
+        let nearly_full = pieces.read() > MOST_BYTES / 4 * 3
+            || debug_pieces
+                .as_ref()
+                .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
+        let grown = weight.saturating_sub(at_first);
+        if grown > GROWTH || (nearly_full && grown > GROWTH / 4) {
+            return After::BeginAnew;
         }
     }
+    After::Nothing
 }
 
 pub(super) fn build_id(file: File) -> Option<Vec<u8>> {

@@ -15,8 +15,8 @@ const LEAST: u64 = 1 << 16;
 /// About 4 s of work.
 const MOST: u64 = 96 << 20;
 
-/// What is made of it takes memory: some bytes for each read.
-const KEPT_PER_READ: u64 = 4;
+/// What is made of it takes memory: about a byte for each read, most of which only pass by.
+const KEPT_PER_READ: u64 = 1;
 
 /// A read in the middle of a long text costs one per so many bytes.
 const BYTES_PER_READ: usize = 64;

@@ -69,7 +69,7 @@ impl<'d> Section<'d> {
 
     /// What the page around `at` has from there on, never empty; `None`: nothing that can be read.
     #[inline]
-    fn from_here(&self, at: usize) -> Option<&[u8]> {
+    fn rest_of_page(&self, at: usize) -> Option<&[u8]> {
         let index = at >> self.page_bits;
         let page = self.pages.get(index)?;
         let page = page.get_or_init(|| self.read_page(index)).as_deref()?;
@@ -91,7 +91,7 @@ impl<'d> Section<'d> {
     #[inline]
     pub fn copy(&self, mut at: usize, mut bytes: &mut [u8]) -> Option<()> {
         while !bytes.is_empty() {
-            let rest = self.from_here(at)?;
+            let rest = self.rest_of_page(at)?;
             let now = rest.len().min(bytes.len());
             bytes[..now].copy_from_slice(&rest[..now]);
             bytes = &mut bytes[now..];
@@ -105,7 +105,7 @@ impl<'d> Section<'d> {
         if range.is_empty() {
             return Some(Cow::default());
         }
-        let rest = self.from_here(range.start)?;
+        let rest = self.rest_of_page(range.start)?;
         if let Some(bytes) = rest.get(..range.len()) {
             return Some(Cow::Borrowed(bytes));
         }
@@ -118,7 +118,7 @@ impl<'d> Section<'d> {
     pub fn find(&self, range: Range<usize>, byte: u8) -> Result<usize, usize> {
         let mut at = range.start;
         while at < range.end {
-            let Some(rest) = self.from_here(at) else {
+            let Some(rest) = self.rest_of_page(at) else {
                 break;
             };
             let rest = &rest[..rest.len().min(range.end - at)];
