@@ -20,9 +20,10 @@ const LASTS: Duration = Duration::from_secs(60);
 /// By then everything is attached and every program that runs has been named once.
 const SETTLED: Duration = Duration::from_secs(20);
 
-/// KB of anonymous memory; an unoptimized build with the debug information of the traffic program
-/// (100 MB, of which the touched pages are held) has been seen at 70 000.
-const MOST_MEMORY: u64 = 96 << 10;
+/// KB of anonymous memory. An unoptimized build has been seen at 90 000 at most, while it read the
+/// kernel's types and the debug information of the traffic program (over 100 MB in the file), and
+/// at 66 000 settled.
+const MOST_MEMORY: u64 = 112 << 10;
 
 /// KB that the last twenty seconds may need more than the twenty before: a file that is open has up
 /// to so much.
@@ -55,20 +56,20 @@ fn memory_threads_and_files_stand_still() {
         let between = seen.iter().filter(|(at, _)| (from..to).contains(at));
         between.map(|(_, uses)| of(uses)).max().expect("readings")
     };
+    for (at, uses) in &seen {
+        eprintln!("{} s: {uses:?}", at.as_secs());
+    }
     let middle = (SETTLED + LASTS) / 2;
     let memory = |uses: &Uses| uses.memory;
     let peak = most(Duration::ZERO, Duration::MAX, memory);
-    assert!(peak <= MOST_MEMORY, "{peak} KB: {seen:?}");
+    assert!(peak <= MOST_MEMORY, "{peak} KB");
     for (what, of, room) in [
         ("KB", memory as fn(&Uses) -> u64, MOST_GROWTH),
         ("threads", |uses| uses.threads, FEW),
         ("files", |uses| uses.files, FEW),
     ] {
         let (before, after) = (most(SETTLED, middle, of), most(middle, Duration::MAX, of));
-        assert!(
-            after <= before + room,
-            "{before} {what} grew to {after}: {seen:?}"
-        );
+        assert!(after <= before + room, "{before} {what} grew to {after}");
     }
 }
 

@@ -23,7 +23,7 @@ const MOST_FILES: usize = 12;
 /// While more is held, the file used longest ago goes. The debug information of a C library comes to
 /// 20 MB, the symbols of a compiler to 10: closing and reading these in turns takes more CPU time
 /// than everything else netop does.
-const MOST_HELD: u64 = 40 << 20;
+const MOST_HELD: u64 = 32 << 20;
 
 /// Files that wait for a thread: with more, those there are are stuck in a file system that does
 /// not answer.
