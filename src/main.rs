@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use netop::cli::Cli;
-use netop::sys::{exit_now, linger};
+use netop::sys::{bound_allocator, exit_now, linger};
 use netop::{error, mode};
 
 fn main() {
+    bound_allocator();
     let code = match Cli::from_words(std::env::args_os()) {
         Ok(cli) => match mode::run(&cli) {
             Ok(()) => 0,

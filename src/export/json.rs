@@ -26,7 +26,12 @@ pub fn object<T: Serialize>(value: &T) -> String {
 /// JSON need not escape DEL, C1 controls and direction marks, but a terminal obeys them. They
 /// stand inside strings only, so an escape in their place is the same value.
 pub(super) fn finish(text: serde_json::Result<String>) -> String {
-    let text = text.expect("what is written has string keys and plain values only");
+    let mut text = text.expect("what is written has string keys and plain values only");
+    // Most often there is nothing to escape: no copy is made then.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+        text.push('\n');
+        return text;
+    }
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if steers(c) && c != '\n' {

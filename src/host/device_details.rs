@@ -22,6 +22,9 @@ const SETUP_NS: u64 = 10_000_000_000;
 /// The devices of one network namespace.
 #[derive(Default)]
 pub struct Details {
+    /// Both opened inside the namespace with each setup, and used from anywhere in between.
+    netlink: NetlinkSocket,
+    ethtool: Option<Ethtool>,
     counted_at: Option<u64>,
     set_up_at: Option<u64>,
     queues: Queues,
@@ -42,33 +45,27 @@ struct Known {
 }
 
 impl Details {
-    /// Adds them to the devices. The thread is in their namespace; `proc` shows the own one, so
-    /// `own` says whether that is theirs.
-    pub fn add(
-        &mut self,
-        socket: &mut NetlinkSocket,
-        proc: &Proc,
-        own: bool,
-        at: u64,
-        devices: &mut [Device],
-    ) {
-        let due =
-            |last: Option<u64>, every| last.is_none_or(|last| at.saturating_sub(last) >= every);
+    /// Whether [`add`](Details::add) shall read how the devices are set up.
+    pub fn is_due(&self, at: u64, devices: &[Device]) -> bool {
         let new = |d: &Device| {
             let known = self.known.get(&d.link.ifindex);
             known.is_none_or(|known| known.name != d.link.name)
         };
-        let set_up = due(self.set_up_at, SETUP_NS) || devices.iter().any(new);
-        let count = set_up || due(self.counted_at, COUNTERS_NS);
-        if (set_up || count)
-            && let Ok(ethtool) = Ethtool::new()
-        {
-            if set_up {
-                self.set_up_at = Some(at);
-                self.set_up(socket, &ethtool, proc, own, devices);
-            }
+        due(self.set_up_at, SETUP_NS, at) || devices.iter().any(new)
+    }
+
+    /// Adds them to the devices. For a setup the thread is in their namespace. `proc` shows the own
+    /// one, so `own` says whether that is theirs.
+    pub fn add(&mut self, proc: &Proc, own: bool, at: u64, set_up: bool, devices: &mut [Device]) {
+        if set_up {
+            self.netlink = NetlinkSocket::new();
+            self.ethtool = Ethtool::new().ok();
+            self.set_up_at = Some(at);
+            self.set_up(proc, own, devices);
+        }
+        if set_up || due(self.counted_at, COUNTERS_NS, at) {
             self.counted_at = Some(at);
-            self.count(socket, &ethtool, proc, own);
+            self.count(proc, own);
         }
         for device in devices {
             let link = &mut device.link;
@@ -84,18 +81,14 @@ impl Details {
         }
     }
 
-    fn set_up(
-        &mut self,
-        socket: &mut NetlinkSocket,
-        ethtool: &Ethtool,
-        proc: &Proc,
-        own: bool,
-        devices: &[Device],
-    ) {
-        let queues = queues::set_up(socket);
+    fn set_up(&mut self, proc: &Proc, own: bool, devices: &[Device]) {
+        let queues = queues::set_up(&mut self.netlink);
         self.netdev = queues.is_ok();
         self.queues = queues.unwrap_or_default();
         self.known.clear();
+        let Some(ethtool) = &self.ethtool else {
+            return;
+        };
         for device in devices {
             let name = &device.link.name;
             let (mut setup, bus) = link_setup::read(ethtool, proc, name, own);
@@ -116,9 +109,12 @@ impl Details {
         }
     }
 
-    fn count(&mut self, socket: &mut NetlinkSocket, ethtool: &Ethtool, proc: &Proc, own: bool) {
+    fn count(&mut self, proc: &Proc, own: bool) {
+        let Some(ethtool) = &self.ethtool else {
+            return;
+        };
         // A driver that does not answer leaves its queues without counts.
-        let _uncounted = self.netdev.then(|| queues::count(socket, &mut self.queues));
+        let _uncounted = (self.netdev).then(|| queues::count(&mut self.netlink, &mut self.queues));
         for (&ifindex, known) in &mut self.known {
             if own {
                 queues::from_sysfs(proc, &known.name, ifindex, &mut self.queues);
@@ -152,6 +148,10 @@ impl Details {
             known.queues = counted;
         }
     }
+}
+
+fn due(last: Option<u64>, every: u64, at: u64) -> bool {
+    last.is_none_or(|last| at.saturating_sub(last) >= every)
 }
 
 fn unsupported(error: &io::Error) -> bool {

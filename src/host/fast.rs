@@ -88,8 +88,8 @@ impl FastCounters {
     }
 }
 
-/// The whole file, from its start: reading at offset 0 makes the kernel render it anew.
-fn contents<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
+/// The whole file, from its start, into a buffer that is not empty: reading at offset 0 makes the kernel render it anew.
+pub fn contents<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
     let mut len = 0;
     loop {
         if len == buffer.len() {

@@ -1,5 +1,5 @@
-//! TCP and UDP sockets of the network namespace that the calling thread is in, by sock_diag, one
-//! by one: what the kernel tells is handed on and not kept. Knows no other reading.
+//! TCP and UDP sockets of a network namespace by sock_diag, one by one: what the kernel tells is
+//! handed on and not kept. Knows no other reading.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,37 +24,34 @@ pub enum Protocol {
     Udp,
 }
 
-/// Gives every socket to `each` until it says no; false: it said so.
+/// Gives every socket of a family to `each` until it says no; false: it said so. Of the namespace
+/// in which `socket` was first used.
 pub fn read(
+    socket: &mut NetlinkSocket,
     netns: u64,
-    protocol: Protocol,
+    (family, protocol): (i32, Protocol),
     each: &mut dyn FnMut(SocketCounters) -> bool,
 ) -> io::Result<bool> {
-    for family in [libc::AF_INET, libc::AF_INET6] {
-        let mut ask = ReqV2::new();
-        ask.family = family as u8;
-        let goes_on = match protocol {
-            Protocol::Tcp => {
-                ask.protocol = libc::IPPROTO_TCP as u8;
-                ask.ext = INFO | SKMEMINFO;
-                ask.states = TCP_STATES;
-                dump(&Request::new().op_tcp_diag_dump(&ask), netns, each)?
-            }
-            Protocol::Udp => {
-                ask.protocol = libc::IPPROTO_UDP as u8;
-                ask.ext = SKMEMINFO;
-                ask.states = u32::MAX;
-                dump(&Request::new().op_udp_diag_dump(&ask), netns, each)?
-            }
-        };
-        if !goes_on {
-            return Ok(false);
+    let mut ask = ReqV2::new();
+    ask.family = family as u8;
+    match protocol {
+        Protocol::Tcp => {
+            ask.protocol = libc::IPPROTO_TCP as u8;
+            ask.ext = INFO | SKMEMINFO;
+            ask.states = TCP_STATES;
+            dump(socket, &Request::new().op_tcp_diag_dump(&ask), netns, each)
+        }
+        Protocol::Udp => {
+            ask.protocol = libc::IPPROTO_UDP as u8;
+            ask.ext = SKMEMINFO;
+            ask.states = u32::MAX;
+            dump(socket, &Request::new().op_udp_diag_dump(&ask), netns, each)
         }
     }
-    Ok(true)
 }
 
 fn dump<R>(
+    socket: &mut NetlinkSocket,
     request: &R,
     netns: u64,
     each: &mut dyn FnMut(SocketCounters) -> bool,
@@ -62,8 +59,6 @@ fn dump<R>(
 where
     R: for<'a> NetlinkRequest<ReplyType<'a> = (Msg, IterableReplyAttrs<'a>)>,
 {
-    // One of its own for each: an answer that is not read to its end is never the next one's.
-    let mut socket = NetlinkSocket::new();
     let mut replies = socket.request(request)?;
     while let Some(reply) = replies.recv() {
         let (header, attributes) = reply.map_err(io::Error::from)?;
@@ -274,7 +269,8 @@ mod tests {
         server.read_exact(&mut [0; 12_000]).expect("data");
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let mut found = Vec::new();
-        let all = read(1, Protocol::Tcp, &mut |socket| {
+        let tcp = (libc::AF_INET, Protocol::Tcp);
+        let all = read(&mut NetlinkSocket::new(), 1, tcp, &mut |socket| {
             found.push(socket);
             true
         });
@@ -295,7 +291,8 @@ mod tests {
         assert_eq!(listening.expect("the listener").tx_queue, 128);
 
         let mut datagrams = Vec::new();
-        read(1, Protocol::Udp, &mut |socket| {
+        let udp4 = (libc::AF_INET, Protocol::Udp);
+        read(&mut NetlinkSocket::new(), 1, udp4, &mut |socket| {
             datagrams.push(socket.local);
             true
         })
@@ -308,7 +305,8 @@ mod tests {
         let _one = TcpListener::bind("127.0.0.1:0").expect("a port");
         let _two = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut asked = 0;
-        let all = read(1, Protocol::Tcp, &mut |_| {
+        let tcp = (libc::AF_INET, Protocol::Tcp);
+        let all = read(&mut NetlinkSocket::new(), 1, tcp, &mut |_| {
             asked += 1;
             false
         });

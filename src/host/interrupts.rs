@@ -16,9 +16,26 @@ struct Owners {
     words: BTreeMap<String, String>,
 }
 
-pub fn read(proc: &Proc) -> io::Result<Vec<IrqCounter>> {
-    let owners = owners(proc)?;
-    Ok(parse(&proc.text("proc/interrupts")?, &owners))
+/// Which device has which vector changes with the devices: read anew as often as the affinities.
+#[derive(Default)]
+pub struct Interrupts {
+    owners: Option<(u64, Owners)>,
+    affinities: Affinities,
+}
+
+impl Interrupts {
+    /// The counts of now; `at`: CLOCK_MONOTONIC, ns.
+    pub fn read(&mut self, proc: &Proc, at: u64) -> io::Result<Vec<IrqCounter>> {
+        let fresh = |(read_at, _): &(u64, Owners)| at.saturating_sub(*read_at) < AFFINITY_NS;
+        let owners = match self.owners.take().filter(fresh) {
+            Some(known) => known,
+            None => (at, owners(proc)?),
+        };
+        let (_, owners) = self.owners.insert(owners);
+        let mut irqs = parse(&proc.text("proc/interrupts")?, owners);
+        self.affinities.add(proc, &mut irqs, at);
+        Ok(irqs)
+    }
 }
 
 fn owners(proc: &Proc) -> io::Result<Owners> {
@@ -90,7 +107,7 @@ const AFFINITY_NS: u64 = 10_000_000_000;
 
 /// The affinities as last read.
 #[derive(Default)]
-pub struct Affinities {
+struct Affinities {
     read_at: Option<u64>,
     /// May go to, goes to; by interrupt.
     known: BTreeMap<u32, [Option<String>; 2]>,
@@ -98,7 +115,7 @@ pub struct Affinities {
 
 impl Affinities {
     /// `at`: CLOCK_MONOTONIC, ns.
-    pub fn add(&mut self, proc: &Proc, irqs: &mut [IrqCounter], at: u64) {
+    fn add(&mut self, proc: &Proc, irqs: &mut [IrqCounter], at: u64) {
         let due = (self.read_at).is_none_or(|last| at.saturating_sub(last) >= AFFINITY_NS);
         if due || irqs.iter().any(|irq| !self.known.contains_key(&irq.irq)) {
             self.read_at = Some(at);

@@ -14,9 +14,12 @@ use super::{net_dev, qdiscs, sysctls};
 use crate::decode::{LinkCounters, LinkState};
 use crate::sys::{bpf_names, in_netns};
 
-/// Entering a namespace and asking there costs some 0.3 ms: of more than these the devices are
+/// Each keeps three sockets open and is asked at every tick: of more than these the devices are
 /// read from /proc.
 const MOST_ENTERED: usize = 64;
+
+/// A namespace that may not be entered is tried again after this time, ns.
+const REFUSED_NS: u64 = 10_000_000_000;
 
 /// Programs come and go: with more names than these all are asked for again.
 const MOST_PROGRAMS: usize = 256;
@@ -32,15 +35,22 @@ pub struct Device {
 
 #[derive(Default)]
 pub struct Links {
+    own: Inside,
+    /// Of other namespaces, by inode: those that have processes.
+    others: BTreeMap<u64, Inside>,
+    /// XDP programs by id, as they are called.
+    programs: BTreeMap<u32, String>,
+}
+
+/// What is kept of a namespace. Its sockets were opened there and answer of it from anywhere, so
+/// that it is entered once for each setup and not at each tick.
+#[derive(Default)]
+struct Inside {
     /// Made anew after a failure, so that a half-read answer is never taken for the next one.
     socket: Option<NetlinkSocket>,
     details: Details,
-    /// Of other namespaces, by inode.
-    others: BTreeMap<u64, Details>,
-    /// Settings of the other namespaces that were entered last, by inode.
-    sysctls: Vec<(u64, BTreeMap<String, String>)>,
-    /// XDP programs by id, as they are called.
-    programs: BTreeMap<u32, String>,
+    sysctls: BTreeMap<String, String>,
+    refused_at: Option<u64>,
 }
 
 impl Links {
@@ -52,19 +62,19 @@ impl Links {
         at: u64,
         notes: &mut Vec<String>,
     ) -> Vec<Device> {
-        let socket = self.socket.get_or_insert_default();
-        let mut devices = match by_netlink(socket, netns, notes) {
-            Ok(devices) => devices,
-            Err(error) => {
-                self.socket = None;
-                notes.push(format!(
-                    "netlink does not list the devices ({error}): /proc/net/dev is read instead, without ring and qdisc drops"
-                ));
-                by_proc(proc, "proc/net/dev", netns, notes)
-            }
-        };
-        let mut details = NetlinkSocket::new();
-        self.details.add(&mut details, proc, true, at, &mut devices);
+        let Inside {
+            socket, details, ..
+        } = &mut self.own;
+        let asked = by_netlink(socket.get_or_insert_default(), netns, notes);
+        let mut devices = asked.unwrap_or_else(|error| {
+            *socket = None;
+            notes.push(format!(
+                "netlink does not list the devices ({error}): /proc/net/dev is read instead, without ring and qdisc drops"
+            ));
+            by_proc(proc, "proc/net/dev", netns, notes)
+        });
+        let set_up = details.is_due(at, &devices);
+        details.add(proc, true, at, set_up, &mut devices);
         for device in &mut devices {
             let name = &device.link.name;
             device.link.physical = proc.exists(&format!("sys/class/net/{name}/device"));
@@ -88,15 +98,10 @@ impl Links {
             .retain(|known, _| others.iter().any(|(netns, _)| netns == known));
         let mut all = Vec::new();
         let mut refused = Refused::default();
-        self.sysctls.clear();
         for (index, &(netns, pid)) in others.iter().enumerate() {
             let entered = if index < MOST_ENTERED {
-                let details = self.others.entry(netns).or_default();
-                let inside = enter(proc, details, (netns, pid), at, notes);
-                inside.map(|(devices, sysctls)| {
-                    self.sysctls.push((netns, sysctls));
-                    devices
-                })
+                let inside = self.others.entry(netns).or_default();
+                inside.read(proc, (netns, pid), at, notes)
             } else {
                 refused.many += 1;
                 Err(io::ErrorKind::QuotaExceeded.into())
@@ -115,9 +120,18 @@ impl Links {
         all
     }
 
-    /// What [`others`](Links::others) read of settings.
+    /// Settings of the namespaces that [`others`](Links::others) entered, by inode; at most 10 s
+    /// old.
     pub fn sysctls_inside(&self) -> Vec<(u64, BTreeMap<String, String>)> {
-        self.sysctls.clone()
+        let entered = self.others.iter().filter(|(_, of)| of.socket.is_some());
+        entered
+            .map(|(netns, of)| (*netns, of.sysctls.clone()))
+            .collect()
+    }
+
+    /// Closes what keeps other namespaces alive.
+    pub fn let_go(&mut self) {
+        self.others.clear();
     }
 
     /// The list of all programs is only read for one that is new here.
@@ -167,20 +181,47 @@ impl Refused {
     }
 }
 
-fn enter(
-    proc: &Proc,
-    details: &mut Details,
-    (netns, pid): (u64, u32),
-    at: u64,
-    notes: &mut Vec<String>,
-) -> io::Result<(Vec<Device>, BTreeMap<String, String>)> {
-    let namespace = File::open(proc.path(&format!("proc/{pid}/ns/net")))?;
-    in_netns(&namespace, || {
+impl Inside {
+    fn read(
+        &mut self,
+        proc: &Proc,
+        (netns, pid): (u64, u32),
+        at: u64,
+        notes: &mut Vec<String>,
+    ) -> io::Result<Vec<Device>> {
+        if let Some(socket) = &mut self.socket
+            && let Ok(mut devices) = by_netlink(socket, netns, notes)
+            && !self.details.is_due(at, &devices)
+        {
+            self.details.add(proc, false, at, false, &mut devices);
+            return Ok(devices);
+        }
+        self.socket = None;
+        if (self.refused_at).is_some_and(|last| at.saturating_sub(last) < REFUSED_NS) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let namespace = File::open(proc.path(&format!("proc/{pid}/ns/net")))?;
+        let entered = in_netns(&namespace, || self.enter(proc, netns, at, notes));
+        let denied = |e: &io::Error| e.kind() == io::ErrorKind::PermissionDenied;
+        self.refused_at = entered.as_ref().is_err_and(denied).then_some(at);
+        entered?
+    }
+
+    /// Everything, in the thread that is there.
+    fn enter(
+        &mut self,
+        proc: &Proc,
+        netns: u64,
+        at: u64,
+        notes: &mut Vec<String>,
+    ) -> io::Result<Vec<Device>> {
         let mut socket = NetlinkSocket::new();
         let mut devices = by_netlink(&mut socket, netns, notes)?;
-        details.add(&mut socket, proc, false, at, &mut devices);
-        Ok((devices, sysctls::read_inside(proc)))
-    })?
+        self.details.add(proc, false, at, true, &mut devices);
+        self.sysctls = sysctls::read_inside(proc);
+        self.socket = Some(socket);
+        Ok(devices)
+    }
 }
 
 fn by_netlink(

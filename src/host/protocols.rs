@@ -1,8 +1,11 @@
 //! Protocol counters of a network namespace that mean lost packets: /proc/PID/net/snmp, netstat
 //! and snmp6. By name: the columns differ from kernel to kernel (signals.md 4.3).
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 
+use super::fast::contents;
 use super::proc::Proc;
 use crate::decode::ProtocolCounters;
 
@@ -55,29 +58,84 @@ const UDP: &[&str] = &[
     "InCsumErrors",
 ];
 
-/// Counters of the namespace at `at` (`proc` or `proc/PID`); `None` when its process ended.
-pub fn read(
-    proc: &Proc,
-    at: &str,
-    netns: u64,
-    notes: &mut Vec<String>,
-) -> Option<ProtocolCounters> {
-    let mut counters = Vec::new();
-    let mut failed = None;
-    for (file, parse) in [
-        ("snmp", pairs as fn(&str, &mut Vec<(String, u64)>)),
-        ("netstat", pairs),
-        ("snmp6", udp6),
-    ] {
-        match proc.text(&format!("{at}/net/{file}")) {
-            Ok(text) => parse(&text, &mut counters),
-            // IPv6 may be off; a process may end.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => failed = Some(format!("cannot read /{at}/net/{file}: {error}")),
-        }
+const FILES: [(&str, Parse); 3] = [("snmp", pairs), ("netstat", pairs), ("snmp6", udp6)];
+
+type Parse = fn(&str, &mut Vec<(String, u64)>);
+
+/// The files, kept open: each belongs to the namespace of the process that it was opened through.
+#[derive(Default)]
+pub struct Protocols {
+    open: BTreeMap<u64, [Option<File>; 3]>,
+    buffer: Vec<u8>,
+}
+
+impl Protocols {
+    /// Closes what keeps namespaces alive.
+    pub fn let_go(&mut self) {
+        self.open.clear();
     }
-    notes.extend(failed);
-    (!counters.is_empty()).then_some(ProtocolCounters { netns, counters })
+
+    /// Of the own namespace and of others (inode, pid of a process in it).
+    pub fn read(
+        &mut self,
+        proc: &Proc,
+        own: u64,
+        others: &[(u64, u32)],
+        notes: &mut Vec<String>,
+    ) -> Vec<ProtocolCounters> {
+        (self.open).retain(|kept, _| *kept == own || others.iter().any(|(of, _)| of == kept));
+        let mut all: Vec<ProtocolCounters> = Vec::new();
+        all.extend(self.namespace(proc, "proc", own, notes));
+        for (netns, pid) in others {
+            all.extend(self.namespace(proc, &format!("proc/{pid}"), *netns, notes));
+        }
+        all
+    }
+
+    /// Counters of the namespace at `at` (`proc` or `proc/PID`); `None` when its process ended.
+    fn namespace(
+        &mut self,
+        proc: &Proc,
+        at: &str,
+        netns: u64,
+        notes: &mut Vec<String>,
+    ) -> Option<ProtocolCounters> {
+        let mut counters = Vec::new();
+        let mut failed = None;
+        let files = self.open.entry(netns).or_default();
+        for ((name, parse), file) in FILES.into_iter().zip(files) {
+            let path = format!("{at}/net/{name}");
+            match text(proc, &path, file, &mut self.buffer) {
+                Ok(text) => parse(text, &mut counters),
+                Err(error) => {
+                    *file = None;
+                    // IPv6 may be off; a process may end.
+                    if error.kind() != io::ErrorKind::NotFound {
+                        failed = Some(format!("cannot read /{path}: {error}"));
+                    }
+                }
+            }
+        }
+        notes.extend(failed);
+        (!counters.is_empty()).then_some(ProtocolCounters { netns, counters })
+    }
+}
+
+/// The file's text of now: from its start, the kernel writes it anew.
+fn text<'a>(
+    proc: &Proc,
+    path: &str,
+    file: &mut Option<File>,
+    buffer: &'a mut Vec<u8>,
+) -> io::Result<&'a str> {
+    let file = match file {
+        Some(open) => open,
+        None => file.insert(proc.open(path)?),
+    };
+    if buffer.is_empty() {
+        buffer.resize(16 << 10, 0);
+    }
+    contents(file, buffer)
 }
 
 fn wanted(group: &str, name: &str) -> bool {
@@ -145,7 +203,9 @@ mod tests {
             ("proc/7/net/snmp6", SNMP6),
         ]);
         let mut notes = Vec::new();
-        let read = read(&proc, "proc/7", 5, &mut notes).expect("counters");
+        let mut protocols = Protocols::default();
+        let read = protocols.namespace(&proc, "proc/7", 5, &mut notes);
+        let read = read.expect("counters");
         let expected = [
             ("Ip.InDiscards", 2),
             ("Ip.ReasmFails", 3),
@@ -160,6 +220,10 @@ mod tests {
         ];
         let expected: Vec<_> = expected.map(|(n, v)| (n.to_owned(), v)).into();
         assert_eq!((read.netns, read.counters), (5, expected));
+        let newer = SNMP.replace("Udp: 9 8", "Udp: 10 8");
+        std::fs::write(proc.path("proc/7/net/snmp"), newer).expect("file");
+        let read = protocols.namespace(&proc, "proc/7", 5, &mut notes);
+        assert_eq!(read.expect("counters").counters[4].1, 10);
         assert_eq!(notes, Vec::<String>::new());
     }
 
@@ -167,7 +231,8 @@ mod tests {
     fn a_process_that_ended_has_no_counters_and_no_note() {
         let (_dir, proc) = root_with(&[]);
         let mut notes = Vec::new();
-        assert_eq!(read(&proc, "proc/7", 5, &mut notes), None);
+        let mut protocols = Protocols::default();
+        assert_eq!(protocols.namespace(&proc, "proc/7", 5, &mut notes), None);
         assert_eq!(notes, Vec::<String>::new());
     }
 
@@ -186,7 +251,8 @@ mod tests {
     #[test]
     fn this_kernel_has_the_counters_the_loss_line_needs() {
         let mut notes = Vec::new();
-        let read = read(&Proc::host(), "proc", 1, &mut notes).expect("counters");
+        let mut protocols = Protocols::default();
+        let read = protocols.read(&Proc::host(), 1, &[], &mut notes).remove(0);
         for name in ["Udp.RcvbufErrors", "TcpExt.ListenOverflows", "Tcp.OutSegs"] {
             assert!(read.counters.iter().any(|(n, _)| n == name), "{name}");
         }

@@ -4,6 +4,7 @@
 use super::links::Links;
 use super::netns::{self, Namespaces};
 use super::proc::Proc;
+use super::settings::Settings;
 use super::socket_owners::sockets_of;
 use super::sockets::Sockets;
 use super::{accounting, interrupts, nodes, protocols, stacked, sysctls, tasks};
@@ -34,7 +35,9 @@ pub struct SlowReader {
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
     nodes: Vec<(u32, u32)>,
-    affinities: interrupts::Affinities,
+    interrupts: interrupts::Interrupts,
+    settings: Settings,
+    protocols: protocols::Protocols,
 }
 
 impl SlowReader {
@@ -45,7 +48,9 @@ impl SlowReader {
             proc,
             links: Links::default(),
             namespaces: Namespaces::default(),
-            affinities: interrupts::Affinities::default(),
+            interrupts: interrupts::Interrupts::default(),
+            settings: Settings::default(),
+            protocols: protocols::Protocols::default(),
             sockets: Sockets::new(sys::monotonic_ns),
         }
     }
@@ -57,6 +62,14 @@ impl SlowReader {
             sockets.map(move |socket| (u64::from(socket), pid))
         };
         pids.iter().flat_map(of).collect()
+    }
+
+    /// Closes the sockets and files inside other namespaces: each keeps its namespace alive. Before a long
+    /// time without a reading.
+    pub fn let_go(&mut self) {
+        self.links.let_go();
+        self.sockets.let_go();
+        self.protocols.let_go();
     }
 
     pub fn read(&mut self, question: &Question) -> SlowSample {
@@ -81,28 +94,17 @@ impl SlowReader {
         );
         let mut devices = self.links.own(proc, own, at, &mut notes);
         devices.extend(self.links.others(proc, &others, at, &mut notes));
-        let mut protocols: Vec<_> = protocols::read(proc, "proc", own, &mut notes)
-            .into_iter()
-            .collect();
-        let mut vlan_inside = None;
-        for (netns, pid) in others {
-            protocols.extend(protocols::read(
-                proc,
-                &format!("proc/{pid}"),
-                netns,
-                &mut notes,
-            ));
-            if vlan_inside.is_none() && stacked::has_vlan(proc, pid) {
-                vlan_inside = Some(format!(
-                    "softnet_stat counts packets of VLAN devices in network namespace {netns} twice"
-                ));
-            }
-        }
-        let mut irqs = interrupts::read(proc).unwrap_or_else(|error| {
+        self.settings.look(proc, &others, at);
+        let protocols = self.protocols.read(proc, own, &others, &mut notes);
+        let vlan_inside = self.settings.vlan_inside.map(|netns| {
+            format!(
+                "softnet_stat counts packets of VLAN devices in network namespace {netns} twice"
+            )
+        });
+        let irqs = self.interrupts.read(proc, at).unwrap_or_else(|error| {
             notes.push(format!("cannot read the interrupt counts: {error}"));
             Vec::new()
         });
-        self.affinities.add(proc, &mut irqs, at);
         // Nobody asks while nothing is counted by socket: then nothing is searched for either.
         let socket_users = match question.ownerless.as_slice() {
             [] => Vec::new(),
@@ -118,16 +120,20 @@ impl SlowReader {
             softnet_inexact: stacked::why_inexact(&devices).or(vlan_inside),
             links: devices.into_iter().map(|device| device.link).collect(),
             protocols,
-            tasks: tasks::read(proc, everyone.as_deref().unwrap_or(&question.tasks)),
+            tasks: tasks::read(
+                proc,
+                everyone.as_deref().unwrap_or(&question.tasks),
+                &self.settings.netns_names,
+            ),
             tasks_complete: everyone.is_some(),
             irqs,
-            sysctls: sysctls::read(proc),
+            sysctls: self.settings.sysctls.clone(),
             capture_sockets: sysctls::capture_sockets(proc),
             sysctls_inside: self.links.sysctls_inside(),
-            irqbalance: Some(sysctls::irqbalance(proc)),
+            irqbalance: Some(self.settings.irqbalance),
             sockets: sockets.map(Box::new),
             socket_users,
-            netns_names: netns::names(proc),
+            netns_names: self.settings.netns_names.clone(),
             nodes: self.nodes.clone(),
             notes,
         }

@@ -2,11 +2,11 @@
 //! allows: what each did since the reading before, the most active ones whole, all in sums.
 
 use std::fs::File;
-use std::io;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::inet_diag::{self, Protocol};
+use super::diag::{Diag, missing};
+use super::inet_diag::Protocol;
 use super::proc::Proc;
 use super::socket_groups::Groups;
 use super::socket_owners::SocketOwners;
@@ -50,6 +50,8 @@ struct Before {
 pub struct Sockets {
     /// CLOCK_MONOTONIC, ns.
     clock: fn() -> u64,
+    /// By namespace, opened inside it.
+    inside: FxHashMap<u64, Diag>,
     before: FxHashMap<Id, Before>,
     /// Namespaces whose sockets were all seen and remembered the time before.
     complete: FxHashSet<u64>,
@@ -80,6 +82,7 @@ impl Sockets {
     pub fn new(clock: fn() -> u64) -> Sockets {
         Sockets {
             clock,
+            inside: FxHashMap::default(),
             before: FxHashMap::default(),
             complete: FxHashSet::default(),
             owners: SocketOwners::default(),
@@ -109,6 +112,11 @@ impl Sockets {
         inodes.iter().filter_map(known).collect()
     }
 
+    /// Closes what keeps namespaces alive.
+    pub fn let_go(&mut self) {
+        self.inside.clear();
+    }
+
     /// `None`: it is not time yet. `others` are the namespaces beside the own one, each with a
     /// process that is in it; `pids` the processes of a filter.
     pub fn read(
@@ -119,6 +127,7 @@ impl Sockets {
         (looked_at, pids): (bool, &[u32]),
         notes: &mut Vec<String>,
     ) -> Option<SocketSample> {
+        (self.inside).retain(|kept, _| *kept == own || others.iter().any(|(of, _)| of == kept));
         let at = (self.clock)();
         if !self.is_due(at, looked_at) {
             return None;
@@ -128,16 +137,24 @@ impl Sockets {
         let mut found = self.begin(at);
         let until = (self.clock)() + LONGEST_NS;
         let mut complete = FxHashSet::default();
-        let done = self.namespace(own, until, &mut found, notes);
+        let diag = self.inside.remove(&own);
+        let diag = diag.unwrap_or_else(|| Diag::new(proc, "proc"));
+        let done = self.namespace(own, diag, until, &mut found, notes);
         complete.extend(done.then_some(own));
         let mut closed = 0;
         for (netns, pid) in others {
+            if let Some(diag) = self.inside.remove(netns) {
+                let done = self.namespace(*netns, diag, until, &mut found, notes);
+                complete.extend(done.then_some(*netns));
+                continue;
+            }
             let Ok(file) = File::open(proc.path(&format!("proc/{pid}/ns/net"))) else {
                 // The process ended.
                 continue;
             };
             let mut said = Vec::new();
-            let work = || self.namespace(*netns, until, &mut found, &mut said);
+            let diag = Diag::new(proc, &format!("proc/{pid}"));
+            let work = || self.namespace(*netns, diag, until, &mut found, &mut said);
             match sys::in_netns(&file, work) {
                 Ok(done) => complete.extend(done.then_some(*netns)),
                 Err(_) => closed += 1,
@@ -178,18 +195,20 @@ impl Sockets {
         }
     }
 
-    /// Everything of the namespace that the thread is in; false: it was not all.
+    /// Everything of a namespace; false: it was not all. What failed is not kept.
     fn namespace(
         &mut self,
         netns: u64,
+        mut diag: Diag,
         until: u64,
         found: &mut Found,
         notes: &mut Vec<String>,
     ) -> bool {
         let forgotten = found.forgotten;
+        let mut failed = false;
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let mut count = 0_u32;
-            let read = inet_diag::read(netns, protocol, &mut |socket| {
+            let read = diag.read(netns, protocol, &mut |socket| {
                 self.take(socket, protocol, found);
                 count = count.wrapping_add(1);
                 !count.is_multiple_of(64) || (self.clock)() < until
@@ -201,12 +220,16 @@ impl Sockets {
                     return false;
                 }
                 Err(error) => {
+                    failed = true;
                     notes.push(missing(protocol, &error));
                     if protocol == Protocol::Tcp {
                         return false;
                     }
                 }
             }
+        }
+        if !failed {
+            self.inside.insert(netns, diag);
         }
         forgotten == found.forgotten
     }
@@ -312,13 +335,11 @@ impl Sockets {
 
     fn end(&mut self, found: Found, notes: &mut Vec<String>) -> SocketSample {
         let mut sample = found.sample;
-        let reading = self.reading;
-        let complete = &self.complete;
         let mut closed = 0;
         self.before.retain(|(netns, _), before| {
-            let gone = before.reading != reading;
+            let gone = before.reading != self.reading;
             let tcp = before.tcp.is_some();
-            closed += u64::from(gone && tcp && complete.contains(netns));
+            closed += u64::from(gone && tcp && self.complete.contains(netns));
             !gone
         });
         if sample.interval_ns > 0 {
@@ -329,8 +350,8 @@ impl Sockets {
                 "more than {REMEMBERED} sockets: what the others did between two readings is not known"
             ));
         }
-        let owners = &self.owners;
-        sample.groups = self.groups.take(|pid| owners.comm(pid).map(str::to_owned));
+        let comm = |pid| self.owners.comm(pid).map(str::to_owned);
+        sample.groups = self.groups.take(comm);
         sample.readers = self.readers.take();
         sample.listeners = found.listeners.take();
         sample.datagrams = found.datagrams.take();
@@ -372,14 +393,6 @@ fn unread_in(
     let age_ms = sample.at.saturating_sub(mark.at) / 1_000_000;
     socket.oldest_rx_ms = Some(age_ms.max(tcp.last_data_ms.into()));
     Some(mark)
-}
-
-fn missing(protocol: Protocol, error: &io::Error) -> String {
-    let (name, module) = match protocol {
-        Protocol::Tcp => ("TCP", "tcp_diag"),
-        Protocol::Udp => ("UDP", "udp_diag"),
-    };
-    format!("sock_diag does not list the {name} sockets ({error}): modprobe {module}")
 }
 
 #[cfg(test)]

@@ -1,25 +1,13 @@
 //! Processes: name, network namespace and how long they waited for a CPU.
 
 use super::proc::{Proc, printable};
-use std::os::unix::fs::MetadataExt;
-
 use super::{cgroup, netns};
 use crate::decode::TaskCounters;
 
-/// Those of `pids` that exist.
-pub fn read(proc: &Proc, pids: &[u32]) -> Vec<TaskCounters> {
-    let named = named(proc);
+/// Those of `pids` that exist. `named`: the namespaces that have names, by inode.
+pub fn read(proc: &Proc, pids: &[u32], named: &[(u64, String)]) -> Vec<TaskCounters> {
     pids.iter()
-        .filter_map(|pid| task(proc, *pid, &named))
-        .collect()
-}
-
-/// Inode and name of the network namespaces that `ip netns add` made.
-fn named(proc: &Proc) -> Vec<(u64, String)> {
-    let names = proc.list("run/netns").unwrap_or_default().into_iter();
-    let inode = |name: &str| std::fs::metadata(proc.path(&format!("run/netns/{name}")));
-    names
-        .filter_map(|name| Some((inode(&name).ok()?.ino(), printable(&name))))
+        .filter_map(|pid| task(proc, *pid, named))
         .collect()
 }
 
@@ -88,13 +76,13 @@ mod tests {
                 ..TaskCounters::default()
             },
         ];
-        assert_eq!(read(&proc, &[5, 7, 9]), expected);
+        assert_eq!(read(&proc, &[5, 7, 9], &[]), expected);
     }
 
     #[test]
     fn this_process_is_in_its_own_namespace() {
         let proc = Proc::host();
-        let tasks = read(&proc, &[std::process::id()]);
+        let tasks = read(&proc, &[std::process::id()], &[]);
         assert_eq!(tasks.len(), 1);
         assert_eq!(tasks[0].netns, netns::own(&proc).expect("own namespace"));
         assert!(tasks[0].netns > 0);

@@ -1,25 +1,25 @@
 //! One ELF file, with the separate file of its debug information if there is one → the functions
 //! at an offset of it, those inlined there first. Both are strangers' files.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::{Read, Seek};
 
 use addr2line::gimli::{DwarfSections, RunTimeEndian, SectionId};
 use addr2line::{Context, FunctionName};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
-use object::{Endianness, File, Object, ObjectKind, ObjectSection};
+use object::{CompressionFormat, Endianness, File, Object, ObjectKind, ObjectSection};
 
 use super::fuel::{Fuel, Reader};
 use super::function_table::FunctionTable;
 use super::pieces::{MOST_BYTES, Pieces};
 use super::readable;
+use super::section::Section;
 
 /// Functions inlined into each other at one address; outer ones beyond are left out.
 const MOST_INLINED: usize = 64;
 
-/// DWARF of more bytes, unpacked, is left aside; the rest of a file's parts is for symbols.
-const MOST_DWARF: u64 = MOST_BYTES / 4 * 3;
+/// DWARF that is packed is held whole when it is unpacked: more bytes of it are left aside.
+const MOST_UNPACKED: u64 = MOST_BYTES / 4 * 3;
 
 /// What names of functions and lines are read from.
 const WANTED: [SectionId; 10] = [
@@ -75,32 +75,48 @@ pub fn has_dwarf<R: Read + Seek>(file: &Parsed<R>) -> bool {
         .any(|name| file.section_by_name(name).is_some())
 }
 
-/// Bytes of DWARF, unpacked; empty when there is none.
+/// The sections of DWARF; empty when there is none.
 #[derive(Default)]
 pub struct Dwarf<'d> {
-    sections: DwarfSections<Cow<'d, [u8]>>,
+    sections: DwarfSections<Section<'d>>,
     bytes: u64,
     endian: RunTimeEndian,
 }
 
 impl<'d> Dwarf<'d> {
-    /// `Err`: more than may be read.
+    /// `Err`: more than may be unpacked.
     pub fn read<R: Read + Seek>(file: &Parsed<'d, R>) -> Result<Dwarf<'d>, TooLarge> {
-        let bytes = WANTED
+        let pieces = pieces(file);
+        let (mut bytes, mut unpacked) = (0u64, 0u64);
+        for section in WANTED
             .iter()
             .filter_map(|id| file.section_by_name(id.name()))
-            .filter_map(|section| section.compressed_file_range().ok())
-            .fold(0u64, |sum, range| {
-                sum.saturating_add(range.uncompressed_size)
-            });
-        if bytes > MOST_DWARF {
+        {
+            let Ok(range) = section.compressed_file_range() else {
+                continue;
+            };
+            bytes = bytes.saturating_add(range.uncompressed_size);
+            if range.format != CompressionFormat::None {
+                unpacked = unpacked.saturating_add(range.uncompressed_size);
+            }
+        }
+        if unpacked > MOST_UNPACKED {
             return Err(TooLarge);
         }
         let load = |id: SectionId| {
             let section = file.section_by_name(id.name());
             let section = section.filter(|_| WANTED.contains(&id));
-            let data = section.and_then(|section| section.uncompressed_data().ok());
-            Ok::<_, Infallible>(data.unwrap_or_default())
+            let found = section.and_then(|section| {
+                let range = section.compressed_file_range().ok()?;
+                if range.format == CompressionFormat::None {
+                    let end = range.offset.checked_add(range.uncompressed_size)?;
+                    return Section::paged(pieces?, range.offset..end);
+                }
+                pieces?.hold(range.uncompressed_size)?;
+                let unpacked = section.uncompressed_data().ok()?;
+                Some(Section::whole(unpacked.into_owned()))
+            });
+            Ok::<_, Infallible>(found.unwrap_or_default())
         };
         let Ok(sections) = DwarfSections::load(load);
         Ok(Dwarf {
@@ -113,6 +129,7 @@ impl<'d> Dwarf<'d> {
         })
     }
 
+    /// In the file, unpacked.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -148,7 +165,7 @@ impl<'a> Elf<'a> {
             add(&mut functions, debug);
         }
         functions.sort();
-        let reader = |bytes: &'a Cow<[u8]>| Reader::new(bytes, dwarf.endian, fuel);
+        let reader = |section: &'a Section<'a>| Reader::new(section, dwarf.endian, fuel);
         Elf {
             segments: match mapped {
                 File::Elf32(elf) => segments(elf),
@@ -160,6 +177,11 @@ impl<'a> Elf<'a> {
         }
     }
 
+    /// Bytes held beside the pieces of the files.
+    pub fn bytes(&self) -> u64 {
+        self.functions.bytes()
+    }
+
     /// The functions at `offset` of the file, innermost first; none: nobody knows.
     pub fn functions(&self, offset: u64) -> Vec<Found> {
         let segment = |segment: &&Segment| offset.wrapping_sub(segment.offset) < segment.size;
@@ -168,7 +190,8 @@ impl<'a> Elf<'a> {
         };
         let address = segment.address.wrapping_add(offset - segment.offset);
         let mut found = self.in_dwarf(address);
-        let symbol = || self.functions.name(address).map(readable::symbol_bytes);
+        let name = || self.functions.name(address);
+        let symbol = || name().map(|name| readable::symbol_bytes(&name));
         match found.last_mut() {
             // DWARF knows the line but no function.
             Some(outermost) if outermost.function.is_empty() => match symbol() {
@@ -223,11 +246,25 @@ fn underscores(name: &str) -> usize {
     name.len() - name.trim_start_matches('_').len()
 }
 
+/// The tables of symbols are only read through: their bytes are let go.
 fn add<'d, R: Read + Seek>(functions: &mut FunctionTable<'d>, file: &Parsed<'d, R>) {
-    match file {
-        File::Elf32(elf) => functions.add(elf),
-        File::Elf64(elf) => functions.add(elf),
+    let Some(names) = pieces(file) else {
+        return;
+    };
+    let passing = names.again();
+    match parse(&passing) {
+        Some(File::Elf32(elf)) => functions.add(&elf, names),
+        Some(File::Elf64(elf)) => functions.add(&elf, names),
         _ => {}
+    }
+}
+
+/// What a file is read from.
+fn pieces<'d, R: Read + Seek>(file: &Parsed<'d, R>) -> Option<&'d Pieces<R>> {
+    match file {
+        File::Elf32(elf) => Some(elf.data()),
+        File::Elf64(elf) => Some(elf.data()),
+        _ => None,
     }
 }
 

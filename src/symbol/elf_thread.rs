@@ -1,10 +1,9 @@
-//! One thread per open ELF file: it reads, answers what it is asked, and takes with it what a
+//! One open ELF file, in a thread that reads, answers what it is asked, and takes with it what a
 //! hostile file can break, be it that reading hangs (a file system in user space) or panics.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,13 +14,18 @@ use super::debug_file::Whereabouts;
 use super::elf::{self, Dwarf, Elf, Found};
 use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
-use super::pieces::Pieces;
+use super::pieces::{MOST_BYTES, Pieces};
 
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
 
-/// Questions answered while the others wait for their turn.
-const MOST_AT_ONCE: usize = 4096;
+/// Questions answered while the others wait for their turn, and before it is seen how much the
+/// file has come to hold.
+const MOST_AT_ONCE: usize = 256;
+
+/// A file that has grown by so much since it was opened, or by a quarter of it and may soon hold no
+/// more, is begun anew: most of what it holds was for names that are known by now.
+const GROWTH: u64 = MOST_BYTES / 2;
 
 /// Waited for another file's turn to end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -119,8 +123,6 @@ pub struct Shared {
     pub turns: Turns,
     /// A file that nobody has asked for so long is let go: what was asked is known by then.
     pub rest: Duration,
-    /// Bytes that all open files hold.
-    pub held: Arc<AtomicU64>,
 }
 
 impl Default for Shared {
@@ -128,24 +130,31 @@ impl Default for Shared {
         Shared {
             turns: Turns::default(),
             rest: Duration::from_secs(10),
-            held: Arc::default(),
         }
     }
+}
+
+/// A file to be read and whoever asks about it.
+pub struct Order<'a, T> {
+    pub shared: &'a Shared,
+    pub questions: &'a Receiver<Asked<T>>,
+    /// Bytes that the file holds while it is open.
+    pub held: &'a AtomicU64,
 }
 
 /// Runs until nobody asks any more for a while, or nobody listens.
 pub fn run<T>(
     source: Source,
     places: &Whereabouts,
-    shared: &Shared,
-    questions: &Receiver<Asked<T>>,
+    order: &Order<T>,
     reply: impl Fn(Reply<T>) -> Option<()>,
 ) {
     let places = Some(places);
     let nothing = || Cursor::new(Vec::new());
     let (file, why) = match source {
         Source::Image(image) => {
-            return serve(Cursor::new(image), None, None, shared, questions, reply);
+            let _small = serve(Cursor::new(image), None, None, order, &reply);
+            return;
         }
         Source::File(file) => (Some(file), None),
         Source::Recorded(recorded) => match recorded.open() {
@@ -153,10 +162,22 @@ pub fn run<T>(
             Err(why) => (None, Some(why)),
         },
     };
-    match file.and_then(|file| File::open(file.path()).ok()) {
-        Some(opened) => serve(opened, places, why, shared, questions, reply),
-        None => serve(nothing(), None, why, shared, questions, reply),
+    let mut why = why;
+    if let Some(file) = file {
+        while let Ok(opened) = File::open(file.path()) {
+            if let After::Nothing = serve(opened, places, why.take(), order, &reply) {
+                return;
+            }
+        }
     }
+    let _nothing = serve(nothing(), None, why, order, &reply);
+}
+
+/// What is to be done when a file has been served.
+enum After {
+    Nothing,
+    /// Nothing is wrong, and there may be questions left.
+    BeginAnew,
 }
 
 /// `missing`: what is known to be missing before it is read.
@@ -164,10 +185,12 @@ fn serve<R: Read + Seek, T>(
     read: R,
     places: Option<&Whereabouts>,
     missing: Option<&'static str>,
-    shared: &Shared,
-    questions: &Receiver<Asked<T>>,
-    reply: impl Fn(Reply<T>) -> Option<()>,
-) {
+    order: &Order<T>,
+    reply: &impl Fn(Reply<T>) -> Option<()>,
+) -> After {
+    let Order {
+        shared, questions, ..
+    } = order;
     let turn = shared.turns.take();
     let pieces = Pieces::new(read);
     let mapped = elf::parse(&pieces);
@@ -185,15 +208,22 @@ fn serve<R: Read + Seek, T>(
     };
     let mut said_before = false;
     let too_large = dwarf.is_err();
-    let mut gave_up =
-        missing.or(too_large.then_some("has more debug information than netop reads (384 MB)"));
+    let mut gave_up = missing
+        .or(too_large.then_some("has more packed debug information than netop reads (24 MB)"));
     let dwarf = dwarf.unwrap_or_default();
     let fuel = Fuel::for_bytes(dwarf.bytes());
     let elf = mapped
         .as_ref()
         .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &fuel));
-    let bytes = pieces.read() + debug_pieces.as_ref().map_or(0, Pieces::read);
-    let _weight = Weight::new(&shared.held, bytes);
+    let holds_most = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
+    let weigh = || {
+        let table = elf.as_ref().map_or(0, Elf::bytes);
+        let pieces = pieces.read() + debug_pieces.as_ref().map_or(0, Pieces::read);
+        let weight = table + pieces + fuel.bytes();
+        order.held.store(weight, Ordering::Relaxed);
+        weight
+    };
+    let at_first = weigh();
     drop(turn);
 
     while let Ok(first) = questions.recv_timeout(shared.rest) {
@@ -205,7 +235,11 @@ fn serve<R: Read + Seek, T>(
                 Reply::Functions(asked.tag, functions.unwrap_or_default())
             })
             .collect();
+        let weight = weigh();
         drop(turn);
+        if holds_most() {
+            gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
+        }
         if fuel.is_empty() {
             gave_up.get_or_insert("has debug information that takes too long to read");
         }
@@ -213,29 +247,19 @@ fn serve<R: Read + Seek, T>(
         said_before |= said.is_some();
         for answer in said.into_iter().chain(answers) {
             if reply(answer).is_none() {
-                return;
+                return After::Nothing;
             }
         }
+        let nearly_full = pieces.read() > MOST_BYTES / 4 * 3
+            || debug_pieces
+                .as_ref()
+                .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
+        let grown = weight.saturating_sub(at_first);
+        if grown > GROWTH || (nearly_full && grown > GROWTH / 4) {
+            return After::BeginAnew;
+        }
     }
-}
-
-/// Counted while the file is open.
-struct Weight<'a> {
-    held: &'a AtomicU64,
-    bytes: u64,
-}
-
-impl<'a> Weight<'a> {
-    fn new(held: &'a AtomicU64, bytes: u64) -> Weight<'a> {
-        held.fetch_add(bytes, Ordering::Relaxed);
-        Weight { held, bytes }
-    }
-}
-
-impl Drop for Weight<'_> {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+    After::Nothing
 }
 
 pub(super) fn build_id(file: File) -> Option<Vec<u8>> {

@@ -1,26 +1,33 @@
-//! The ELF files that are open, each in its thread, bounded in number and in bytes.
+//! The ELF files that are open, bounded in number and in bytes. Each is read by one of a few
+//! threads, which stay: a thread for each file anew would leave memory behind in every allocator
+//! arena that was one of theirs.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rustc_hash::FxHashMap;
 
+use super::answered::Answered;
 use super::debug_file::Whereabouts;
 use super::elf::Found;
-use super::elf_thread::{self, Asked, Reply, Shared, Source};
+use super::elf_thread::{self, Asked, Order, Reply, Shared, Source};
 use super::fuel::STACK;
 use super::mapped_file::Identity;
 use super::user::{Answer, Message, Named};
 
-const MOST_FILES: usize = 48;
+/// Files open at once, each in a thread.
+const MOST_FILES: usize = 12;
 
-/// Before another file is opened, one of those goes that hold more.
-const MOST_HELD: u64 = 768 << 20;
+/// While more is held, the file used longest ago goes. The debug information of a C library comes to
+/// 20 MB, the symbols of a compiler to 10: closing and reading these in turns takes more CPU time
+/// than everything else netop does.
+const MOST_HELD: u64 = 32 << 20;
 
-/// Threads that were let go and have not ended: stuck in a file system that does not answer.
-const MOST_STUCK: usize = 4;
+/// Files that wait for a thread: with more, those there are are stuck in a file system that does
+/// not answer.
+const MOST_WAITING: usize = 4;
 
 /// Questions under way to one file.
 const QUEUE: usize = 4096;
@@ -36,25 +43,55 @@ pub struct Tag {
 
 pub struct Files {
     open: FxHashMap<Identity, OpenFile>,
-    leaving: Vec<JoinHandle<()>>,
+    waiting: (Sender<Job>, Receiver<Job>),
+    threads: Arc<Threads>,
+    answered: Answered,
     shared: Shared,
     answers: Sender<Message>,
     /// Counts uses, so that the one used longest ago can go.
     turn: u64,
 }
 
+/// How many there are, and how many of them wait for a file.
+#[derive(Default)]
+struct Threads {
+    all: AtomicUsize,
+    free: AtomicUsize,
+}
+
 struct OpenFile {
     questions: Sender<Asked<Tag>>,
-    /// `None`: it panicked.
-    thread: Option<JoinHandle<()>>,
+    file: Arc<FileState>,
     used: u64,
+}
+
+/// What a file's thread tells of it.
+#[derive(Default)]
+struct FileState {
+    ended: AtomicU8,
+    /// Bytes.
+    held: AtomicU64,
+}
+
+/// Values of `ended` beside 0.
+const CAME_TO_REST: u8 = 1;
+const PANICKED: u8 = 2;
+
+/// A file for a thread.
+struct Job {
+    identity: Identity,
+    source: Source,
+    places: Whereabouts,
+    object: Arc<str>,
+    questions: Receiver<Asked<Tag>>,
+    file: Arc<FileState>,
 }
 
 /// What became of a question.
 pub enum Handed {
     /// The answer comes by itself.
     Over,
-    /// The queue is full.
+    /// The queue is full, or no thread has time for the file.
     Later,
     /// Nobody will answer.
     Never,
@@ -64,86 +101,175 @@ impl Files {
     pub fn new(answers: Sender<Message>) -> Files {
         Files {
             open: FxHashMap::default(),
-            leaving: Vec::new(),
+            waiting: bounded(MOST_WAITING),
+            threads: Arc::default(),
+            answered: Answered::default(),
             shared: Shared::default(),
             answers,
             turn: 0,
         }
     }
 
-    pub fn has(&self, file: &Identity) -> bool {
-        self.open.contains_key(file)
+    /// It is open, or need not be for what is at this offset.
+    pub fn has(&self, file: &Identity, offset: u64) -> bool {
+        self.open.contains_key(file) || self.answered.has(file, offset)
     }
 
-    /// `object`: what the file is called when it must be told that it is given up.
+    /// `object`: what the file is called when it must be told that it is given up. A file that no
+    /// thread has time for is not open.
     pub fn open(&mut self, file: Identity, source: Source, places: Whereabouts, object: Arc<str>) {
-        let heavy = self.shared.held.load(Ordering::Relaxed) > MOST_HELD;
-        if self.open.len() >= MOST_FILES || heavy {
-            let oldest = self.open.iter().min_by_key(|(_, file)| file.used);
-            if let Some(oldest) = oldest.map(|(file, _)| *file)
-                && let Some(file) = self.open.remove(&oldest)
-            {
-                self.leaving.extend(file.thread);
-            }
-        }
-        self.leaving.retain(|thread| !thread.is_finished());
-        if self.leaving.len() >= MOST_STUCK {
-            return;
+        while self.open.len() >= MOST_FILES || (self.held() > MOST_HELD && !self.open.is_empty()) {
+            self.let_go_oldest();
         }
         let (questions, asked) = bounded(QUEUE);
+        let state = Arc::<FileState>::default();
+        let job = Job {
+            identity: file,
+            source,
+            places,
+            object,
+            questions: asked,
+            file: Arc::clone(&state),
+        };
+        if self.waiting.0.try_send(job).is_err() {
+            return;
+        }
+        if self.threads.free.load(Ordering::Acquire) < self.waiting.0.len()
+            && self.threads.all.load(Ordering::Acquire) < MOST_FILES
+        {
+            self.start_thread();
+        }
+        let open = OpenFile {
+            questions,
+            file: state,
+            used: self.turn,
+        };
+        self.open.insert(file, open);
+    }
+
+    /// Its thread sees that nobody asks any more.
+    fn let_go_oldest(&mut self) {
+        let oldest = self.open.iter().min_by_key(|(_, file)| file.used);
+        if let Some(oldest) = oldest.map(|(file, _)| *file) {
+            self.open.remove(&oldest);
+        }
+    }
+
+    fn held(&self) -> u64 {
+        let files = self.open.values();
+        files.map(|f| f.file.held.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Lives until the files are dropped, or a file makes it panic.
+    fn start_thread(&self) {
+        let (jobs, threads) = (self.waiting.1.clone(), Arc::clone(&self.threads));
         let (shared, answers) = (self.shared.clone(), self.answers.clone());
-        let thread = thread::Builder::new()
+        let answered = self.answered.clone();
+        let counted = Counted::new(threads);
+        let _without = thread::Builder::new()
             .name(elf_thread::NAME.to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                let reply = |reply| answers.send(message(reply, &object)).ok();
-                elf_thread::run(source, &places, &shared, &asked, reply);
+                while let Some(job) = counted.wait(&jobs) {
+                    read(job, &shared, &answered, &answers);
+                }
             });
-        if let Ok(thread) = thread {
-            let file_thread = OpenFile {
-                questions,
-                thread: Some(thread),
-                used: self.turn,
-            };
-            self.open.insert(file, file_thread);
-        }
     }
 
     pub fn ask(&mut self, file: &Identity, tag: Tag) -> Handed {
         self.turn += 1;
+        if let Some(functions) = self.answered.get(file, tag.offset) {
+            let answer = message(Reply::Functions(tag, functions), "");
+            // Whoever has to make room may be this thread.
+            let sent = self.answers.try_send(answer);
+            return sent.map_or(Handed::Later, |()| Handed::Over);
+        }
         let Some(open) = self.open.get_mut(file) else {
-            return Handed::Never;
+            return Handed::Later;
         };
         open.used = self.turn;
         let asked = Asked {
             offset: tag.offset,
             tag,
         };
-        match open.questions.try_send(asked) {
+        let handed = match open.questions.try_send(asked) {
             Ok(()) => Handed::Over,
             Err(TrySendError::Full(_)) => Handed::Later,
             Err(TrySendError::Disconnected(_)) => self.ended(file),
+        };
+        if self.open.len() > 1 && self.held() > MOST_HELD {
+            self.let_go_oldest();
         }
+        handed
     }
 
-    /// A thread that came to rest is started again when the question comes back; one that
-    /// panicked is not.
+    /// A file that came to rest is opened again when the question comes back; one that a thread
+    /// panicked over is not.
     fn ended(&mut self, file: &Identity) -> Handed {
-        let Some(open) = self.open.get_mut(file) else {
-            return Handed::Never;
-        };
-        match open.thread.take_if(|thread| thread.is_finished()) {
-            Some(thread) => match thread.join() {
-                Ok(()) => {
-                    self.open.remove(file);
-                    Handed::Later
-                }
-                Err(_panicked) => Handed::Never,
-            },
-            None if open.thread.is_some() => Handed::Later,
-            None => Handed::Never,
+        let ended = self.open.get(file).map(|open| &open.file.ended);
+        match ended.map(|ended| ended.load(Ordering::Acquire)) {
+            Some(PANICKED) => Handed::Never,
+            Some(CAME_TO_REST) => {
+                self.open.remove(file);
+                Handed::Later
+            }
+            _ => Handed::Later,
         }
     }
+}
+
+/// One of the threads, while it lives.
+struct Counted(Arc<Threads>);
+
+impl Counted {
+    fn new(threads: Arc<Threads>) -> Counted {
+        threads.all.fetch_add(1, Ordering::AcqRel);
+        Counted(threads)
+    }
+
+    /// `None`: there will be no more.
+    fn wait(&self, jobs: &Receiver<Job>) -> Option<Job> {
+        self.0.free.fetch_add(1, Ordering::AcqRel);
+        let job = jobs.recv().ok();
+        self.0.free.fetch_sub(1, Ordering::AcqRel);
+        job
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.all.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Serves a file and says how it ended.
+fn read(job: Job, shared: &Shared, answered: &Answered, answers: &Sender<Message>) {
+    struct Ending(Arc<FileState>);
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            let how = if thread::panicking() {
+                PANICKED
+            } else {
+                CAME_TO_REST
+            };
+            self.0.held.store(0, Ordering::Relaxed);
+            self.0.ended.store(how, Ordering::Release);
+        }
+    }
+    let ending = Ending(job.file);
+    let order = Order {
+        shared,
+        questions: &job.questions,
+        held: &ending.0.held,
+    };
+    let object = &job.object;
+    let reply = |reply: Reply<Tag>| {
+        if let Reply::Functions(tag, functions) = &reply {
+            answered.keep(&job.identity, tag.offset, functions);
+        }
+        answers.send(message(reply, object)).ok()
+    };
+    elf_thread::run(job.source, &job.places, &order, reply);
 }
 
 /// Code that nobody has a name for.
@@ -174,105 +300,5 @@ fn message(reply: Reply<Tag>, object: &str) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-
-    fn files() -> (Files, crossbeam_channel::Receiver<Message>) {
-        let (answers, heard) = bounded(64);
-        (Files::new(answers), heard)
-    }
-
-    fn nowhere() -> Whereabouts {
-        Whereabouts::of("/nowhere/proc".as_ref(), 1, "/x/y")
-    }
-
-    fn file(inode: u64) -> Identity {
-        Identity {
-            inode,
-            ..Identity::default()
-        }
-    }
-
-    fn tag() -> Tag {
-        Tag {
-            pid: 1,
-            life: 0,
-            address: 0x5010,
-            offset: 0x10,
-            object: "x".into(),
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_program_answers_with_offsets() {
-        let (mut files, heard) = files();
-        files.open(file(1), Source::Image(vec![1; 99]), nowhere(), "x".into());
-        assert!(matches!(files.ask(&file(1), tag()), Handed::Over));
-        let Ok(Message::Answer(answer)) = heard.recv() else {
-            panic!("no answer");
-        };
-        let frames = answer.frames.expect("frames");
-        assert_eq!((frames[0].text.as_str(), frames.len()), ("x+0x10", 1));
-    }
-
-    #[test]
-    fn only_so_many_files_are_open_and_the_one_used_longest_ago_goes() {
-        let (mut files, _heard) = files();
-        let most = MOST_FILES as u64;
-        for inode in 0..most {
-            files.open(
-                file(inode),
-                Source::Image(Vec::new()),
-                nowhere(),
-                "x".into(),
-            );
-            files.ask(&file(inode), tag());
-        }
-        files.ask(&file(0), tag());
-        files.open(file(most), Source::Image(Vec::new()), nowhere(), "x".into());
-        assert_eq!(files.open.len(), MOST_FILES);
-        assert!(files.has(&file(0)) && !files.has(&file(1)) && files.has(&file(most)));
-        assert!(matches!(files.ask(&file(1), tag()), Handed::Never));
-    }
-
-    #[test]
-    fn a_file_that_nobody_asks_for_a_while_is_let_go_and_can_be_opened_again() {
-        let (mut files, heard) = files();
-        files.shared.rest = Duration::from_millis(20);
-        for _ in 0..2 {
-            files.open(file(1), Source::Image(vec![1; 99]), nowhere(), "x".into());
-            assert!(matches!(files.ask(&file(1), tag()), Handed::Over));
-            assert!(heard.recv_timeout(Duration::from_secs(5)).is_ok());
-            let began = Instant::now();
-            while files.has(&file(1)) {
-                assert!(began.elapsed() < Duration::from_secs(5), "it never rests");
-                thread::sleep(Duration::from_millis(10));
-                if let Handed::Over = files.ask(&file(1), tag()) {
-                    thread::sleep(Duration::from_millis(100));
-                }
-            }
-        }
-        assert_eq!(files.shared.held.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn no_file_is_opened_while_too_many_threads_are_stuck() {
-        let (mut files, _heard) = files();
-        let (release, stuck) = bounded::<()>(0);
-        for _ in 0..MOST_STUCK {
-            let stuck = stuck.clone();
-            let thread = thread::spawn(move || while stuck.recv().is_ok() {});
-            files.leaving.push(thread);
-        }
-        files.open(file(1), Source::Image(Vec::new()), nowhere(), "x".into());
-        assert!(!files.has(&file(1)));
-        drop(release);
-        for thread in files.leaving.drain(..) {
-            thread.join().expect("ended");
-        }
-        files.open(file(1), Source::Image(Vec::new()), nowhere(), "x".into());
-        assert!(files.has(&file(1)));
-    }
-}
+#[path = "files_tests.rs"]
+mod tests;

@@ -224,7 +224,7 @@ impl ForeignUser {
             ..Identity::default()
         };
         let object = Arc::clone(&mapped.object);
-        if !self.files.has(&identity) {
+        if !self.files.has(&identity, offset) {
             let paths = self.paths(mapped);
             if mapped.build_id.is_none() && paths.iter().any(|path| path.is_file()) {
                 self.doubtful.get_or_insert_with(|| format!(

@@ -5,13 +5,18 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use addr2line::gimli::{self, EndianSlice, Reader as _, ReaderOffsetId, RunTimeEndian};
+use addr2line::gimli::{self, ReaderOffsetId, RunTimeEndian};
+
+use super::section::Section;
 
 /// Reads per byte of DWARF: all of it is read two or three times, most reads take some bytes.
 const PER_BYTE: u64 = 4;
 const LEAST: u64 = 1 << 16;
-/// About 4 s of work; each read keeps some 20 bytes of memory, so 2 GB.
+/// About 4 s of work.
 const MOST: u64 = 96 << 20;
+
+/// What is made of it takes memory: about a byte for each read, most of which only pass by.
+const KEPT_PER_READ: u64 = 1;
 
 /// A read in the middle of a long text costs one per so many bytes.
 const BYTES_PER_READ: usize = 64;
@@ -24,6 +29,7 @@ pub const STACK: usize = 2 * DEEPEST;
 #[derive(Debug)]
 pub struct Fuel {
     left: Cell<u64>,
+    full: u64,
     /// Where the stack was.
     shallow: usize,
 }
@@ -31,10 +37,17 @@ pub struct Fuel {
 impl Fuel {
     /// To be called where nothing deep is under way.
     pub fn for_bytes(dwarf: u64) -> Fuel {
+        let full = dwarf.saturating_mul(PER_BYTE).clamp(LEAST, MOST);
         Fuel {
-            left: Cell::new(dwarf.saturating_mul(PER_BYTE).clamp(LEAST, MOST)),
+            left: Cell::new(full),
+            full,
             shallow: here(),
         }
+    }
+
+    /// Bytes of memory that reading has come to, about.
+    pub fn bytes(&self) -> u64 {
+        (self.full - self.left.get()) * KEPT_PER_READ
     }
 
     pub fn is_empty(&self) -> bool {
@@ -57,14 +70,20 @@ fn here() -> usize {
 
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    bytes: EndianSlice<'a, RunTimeEndian>,
+    section: &'a Section<'a>,
+    at: usize,
+    len: usize,
+    endian: RunTimeEndian,
     fuel: &'a Fuel,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8], endian: RunTimeEndian, fuel: &'a Fuel) -> Reader<'a> {
+    pub fn new(section: &'a Section<'a>, endian: RunTimeEndian, fuel: &'a Fuel) -> Reader<'a> {
         Reader {
-            bytes: EndianSlice::new(bytes, endian),
+            section,
+            at: 0,
+            len: section.len(),
+            endian,
             fuel,
         }
     }
@@ -72,8 +91,23 @@ impl<'a> Reader<'a> {
     #[inline]
     fn burn(&self, bytes: usize) -> gimli::Result<()> {
         let reads = 1 + bytes / BYTES_PER_READ;
-        let burned = self.fuel.burn(reads as u64);
-        burned.ok_or_else(|| gimli::Error::UnexpectedEof(self.bytes.offset_id()))
+        self.fuel.burn(reads as u64).ok_or_else(|| self.end())
+    }
+
+    fn end(&self) -> gimli::Error {
+        gimli::Error::UnexpectedEof(gimli::Reader::offset_id(self))
+    }
+
+    #[inline]
+    fn forward(&mut self, len: usize) -> gimli::Result<()> {
+        self.len = self.len.checked_sub(len).ok_or_else(|| self.end())?;
+        self.at += len;
+        Ok(())
+    }
+
+    fn bytes(&self) -> gimli::Result<Cow<'a, [u8]>> {
+        let bytes = self.section.slice(self.at..self.at + self.len);
+        bytes.ok_or_else(|| self.end())
     }
 }
 
@@ -82,82 +116,104 @@ impl gimli::Reader for Reader<'_> {
     type Offset = usize;
 
     fn endian(&self) -> RunTimeEndian {
-        self.bytes.endian()
+        self.endian
     }
 
     fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     fn empty(&mut self) {
-        self.bytes.empty();
+        self.len = 0;
     }
 
     fn truncate(&mut self, len: usize) -> gimli::Result<()> {
-        self.bytes.truncate(len)
+        if len > self.len {
+            return Err(self.end());
+        }
+        self.len = len;
+        Ok(())
     }
 
     fn offset_from(&self, base: &Self) -> usize {
-        gimli::Reader::offset_from(&self.bytes, &base.bytes)
+        self.at - base.at
     }
 
+    /// Of its section: only an error's text could tell two sections apart.
     fn offset_id(&self) -> ReaderOffsetId {
-        self.bytes.offset_id()
+        ReaderOffsetId(self.at as u64)
     }
 
     fn lookup_offset_id(&self, id: ReaderOffsetId) -> Option<usize> {
-        self.bytes.lookup_offset_id(id)
+        let at = usize::try_from(id.0).ok()?.checked_sub(self.at)?;
+        (at <= self.len).then_some(at)
     }
 
     fn find(&self, byte: u8) -> gimli::Result<usize> {
-        let found = gimli::Reader::find(&self.bytes, byte);
-        self.burn(*found.as_ref().unwrap_or(&self.bytes.len()))?;
-        found
+        let found = self.section.find(self.at..self.at + self.len, byte);
+        let (Ok(searched) | Err(searched)) = found;
+        self.burn(searched)?;
+        found.map_err(|_| self.end())
     }
 
     #[inline]
     fn skip(&mut self, len: usize) -> gimli::Result<()> {
         self.burn(0)?;
-        self.bytes.skip(len)
+        self.forward(len)
     }
 
     #[inline]
     fn split(&mut self, len: usize) -> gimli::Result<Self> {
         self.burn(0)?;
-        let bytes = self.bytes.split(len)?;
-        let fuel = self.fuel;
-        Ok(Reader { bytes, fuel })
+        let mut first = self.clone();
+        self.forward(len)?;
+        first.len = len;
+        Ok(first)
     }
 
     fn to_slice(&self) -> gimli::Result<Cow<'_, [u8]>> {
-        self.bytes.to_slice()
+        self.bytes()
     }
 
     fn to_string(&self) -> gimli::Result<Cow<'_, str>> {
-        self.burn(self.bytes.len())?;
-        gimli::Reader::to_string(&self.bytes)
+        self.burn(self.len)?;
+        let bad = |_| gimli::Error::BadUtf8;
+        Ok(match self.bytes()? {
+            Cow::Borrowed(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).map_err(bad)?),
+            Cow::Owned(bytes) => {
+                let text = String::from_utf8(bytes);
+                Cow::Owned(text.map_err(|error| bad(error.utf8_error()))?)
+            }
+        })
     }
 
     fn to_string_lossy(&self) -> gimli::Result<Cow<'_, str>> {
-        self.burn(self.bytes.len())?;
-        gimli::Reader::to_string_lossy(&self.bytes)
+        self.burn(self.len)?;
+        Ok(match self.bytes()? {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        })
     }
 
     #[inline]
     fn read_slice(&mut self, buffer: &mut [u8]) -> gimli::Result<()> {
         self.burn(0)?;
-        gimli::Reader::read_slice(&mut self.bytes, buffer)
+        let at = self.at;
+        self.forward(buffer.len())?;
+        self.section.copy(at, buffer).ok_or_else(|| self.end())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use addr2line::gimli::Reader as _;
 
     #[test]
     fn reading_ends_with_the_fuel() {
         let fuel = Fuel::for_bytes(0);
-        let mut reader = Reader::new(&[7; 64], RunTimeEndian::Little, &fuel);
+        let section = Section::whole(vec![7; 64]);
+        let mut reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
         let mut again = reader.clone();
         assert_eq!(reader.read_u8(), Ok(7));
         for _ in 0..2 * LEAST {
@@ -169,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_long_text_costs_more_than_a_short_one() {
-        let text = vec![b'x'; 1 << 20];
+        let text = Section::whole(vec![b'x'; 1 << 20]);
         let fuel = Fuel::for_bytes(0);
         let reader = Reader::new(&text, RunTimeEndian::Little, &fuel);
         let _ = reader.find(0);
@@ -189,7 +245,8 @@ mod tests {
             .stack_size(STACK)
             .spawn(|| {
                 let fuel = Fuel::for_bytes(0);
-                deeper(&mut Reader::new(&[7; 8], RunTimeEndian::Little, &fuel), 0)
+                let section = Section::whole(vec![7; 8]);
+                deeper(&mut Reader::new(&section, RunTimeEndian::Little, &fuel), 0)
             })
             .expect("a thread")
             .join()

@@ -16,8 +16,9 @@ use super::cache::KernelCache;
 use super::kallsyms::Kallsyms;
 use crate::model::Name;
 
-/// Modules and BPF programs come and go; an address nobody knew may have got a name since.
-const REREAD_AFTER: Duration = Duration::from_secs(30);
+/// Modules and BPF programs come and go; an address nobody knew may have got a name since. Each
+/// reading takes 60 ms of CPU time, where others load programs all the time.
+const REREAD_AFTER: Duration = Duration::from_secs(60);
 
 /// The first time it is soon: netop's own BPF programs are loaded while kallsyms is read. Twice as
 /// long each time.
@@ -151,7 +152,7 @@ impl KernelNames {
         if first < self.readings {
             return true;
         }
-        let doublings = self.readings.saturating_sub(1).min(6);
+        let doublings = self.readings.saturating_sub(1).min(7);
         let patience = REREAD_AFTER.min(FIRST_REREAD_AFTER * (1 << doublings));
         if self.reading.is_none() && self.read_at.elapsed() >= patience {
             let path = self.path.clone();

@@ -2,6 +2,7 @@
 //! kallsyms, user frames from the mapped files, and nobody waits. For recordings: what they carry
 //! ([`KeptNames`]), or what this host has of the same builds ([`ForeignNames`]).
 
+mod answered;
 mod build_id;
 mod cache;
 mod debug_file;
@@ -30,6 +31,7 @@ mod places;
 mod process;
 mod readable;
 mod resolve;
+mod section;
 mod spaces;
 mod stage;
 mod user;

@@ -152,7 +152,7 @@ impl Resolver {
         if frame.first_asked.elapsed() > PATIENCE {
             return Name::Is(unnamed);
         }
-        let Some(file) = self.file(frame, &mapped) else {
+        let Some(file) = self.file(frame, &mapped, offset) else {
             return Name::Is(unnamed);
         };
         let tag = Tag {
@@ -170,10 +170,10 @@ impl Resolver {
     }
 
     /// The file behind a mapping, opened unless it is.
-    fn file(&mut self, frame: &Frame, mapped: &Mapped) -> Option<Identity> {
+    fn file(&mut self, frame: &Frame, mapped: &Mapped, offset: u64) -> Option<Identity> {
         match mapped.file {
             Behind::Nothing => return None,
-            Behind::File(file) if self.files.has(&file) => return Some(file),
+            Behind::File(file) if self.files.has(&file, offset) => return Some(file),
             Behind::File(_) | Behind::NotLooked => {}
         }
         let found = self.look(frame.pid, &mapped.mapping);
@@ -184,7 +184,7 @@ impl Resolver {
             used.process.found(frame.address, behind);
         }
         let (file, source) = found?;
-        if !self.files.has(&file) {
+        if !self.files.has(&file, offset) {
             let places = Whereabouts::of(&self.proc, frame.pid, &mapped.mapping.path);
             self.files.open(file, source, places, mapped.object.clone());
         }

@@ -3,8 +3,8 @@
 //! which it was made, and so do the names. A driver that knows no answer says EOPNOTSUPP.
 
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
 
 /// linux/sockios.h
 const SIOCETHTOOL: libc::c_ulong = 0x8946;
@@ -61,13 +61,15 @@ pub struct Driver {
 }
 
 pub struct Ethtool {
-    socket: UdpSocket,
+    /// Of any family: this one is in no table of connections, where it would be read as one of the
+    /// host's sockets.
+    socket: UnixDatagram,
 }
 
 impl Ethtool {
     /// For the devices of the namespace that this thread is in.
     pub fn new() -> io::Result<Ethtool> {
-        let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
+        let socket = UnixDatagram::unbound()?;
         Ok(Ethtool { socket })
     }
 

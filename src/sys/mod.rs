@@ -41,7 +41,7 @@ pub use gate::{
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
 pub use netns::in_netns;
-pub use own::{Own, OwnByCpu, give_back_memory, own_tid};
+pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid};
 pub use perf::{
     Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };

@@ -75,6 +75,22 @@ impl Own {
     }
 }
 
+/// Keeps the allocator from keeping what was freed: two arenas for all threads instead of eight for
+/// each CPU, and a large piece is a mapping of its own that goes when it is freed, instead of a
+/// hole that the next one may not fit in. (glibc moves its own limits up to 32 MB by itself; a limit
+/// that is set stands still. Read before the second thread starts.)
+pub fn bound_allocator() {
+    #[cfg(target_env = "gnu")]
+    for (what, value) in [
+        (libc::M_ARENA_MAX, 2),
+        (libc::M_MMAP_THRESHOLD, 256 << 10),
+        (libc::M_TRIM_THRESHOLD, 1 << 20),
+    ] {
+        // SAFETY: numbers only; what the allocator does not know it refuses.
+        unsafe { libc::mallopt(what, value) };
+    }
+}
+
 /// Gives memory that was freed back to the kernel: the allocator keeps what a large piece of work
 /// has needed once.
 pub fn give_back_memory() {
@@ -82,6 +98,32 @@ pub fn give_back_memory() {
     // SAFETY: no arguments that could be wrong; the allocator locks itself.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// Between two looks at the memory, ns, and growth since the last time something was given back,
+/// from which on it is worth a walk through the allocator's arenas (some ms).
+const LOOK_NS: u64 = 10_000_000_000;
+const GROWN: u64 = 8 << 20;
+
+/// Gives memory back when more has been touched than there is need for any more.
+#[derive(Debug, Default)]
+pub struct Surplus {
+    looked_at: u64,
+    settled_bytes: u64,
+}
+
+impl Surplus {
+    /// To be called as often as one likes; `at` is CLOCK_MONOTONIC in ns.
+    pub fn give_back(&mut self, at: u64) {
+        if at.saturating_sub(self.looked_at) < LOOK_NS {
+            return;
+        }
+        self.looked_at = at;
+        if Own::anon_bytes().is_some_and(|now| now > self.settled_bytes + GROWN) {
+            give_back_memory();
+            self.settled_bytes = Own::anon_bytes().unwrap_or(0);
+        }
     }
 }
 
@@ -139,6 +181,25 @@ mod tests {
         // SAFETY: `time` is a valid timespec.
         unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    #[test]
+    fn what_was_freed_between_pieces_that_stay_is_given_back() {
+        let mut surplus = Surplus::default();
+        surplus.give_back(LOOK_NS);
+        let mut pieces: Vec<Option<Vec<u8>>> = (0..20_000).map(|_| Some(vec![1; 4096])).collect();
+        // One of a hundred stays: nothing is free at the end of the heap.
+        for (at, piece) in pieces.iter_mut().enumerate() {
+            if at % 100 != 0 {
+                *piece = None;
+            }
+        }
+        let before = Own::anon_bytes().expect("a figure");
+        surplus.give_back(2 * LOOK_NS - 1);
+        surplus.give_back(2 * LOOK_NS);
+        let after = Own::anon_bytes().expect("a figure");
+        assert!(after + (40 << 20) < before, "{before} {after}");
+        assert_eq!(pieces.iter().flatten().count(), 200);
     }
 
     #[test]

@@ -4,13 +4,18 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::decode::{Demand, SlowSample};
 use crate::error::Error;
 use crate::host::{Proc, Question, SlowReader};
+use crate::sys::Surplus;
 
 type Asked = (Question, Vec<u32>);
+
+/// Sockets in other network namespaces, which keep these alive after their last process, are not
+/// kept without a question for longer than this.
+const KEPT_OPEN: Duration = Duration::from_secs(2);
 
 pub struct Slow {
     questions: Sender<Asked>,
@@ -31,7 +36,10 @@ impl Slow {
             .name("counters".to_owned())
             .spawn(move || {
                 let mut reader = SlowReader::new(proc);
-                for (question, pids) in asked {
+                let mut surplus = Surplus::default();
+                while let Some((question, pids)) = next(&asked, &mut reader) {
+                    // Here nobody waits for it.
+                    surplus.give_back(question.at);
                     let given = Answer {
                         sample: reader.read(&question),
                         sockets: reader.sockets_of(&pids),
@@ -73,5 +81,17 @@ impl Slow {
             newest = newer;
         }
         Some(newest)
+    }
+}
+
+/// `None`: nobody asks any more.
+fn next(asked: &Receiver<Asked>, reader: &mut SlowReader) -> Option<Asked> {
+    match asked.recv_timeout(KEPT_OPEN) {
+        Ok(asked) => Some(asked),
+        Err(RecvTimeoutError::Timeout) => {
+            reader.let_go();
+            asked.recv().ok()
+        }
+        Err(RecvTimeoutError::Disconnected) => None,
     }
 }

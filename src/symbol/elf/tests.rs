@@ -120,10 +120,10 @@ fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
     let bytes = (info.len() + ranges.len() + ABBREVIATIONS.len()) as u64;
     let load = |id| {
         Ok::<_, Infallible>(match id {
-            SectionId::DebugAbbrev => Cow::Borrowed(ABBREVIATIONS),
-            SectionId::DebugInfo => Cow::Owned(info.clone()),
-            SectionId::DebugRanges => Cow::Owned(ranges.to_vec()),
-            _ => Cow::default(),
+            SectionId::DebugAbbrev => Section::whole(ABBREVIATIONS.to_vec()),
+            SectionId::DebugInfo => Section::whole(info.clone()),
+            SectionId::DebugRanges => Section::whole(ranges.to_vec()),
+            _ => Section::default(),
         })
     };
     let Ok(sections) = DwarfSections::load(load);
@@ -135,15 +135,17 @@ fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
 }
 
 /// What a lookup in it finds, and whether its fuel is burned.
-fn look_up(dwarf: Dwarf<'static>) -> (usize, bool) {
+fn look_up(entries: Vec<u8>, ranges: Vec<u8>) -> (usize, bool) {
     in_reader(move || {
+        let dwarf = dwarf(&entries, &ranges);
         let fuel = Fuel::for_bytes(dwarf.bytes());
-        let reader = |bytes| Reader::new(bytes, dwarf.endian, &fuel);
         let elf = Elf {
             segments: Vec::new(),
             functions: FunctionTable::default(),
-            debug: Context::from_dwarf(dwarf.sections.borrow(|bytes: &Cow<[u8]>| reader(bytes)))
-                .ok(),
+            debug: Context::from_dwarf(
+                (dwarf.sections).borrow(|section| Reader::new(section, dwarf.endian, &fuel)),
+            )
+            .ok(),
         };
         (elf.in_dwarf(0x1010).len(), fuel.is_empty())
     })
@@ -159,9 +161,9 @@ fn function_at_0x1000() -> Vec<u8> {
 #[test]
 fn functions_inlined_into_each_other_a_million_deep_do_not_overflow_the_stack() {
     let few = [function_at_0x1000(), vec![3; 100], vec![0; 102]].concat();
-    assert_eq!(look_up(dwarf(&few, &[])), (1, false));
+    assert_eq!(look_up(few, Vec::new()), (1, false));
     let deep = [function_at_0x1000(), vec![3; 5_000_000]].concat();
-    assert_eq!(look_up(dwarf(&deep, &[])), (0, false));
+    assert_eq!(look_up(deep, Vec::new()), (0, false));
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn a_list_of_ranges_that_every_function_shares_ends_with_the_fuel() {
     let ranges = [range.repeat(MANY), vec![0; 16]].concat();
     let function = [4, 0, 0, 0, 0];
     let began = Instant::now();
-    let (found, burned) = look_up(dwarf(&function.repeat(MANY), &ranges));
+    let (found, burned) = look_up(function.repeat(MANY), ranges);
     // 2.5 thousand million ranges.
     assert_eq!((found, burned), (0, true));
     assert!(

@@ -1,0 +1,66 @@
+//! What files have answered: programs that come and go map the same libraries, and nobody reads a
+//! file again for what it has said.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::elf::Found;
+use super::mapped_file::Identity;
+
+/// Answers kept, some 300 bytes each; at so many all are forgotten.
+const MOST: usize = 1 << 13;
+
+/// By file and offset in it.
+type Answers = FxHashMap<(Identity, u64), Vec<Found>>;
+
+#[derive(Clone, Default)]
+pub struct Answered(Arc<Mutex<Answers>>);
+
+impl Answered {
+    pub fn has(&self, file: &Identity, offset: u64) -> bool {
+        self.with(|answers| answers.contains_key(&(*file, offset)))
+    }
+
+    pub fn get(&self, file: &Identity, offset: u64) -> Option<Vec<Found>> {
+        self.with(|answers| answers.get(&(*file, offset)).cloned())
+    }
+
+    pub fn keep(&self, file: &Identity, offset: u64, functions: &[Found]) {
+        self.with(|answers| {
+            if answers.len() >= MOST {
+                answers.clear();
+            }
+            answers.insert((*file, offset), functions.to_vec());
+        });
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Answers) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_kept_by_file_and_offset_and_not_without_end() {
+        let answered = Answered::default();
+        let other = Identity {
+            inode: 1,
+            ..Identity::default()
+        };
+        let found = [Found {
+            function: "f".to_owned(),
+            place: None,
+        }];
+        answered.keep(&other, 7, &found);
+        assert_eq!(answered.get(&other, 7).as_deref(), Some(&found[..]));
+        assert!(!answered.has(&other, 8) && !answered.has(&Identity::default(), 7));
+        for offset in 0..2 * MOST as u64 {
+            answered.keep(&Identity::default(), offset, &[]);
+        }
+        assert!(answered.with(|answers| answers.len()) <= MOST);
+    }
+}
