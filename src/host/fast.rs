@@ -38,7 +38,7 @@ impl FastCounters {
     /// What each online CPU has done, without the runs of its softirqs: for readings so close
     /// together that each counts.
     pub fn work(&mut self) -> io::Result<Vec<CpuCounters>> {
-        let stat = contents(&self.stat_file, &mut self.buffer)?;
+        let stat = contents_at_once(&self.stat_file, &mut self.buffer)?;
         let mut cpus: Vec<CpuCounters> = (stat::parse(stat).take(MOST_CPUS))
             .map(|(cpu, time)| CpuCounters {
                 cpu,
@@ -52,14 +52,14 @@ impl FastCounters {
 
     /// The online CPUs, ascending; the answer is the only allocation.
     pub fn read(&mut self) -> io::Result<Vec<CpuCounters>> {
-        let softirqs = contents(&self.softirqs_file, &mut self.buffer)?;
+        let softirqs = contents_at_once(&self.softirqs_file, &mut self.buffer)?;
         if !self.softirqs.parse(softirqs) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "/proc/softirqs has no NET_RX row",
             ));
         }
-        let stat = contents(&self.stat_file, &mut self.buffer)?;
+        let stat = contents_at_once(&self.stat_file, &mut self.buffer)?;
         let mut cpus = Vec::with_capacity(self.online.len());
         cpus.extend(stat::parse(stat).take(MOST_CPUS).map(|(cpu, time)| {
             let runs = self.softirqs.of(cpu);
@@ -90,6 +90,16 @@ impl FastCounters {
 
 /// The whole file, from its start, into a buffer that is not empty: reading at offset 0 makes the kernel render it anew.
 pub fn contents<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
+    read_from_start(file, buffer, false)
+}
+
+/// The same of a file that the kernel renders whole for a buffer that is large enough
+/// (single_open() in fs/proc): a read at its end would have it render all of it once more.
+fn contents_at_once<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
+    read_from_start(file, buffer, true)
+}
+
+fn read_from_start<'a>(file: &File, buffer: &'a mut Vec<u8>, at_once: bool) -> io::Result<&'a str> {
     let mut len = 0;
     loop {
         if len == buffer.len() {
@@ -100,7 +110,12 @@ pub fn contents<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str>
         }
         match file.read_at(&mut buffer[len..], len as u64) {
             Ok(0) => break,
-            Ok(more) => len += more,
+            Ok(more) => {
+                len += more;
+                if at_once && len < buffer.len() {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

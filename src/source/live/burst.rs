@@ -6,10 +6,10 @@
 use rustc_hash::FxHashMap;
 
 use super::Live;
-use crate::decode::{ALWAYS, Demand, EventId};
+use crate::decode::{ALWAYS, Attach, EventId};
 
 /// Between two looks.
-const EVERY_NS: u64 = 40_000_000;
+const EVERY_NS: u64 = 50_000_000;
 
 /// So many times the budget is a burst; less is for the next plan.
 const TIMES: f64 = 1.5;
@@ -23,6 +23,17 @@ pub struct Burst {
 }
 
 impl Live {
+    /// When to look again, CLOCK_MONOTONIC, ns.
+    pub(super) fn burst_look(&self) -> u64 {
+        let mut attached = self.demand.attached.iter();
+        let limited = self.demand.gate_limit_ns.is_some() && self.gate.is_some();
+        if limited && attached.any(may_go) {
+            self.burst.at + EVERY_NS
+        } else {
+            u64::MAX
+        }
+    }
+
     /// Looks, if it is time to.
     pub(super) fn answer_bursts(&mut self, now: u64) {
         let (Some(limit), Some(gate)) = (self.demand.gate_limit_ns, &self.gate) else {
@@ -50,8 +61,9 @@ impl Live {
             if cost <= limit {
                 break;
             }
-            if may_go(&self.demand, event) {
-                self.demand.attached.retain(|a| a.event != event);
+            let before = self.demand.attached.len();
+            (self.demand.attached).retain(|a| a.event != event || !may_go(a));
+            if self.demand.attached.len() < before {
                 cost -= hits as f64 * price;
             }
         }
@@ -62,7 +74,7 @@ impl Live {
     }
 }
 
-fn may_go(demand: &Demand, event: EventId) -> bool {
-    let mut attached = demand.attached.iter();
-    attached.any(|a| a.event == event && a.gate && !a.asked && a.duty_permille == ALWAYS)
+/// It is counted all of the time, and nobody asked for it by name.
+fn may_go(attach: &Attach) -> bool {
+    attach.gate && !attach.asked && attach.duty_permille == ALWAYS
 }

@@ -8,8 +8,11 @@ use crate::decode::{Compared, CpuCounters, Stretch};
 use crate::host::{FastCounters, Proc};
 use crate::sys::monotonic_ns;
 
-/// Of so much time a millisecond goes to reading the counters.
-const OF_READING: u64 = 1000;
+/// Of so much time a millisecond goes to reading the counters …
+const OF_READING: u64 = 500;
+
+/// … but for the first windows, without which nothing is known.
+const FIRST: u32 = 12;
 
 /// Readings of a window: two at each edge at which events are switched, one at the others.
 const READINGS: usize = 6;
@@ -22,6 +25,8 @@ pub struct Meter {
     /// CLOCK_MONOTONIC, ns, before which no window is looked at.
     rest_until: u64,
     took_ns: u64,
+    /// Windows that were looked at, up to [`FIRST`].
+    looked: u32,
     pub compared: Vec<Compared>,
 }
 
@@ -56,7 +61,7 @@ impl Meter {
         if place == 0 {
             self.readings.clear();
             self.took_ns = 0;
-            if monotonic_ns() < self.rest_until {
+            if self.looked == FIRST && monotonic_ns() < self.rest_until {
                 return;
             }
         }
@@ -73,6 +78,7 @@ impl Meter {
         if self.readings.len() == READINGS {
             self.compare();
             self.readings.clear();
+            self.looked = FIRST.min(self.looked + 1);
             self.rest_until = ended + OF_READING * self.took_ns;
         }
     }

@@ -339,7 +339,8 @@ impl Source for Live {
         }
         self.answer_bursts(now);
         let edge = self.turn_windows(now);
-        let wait = patience.min(Duration::from_nanos(self.due.min(edge) - now));
+        let next = self.due.min(edge).min(self.burst_look());
+        let wait = patience.min(Duration::from_nanos(next.saturating_sub(now)));
         select! {
             recv(self.batches) -> batch => Ok(batch.map_or(Step::Idle, Step::Batch)),
             recv(self.answers) -> answer => {
