@@ -19,14 +19,11 @@ use crate::model::{Observable, Snapshot, Want};
 use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
-/// The engine looks at new wants at least this often; each look costs some 20 µs.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// A snapshot waits so long for names.
-const FOR_NAMES: Duration = Duration::from_millis(50);
+/// The engine looks at new wants at least this often, and a snapshot waits so long for names.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// By then the engine has taken a want and the samplers have stopped their events.
-const DETACHED: Duration = Duration::from_millis(200);
+const DETACHED: Duration = Duration::from_millis(150);
 
 /// Zero would not look at the line at all (crossterm with `use-dev-tty`; its other way of reading
 /// loses a key that comes with a change of size).
@@ -140,7 +137,7 @@ fn drive(
                 }
             }
         }
-        engine.be_patient(FOR_NAMES);
+        engine.be_patient(PATIENCE);
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {
