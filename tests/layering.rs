@@ -56,7 +56,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// reads the host's lists again, `source/demo` paces a screen in real time, `mode` frames.
 const READ_CLOCKS: &[&str] = &["sys", "source/live", "source/demo", "symbol", "mode"];
 
-const LONGEST: usize = 400;
+/// Cohesion decides how long a file is; what is longer than
+/// this is looked at.
+const LONGEST: usize = 600;
 
 /// What a long file says in its header.
 const EXCUSE: &str = "long because";

@@ -17,7 +17,7 @@ use super::phrase::Said;
 use super::receives::Receives;
 use super::registry::Registry;
 use super::wanted::Wanted;
-use crate::decode::{ALWAYS, Attach, Compared, EventId, Session};
+use crate::decode::{ALWAYS, Attach, Compared, EventId, Session, SourceKind};
 use crate::model::Want;
 use crate::probe::Whose;
 
@@ -257,8 +257,10 @@ impl Governor {
         }
         .phrase();
         let mut attached = self.attached(&wanted, want, registry);
-        let pricing = self.price_first(&mut attached, &ladder);
-        if !want.only && self.nothing_opened(want).is_none() {
+        // Elsewhere no window is opened.
+        let live = session.source == SourceKind::Live;
+        let pricing = live && self.price_first(&mut attached, &ladder);
+        if live && !want.only && self.nothing_opened(want).is_none() {
             self.gauge(&mut attached, want, registry, session, &prices);
         }
         Plan {

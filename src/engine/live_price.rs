@@ -31,7 +31,7 @@ const LOOP_IS_OFF: f64 = 0.5;
 /// The standard deviation of a median is so many times that of a mean (1.2533), and a little more
 /// where a neighbour disturbs some windows to one side only; of the median of the deviations from
 /// it, this is the standard deviation.
-const MEDIAN: f64 = 1.31;
+const MEDIAN: f64 = 1.28;
 const DEVIATION: f64 = 1.4826;
 
 /// By what the loop's price of a hit is to be multiplied.

@@ -69,7 +69,7 @@ use self::softirq_time::SoftirqTime;
 use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
-use crate::decode::{Attach, EventId, Loss, Tick};
+use crate::decode::{ALWAYS, Attach, EventId, Loss, Tick};
 use crate::error::Error;
 use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
@@ -370,7 +370,9 @@ impl Engine {
                 let mut counts = tick.counts.iter().filter(|c| c.event == a.event);
                 counts.any(|c| c.cpu.is_none_or(|of| of == *cpu))
             };
-            let counted = |a: &Attach| a.every || cpus.iter().all(|cpu| on(a, cpu));
+            // What is counted in windows has none yet.
+            let windowed = |a: &Attach| a.duty_permille < ALWAYS;
+            let counted = |a: &Attach| a.every || windowed(a) || cpus.iter().all(|cpu| on(a, cpu));
             pricing = !shown && planned.pricing;
             attaching = !shown && again && !demand.attached.iter().all(counted);
             if pricing {
