@@ -175,7 +175,7 @@ mod tests {
     fn stretches(chance: &mut Chance, drift: &mut f64, hits: f64, factor: f64) -> Compared {
         *drift *= 1.0 + 0.01 * chance.normal();
         let mut stretch = |extra_ns: f64| {
-            let outlier = if chance.even() < 0.05 { 1.5 } else { 1.0 };
+            let outlier = if chance.even() < 0.03 { 1.5 } else { 1.0 };
             let packet_ns = (2000.0 * *drift + extra_ns) * (1.0 + 0.03 * chance.normal()) * outlier;
             (50e6 / packet_ns) as u64
         };

@@ -158,11 +158,12 @@ fn moving_the_cursor_attaches_nothing_enter_does_and_detaching_leaves_nothing() 
         .expect("stat")
         .matches("\ncpu")
         .count();
-    // Each CPU has a leader that two read; beside it, once the gate has sampled, where it writes.
+    // Each CPU has a leader that two read, and the clock of netop's own time there; beside them, once
+    // the gate has sampled, where it writes.
     // net_rx_action is served by /proc: the gate's program is attached for its stacks alone.
-    press_keys("auto", 1, 4 * cpus);
+    press_keys("auto", 1, 5 * cpus);
     // Here its event is open for counting already.
-    press_keys("perf", 0, 3 * cpus);
+    press_keys("perf", 0, 4 * cpus);
 }
 
 /// `opened`: descriptors that Enter takes; `left`: those that stay when all is detached.
@@ -206,7 +207,7 @@ fn press_keys(counting: &str, opened: usize, left: usize) {
     assert_eq!(
         steady(pid),
         left,
-        "{counting}: only the quiet leaders, their readers and the gate's outputs stay"
+        "{counting}: only the quiet leaders, their readers, own clocks and the gate's outputs stay"
     );
     press("q");
     assert!(child.wait().expect("netop ends").success());

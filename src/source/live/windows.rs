@@ -19,6 +19,9 @@ const WINDOW_EVERY_NS: u64 = 2_000_000_000;
 const SHORTEST_NS: u64 = 5_000_000;
 const LONGEST_NS: u64 = 50_000_000;
 
+/// Before the first window of a member.
+const FIRST_GAP_NS: u64 = 400_000_000;
+
 /// Of long intervals a window is this share at least.
 const OF_INTERVAL: u64 = 20;
 
@@ -49,7 +52,8 @@ pub struct Schedule {
     /// Members of the next or the open window.
     chosen: Vec<Member>,
     next: Option<Edge>,
-    /// No window has been opened yet: the first one is everybody's, so that each has a figure soon.
+    /// Some members have had no window yet: the next one is everybody's, so that each has a figure
+    /// soon.
     fresh: bool,
     /// CLOCK_MONOTONIC, ns, when that is due.
     until: u64,
@@ -74,15 +78,21 @@ impl Schedule {
         self.next == Some(Edge::Close)
     }
 
-    /// Begins anew with a gap: right after a plan netop itself is busy, which is no random moment.
-    /// An open window must have been closed.
+    /// Takes other members. A gap that has begun goes on, so that plans that change each second do
+    /// not put every window off; for members that are new here it is a short one. It begins with a
+    /// gap in any case: right after a plan netop itself is busy, which is no random moment. An open
+    /// window must have been closed.
     pub fn set(&mut self, members: Vec<Member>, interval_ns: u64, now: u64) {
+        self.fresh |= members.iter().any(|member| !self.has(member.event));
+        let begun = (self.next == Some(Edge::Mark)).then_some(self.until);
         self.members = members;
         self.chosen.clear();
-        self.fresh = true;
-        self.random ^= now | 1;
+        // Never 0, from which nothing else would be drawn.
+        self.random = (self.random ^ now).max(1);
         self.next = (!self.members.is_empty()).then_some(Edge::Mark);
-        self.until = now + self.gap(interval_ns);
+        let soon = if self.fresh { FIRST_GAP_NS } else { u64::MAX };
+        let gap = self.gap(interval_ns).min(self.draw() % soon);
+        self.until = (now + gap).min(begun.unwrap_or(u64::MAX));
     }
 
     pub fn due(&self) -> u64 {
@@ -246,11 +256,30 @@ mod tests {
     }
 
     #[test]
-    fn the_first_window_is_everybodys() {
+    fn the_first_window_is_everybodys_and_comes_soon() {
+        for now in 1..200 {
+            let mut schedule = Schedule::default();
+            schedule.set(vec![member(1, 1), member(2, 2)], S, now);
+            assert!(schedule.due() <= now + FIRST_GAP_NS);
+            schedule.turn(S, schedule.due());
+            assert_eq!(schedule.chosen(), schedule.members());
+        }
+    }
+
+    #[test]
+    fn plans_that_change_each_second_do_not_put_windows_off() {
         let mut schedule = Schedule::default();
-        schedule.set(vec![member(1, 250), member(2, 1)], S, 11);
-        schedule.turn(S, schedule.due());
-        assert_eq!(schedule.chosen(), schedule.members());
+        let (mut now, mut opened) = (1, 0);
+        for second in 0..400 {
+            schedule.set(vec![member(1, 1 + second % 2)], S, now);
+            let end = now + S;
+            while schedule.due() < end {
+                now = schedule.due();
+                opened += u32::from(schedule.turn(S, now) == Some(Edge::Open));
+            }
+            now = end;
+        }
+        assert!(opened > 60, "{opened} windows in 400 s");
     }
 
     #[test]
