@@ -57,6 +57,10 @@ pub struct Plan {
     pub pricing: bool,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what has happened once, each independent of the others"
+)]
 pub struct Governor {
     pub budget_pct: f64,
     pub counting: Counting,

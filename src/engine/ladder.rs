@@ -127,7 +127,7 @@ impl Kept {
 impl Ladder {
     /// What that costs the busiest CPU, ns per second.
     pub fn worst(&self, kept: &Kept) -> f64 {
-        let samples = f64::from(kept.hz) * self.sample_ns;
+        let clock = f64::from(kept.hz) * self.sample_ns;
         (0..self.cpus.max(1))
             .map(|cpu| {
                 let on = |of: &[f64]| of.get(cpu).copied().unwrap_or(0.0);
@@ -138,7 +138,7 @@ impl Ladder {
                     rung.counting(share, cpu) + sampled * on(&rung.stacks)
                 });
                 let timing = self.timing.as_ref().filter(|_| kept.timed);
-                samples
+                clock
                     + on(&self.own_ns)
                     + on(&self.latency_ns)
                     + rungs.sum::<f64>()

@@ -256,7 +256,7 @@ impl Gated {
     }
 
     /// It counts what softnet counts.
-    pub fn receives_skbs(&self, member: &Member) -> bool {
+    pub fn receives_skbs(&self, member: Member) -> bool {
         member.gate && self.program(member.event) == Some(RECEIVE_SKB)
     }
 

@@ -90,8 +90,8 @@ impl Meter {
             let on = |c: &CpuCounters| gate.map_or(0, |gate| of(gate, c.cpu));
             cpus.iter().map(on).collect()
         };
-        let receives = |m: &&Member| gate.is_some_and(|gate| gate.receives_skbs(m));
-        let received = chosen.iter().find(receives).copied();
+        let is_softnets = |m: &&Member| gate.is_some_and(|gate| gate.receives_skbs(**m));
+        let received = chosen.iter().find(is_softnets).copied();
         Some(Reading {
             at,
             received: received.map(|m| hits(&|gate, cpu| gate.hits_of(&[m], cpu))),

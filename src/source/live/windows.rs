@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn windows_add_up_to_each_members_share_of_the_time() {
-        let members = vec![member(1, 250), member(2, 100), member(3, 1)];
+        let members = vec![member(1, 250), member(2, 100), member(3, 10)];
         let mut schedule = Schedule::default();
         schedule.set(members.clone(), S, 0);
         let (mut now, mut on, mut opened) = (0, [0; 3], 0);

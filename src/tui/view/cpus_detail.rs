@@ -245,13 +245,13 @@ fn own_cost(scene: &Scene<'_>, c: &Cpu) -> Option<String> {
         let bound = figure::percent(Some(bound));
         let modelled = figure::percent(Some(modelled));
         let windows = health.cost_windows;
-        text.push_str(&format!(
-            " ±{bound}: {windows} windows with and without its events (a loop at the start would say {modelled})"
-        ));
+        text = format!(
+            "{text} ±{bound}: {windows} windows with and without its events (a loop at the start would say {modelled})"
+        );
     }
     if let Some(observers) = c.observer_pct {
         let observers = figure::percent(Some(observers));
-        text.push_str(&format!(" · CPU samples in observers {observers}"));
+        text = format!("{text} · CPU samples in observers {observers}");
     }
     Some(text)
 }
