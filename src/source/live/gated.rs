@@ -267,23 +267,21 @@ impl Gated {
         open.map_or(0, |open| self.gate.board.tally(cpu, open.program).hits)
     }
 
-    /// What the hits since `before` of events that are counted all the time were, by event, on the
-    /// CPU that had the most of them; `before` becomes what they are now.
+    /// Of each event that is counted all the time its hits since the look before, on the CPU that had
+    /// the most of them; `before` becomes what they are now. An event that was not counted all the
+    /// time at the look before has none: what its windows had is no burst.
     pub fn hits_since(&self, before: &mut FxHashMap<EventId, Vec<u64>>) -> Vec<(EventId, u64)> {
         let board = &self.gate.board;
+        let last = std::mem::take(before);
         let mut grown = Vec::new();
         for open in self.open.iter().filter(|open| open.windows.is_none()) {
-            let now = self
-                .cpus
-                .iter()
-                .map(|&cpu| board.tally(cpu, open.program).hits);
-            let now: Vec<u64> = now.collect();
-            let last = before.insert(open.event, now.clone());
-            let pairs = last.iter().flatten().zip(&now);
-            grown.push((
-                open.event,
-                pairs.map(|(a, b)| b.saturating_sub(*a)).max().unwrap_or(0),
-            ));
+            let tally = |&cpu: &u32| board.tally(cpu, open.program).hits;
+            let now: Vec<u64> = self.cpus.iter().map(tally).collect();
+            let more = (last.get(&open.event).into_iter().flatten().zip(&now))
+                .map(|(before, now)| now.saturating_sub(*before))
+                .max();
+            grown.push((open.event, more.unwrap_or(0)));
+            before.insert(open.event, now);
         }
         grown
     }
