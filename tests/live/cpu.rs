@@ -51,7 +51,8 @@ fn with_gro_a_wire_packet_costs_less_and_a_netif_receive_skb_more() {
     assert!((0.8..1.2).contains(&off_packets), "{off_packets}");
     assert!(on_packets > 5.0, "{on_packets}");
     assert!(on < off, "per wire packet {off} → {on}");
-    assert!(on_call > 1.5 * off_call, "per call {off_call} → {on_call}");
+    // By how much differs between processors: 1.3 to 4 times were seen.
+    assert!(on_call > 1.1 * off_call, "per call {off_call} → {on_call}");
 }
 
 /// Idle ns of all CPUs so far: the fourth and fifth field of /proc/stat's first line, in ticks of

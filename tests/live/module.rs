@@ -38,7 +38,8 @@ fn check(snapshot: &Value) {
     });
     let program = program.unwrap_or_else(|| panic!("it has no row: {rows:#?}"));
     let pct = |row: &Value, key: &str| row[key].as_f64().expect("a figure");
-    assert!(pct(program, "cpu_pct") > 5.0, "{program}");
+    // How much that is depends on the machine; the sender is paced.
+    assert!(pct(program, "cpu_pct") > 1.0, "{program}");
     // It calls nothing.
     assert!(
         pct(program, "self_pct") > pct(program, "cpu_pct") * 0.8,
@@ -96,7 +97,7 @@ fn of_a_module_only_its_functions_and_what_passed_through_them_have_cpu_time_and
     let Some(load) = Load::start(9761) else {
         return;
     };
-    let mut module = Netop::watch_every("2", &["--module", "bpf"]);
+    let mut module = Netop::watch_every("2", &["--module", "bpf", "--max-overhead", "100"]);
     let mut whole = Netop::watch_every("2", &["--max-overhead", "100"]);
     for _ in 0..LOOKED_AT {
         module.next();

@@ -2,7 +2,7 @@
 //! once per tick and never waited for longer than the tick allows; a late answer rides on the
 //! next tick with its own time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
@@ -20,6 +20,8 @@ const KEPT_OPEN: Duration = Duration::from_secs(2);
 pub struct Slow {
     questions: Sender<Asked>,
     answers: Receiver<Answer>,
+    /// Questions that are still to be answered.
+    waiting: usize,
 }
 
 pub struct Answer {
@@ -50,11 +52,15 @@ impl Slow {
                 }
             })
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
-        Ok(Slow { questions, answers })
+        Ok(Slow {
+            questions,
+            answers,
+            waiting: 0,
+        })
     }
 
     /// Asks unless the last question is still being worked on.
-    pub fn ask(&self, at: u64, demand: &Demand) {
+    pub fn ask(&mut self, at: u64, demand: &Demand) {
         let question = Question {
             at,
             tasks: demand.tasks.clone(),
@@ -69,18 +75,28 @@ impl Slow {
         } else {
             Vec::new()
         };
-        let _still_busy = self.questions.try_send((question, pids));
+        if self.questions.try_send((question, pids)).is_ok() {
+            self.waiting += 1;
+        }
     }
 
-    /// The newest answer, waiting at most `patience` when there is none yet.
-    pub fn answer(&self, patience: Duration) -> Option<Answer> {
-        let mut newest = self.answers.recv_timeout(patience).ok()?;
-        while let Ok(mut newer) = self.answers.try_recv() {
-            // Not every answer has them.
-            newer.sample.sockets = newer.sample.sockets.or(newest.sample.sockets);
-            newest = newer;
+    /// The newest answer. Waits at most `patience` for that to the last question: an answer that
+    /// came late must not make each answer after it ride one tick late too.
+    pub fn answer(&mut self, patience: Duration) -> Option<Answer> {
+        let until = Instant::now() + patience;
+        let mut newest: Option<Answer> = None;
+        while self.waiting > 0 {
+            let Ok(mut newer) = self.answers.recv_deadline(until) else {
+                break;
+            };
+            self.waiting -= 1;
+            if let Some(older) = newest {
+                // Not every answer has them.
+                newer.sample.sockets = newer.sample.sockets.or(older.sample.sockets);
+            }
+            newest = Some(newer);
         }
-        Some(newest)
+        newest
     }
 }
 
@@ -93,5 +109,57 @@ fn next(asked: &Receiver<Asked>, reader: &mut SlowReader) -> Option<Asked> {
             asked.recv().ok()
         }
         Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a tick sees of a thread that answers each question at once, but the first one late.
+    fn after_a_late_answer() -> Slow {
+        let (questions, asked) = crossbeam_channel::unbounded::<Asked>();
+        let (answer, answers) = crossbeam_channel::unbounded();
+        std::thread::spawn(move || {
+            let mut late = Some(Duration::from_millis(120));
+            for (question, _) in asked {
+                std::thread::sleep(late.take().unwrap_or(Duration::from_millis(10)));
+                let sample = SlowSample {
+                    at: question.at,
+                    ..SlowSample::default()
+                };
+                let _nobody_asks = answer.send(Answer {
+                    sample,
+                    sockets: Vec::new(),
+                });
+            }
+        });
+        Slow {
+            questions,
+            answers,
+            waiting: 0,
+        }
+    }
+
+    #[test]
+    fn after_an_answer_that_came_late_the_next_tick_has_its_own_again() {
+        let mut slow = after_a_late_answer();
+        slow.ask(1, &Demand::default());
+        let first = slow.answer(Duration::from_millis(1));
+        assert!(first.is_none(), "it is late");
+        std::thread::sleep(Duration::from_millis(200));
+        for at in [2, 3] {
+            slow.ask(at, &Demand::default());
+            let answer = slow.answer(Duration::from_secs(2)).expect("an answer");
+            assert_eq!(answer.sample.at, at);
+        }
+    }
+
+    #[test]
+    fn a_tick_does_not_wait_where_nothing_was_asked() {
+        let mut slow = after_a_late_answer();
+        let began = Instant::now();
+        assert!(slow.answer(Duration::from_secs(5)).is_none());
+        assert!(began.elapsed() < Duration::from_secs(1));
     }
 }
