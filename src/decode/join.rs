@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::link::LinkCounters;
 use super::session::EventId;
-use super::tick::{Carried, Counts, DeviceCounts, SlowSample, Spread, Tick};
+use super::tick::{Carried, Counts, DeviceCounts, SlowSample, Softnets, Spread, Tick};
 
 /// Events that a long interval keeps, the oldest.
 const MOST_EVENTS_JOINED: usize = 10_000;
@@ -21,7 +21,11 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     for count in &mut so_far.counts {
         if let (Some(spread), Some(squares)) = (&mut count.spread, between.get(&count.event)) {
             let freedom = f64::from(spread.windows.max(2) - 1);
-            spread.variance = spread.variance.saturating_add((squares / freedom) as u64);
+            let more = |squares: f64| (squares / freedom) as u64;
+            spread.variance = spread.variance.saturating_add(more(squares.of_rate));
+            if let Some(softnet) = &mut spread.softnet {
+                softnet.variance = softnet.variance.saturating_add(more(squares.per_packet));
+            }
         }
     }
     add(&mut so_far.devices, next.devices, same_device, add_device);
@@ -69,26 +73,74 @@ fn add<T>(all: &mut Vec<T>, next: Vec<T>, same: fn(&T, &T) -> bool, sum: fn(&mut
     }
 }
 
-/// What the windows of two intervals differ by because their means do, Σ squares (hits/s)²: the
-/// variances within each do not have it, and one window has none at all.
-fn between(before: &[Counts], next: &[Counts]) -> FxHashMap<EventId, f64> {
+/// Σ squares, (hits/s)².
+struct Between {
+    of_rate: f64,
+    /// Of what was not foretold by softnet's packets.
+    per_packet: f64,
+}
+
+/// What the windows of two intervals differ by because their means do: the variances within each do
+/// not have it, and one window has none at all.
+fn between(before: &[Counts], next: &[Counts]) -> FxHashMap<EventId, Between> {
     let (before, next) = (means(before), means(next));
     (before.into_iter())
-        .filter_map(|(event, (then, n))| {
-            let (now, m) = next.get(&event)?;
-            Some((event, n * m / (n + m).max(1.0) * (now - then).powi(2)))
+        .filter_map(|(event, then)| {
+            let now = next.get(&event)?;
+            let (n, m) = (then.windows, now.windows);
+            let weight = n * m / (n + m).max(1.0);
+            let per_packet = match (then.per_packet(), now.per_packet()) {
+                (Some(then), Some(ratio)) => (ratio - then) * now.packets_rate(),
+                _ => 0.0,
+            };
+            let squares = Between {
+                of_rate: weight * (now.rate - then.rate).powi(2),
+                per_packet: weight * per_packet.powi(2),
+            };
+            Some((event, squares))
         })
         .collect()
 }
 
-/// By event counted in windows: hits/s of all CPUs in them, and how many they were.
-fn means(counts: &[Counts]) -> FxHashMap<EventId, (f64, f64)> {
-    let mut means: FxHashMap<EventId, (f64, f64)> = FxHashMap::default();
+/// An event's windows of one interval, all CPUs together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Means {
+    /// Hits/s in them, and how many they were.
+    pub rate: f64,
+    pub windows: f64,
+    hits: f64,
+    span_ns: f64,
+    /// Of softnet; 0: not known.
+    packets: f64,
+}
+
+impl Means {
+    pub fn add(&mut self, count: &Counts) {
+        let Some(spread) = count.spread else { return };
+        self.rate += count.hits as f64 * 1e9 / count.span_ns.max(1) as f64;
+        self.windows = f64::from(spread.windows);
+        self.hits += count.hits as f64;
+        self.span_ns = count.span_ns as f64;
+        self.packets = spread.softnet.map_or(0.0, |softnet| softnet.packets as f64);
+    }
+
+    /// Hits per packet of softnet.
+    pub fn per_packet(&self) -> Option<f64> {
+        (self.packets > 0.0).then(|| self.hits / self.packets)
+    }
+
+    /// softnet's packets/s.
+    pub fn packets_rate(&self) -> f64 {
+        self.packets * 1e9 / self.span_ns.max(1.0)
+    }
+}
+
+fn means(counts: &[Counts]) -> FxHashMap<EventId, Means> {
+    let mut means: FxHashMap<EventId, Means> = FxHashMap::default();
     for count in counts.iter().filter(|c| c.cpu.is_some() && c.span_ns > 0) {
-        let Some(spread) = count.spread else { continue };
-        let (rate, windows) = means.entry(count.event).or_default();
-        *rate += count.hits as f64 * 1e9 / count.span_ns as f64;
-        *windows = f64::from(spread.windows);
+        if count.spread.is_some() {
+            means.entry(count.event).or_default().add(count);
+        }
     }
     means
 }
@@ -104,11 +156,19 @@ fn add_count(known: &mut Counts, next: &Counts) {
     known.spread = match (known.spread, next.spread) {
         (Some(mut all), Some(more)) => {
             let freedom = |of: Spread| u128::from(of.windows.saturating_sub(1));
-            let sum = |of: Spread| u128::from(of.variance) * freedom(of);
-            let squares = sum(all) + sum(more);
+            let (before, next) = (freedom(all), freedom(more));
             all.windows = all.windows.saturating_add(more.windows);
-            let variance = squares / freedom(all).max(1);
-            all.variance = u64::try_from(variance).unwrap_or(u64::MAX);
+            let left = freedom(all).max(1);
+            let pooled = |then: u64, now: u64| {
+                let squares = u128::from(then) * before + u128::from(now) * next;
+                u64::try_from(squares / left).unwrap_or(u64::MAX)
+            };
+            all.variance = pooled(all.variance, more.variance);
+            let softnet = all.softnet.zip(more.softnet);
+            all.softnet = softnet.map(|(then, now)| Softnets {
+                packets: then.packets.saturating_add(now.packets),
+                variance: pooled(then.variance, now.variance),
+            });
             Some(all)
         }
         (before, now) => before.or(now),
@@ -212,6 +272,10 @@ mod tests {
                 spread: Some(Spread {
                     windows: rates.len() as u32,
                     variance: (squares / (windows - 1.0).max(1.0)) as u64,
+                    softnet: Some(Softnets {
+                        packets: 500 * rates.len() as u64,
+                        variance: (squares / (windows - 1.0).max(1.0)) as u64,
+                    }),
                 }),
                 ..tick(0, 0).counts[0]
             };
@@ -231,6 +295,13 @@ mod tests {
             assert!(
                 (spread.variance as f64 - variance).abs() < 3.0,
                 "{spread:?}"
+            );
+            // As many packets in each window: what they foretell is the mean.
+            let softnet = spread.softnet.expect("it was read");
+            assert_eq!(softnet.packets, 2000);
+            assert!(
+                (softnet.variance as f64 - variance).abs() < 3.0,
+                "{softnet:?}"
             );
         }
     }

@@ -18,6 +18,7 @@ mod side;
 mod socket;
 mod socket_reader;
 mod tick;
+mod windows;
 
 pub use batch::{Batch, Loss, Sample, Span};
 pub use cpu_list::{CpuRanges, MOST_CPUS, cpu_list};
@@ -25,7 +26,7 @@ pub use demand::{ALWAYS, Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
-pub use join::join;
+pub use join::{Means, join};
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
     Coalesce, DriverCounter, LinkCounters, LinkSetup, LinkState, MOST_QDISCS, MOST_QUEUES,
@@ -47,6 +48,7 @@ pub use socket::{
 pub use socket_reader::SocketReader;
 pub use tick::{
     Carried, Compared, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
-    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Spread, Stretch, TaskCounters,
-    Tick,
+    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Softnets, Spread, Stretch,
+    TaskCounters, Tick,
 };
+pub use windows::{Windows, together};

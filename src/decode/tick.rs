@@ -40,6 +40,19 @@ pub struct Spread {
     pub windows: u32,
     /// Variance of the rate over all CPUs (hits/s) between the windows, (hits/s)².
     pub variance: u64,
+    /// What the kernel's free counters saw in the windows; `None`: they were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub softnet: Option<Softnets>,
+}
+
+/// Packets that softnet processed in an event's windows, all CPUs together, and how well they foretell
+/// the event's hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Softnets {
+    pub packets: u64,
+    /// Variance of the rate between the windows when each had as many hits per packet as all of them
+    /// together, (hits/s)².
+    pub variance: u64,
 }
 
 /// Exact hits, packets and bytes of one gated event on one device and CPU since the previous tick.

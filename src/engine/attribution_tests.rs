@@ -155,6 +155,7 @@ fn what_was_counted_in_windows_stands_for_the_interval_and_what_came_late_for_no
     given.tick.counts[0].spread = Some(crate::decode::Spread {
         windows: 5,
         variance: 0,
+        softnet: None,
     });
     let attribution = given.attribution(None);
     assert_eq!(

@@ -212,6 +212,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         plan: &Plan::default(),
         free: FreeNow::default(),
         counts: &[],
+        spreads: &Default::default(),
         carried: &[],
         devices: &[],
         owned: &[],

@@ -69,6 +69,12 @@ impl Cpus {
         }
     }
 
+    /// Packets that softnet processed in the interval on all CPUs; `None`: not known.
+    pub fn processed(&self) -> Option<u64> {
+        let all = self.deltas.values().map(|delta| delta.processed).sum();
+        (!self.deltas.is_empty()).then_some(all)
+    }
+
     /// Runs/s of net_rx_action and net_tx_action on each CPU.
     pub fn run_rates(&self) -> FxHashMap<u32, f64> {
         let runs = |cpu: &u32| self.deltas.get(cpu).map(|d| d.net_rx_runs + d.net_tx_runs);

@@ -22,7 +22,9 @@ pub struct Interval<'a> {
     pub want: &'a Want,
     pub plan: &'a Plan,
     pub free: FreeNow,
+    /// Those of windows stand for all of the interval.
     pub counts: &'a [Counts],
+    pub spreads: &'a Spreads,
     /// Of gated events, exact.
     pub carried: &'a [Carried],
     pub devices: &'a [DeviceCounts],
@@ -45,7 +47,6 @@ const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
-    spreads: Spreads,
 }
 
 struct Kept {
@@ -99,10 +100,7 @@ impl Functions {
                 }
             })
             .collect();
-        Functions {
-            rows,
-            spreads: Spreads::default(),
-        }
+        Functions { rows }
     }
 
     pub fn name(&self, row: usize) -> Arc<str> {
@@ -115,15 +113,8 @@ impl Functions {
     }
 
     pub fn rows(&mut self, interval: &Interval<'_>) -> Vec<Function> {
-        self.spreads.take(interval.counts);
-        let attached = &interval.plan.attached;
-        let counts = (self.spreads).complete(interval.counts, attached, interval.length_ns);
-        let interval = Interval {
-            counts: &counts,
-            ..*interval
-        };
         (0..self.rows.len())
-            .map(|row| self.row(row, &interval))
+            .map(|row| self.row(row, interval))
             .collect()
     }
 
@@ -135,7 +126,7 @@ impl Functions {
             .filter(|f| interval.free.covers(*f) && !interval.cpus.deltas.is_empty());
         let counted = match free {
             Some(free) if interval.free.serves(free) => by_proc(free, interval),
-            _ => by_events(events, interval, &self.spreads),
+            _ => by_events(events, interval),
         };
         let counted = match free {
             Some(free) if !counted.is_exact() => by_proc(free, interval),
@@ -260,7 +251,7 @@ fn by_proc(free: Free, interval: &Interval<'_>) -> Counted {
 /// The sum over the row's events: per task under a PID filter, else over the CPUs. A row one of
 /// whose usable events was not counted is not counted. What was counted in windows stands for all
 /// of the interval.
-fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> Counted {
+fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
     let per_task = !interval.want.pids.is_empty();
     let usable = |e: &EventId| {
         interval
@@ -272,7 +263,8 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
     let mut counted = Counted::default();
     let mut found = Vec::new();
     let mut gated = true;
-    let (mut windows_ns, mut in_windows) = (0, 0);
+    let (mut part, mut in_windows) = (0.0, 0);
+    let spreads = interval.spreads;
     let of_row = |c: &&Counts| events.contains(&c.event);
     for count in interval.counts.iter().filter(of_row) {
         // The gate names no process that had no hits: that it was there is all to be told.
@@ -289,7 +281,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
         // The dearer way names the row.
         gated &= count.gate;
         if windowed {
-            windows_ns += count.span_ns;
+            part += spreads.part(count.event).unwrap_or(0.0);
             in_windows += 1;
         } else {
             counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
@@ -305,8 +297,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>, spreads: &Spreads) -> 
         }
     }
     if in_windows > 0 {
-        let part = windows_ns as f64 / (in_windows * interval.length_ns.max(1)) as f64;
-        counted.part = Some(100.0 * part);
+        counted.part = Some(100.0 * part / f64::from(in_windows));
         counted.error = spreads.error(interval.counts.iter().filter(of_row), interval.length_ns);
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);

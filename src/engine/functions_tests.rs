@@ -65,6 +65,9 @@ impl Given {
 
     fn row(&self, function: &str) -> Function {
         let row = self.registry.row_named(function).expect("a row");
+        let mut counts = self.counts.clone();
+        let mut spreads = Spreads::default();
+        spreads.settle(&mut counts, &[], S, None);
         let interval = Interval {
             by_sample: &FxHashSet::default(),
             registry: &self.registry,
@@ -72,7 +75,8 @@ impl Given {
             want: &self.want,
             plan: &Plan::default(),
             free: self.free,
-            counts: &self.counts,
+            counts: &counts,
+            spreads: &spreads,
             carried: &self.carried,
             devices: &self.devices,
             owned: &[],
@@ -145,6 +149,7 @@ fn hits_of_a_tenth_of_the_time_are_an_estimate_with_its_bound() {
         spread: Some(Spread {
             windows: 10,
             variance: 100_000_000,
+            softnet: None,
         }),
         ..count(given.event("dev_queue_xmit", 0), 5_000)
     };
@@ -184,6 +189,7 @@ fn a_free_counter_stands_in_for_what_events_do_not_count_exactly() {
         spread: Some(Spread {
             windows: 10,
             variance: 1,
+            softnet: None,
         }),
         ..exact
     }];

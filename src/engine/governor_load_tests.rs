@@ -65,6 +65,7 @@ impl Host {
             spread: (attach.duty_permille < ALWAYS).then_some(Spread {
                 windows: u32::from(attach.duty_permille),
                 variance: 0,
+                softnet: None,
             }),
         };
         let attached = self.plan.attached.iter();

@@ -66,6 +66,7 @@ use self::owners::Owners;
 use self::processes::Processes;
 use self::protocols::Protocols;
 use self::softirq_time::SoftirqTime;
+use self::spreads::Spreads;
 use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
@@ -119,6 +120,7 @@ pub struct Engine {
     cpu_time: CpuTime,
     softirq_time: SoftirqTime,
     functions: Functions,
+    spreads: Spreads,
     cpus: Cpus,
     ledger: Ledger,
     latencies: Latencies,
@@ -169,6 +171,7 @@ impl Engine {
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
+            spreads: Spreads::default(),
             cpu_time: CpuTime::new(&registry, want.module.as_deref()),
             softirq_time: SoftirqTime::default(),
             notes: settings.notes.clone(),
@@ -230,6 +233,7 @@ impl Engine {
         {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
+            self.spreads = Spreads::default();
             self.fold.forget();
             self.cpu_time.forget();
             self.event_samples.clear();
@@ -290,13 +294,13 @@ impl Engine {
                 self.source.recycle(batch);
                 Ok(Progress::Working)
             }
-            Step::Tick(tick) => self.tick(&tick),
+            Step::Tick(tick) => self.tick(*tick),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
         }
     }
 
-    fn tick(&mut self, tick: &Tick) -> Result<Progress, Error> {
+    fn tick(&mut self, mut tick: Tick) -> Result<Progress, Error> {
         self.loss.add(tick.loss);
         for note in &tick.notes {
             self.note(note);
@@ -330,7 +334,7 @@ impl Engine {
                 self.note(note);
             }
         }
-        self.owners.meet(tick);
+        self.owners.meet(&tick);
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
             self.replan_with(|demand, _| demand.interval = WARM_UP);
@@ -342,11 +346,14 @@ impl Engine {
             .own
             .cpu_ns
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
-        let cost = self.learn(tick, own_pct);
+        let cost = self.learn(&tick, own_pct);
+        let (attached, packets) = (&self.plan.attached, self.cpus.processed());
+        self.spreads
+            .settle(&mut tick.counts, attached, tick.interval_ns, packets);
         let shown = self.warm;
-        self.settle_losses(tick, shown);
+        self.settle_losses(&tick, shown);
         let progress = if shown {
-            Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
+            Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
         } else {
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();

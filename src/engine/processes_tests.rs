@@ -198,6 +198,7 @@ fn what_was_counted_in_windows_does_not_count_as_exact() {
         spread: Some(crate::decode::Spread {
             windows: 5,
             variance: 1,
+            softnet: None,
         }),
         ..count(SEND, 0, 60)
     };

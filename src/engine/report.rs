@@ -67,6 +67,7 @@ impl Engine {
             plan: &self.plan,
             free: self.free_now(),
             counts: &counts,
+            spreads: &self.spreads,
             carried: &tick.carried,
             devices: &tick.devices,
             owned: &self.owned(&whose),

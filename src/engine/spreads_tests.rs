@@ -2,11 +2,14 @@
 //! windows are those of the live source: of equal length, with gaps drawn evenly.
 
 use super::*;
-use crate::decode::Spread;
+use crate::decode::Windows;
+
+const S: u64 = 1_000_000_000;
 
 /// Slots of 2 ms; an interval is a second, a window 50 ms.
 const INTERVAL: usize = 500;
 const WINDOW: usize = 25;
+const WINDOW_LENGTH_NS: u64 = WINDOW as u64 * 2_000_000;
 const INTERVALS: usize = 2_000;
 
 struct Chance(u64);
@@ -69,57 +72,107 @@ fn seldom(chance: &mut Chance, _: usize) -> [u64; 2] {
     [chance.poisson(burst), 0]
 }
 
-/// The share of the intervals whose bounds hold the true count, percent; of those with bounds.
-fn coverage(arrivals: Arrivals, duty: usize) -> (f64, f64) {
+/// Hits of an event where so many packets came on a CPU.
+type Event = fn(&mut Chance, u64) -> u64;
+
+fn a_hit_a_packet(_: &mut Chance, packets: u64) -> u64 {
+    packets
+}
+
+/// Four hits in five packets.
+fn most_packets(chance: &mut Chance, packets: u64) -> u64 {
+    (0..packets).filter(|_| chance.below(5) > 0).count() as u64
+}
+
+/// Nothing to do with packets.
+fn on_its_own(chance: &mut Chance, _: u64) -> u64 {
+    chance.poisson(4.0)
+}
+
+#[derive(Debug)]
+struct Coverage {
+    /// Intervals whose bounds hold the true count, percent of those with bounds.
+    held: f64,
+    /// Mean of the bounds, percent of the true count.
+    width: f64,
+    /// All counts together, percent of the true ones.
+    sum: f64,
+}
+
+/// `slower`: packets that come in a window are so many percent fewer. `softnet`: they are counted.
+fn coverage(
+    arrivals: Arrivals,
+    event: Event,
+    duty: usize,
+    slower: usize,
+    softnet: bool,
+) -> Coverage {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     let mut spreads = Spreads::default();
     let (mut held, mut stated, mut width) = (0, 0, 0.0);
+    let (mut guesses, mut truths) = (0.0, 0.0);
     let (mut on, mut left) = (true, WINDOW);
-    let mut window = [0_u64; 2];
+    let mut window = Windows::default();
+    let (mut seen, mut packets_seen) = ([0_u64; 2], 0);
+    let mut cpus = [Windows::default(); 2];
     for interval in 0..INTERVALS {
-        let mut truth = 0;
-        let mut rates: Vec<f64> = Vec::new();
-        let mut hits = [0; 2];
+        let (mut truth, mut packets) = (0, 0);
         for slot in 0..INTERVAL {
-            let came = arrivals(&mut chance, interval * INTERVAL + slot);
-            truth += came.iter().sum::<u64>();
+            let mut came = arrivals(&mut chance, interval * INTERVAL + slot);
+            if on && slower > 0 {
+                came = came.map(|n| (0..n).filter(|_| chance.below(100) >= slower).count() as u64);
+            }
+            let hits = came.map(|packets| event(&mut chance, packets));
+            truth += hits.iter().sum::<u64>();
+            packets += came.iter().sum::<u64>();
             if on {
-                (0..2).for_each(|cpu| window[cpu] += came[cpu]);
+                (0..2).for_each(|cpu| seen[cpu] += hits[cpu]);
+                packets_seen += came.iter().sum::<u64>();
             }
             left -= usize::from(left > 0);
             while left == 0 {
                 on = !on;
                 left = WINDOW;
                 if !on {
-                    rates.push((window[0] + window[1]) as f64 * 500.0 / WINDOW as f64);
-                    for cpu in 0..2 {
-                        hits[cpu] += std::mem::take(&mut window[cpu]);
+                    let packets = softnet.then_some(std::mem::take(&mut packets_seen));
+                    window.push(seen[0] + seen[1], packets, WINDOW_LENGTH_NS);
+                    for (cpu, hits) in std::mem::take(&mut seen).into_iter().enumerate() {
+                        cpus[cpu].push(hits, packets, WINDOW_LENGTH_NS);
                     }
                     let mean = WINDOW * (100 - duty) / duty;
                     left = chance.below(2 * mean + 1);
                 }
             }
         }
-        let counts: Vec<Counts> = (0..2)
-            .filter(|_| !rates.is_empty())
-            .map(|cpu| count(cpu, hits[cpu], &rates))
+        let spread = std::mem::take(&mut window).spread();
+        let windows = std::mem::take(&mut cpus);
+        let mut counts: Vec<Counts> = (0..2)
+            .filter(|_| spread.windows > 0)
+            .map(|cpu| count(cpu, &windows[cpu], spread))
             .collect();
-        spreads.take(&counts);
-        let counts = spreads.complete(&counts, &[attach(duty)], 1_000_000_000);
+        let packets = softnet.then_some(packets);
+        spreads.settle(&mut counts, &[attach(duty)], 1_000_000_000, packets);
         let Some(error) = spreads.error(counts.iter(), 1_000_000_000) else {
             continue;
         };
         let guess: u64 = counts.iter().map(|c| estimated(c, 1_000_000_000)).sum();
         stated += 1;
-        held += usize::from((guess as f64 - truth as f64).abs() <= error);
+        // Counts are whole numbers on each CPU.
+        held += usize::from((guess as f64 - truth as f64).abs() <= error + 1.0);
         width += error / truth as f64;
+        guesses += guess as f64;
+        truths += truth as f64;
     }
     let pct = |part: f64| 100.0 * part / f64::from(stated.max(1));
     assert!(
         f64::from(stated) > 0.8 * INTERVALS as f64,
         "{stated} have bounds"
     );
-    (pct(held as f64), pct(width))
+    Coverage {
+        held: pct(held as f64),
+        width: pct(width),
+        sum: 100.0 * guesses / truths,
+    }
 }
 
 fn attach(duty: usize) -> Attach {
@@ -137,29 +190,32 @@ fn attach(duty: usize) -> Attach {
     }
 }
 
-fn count(cpu: usize, hits: u64, rates: &[f64]) -> Counts {
-    let n = rates.len() as f64;
-    let mean = rates.iter().sum::<f64>() / n;
-    let squares: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
+fn count(cpu: usize, windows: &Windows, spread: Spread) -> Counts {
     Counts {
         event: EventId(3),
         cpu: Some(cpu as u32),
         pid: None,
-        hits,
+        hits: windows.hits,
         bytes: 0,
-        span_ns: rates.len() as u64 * WINDOW as u64 * 2_000_000,
+        span_ns: windows.span_ns,
         gate: true,
-        spread: Some(Spread {
-            windows: rates.len() as u32,
-            variance: (squares / (n - 1.0).max(1.0)) as u64,
-        }),
+        spread: Some(spread),
     }
+}
+
+/// Windows of 50 ms with so many hits each on one CPU.
+fn seen(hits: &[u64]) -> Counts {
+    let mut windows = Windows::default();
+    for &hits in hits {
+        windows.push(hits, None, WINDOW_LENGTH_NS);
+    }
+    count(0, &windows, windows.spread())
 }
 
 fn holds(arrivals: Arrivals, duties: &[usize], wanted: std::ops::RangeInclusive<f64>) {
     for &duty in duties {
-        let (held, width) = coverage(arrivals, duty);
-        assert!(wanted.contains(&held), "{held}% at {duty}%, ±{width:.1}%");
+        let all = coverage(arrivals, a_hit_a_packet, duty, 0, false);
+        assert!(wanted.contains(&all.held), "{all:?} at {duty}%");
     }
 }
 
@@ -183,42 +239,109 @@ fn bounds_hold_whether_the_cpus_move_together_or_take_turns() {
 }
 
 #[test]
+fn hits_per_packet_follow_bursts_and_are_several_times_surer() {
+    for (arrivals, duty) in [(bursts as Arrivals, 5), (bursts, 10), (alternating, 25)] {
+        let by_time = coverage(arrivals, most_packets, duty, 0, false);
+        let by_packets = coverage(arrivals, most_packets, duty, 0, true);
+        assert!(
+            (93.0..=98.5).contains(&by_packets.held),
+            "{by_packets:?} at {duty}%"
+        );
+        assert!(
+            by_packets.width < by_time.width / 1.5,
+            "{by_packets:?} beside {by_time:?}"
+        );
+        assert!((99.0..101.0).contains(&by_packets.sum), "{by_packets:?}");
+    }
+}
+
+#[test]
+fn windows_in_which_packets_pass_slower_do_not_make_the_count_lower() {
+    let by_time = coverage(even, a_hit_a_packet, 5, 12, false);
+    assert!((86.0..91.0).contains(&by_time.sum), "{by_time:?}");
+    let by_packets = coverage(even, a_hit_a_packet, 5, 12, true);
+    assert!((99.9..100.1).contains(&by_packets.sum), "{by_packets:?}");
+    assert!(by_packets.held > 99.0, "{by_packets:?}");
+}
+
+#[test]
+fn an_event_that_comes_without_packets_is_estimated_by_the_time() {
+    let all = coverage(seldom, on_its_own, 25, 0, true);
+    assert!((90.0..=98.5).contains(&all.held), "{all:?}");
+    let alone = coverage(seldom, on_its_own, 25, 0, false);
+    assert!(all.width < 1.3 * alone.width, "{all:?} beside {alone:?}");
+    assert!((98.0..102.0).contains(&all.sum), "{all:?}");
+}
+
+#[test]
+fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
+    let mut windows = Windows::default();
+    windows.push(500, Some(1_000), WINDOW_LENGTH_NS);
+    let mut spreads = Spreads::default();
+    let attached = [attach(5)];
+    let mut settle = |counts: &[Counts], packets| {
+        let mut counts = counts.to_vec();
+        spreads.settle(&mut counts, &attached, S, Some(packets));
+        counts.iter().map(|c| estimated(c, S)).sum::<u64>()
+    };
+    assert_eq!(
+        settle(&[count(0, &windows, windows.spread())], 20_000),
+        10_000
+    );
+    assert_eq!(settle(&[], 80_000), 40_000);
+    assert_eq!(settle(&[], 0), 0);
+}
+
+#[test]
+fn of_few_packets_nothing_is_foretold() {
+    let mut windows = Windows::default();
+    windows.push(50, Some(100), WINDOW_LENGTH_NS);
+    let mut counts = vec![count(0, &windows, windows.spread())];
+    Spreads::default().settle(&mut counts, &[], S, Some(1_000_000));
+    assert_eq!(estimated(&counts[0], S), 1_000);
+}
+
+#[test]
 fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
-    const S: u64 = 1_000_000_000;
-    let seen = [count(0, 500, &[10_000.0; 2])];
+    let seen = vec![seen(&[500, 500])];
     for (duty, stands) in [(25, 3), (5, 3), (2, 8), (1, 15)] {
         let mut spreads = Spreads::default();
-        spreads.take(&seen);
-        assert_eq!(spreads.complete(&seen, &[attach(duty)], S), seen);
+        let mut settled = |counts: &[Counts], duty| {
+            let mut counts = counts.to_vec();
+            spreads.settle(&mut counts, &[attach(duty)], S, None);
+            counts
+        };
+        assert_eq!(settled(&seen, duty), seen);
         for interval in 0..stands {
-            spreads.take(&[]);
-            let left = spreads.complete(&[], &[attach(duty)], S);
-            assert_eq!(left, seen, "{duty} %, {interval}");
-            assert!(spreads.complete(&[], &[attach(100)], S).is_empty());
+            assert_eq!(settled(&[], duty), seen, "{duty} %, {interval}");
         }
-        spreads.take(&[]);
-        assert!(spreads.complete(&[], &[attach(duty)], S).is_empty());
+        assert!(settled(&[], duty).is_empty());
     }
+    let mut spreads = Spreads::default();
+    spreads.settle(&mut seen.clone(), &[attach(5)], S, None);
+    let mut counts = Vec::new();
+    spreads.settle(&mut counts, &[attach(100)], S, None);
+    assert!(counts.is_empty(), "all of the time is counted now");
 }
 
 #[test]
 fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_unsure() {
     let mut spreads = Spreads::default();
-    let one = [count(0, 500, &[50_000.0])];
-    spreads.take(&one);
-    assert_eq!(spreads.error(one.iter(), 1_000_000_000), None);
-    let whole = [count(0, 5_000, &[4_000.0, 6_000.0].repeat(10))];
-    spreads.take(&whole);
-    assert_eq!(spreads.error(whole.iter(), 1_000_000_000), Some(0.0));
+    let mut one = vec![seen(&[2_500])];
+    spreads.settle(&mut one, &[], S, None);
+    assert_eq!(spreads.error(one.iter(), S), None);
+    let mut whole = vec![seen(&[200, 300].repeat(10))];
+    spreads.settle(&mut whole, &[], S, None);
+    assert_eq!(spreads.error(whole.iter(), S), Some(0.0));
 }
 
 #[test]
 fn a_count_from_windows_stands_for_all_of_the_interval() {
-    let seen = count(0, 500, &[10_000.0]);
-    assert_eq!(estimated(&seen, 1_000_000_000), 10_000);
+    let seen = seen(&[500]);
+    assert_eq!(estimated(&seen, S), 10_000);
     let exact = Counts {
         spread: None,
         ..seen
     };
-    assert_eq!(estimated(&exact, 1_000_000_000), 500);
+    assert_eq!(estimated(&exact, S), 500);
 }

@@ -50,6 +50,13 @@ impl FastCounters {
         Ok(cpus)
     }
 
+    /// Packets that softnet has processed on those of the CPUs last read that `counts` names.
+    pub fn processed(&mut self, counts: impl Fn(u32) -> bool) -> io::Result<u64> {
+        let softnet = contents(&self.softnet_file, &mut self.buffer)?;
+        let cpus = softnet::parse(softnet, &self.online).filter(|(cpu, _)| counts(*cpu));
+        Ok(cpus.map(|(_, softnet)| softnet.processed).sum())
+    }
+
     /// The online CPUs, ascending; the answer is the only allocation.
     pub fn read(&mut self) -> io::Result<Vec<CpuCounters>> {
         let softirqs = contents_at_once(&self.softirqs_file, &mut self.buffer)?;

@@ -10,10 +10,10 @@ use super::by_socket::BySocket;
 use super::programs::{
     CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, QUEUE, RECEIVE_SKB, RECEIVES, WITHOUT_DEVICE, observing,
 };
-use super::windows::{Member, Windows};
+use super::windows::Member;
 use crate::decode::{
     ALWAYS, Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts,
-    Spread,
+    Spread, Windows,
 };
 use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
 
@@ -55,8 +55,8 @@ pub struct Open {
     counted: Vec<Tally>,
     devices: FxHashMap<(u32, u32, u32), Tally>,
     misses: u64,
-    /// Counted a part of the time: the open window's start, each CPU's windows, and all CPUs'.
-    windows: Option<(Option<u64>, Vec<Windows>, Windows)>,
+    /// Counted a part of the time: whether a window is open, each CPU's windows, and all CPUs'.
+    windows: Option<(bool, Vec<Windows>, Windows)>,
 }
 
 /// Where a tick's figures go.
@@ -132,7 +132,7 @@ impl Gated {
             .collect();
         let windows = (attach.duty_permille < ALWAYS).then(|| {
             (
-                None,
+                false,
                 vec![Windows::default(); board.possible() as usize],
                 Windows::default(),
             )
@@ -216,35 +216,42 @@ impl Gated {
         self.gate.detach(open.program);
     }
 
-    /// Opens or closes a window of an event that is counted a part of the time.
-    pub fn count(&mut self, event: EventId, on: bool, now: impl Fn() -> u64) {
-        let Some(open) = self.open.iter_mut().find(|o| o.event == event) else {
-            return;
-        };
-        let Some((began, windows, all)) = &mut open.windows else {
-            return;
-        };
-        let program = open.program;
-        let tally = |board: &Switchboard, cpu: usize| board.tally(cpu as u32, program);
-        if on {
-            if self.gate.attach(program).is_ok() {
-                *began = Some(now());
-                for (cpu, counted) in open.counted.iter_mut().enumerate() {
-                    *counted = tally(&self.gate.board, cpu);
-                }
+    /// Attaches the events of a window, all of them before any of them counts.
+    pub fn open_window(&mut self, members: &[Member]) {
+        for open in in_windows(&mut self.open, members) {
+            let attached = self.gate.attach(open.program).is_ok();
+            if let Some((is_open, ..)) = &mut open.windows {
+                *is_open = attached;
             }
-        } else if let Some(began) = began.take() {
-            let span_ns = now().saturating_sub(began);
+        }
+        for open in in_windows(&mut self.open, members) {
+            for (cpu, counted) in (0..).zip(&mut open.counted) {
+                *counted = self.gate.board.tally(cpu, open.program);
+            }
+        }
+    }
+
+    /// Takes what they had in it, and lets them go. `packets` as in [`Windows::push`].
+    pub fn close_window(&mut self, members: &[Member], packets: Option<u64>, span_ns: u64) {
+        for open in in_windows(&mut self.open, members) {
+            let Some((true, windows, all)) = &mut open.windows else {
+                continue;
+            };
             let mut sum = 0;
-            for (cpu, (counted, windows)) in open.counted.iter().zip(windows).enumerate() {
-                let hits = tally(&self.gate.board, cpu)
-                    .hits
-                    .saturating_sub(counted.hits);
-                windows.push(hits, span_ns);
+            for (cpu, (counted, windows)) in (0..).zip(open.counted.iter().zip(windows)) {
+                let tally = self.gate.board.tally(cpu, open.program);
+                let hits = tally.hits.saturating_sub(counted.hits);
+                windows.push(hits, packets, span_ns);
                 sum += hits;
             }
-            all.push(sum, span_ns);
-            self.gate.detach(program);
+            all.push(sum, packets, span_ns);
+        }
+        for open in in_windows(&mut self.open, members) {
+            if let Some((is_open, ..)) = &mut open.windows
+                && std::mem::take(is_open)
+            {
+                self.gate.detach(open.program);
+            }
         }
     }
 
@@ -296,6 +303,15 @@ impl Gated {
         }
         self.read_sockets(now, from, demand, brought);
     }
+}
+
+fn in_windows<'a>(
+    open: &'a mut [Open],
+    members: &'a [Member],
+) -> impl Iterator<Item = &'a mut Open> {
+    let chosen = |event| members.iter().any(|m| m.gate && m.event == event);
+    open.iter_mut()
+        .filter(move |open| open.windows.is_some() && chosen(open.event))
 }
 
 impl Open {

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::Live;
 use super::calibrate;
 use super::gated::{Gated, windowed};
 use super::order::Order;
 use super::programs;
-use super::windows::{Edge, Member, together};
-use crate::decode::{ALWAYS, Attach, Counts, Demand, Event, EventId, Place};
+use super::windows::{Edge, Member};
+use super::{Live, Opened};
+use crate::decode::{ALWAYS, Attach, Counts, Demand, Event, EventId, Place, together};
 use crate::sys::{give_back_memory, monotonic_ns};
 
 /// Between two looks at whether the gate is there.
@@ -197,14 +197,37 @@ impl Live {
 
     fn switch_windows(&mut self, on: bool) {
         let chosen = self.schedule.chosen().to_vec();
-        for member in chosen {
-            match &mut self.gate {
-                Some(gate) if member.gate => gate.count(member.event, on, monotonic_ns),
-                _ => self.tell(&Order::Window {
-                    event: member.event,
-                    on,
-                }),
-            }
+        for member in chosen.iter().filter(|m| !m.gate || self.gate.is_none()) {
+            self.tell(&Order::Window {
+                event: member.event,
+                on,
+            });
+        }
+        let Some(mut gate) = self.gate.take() else {
+            return;
+        };
+        if on {
+            gate.open_window(&chosen);
+            self.opened = self.look_at_window();
+        } else {
+            let closed = self.look_at_window();
+            let packets = self.opened.packets.zip(closed.packets);
+            gate.close_window(
+                &chosen,
+                packets.map(|(before, now)| now.saturating_sub(before)),
+                closed.at.saturating_sub(self.opened.at),
+            );
+        }
+        self.gate = Some(gate);
+    }
+
+    fn look_at_window(&mut self) -> Opened {
+        let chosen = &self.chosen;
+        let counts = |cpu: u32| chosen.is_empty() || chosen.contains(&cpu);
+        let fast = self.fast.as_mut();
+        Opened {
+            packets: fast.and_then(|fast| fast.processed(counts).ok()),
+            at: monotonic_ns(),
         }
     }
 

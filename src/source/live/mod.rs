@@ -50,11 +50,11 @@ use self::replaced::Replaced;
 use self::slow::Slow;
 use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
-use self::windows::{Schedule, Windows};
+use self::windows::Schedule;
 use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, SourceKind, Tick,
+    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, SourceKind, Tick, Windows,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity, members};
@@ -102,6 +102,7 @@ pub struct Live {
     schedule: Schedule,
     meter: Meter,
     windows: Vec<(EventId, u32, Windows)>,
+    opened: Opened,
     latency: Latency,
     burst: Burst,
     aside: Aside,
@@ -120,6 +121,15 @@ pub struct Live {
     /// Start of the current interval (`None` before the baseline), and when it is due to end.
     started: Option<u64>,
     due: u64,
+}
+
+/// At one edge of a window.
+#[derive(Default)]
+struct Opened {
+    /// CLOCK_MONOTONIC, ns.
+    at: u64,
+    /// What softnet has processed on the chosen CPUs; `None`: it could not be read.
+    packets: Option<u64>,
 }
 
 /// The gate on its way.
@@ -189,6 +199,7 @@ impl Live {
             schedule: Schedule::default(),
             meter: Meter::open(),
             windows: Vec::new(),
+            opened: Opened::default(),
             latency: Latency::default(),
             proc,
             own: Own::new(),

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::windows::Windows;
-use crate::decode::{ClockKind, EventId, Layout};
+use crate::decode::{ClockKind, EventId, Layout, Windows};
 use crate::sys::{GroupReader, Switchboard, Wanted};
 
 #[derive(Clone)]

@@ -2,8 +2,7 @@
 //! the gate. Its period follows its rate.
 
 use super::period::{self, Draw};
-use super::windows::Windows;
-use crate::decode::{EventId, Layout};
+use crate::decode::{EventId, Layout, Windows};
 use crate::sys::{NO_SAMPLES, PerfEvent, Switchboard, monotonic_ns};
 
 /// More samples of an event that is sampled whole were not bargained for.
@@ -195,7 +194,11 @@ impl Slot {
             let now = monotonic_ns();
             perf.disable();
             if let (Some((began, before)), Some(after)) = (window.take(), hits(*id)) {
-                windows.push(after.saturating_sub(before), now.saturating_sub(began));
+                windows.push(
+                    after.saturating_sub(before),
+                    None,
+                    now.saturating_sub(began),
+                );
             }
         }
     }

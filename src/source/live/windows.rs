@@ -1,6 +1,6 @@
 //! Counting a part of the time: random windows that all such events share, so that the kernel's
-//! text is patched for all of them at once, and how their rates differed. An event costs nothing
-//! between its windows. Each window has a stretch without events on either side:
+//! text is patched for all of them at once. An event costs nothing between its windows. Each window
+//! has a stretch without events on either side:
 //!
 //! ```text
 //!   gap (random)   before   │ open: events counted │   after    gap (random)
@@ -8,7 +8,7 @@
 //!               mark        open                 close        end
 //! ```
 
-use crate::decode::{ALWAYS, EventId, Spread};
+use crate::decode::{ALWAYS, EventId};
 
 /// The longest share of the time that windows may take, 1/1000: room for the stretches beside them.
 pub const MOST_PERMILLE: u16 = 250;
@@ -167,56 +167,6 @@ impl Schedule {
     }
 }
 
-/// The windows of one event on one CPU since they were last taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Windows {
-    pub hits: u64,
-    pub span_ns: u64,
-    count: u32,
-    sum: f64,
-    squares: f64,
-}
-
-impl Windows {
-    pub fn push(&mut self, hits: u64, span_ns: u64) {
-        if span_ns == 0 {
-            return;
-        }
-        let rate = hits as f64 * 1e9 / span_ns as f64;
-        self.hits += hits;
-        self.span_ns += span_ns;
-        self.count += 1;
-        self.sum += rate;
-        self.squares += rate * rate;
-    }
-
-    pub fn spread(&self) -> Spread {
-        let n = f64::from(self.count);
-        let variance = if self.count > 1 {
-            ((self.squares - self.sum * self.sum / n) / (n - 1.0)).max(0.0)
-        } else {
-            0.0
-        };
-        Spread {
-            windows: self.count,
-            variance: variance as u64,
-        }
-    }
-}
-
-/// The spread of a sum whose parts move together: their deviations add up.
-pub fn together(parts: impl Iterator<Item = Spread>) -> Spread {
-    let (mut windows, mut deviation) = (u32::MAX, 0.0);
-    for part in parts {
-        windows = windows.min(part.windows);
-        deviation += (part.variance as f64).sqrt();
-    }
-    Spread {
-        windows,
-        variance: (deviation * deviation) as u64,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,16 +271,5 @@ mod tests {
             (schedule.due(), schedule.turn(S, u64::MAX)),
             (u64::MAX, None)
         );
-    }
-
-    #[test]
-    fn the_spread_is_the_variance_between_the_windows_rates() {
-        let mut windows = Windows::default();
-        for hits in [10, 20, 30] {
-            windows.push(hits, 10_000_000);
-        }
-        assert_eq!((windows.hits, windows.span_ns), (60, 30_000_000));
-        let spread = windows.spread();
-        assert_eq!((spread.windows, spread.variance), (3, 1_000_000));
     }
 }
