@@ -78,6 +78,8 @@ pub struct Spent<'a> {
     pub own_pct: f64,
     /// … and where it ran, ns; empty where that is not told: it may run anywhere.
     pub own_per_cpu: &'a [(u32, u64)],
+    /// How busy each CPU was, percent; empty where that is not told.
+    pub busy: &'a FxHashMap<u32, f64>,
     /// What the price of a hit was corrected by.
     pub factor: Factor,
     /// Of the host.
@@ -89,7 +91,11 @@ pub struct Spent<'a> {
     pub timing_ns: &'a [(u32, f64)],
 }
 
-/// What the last interval cost, percent of one CPU.
+/// CPUs that are as busy as the busiest but for so much, percent, count as the busiest too.
+const AS_BUSY: f64 = 5.0;
+
+/// What the last interval cost, percent of one CPU. The busiest CPU is that of the host: what netop's
+/// threads do where there is room slows nothing down, and is in the figure of all CPUs.
 #[derive(Debug, Default, Clone)]
 pub struct Cost {
     pub busiest_pct: f64,
@@ -123,14 +129,12 @@ impl Cost {
         let mut anywhere = 0.0;
         for count in spent.counts.iter().filter(|c| c.span_ns > 0) {
             let seconds = spent.interval_ns.max(1) as f64 / 1e9;
-            let rate = count.hits as f64 * 1e9 / count.span_ns as f64;
-            // What went by between an event's windows, and what it hit in them.
-            let (rate, between) = match count.spread {
-                Some(_) => {
-                    let on = count.span_ns as f64 / 1e9 / seconds;
-                    (rate * on, rate * (1.0 - on).max(0.0))
-                }
-                None => (rate, 0.0),
+            // Hits of the time in which it was attached, and those that went by between its windows.
+            let rate = count.hits as f64 / seconds;
+            let part = count.span_ns as f64 / 1e9 / seconds;
+            let between = match count.spread {
+                Some(_) => rate * (1.0 / part - 1.0).max(0.0),
+                None => 0.0,
             };
             let more = if spent.by_process { BY_PROCESS_NS } else { 0.0 };
             match (count.cpu, count.gate) {
@@ -167,8 +171,11 @@ impl Cost {
             .collect();
         let without_own = per_cpu.iter().map(|(cpu, pct)| pct - own(*cpu));
         let without_own: f64 = without_own.sum();
+        let busy = |cpu: &u32| spent.busy.get(cpu).copied().unwrap_or(0.0);
+        let most = per_cpu.keys().map(busy).fold(0.0, f64::max);
         let busiest = per_cpu
             .iter()
+            .filter(|(cpu, _)| busy(cpu) > most - AS_BUSY)
             .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
         let gated = busiest.and_then(|(cpu, _)| gated.get(cpu)).copied();
         let gated_pct = gated.unwrap_or(0.0) / 1e7;
@@ -234,6 +241,7 @@ mod tests {
                 samples_per_s: &FxHashMap::default(),
                 own_pct: 4.0,
                 own_per_cpu,
+                busy: &FxHashMap::default(),
                 factor: NO_FACTOR,
                 online: &[0, 1],
                 interval_ns: S,
@@ -252,6 +260,49 @@ mod tests {
     }
 
     #[test]
+    fn the_busiest_cpu_is_that_of_the_host_and_of_equals_the_one_that_netop_costs_most() {
+        let of = |busy: [f64; 2]| {
+            let cost = Cost::of(&Spent {
+                prices: prices(false),
+                counts: &[counted(0, 100_000)],
+                samples_per_s: &FxHashMap::default(),
+                own_pct: 4.0,
+                own_per_cpu: &[(0, 0), (1, 40_000_000)],
+                busy: &(0..).zip(busy).collect(),
+                factor: NO_FACTOR,
+                online: &[0, 1],
+                interval_ns: S,
+                by_process: false,
+                timing_ns: &[],
+            });
+            (cost.busiest_cpu, cost.busiest_pct, cost.all_pct)
+        };
+        assert_eq!(of([100.0, 60.0]), (Some(0), 1.0, 5.0));
+        assert_eq!(of([60.0, 100.0]), (Some(1), 4.0, 5.0));
+        assert_eq!(of([100.0, 97.0]), (Some(1), 4.0, 5.0));
+    }
+
+    #[test]
+    fn an_event_costs_what_it_hit_however_short_it_was_attached() {
+        let mut count = counted(0, 100_000);
+        count.span_ns = S / 10;
+        let cost = Cost::of(&Spent {
+            prices: prices(false),
+            counts: &[count],
+            samples_per_s: &FxHashMap::default(),
+            own_pct: 0.0,
+            own_per_cpu: &[],
+            busy: &FxHashMap::default(),
+            factor: NO_FACTOR,
+            online: &[0],
+            interval_ns: S,
+            by_process: false,
+            timing_ns: &[],
+        });
+        assert!((cost.busiest_pct - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_corrected_price_says_what_the_loops_price_would_and_how_sure_it_is() {
         let cost = Cost::of(&Spent {
             prices: prices(false),
@@ -259,6 +310,7 @@ mod tests {
             samples_per_s: &FxHashMap::default(),
             own_pct: 1.0,
             own_per_cpu: &[(0, 10_000_000)],
+            busy: &FxHashMap::default(),
             factor: Factor {
                 value: 2.0,
                 bound: 0.5,
@@ -301,6 +353,7 @@ mod tests {
             samples_per_s: &FxHashMap::default(),
             own_pct: 2.0,
             own_per_cpu: &[],
+            busy: &FxHashMap::default(),
             factor: NO_FACTOR,
             online: &[0, 1],
             interval_ns: S,

@@ -69,6 +69,12 @@ impl Cpus {
         }
     }
 
+    /// How busy each CPU was, percent of the time that /proc/stat accounted for.
+    pub fn busy(&self) -> FxHashMap<u32, f64> {
+        let busy = |row: &Cpu| Some((row.cpu, 100.0 - row.idle_pct?));
+        self.rows.iter().filter_map(busy).collect()
+    }
+
     /// Packets that softnet processed in the interval on all CPUs; `None`: not known.
     pub fn processed(&self) -> Option<u64> {
         let all = self.deltas.values().map(|delta| delta.processed).sum();

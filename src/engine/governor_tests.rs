@@ -55,6 +55,8 @@ pub fn flooded(packets: f64) -> Load {
     }
 }
 
+static NOT_TOLD: FxHashMap<u32, f64> = FxHashMap::with_hasher(rustc_hash::FxBuildHasher);
+
 pub fn spent<'a>(
     counts: &'a [crate::decode::Counts],
     samples: &'a FxHashMap<u32, f64>,
@@ -69,6 +71,7 @@ pub fn spent<'a>(
         samples_per_s: samples,
         own_pct: 0.0,
         own_per_cpu: &[],
+        busy: &NOT_TOLD,
         factor: super::super::live_price::Factor {
             value: 1.0,
             bound: 0.0,

@@ -46,6 +46,7 @@ impl Engine {
         self.latencies.take(tick.latency.as_ref(), &terms);
         let session = self.source.session();
         let probes = session.probes();
+        let busy = self.cpus.busy();
         let spent = Spent {
             prices: Prices {
                 probes: &probes,
@@ -57,6 +58,7 @@ impl Engine {
             samples_per_s: &samples_per_s,
             own_pct: own_pct.unwrap_or(0.0),
             own_per_cpu: &tick.own.per_cpu,
+            busy: &busy,
             online: &session.host.cpus,
             interval_ns: tick.interval_ns,
             by_process: self.plan.by_process,
