@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use crate::decode::ALWAYS;
 
 /// Who is counted a part of the time, 1/1000, and in which order: everybody of a class is brought to
-/// a share before one goes to the next, since all windows are shared. Below a hundredth there is a
-/// window in some seconds only.
+/// a share before one goes to the next, since all windows are shared. A tenth is two windows a second,
+/// which with softnet's packets say nearly all that every hit would; below a hundredth there is a window
+/// in some seconds only.
 const SHEDDING: [(Class, &[u16]); 6] = [
-    (Class::Other, &[250, 100, 50, 20, 10]),
-    (Class::Headline, &[250, 100, 50]),
-    (Class::Losses, &[250, 100, 50]),
+    (Class::Other, &[100, 50, 20, 10]),
+    (Class::Headline, &[100, 50]),
+    (Class::Losses, &[100, 50]),
     (Class::Other, &[5, 2, 1]),
     (Class::Headline, &[20, 10, 5, 2, 1]),
     (Class::Losses, &[20, 10, 5, 2, 1]),

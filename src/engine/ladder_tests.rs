@@ -58,9 +58,9 @@ fn stacks_go_first_then_timing_then_cpu_samples_then_hits_of_the_least_important
     assert_eq!(kept(&ladder, 30_060.0), (0, false, 50, vec![1000; 3]));
     assert_eq!(kept(&ladder, 30_025.0), (0, false, 25, vec![1000; 3]));
     let (stacks, _, _, shares) = kept(&ladder, 26_100.0);
-    assert_eq!((stacks, shares), (0, vec![1000, 1000, 250]));
-    assert_eq!(kept(&ladder, 15_100.0).3, [1000, 250, 250]);
-    assert_eq!(kept(&ladder, 14_100.0).3, [1000, 250, 100]);
+    assert_eq!((stacks, shares), (10, vec![1000, 1000, 100]));
+    assert_eq!(kept(&ladder, 15_100.0).3, [1000, 100, 100]);
+    assert_eq!(kept(&ladder, 11_600.0).3, [1000, 100, 50]);
     assert_eq!(kept(&ladder, 10_300.0).3, [1000, 10, 10]);
 }
 
@@ -74,9 +74,9 @@ fn no_row_is_given_up_and_what_is_lost_is_the_last_to_be_counted_a_part_of_the_t
     ladder.timing = None;
     ladder.sample_ns = 0.0;
     assert_eq!(kept(&ladder, 20_150.0).3, [1000, 10, 1000]);
-    assert_eq!(kept(&ladder, 12_600.0).3, [250, 10, 1000]);
+    assert_eq!(kept(&ladder, 12_600.0).3, [100, 10, 1000]);
     assert_eq!(kept(&ladder, 10_700.0).3, [50, 10, 1000]);
-    assert_eq!(kept(&ladder, 3_200.0).3, [50, 10, 250]);
+    assert_eq!(kept(&ladder, 1_700.0).3, [50, 10, 100]);
     assert_eq!(kept(&ladder, 1_080.0).3, [50, 5, 50]);
     assert_eq!(kept(&ladder, 30.0).3, [1, 1, 1]);
     assert_eq!(
@@ -117,7 +117,7 @@ fn stacks_that_a_recording_is_made_for_are_not_given_up() {
 #[test]
 fn a_row_that_costs_nothing_is_not_given_up_for_nothing() {
     let ladder = ladder(&[(0, false, 10_000.0), (9, false, 1.0)]);
-    assert_eq!(kept(&ladder, 6_000.0).3, [250, 1000]);
+    assert_eq!(kept(&ladder, 6_000.0).3, [100, 1000]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_limit_holds_for_the_busiest_cpu() {
     ladder.rungs[0].hits = vec![1_000.0, 0.0];
     ladder.rungs[1].hits = vec![0.0, 9_000.0];
     ladder.timing = None;
-    assert_eq!(kept(&ladder, 5_000.0).3, [1000, 250]);
+    assert_eq!(kept(&ladder, 5_000.0).3, [1000, 100]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn windows_that_save_nothing_are_not_opened() {
     let mut ladder = ladder(&[(3, false, 1_000.0)]);
     ladder.timing = None;
     ladder.rungs[0].stacks = vec![0.0];
-    assert_eq!(ladder.fit(600.0).share(0), 250);
+    assert_eq!(ladder.fit(600.0).share(0), 100);
     ladder.rungs[0].idle = vec![900.0];
     assert_eq!(
         ladder.fit(600.0).share(0),

@@ -16,9 +16,9 @@ use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
-/// Of the time this much is spent reading while somebody looks, and else: a tenth, a hundredth.
+/// Of the time this much is spent reading while somebody looks, and else: a tenth, a three-hundredth.
 const LOOKED_AT: u64 = 10;
-const ASIDE: u64 = 100;
+const ASIDE: u64 = 300;
 
 /// A reading is ended after this time, ns: what is left is not read, and that is said.
 const LONGEST_NS: u64 = 500_000_000;

@@ -13,8 +13,8 @@ use crate::export;
 use crate::model::{Snapshot, Want};
 use crate::sys::Signals;
 
-/// How long a signal waits at most.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a signal waits at most. Each wake-up takes 50 µs.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a snapshot waits for names of functions whose files are being read: nobody asks the
 /// first or the last of them again.
@@ -22,7 +22,7 @@ const FOR_NAMES: Duration = Duration::from_millis(250);
 const FOR_NAMES_AT_LAST: Duration = Duration::from_secs(2);
 
 /// Steps that the partial interval may take after an interrupt: at most about a second.
-const LAST_STEPS: usize = 20;
+const LAST_STEPS: usize = 5;
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
 /// Returns how many.

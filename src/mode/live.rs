@@ -20,10 +20,10 @@ use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
 /// The engine looks at new wants at least this often, and a snapshot waits so long for names.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// By then the engine has taken a want and the samplers have stopped their events.
-const DETACHED: Duration = Duration::from_millis(150);
+const DETACHED: Duration = Duration::from_millis(300);
 
 /// Zero would not look at the line at all (crossterm with `use-dev-tty`; its other way of reading
 /// loses a key that comes with a change of size).
