@@ -76,7 +76,7 @@ fn add<T>(all: &mut Vec<T>, next: Vec<T>, same: fn(&T, &T) -> bool, sum: fn(&mut
 /// Σ squares, (hits/s)².
 struct Between {
     of_rate: f64,
-    /// Of what was not foretold by softnet's packets.
+    /// Of what softnet's packets do not foretell.
     per_packet: f64,
 }
 
@@ -88,14 +88,11 @@ fn between(before: &[Counts], next: &[Counts]) -> FxHashMap<EventId, Between> {
         .filter_map(|(event, then)| {
             let now = next.get(&event)?;
             let (n, m) = (then.windows, now.windows);
-            let weight = n * m / (n + m).max(1.0);
-            let per_packet = match (then.per_packet(), now.per_packet()) {
-                (Some(then), Some(ratio)) => (ratio - then) * now.packets_rate(),
-                _ => 0.0,
-            };
+            let ratio = Means::ratio([(1.0, &then), (1.0, now)].into_iter());
+            let left = |means: &Means| means.windows * means.left(ratio).powi(2);
             let squares = Between {
-                of_rate: weight * (now.rate - then.rate).powi(2),
-                per_packet: weight * per_packet.powi(2),
+                of_rate: n * m / (n + m).max(1.0) * (now.rate - then.rate).powi(2),
+                per_packet: left(&then) + left(now),
             };
             Some((event, squares))
         })
@@ -105,33 +102,37 @@ fn between(before: &[Counts], next: &[Counts]) -> FxHashMap<EventId, Between> {
 /// An event's windows of one interval, all CPUs together.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Means {
-    /// Hits/s in them, and how many they were.
+    /// Hits/s in them, packets/s that softnet processed, and how many windows they were.
     pub rate: f64,
+    pub packets: f64,
     pub windows: f64,
-    hits: f64,
-    span_ns: f64,
-    /// Of softnet; 0: not known.
-    packets: f64,
 }
 
 impl Means {
+    /// With another CPU's counts.
     pub fn add(&mut self, count: &Counts) {
         let Some(spread) = count.spread else { return };
-        self.rate += count.hits as f64 * 1e9 / count.span_ns.max(1) as f64;
+        let per_second = |of: u64| of as f64 * 1e9 / count.span_ns.max(1) as f64;
+        self.rate += per_second(count.hits);
+        self.packets = spread
+            .softnet
+            .map_or(0.0, |softnet| per_second(softnet.packets));
         self.windows = f64::from(spread.windows);
-        self.hits += count.hits as f64;
-        self.span_ns = count.span_ns as f64;
-        self.packets = spread.softnet.map_or(0.0, |softnet| softnet.packets as f64);
     }
 
-    /// Hits per packet of softnet.
-    pub fn per_packet(&self) -> Option<f64> {
-        (self.packets > 0.0).then(|| self.hits / self.packets)
+    /// Hits per packet of all of them, each with its weight; 0 where no packet came.
+    pub fn ratio<'a>(all: impl Iterator<Item = (f64, &'a Means)>) -> f64 {
+        let (mut hits, mut packets) = (0.0, 0.0);
+        for (weight, means) in all {
+            hits += weight * means.windows * means.rate;
+            packets += weight * means.windows * means.packets;
+        }
+        if packets > 0.0 { hits / packets } else { 0.0 }
     }
 
-    /// softnet's packets/s.
-    pub fn packets_rate(&self) -> f64 {
-        self.packets * 1e9 / self.span_ns.max(1.0)
+    /// Hits/s that so many hits per packet do not foretell.
+    pub fn left(&self, ratio: f64) -> f64 {
+        self.rate - ratio * self.packets
     }
 }
 
@@ -304,6 +305,39 @@ mod tests {
                 "{softnet:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_joined_intervals_what_packets_foretell_is_left_out_and_no_packet_is_a_reading_too() {
+        // Two hits per packet in each, but for 10 hits/s of the last.
+        let intervals = [(200, 100), (0, 0), (610, 300)];
+        let [mut all, second, third] = intervals.map(|(hits, packets)| {
+            let count = Counts {
+                cpu: Some(0),
+                hits,
+                span_ns: 1_000_000_000,
+                spread: Some(Spread {
+                    windows: 1,
+                    variance: 0,
+                    softnet: Some(Softnets {
+                        packets,
+                        variance: 0,
+                    }),
+                }),
+                ..tick(0, 0).counts[0]
+            };
+            Tick {
+                counts: vec![count],
+                ..tick(10, 0)
+            }
+        });
+        join(&mut all, second);
+        join(&mut all, third);
+        let spread = all.counts[0].spread.expect("it was counted in windows");
+        let softnet = spread.softnet.expect("it was read each time");
+        assert_eq!(softnet.packets, 400);
+        assert!((3..30).contains(&softnet.variance), "{softnet:?}");
+        assert!(spread.variance > 50_000, "{spread:?}");
     }
 
     #[test]

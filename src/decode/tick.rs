@@ -200,6 +200,30 @@ pub struct Softnet {
     pub backlog: u64,
 }
 
+impl Softnet {
+    /// What was counted since a reading before. The kernel's counters have 32 bits (net/core/dev.h:
+    /// struct softnet_data) and begin anew in hours under load; one that went back counts nothing.
+    #[must_use]
+    pub fn since(&self, before: &Softnet) -> Softnet {
+        let grown = |now: u64, then: u64| {
+            let grown = (now as u32).wrapping_sub(then as u32);
+            if grown <= u32::MAX / 2 {
+                u64::from(grown)
+            } else {
+                0
+            }
+        };
+        Softnet {
+            processed: grown(self.processed, before.processed),
+            dropped: grown(self.dropped, before.dropped),
+            squeezed: grown(self.squeezed, before.squeezed),
+            received_rps: grown(self.received_rps, before.received_rps),
+            flow_limited: grown(self.flow_limited, before.flow_limited),
+            backlog: self.backlog,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CpuTime {
     pub user: u64,

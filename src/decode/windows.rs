@@ -54,10 +54,10 @@ impl Windows {
     }
 
     fn softnet(&self) -> Option<Softnets> {
-        if self.beside < self.count || self.packets == 0 {
+        if self.beside < self.count || self.count == 0 {
             return None;
         }
-        let ratio = self.hits as f64 / self.packets as f64;
+        let ratio = self.hits as f64 / self.packets.max(1) as f64;
         let left =
             self.squares - 2.0 * ratio * self.products + ratio * ratio * self.packets_squares;
         let freedom = f64::from(self.count.saturating_sub(1));

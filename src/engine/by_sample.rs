@@ -56,8 +56,8 @@ impl Engine {
         })
     }
 
-    /// The interval's counts; under a filter that means owners with what their sockets' samples
-    /// stand for, of the events that are told.
+    /// The interval's counts, and the last windows' that stand for it; under a filter that means
+    /// owners with what their sockets' samples stand for, of the events that are told.
     pub(super) fn with_sampled(
         &self,
         tick: &Tick,
@@ -68,7 +68,7 @@ impl Engine {
         } else {
             FxHashSet::default()
         };
-        let mut counts = tick.counts.clone();
+        let mut counts = [&tick.counts, self.spreads.standing()].concat();
         for &event in &events {
             let all = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
             let Some(span_ns) = all.clone().map(|c| c.span_ns).min() else {

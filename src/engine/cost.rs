@@ -91,8 +91,10 @@ pub struct Spent<'a> {
     pub timing_ns: &'a [(u32, f64)],
 }
 
-/// CPUs that are as busy as the busiest but for so much, percent, count as the busiest too.
+/// CPUs that are as busy as the busiest but for so much, percent, count as the busiest too; and those
+/// that are but for what two ticks of the kernel's clock are of the interval (10 ms each).
 const AS_BUSY: f64 = 5.0;
+const TWO_TICKS_NS: f64 = 2e7;
 
 /// What the last interval cost, percent of one CPU. The busiest CPU is that of the host: what netop's
 /// threads do where there is room slows nothing down, and is in the figure of all CPUs.
@@ -160,7 +162,8 @@ impl Cost {
         }
         let share = spent.own_pct / spent.online.len().max(1) as f64;
         let own = spent.own_by_cpu();
-        for cpu in own.keys().filter(|_| !spent.own_per_cpu.is_empty()) {
+        let ran = own.keys().filter(|_| !spent.own_per_cpu.is_empty());
+        for cpu in ran.chain(spent.busy.keys()) {
             ns.entry(*cpu).or_default();
         }
         let own = |cpu: u32| own.get(&cpu).copied().unwrap_or(0.0);
@@ -173,9 +176,11 @@ impl Cost {
         let without_own: f64 = without_own.sum();
         let busy = |cpu: &u32| spent.busy.get(cpu).copied().unwrap_or(0.0);
         let most = per_cpu.keys().map(busy).fold(0.0, f64::max);
+        let ticks = 100.0 * TWO_TICKS_NS / spent.interval_ns.max(1) as f64;
+        let least = most - AS_BUSY.max(ticks);
         let busiest = per_cpu
             .iter()
-            .filter(|(cpu, _)| busy(cpu) > most - AS_BUSY)
+            .filter(|(cpu, _)| busy(cpu) > least)
             .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
         let gated = busiest.and_then(|(cpu, _)| gated.get(cpu)).copied();
         let gated_pct = gated.unwrap_or(0.0) / 1e7;

@@ -212,7 +212,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         plan: &Plan::default(),
         free: FreeNow::default(),
         counts: &[],
-        spreads: &Default::default(),
+        spreads: &crate::engine::spreads::Spreads::default(),
         carried: &[],
         devices: &[],
         owned: &[],

@@ -37,24 +37,21 @@ impl Cpus {
             let Some(last) = last.filter(|_| interval_ns > 0) else {
                 continue;
             };
+            let softnet = now.softnet.since(&last.softnet);
             let delta = CpuDelta {
                 net_rx_runs: now.net_rx_runs.saturating_sub(last.net_rx_runs),
                 net_tx_runs: now.net_tx_runs.saturating_sub(last.net_tx_runs),
-                processed: now.softnet.processed.saturating_sub(last.softnet.processed),
+                processed: softnet.processed,
             };
             self.deltas.insert(now.cpu, delta);
             let mut row = Cpu {
                 cpu: now.cpu,
                 rx_packets: Some(delta.processed),
                 rx_rate: Some(delta.processed as f64 / seconds),
-                squeezed: Some(now.softnet.squeezed.saturating_sub(last.softnet.squeezed)),
-                backlog_dropped: Some(now.softnet.dropped.saturating_sub(last.softnet.dropped)),
+                squeezed: Some(softnet.squeezed),
+                backlog_dropped: Some(softnet.dropped),
                 backlog: Some(now.softnet.backlog),
-                received_rps: Some(
-                    now.softnet
-                        .received_rps
-                        .saturating_sub(last.softnet.received_rps),
-                ),
+                received_rps: Some(softnet.received_rps),
                 net_rx_runs: Some(delta.net_rx_runs),
                 net_rx_rate: Some(delta.net_rx_runs as f64 / seconds),
                 packets_per_run: (delta.net_rx_runs > 0)
@@ -181,6 +178,21 @@ mod tests {
             (Some(500.0), Some(10.0))
         );
         assert!((row.softirq_pct.unwrap() - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn softnets_counters_of_32_bits_begin_anew_without_a_gap() {
+        let mut cpus = Cpus::default();
+        let at = |processed| {
+            let mut counters = counters(3, 1);
+            counters.softnet.processed = processed;
+            counters
+        };
+        cpus.take(0, &[at(u64::from(u32::MAX) - 9)]);
+        cpus.take(1_000_000_000, &[at(20)]);
+        assert_eq!(cpus.processed(), Some(30));
+        cpus.take(1_000_000_000, &[at(19)]);
+        assert_eq!(cpus.processed(), Some(0), "it went back");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::counting::FreeNow;
 use super::cpus::Cpus;
 use super::governor::Plan;
 use super::registry::Registry;
-use super::spreads::{Spreads, estimated};
+use super::spreads::Spreads;
 use super::{per_hit, top};
 use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind};
 use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
@@ -22,7 +22,6 @@ pub struct Interval<'a> {
     pub want: &'a Want,
     pub plan: &'a Plan,
     pub free: FreeNow,
-    /// Those of windows stand for all of the interval.
     pub counts: &'a [Counts],
     pub spreads: &'a Spreads,
     /// Of gated events, exact.
@@ -281,7 +280,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
         // The dearer way names the row.
         gated &= count.gate;
         if windowed {
-            part += spreads.part(count.event).unwrap_or(0.0);
+            part += spreads.part(count.event, interval.length_ns);
             in_windows += 1;
         } else {
             counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
@@ -289,9 +288,9 @@ fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
         if all_tasks {
             continue;
         }
-        let calls = estimated(count, interval.length_ns);
+        let calls = spreads.hits(count, interval.length_ns);
         counted.calls += calls;
-        counted.rate += count.hits as f64 * 1e9 / count.span_ns as f64;
+        counted.rate += spreads.rate(count);
         if let Some(cpu) = count.cpu {
             counted.per_cpu.push(CpuCalls { cpu, calls });
         }

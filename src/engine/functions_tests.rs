@@ -65,9 +65,8 @@ impl Given {
 
     fn row(&self, function: &str) -> Function {
         let row = self.registry.row_named(function).expect("a row");
-        let mut counts = self.counts.clone();
         let mut spreads = Spreads::default();
-        spreads.settle(&mut counts, &[], S, None);
+        spreads.learn(&self.counts, &[], S, None);
         let interval = Interval {
             by_sample: &FxHashSet::default(),
             registry: &self.registry,
@@ -75,7 +74,7 @@ impl Given {
             want: &self.want,
             plan: &Plan::default(),
             free: self.free,
-            counts: &counts,
+            counts: &self.counts,
             spreads: &spreads,
             carried: &self.carried,
             devices: &self.devices,

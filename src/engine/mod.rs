@@ -294,13 +294,13 @@ impl Engine {
                 self.source.recycle(batch);
                 Ok(Progress::Working)
             }
-            Step::Tick(tick) => self.tick(*tick),
+            Step::Tick(tick) => self.tick(&tick),
             Step::Idle => Ok(Progress::Working),
             Step::End => Ok(Progress::End),
         }
     }
 
-    fn tick(&mut self, mut tick: Tick) -> Result<Progress, Error> {
+    fn tick(&mut self, tick: &Tick) -> Result<Progress, Error> {
         self.loss.add(tick.loss);
         for note in &tick.notes {
             self.note(note);
@@ -334,7 +334,7 @@ impl Engine {
                 self.note(note);
             }
         }
-        self.owners.meet(&tick);
+        self.owners.meet(tick);
         if tick.interval_ns == 0 {
             // The baseline: counters have a first reading, nothing has been counted yet.
             self.replan_with(|demand, _| demand.interval = WARM_UP);
@@ -346,14 +346,14 @@ impl Engine {
             .own
             .cpu_ns
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
-        let cost = self.learn(&tick, own_pct);
+        let cost = self.learn(tick, own_pct);
         let (attached, packets) = (&self.plan.attached, self.cpus.processed());
         self.spreads
-            .settle(&mut tick.counts, attached, tick.interval_ns, packets);
+            .learn(&tick.counts, attached, tick.interval_ns, packets);
         let shown = self.warm;
-        self.settle_losses(&tick, shown);
+        self.settle_losses(tick, shown);
         let progress = if shown {
-            Progress::Snapshot(Arc::new(self.snapshot(&tick, &cost, own_pct)))
+            Progress::Snapshot(Arc::new(self.snapshot(tick, &cost, own_pct)))
         } else {
             self.fold.finish(seconds, PROFILE_S, |_, _| None);
             self.fold.forget();

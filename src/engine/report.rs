@@ -10,7 +10,6 @@ use super::cost::Cost;
 use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
-use super::spreads::estimated;
 use super::{Engine, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
@@ -42,7 +41,7 @@ impl Engine {
         let ended: Vec<u32> = tick.ended.iter().filter(new).copied().collect();
         self.ended.extend(ended);
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
-            .filter_map(|c| Some(((c.event.0, c.cpu?), estimated(c, tick.interval_ns))))
+            .filter_map(|c| Some(((c.event.0, c.cpu?), self.spreads.hits(c, tick.interval_ns))))
             .collect();
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
         self.leave_other_modules();
@@ -177,7 +176,7 @@ impl Engine {
         let of_drops = |c: &&Counts| Some(c.event) == drops.map(|(event, _)| event);
         for count in tick.counts.iter().filter(of_drops) {
             if let Some(cpu) = count.cpu {
-                *counted.entry(cpu).or_default() += estimated(count, tick.interval_ns);
+                *counted.entry(cpu).or_default() += self.spreads.hits(count, tick.interval_ns);
             }
         }
         let events = &self.source.session().events;

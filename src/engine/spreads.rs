@@ -9,13 +9,17 @@
 //! The bound is the 95 % half-width, from those differences. An interval has few windows, or one, so
 //! the last intervals' are taken together.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
 
 use crate::decode::{ALWAYS, Attach, Counts, EventId, Means, Spread};
 use crate::model::t95;
 
-/// What the next interval with windows leaves of an interval's say in the variance.
+/// What the next interval with windows leaves of an interval's say in the variance, and how many have
+/// a say.
 const FADES: f64 = 0.8;
+const INTERVALS: usize = 16;
 
 /// Windows are seldom where little of the time is counted: without one the last ones stand for some
 /// intervals, and for three times as long as there is one on average (windows are 50 ms at most:
@@ -30,6 +34,10 @@ const FORGOTTEN: u32 = 30;
 /// With fewer packets in the windows nothing is said per packet.
 const FEW_PACKETS: u64 = 200;
 
+/// The other way is taken when its variance is so many times smaller, so that a row does not change
+/// from one to the other by chance.
+const CLEARLY: f64 = 2.0;
+
 /// Intervals for which the last windows of what is counted so much of the time stand.
 fn stands(permille: u16, interval_ns: u64) -> u32 {
     let between = WINDOW_NS * u64::from(ALWAYS) / u64::from(permille.max(1));
@@ -40,58 +48,137 @@ fn stands(permille: u16, interval_ns: u64) -> u32 {
 #[derive(Debug, Default)]
 pub struct Spreads {
     places: FxHashMap<EventId, Place>,
+    /// The last windows of what had none in the interval, which stand for it.
+    standing: Vec<Counts>,
 }
 
 /// An event's windows, over all CPUs.
 #[derive(Debug)]
 struct Place {
-    /// Σ squares of what windows' rates differed by, and their degrees of freedom.
-    squares: f64,
-    freedom: f64,
-    /// Σ squares of what softnet's packets did not foretell; `None`: they were not always known.
-    squares_per_packet: Option<f64>,
+    /// Of the last intervals with windows, the last one first.
+    seen: VecDeque<Seen>,
     /// Each CPU's counts of the last interval with windows, and how many intervals ago that was.
     last: Vec<Counts>,
-    spread: Spread,
     age: u32,
     /// The age up to which they stand.
     stands: u32,
-    /// What share of the interval those windows were, and the factor from a rate in them to that of
-    /// the interval; `None`: hits per second of the windows are those of the interval.
-    part: f64,
+    /// Packets have foretold it better.
+    by_packets: bool,
+    /// From a rate in the windows to that of the interval, by its packets; `None`: the rates are the
+    /// same.
     factor: Option<f64>,
 }
 
+/// An interval's windows.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    means: Means,
+    spread: Spread,
+}
+
+/// How windows differed from what was to be expected: Σ squares, (hits/s)², and degrees of freedom.
+#[derive(Debug, Clone, Copy, Default)]
+struct Differences {
+    squares: f64,
+    freedom: f64,
+}
+
+impl Differences {
+    /// `None`: nothing could differ yet.
+    fn variance(self) -> Option<f64> {
+        (self.freedom >= 1.0).then(|| self.squares / self.freedom)
+    }
+}
+
 impl Place {
-    fn means(&self) -> Means {
+    fn new() -> Place {
+        Place {
+            seen: VecDeque::new(),
+            last: Vec::new(),
+            age: 0,
+            stands: STANDS,
+            by_packets: true,
+            factor: None,
+        }
+    }
+
+    fn learn(&mut self, spread: Spread, cpus: Vec<Counts>) {
         let mut means = Means::default();
-        self.last.iter().for_each(|count| means.add(count));
-        means
+        for count in &cpus {
+            means.add(count);
+        }
+        self.seen.push_front(Seen { means, spread });
+        self.seen.truncate(INTERVALS);
+        (self.last, self.age) = (cpus, 0);
+        let (time, packets) = (self.by_time(), self.per_packet());
+        if let (Some(time), Some(packets)) = (time.variance(), packets.variance()) {
+            self.by_packets = if self.by_packets {
+                packets < CLEARLY * time
+            } else {
+                CLEARLY * packets < time
+            };
+        }
+    }
+
+    /// Windows from their interval's mean, and that from the mean of the interval before.
+    fn by_time(&self) -> Differences {
+        let mut all = Differences::default();
+        let mut weight = 1.0;
+        for (place, seen) in self.seen.iter().enumerate() {
+            let freedom = f64::from(seen.spread.windows.saturating_sub(1));
+            all.squares += weight * seen.spread.variance as f64 * freedom;
+            all.freedom += weight * freedom;
+            if let Some(before) = self.seen.get(place + 1) {
+                let (n, m) = (seen.means.windows, before.means.windows);
+                let differ = seen.means.rate - before.means.rate;
+                all.squares += weight * n * m / (n + m).max(1.0) * differ.powi(2);
+                all.freedom += weight;
+            }
+            weight *= FADES;
+        }
+        all
+    }
+
+    /// Windows from their interval's hits per packet, and those from the hits per packet of all.
+    fn per_packet(&self) -> Differences {
+        let weights = std::iter::successors(Some(1.0), |weight| Some(weight * FADES));
+        let known: Vec<(f64, &Seen)> = (weights.zip(&self.seen))
+            .filter(|(_, seen)| seen.spread.softnet.is_some())
+            .collect();
+        let ratio = Means::ratio(known.iter().map(|(weight, seen)| (*weight, &seen.means)));
+        let mut all = Differences::default();
+        let mut weights_squared = 0.0;
+        for (weight, seen) in &known {
+            let within = seen.spread.softnet.map_or(0.0, |s| s.variance as f64);
+            let freedom = (seen.means.windows - 1.0).max(0.0);
+            let left = seen.means.left(ratio);
+            all.squares += weight * (within * freedom + seen.means.windows * left.powi(2));
+            all.freedom += weight * seen.means.windows;
+            weights_squared += weight * weight * seen.means.windows;
+        }
+        // The ratio is one of them; not a whole one, where older windows weigh less.
+        all.freedom -= weights_squared / all.freedom.max(1.0);
+        all
+    }
+
+    /// The factor from a rate in the windows to that of an interval with so many packets.
+    fn factor(&self, interval_ns: u64, packets: Option<u64>) -> Option<f64> {
+        let seen = self.seen.front().filter(|_| self.by_packets)?;
+        let enough = seen.spread.softnet?.packets >= FEW_PACKETS;
+        let rate = packets.filter(|_| enough)? as f64 * 1e9 / interval_ns.max(1) as f64;
+        Some(rate / seen.means.packets)
     }
 
     fn span_ns(&self) -> f64 {
-        self.last.first().map_or(0.0, |c| c.span_ns as f64)
-    }
-
-    /// How `packets` of the interval are more than in windows; `None`: time foretells it better.
-    fn by_packets(&self, interval_ns: u64, packets: Option<u64>) -> Option<f64> {
-        let seen = self.spread.softnet.filter(|s| s.packets >= FEW_PACKETS)?;
-        let left = self.squares_per_packet?;
-        if self.freedom >= 1.0 && left > self.squares {
-            return None;
-        }
-        let in_windows = seen.packets as f64 / self.span_ns();
-        Some(packets? as f64 / interval_ns.max(1) as f64 / in_windows)
+        self.last.first().map_or(0.0, |count| count.span_ns as f64)
     }
 }
 
 impl Spreads {
-    /// Makes the counts of windows those of all of the interval: their `span_ns` becomes the share
-    /// of the interval's hits that they saw, and the last windows stand for an event that is counted
-    /// a part of the time and had none. `packets`: what softnet processed in the interval.
-    pub fn settle(
+    /// Learns from the counts of an interval. `packets`: what softnet processed in it; `None`: not known.
+    pub fn learn(
         &mut self,
-        counts: &mut Vec<Counts>,
+        counts: &[Counts],
         attached: &[Attach],
         interval_ns: u64,
         packets: Option<u64>,
@@ -99,37 +186,6 @@ impl Spreads {
         for place in self.places.values_mut() {
             place.age += 1;
         }
-        self.learn(counts);
-        self.places
-            .retain(|_, place| place.age <= FORGOTTEN.max(place.stands));
-        let mut standing: Vec<Counts> = Vec::new();
-        for attach in attached.iter().filter(|a| a.duty_permille < ALWAYS) {
-            if let Some(place) = self.places.get_mut(&attach.event) {
-                place.stands = stands(attach.duty_permille, interval_ns);
-                if (1..=place.stands).contains(&place.age) {
-                    standing.extend(&place.last);
-                }
-            }
-        }
-        counts.extend(standing);
-        for place in self.places.values_mut() {
-            place.part = place.span_ns() / interval_ns.max(1) as f64;
-            place.factor = place.by_packets(interval_ns, packets);
-        }
-        for count in counts.iter_mut().filter(|c| c.spread.is_some()) {
-            let Some(factor) = self.places.get(&count.event).and_then(|p| p.factor) else {
-                continue;
-            };
-            if factor > 0.0 {
-                count.span_ns = ((count.span_ns as f64 / factor).round() as u64).max(1);
-            } else {
-                // Not one packet came.
-                (count.hits, count.span_ns) = (0, interval_ns);
-            }
-        }
-    }
-
-    fn learn(&mut self, counts: &[Counts]) {
         let mut seen: FxHashMap<EventId, (Spread, Vec<Counts>)> = FxHashMap::default();
         for count in counts.iter().filter(|c| c.span_ns > 0 && c.cpu.is_some()) {
             if let Some(spread) = count.spread {
@@ -138,27 +194,51 @@ impl Spreads {
             }
         }
         for (event, (spread, cpus)) in seen {
-            let freedom = f64::from(spread.windows.saturating_sub(1));
-            let mut place = Place {
-                squares: spread.variance as f64 * freedom,
-                freedom,
-                squares_per_packet: spread.softnet.map(|s| s.variance as f64 * freedom),
-                last: cpus,
-                spread,
-                age: 0,
-                stands: STANDS,
-                part: 0.0,
-                factor: None,
-            };
-            if let Some(before) = self.places.get(&event) {
-                place.follow(before);
+            let place = self.places.entry(event).or_insert_with(Place::new);
+            place.learn(spread, cpus);
+        }
+        self.places
+            .retain(|_, place| place.age <= FORGOTTEN.max(place.stands));
+        self.standing.clear();
+        for attach in attached.iter().filter(|a| a.duty_permille < ALWAYS) {
+            if let Some(place) = self.places.get_mut(&attach.event) {
+                place.stands = stands(attach.duty_permille, interval_ns);
+                if (1..=place.stands).contains(&place.age) {
+                    self.standing.extend(&place.last);
+                }
             }
-            self.places.insert(event, place);
+        }
+        for place in self.places.values_mut() {
+            place.factor = place.factor(interval_ns, packets);
         }
     }
 
-    /// The half-width of the hits of an interval, in hits; `None`: too few windows yet. The windows
-    /// are a random part of the interval, whose rest nobody saw (finite population correction).
+    /// For the events that are counted a part of the time and had no window in the last interval.
+    pub fn standing(&self) -> &[Counts] {
+        &self.standing
+    }
+
+    /// Hits/s in the last interval, of which windows saw a part.
+    pub fn rate(&self, count: &Counts) -> f64 {
+        let rate = count.hits as f64 * 1e9 / count.span_ns.max(1) as f64;
+        match (count.spread, self.places.get(&count.event)) {
+            (Some(_), Some(place)) => rate * place.factor.unwrap_or(1.0),
+            _ => rate,
+        }
+    }
+
+    /// Hits in all of that interval.
+    pub fn hits(&self, count: &Counts, interval_ns: u64) -> u64 {
+        match count.spread {
+            Some(_) if count.span_ns > 0 => {
+                (self.rate(count) * interval_ns as f64 / 1e9).round() as u64
+            }
+            _ => count.hits,
+        }
+    }
+
+    /// The half-width of the hits of an interval, in hits; `None`: too few windows yet. The interval's
+    /// own windows are a random part of it, whose rest nobody saw (finite population correction).
     pub fn error<'a>(
         &self,
         counts: impl Iterator<Item = &'a Counts>,
@@ -173,54 +253,26 @@ impl Spreads {
             };
             told.push(count.event);
             let place = self.places.get(&count.event)?;
-            if place.freedom < 1.0 || spread.windows == 0 {
-                return None;
-            }
-            let seen = (count.span_ns as f64 / interval_ns as f64).min(1.0);
-            let squares = match place.factor {
-                Some(factor) => place.squares_per_packet? * factor * factor,
-                None => place.squares,
+            let (differences, factor) = match place.factor {
+                Some(factor) => (place.per_packet(), factor),
+                None => (place.by_time(), 1.0),
             };
-            let variance = squares / place.freedom / f64::from(spread.windows);
-            sum += seconds * (variance * (1.0 - seen)).sqrt();
-            freedom = freedom.min(place.freedom);
+            let variance = differences.variance()? / f64::from(spread.windows.max(1));
+            let rest = if place.age == 0 {
+                1.0 - (place.span_ns() / factor.max(1e-9) / interval_ns as f64).min(1.0)
+            } else {
+                1.0
+            };
+            sum += seconds * factor * (variance * rest).sqrt();
+            freedom = freedom.min(differences.freedom);
         }
-        freedom.is_finite().then(|| sum * t95(freedom as usize))
+        freedom.is_finite().then(|| sum * t95(freedom.round() as usize))
     }
 
-    /// The share of the interval in which the event was counted; `None`: not in windows.
-    pub fn part(&self, event: EventId) -> Option<f64> {
-        self.places.get(&event).map(|place| place.part)
-    }
-}
-
-impl Place {
-    /// What windows differed by before is remembered, and one window says how it differs from the
-    /// last interval's.
-    fn follow(&mut self, before: &Place) {
-        let (now, then) = (self.means(), before.means());
-        let (n, m) = (now.windows, then.windows);
-        let weight = n * m / (n + m).max(1.0);
-        self.squares += FADES * before.squares + weight * (now.rate - then.rate).powi(2);
-        self.freedom += FADES * before.freedom + 1.0;
-        self.squares_per_packet = match (self.squares_per_packet, before.squares_per_packet) {
-            (Some(squares), Some(known)) => {
-                let ratios = now.per_packet().zip(then.per_packet());
-                let differ = ratios.map_or(0.0, |(now, then)| now - then) * now.packets_rate();
-                Some(squares + FADES * known + weight * differ.powi(2))
-            }
-            _ => None,
-        };
-    }
-}
-
-/// Hits in all of the interval, of which a part was seen.
-pub fn estimated(count: &Counts, interval_ns: u64) -> u64 {
-    match count.spread {
-        Some(_) if count.span_ns > 0 => {
-            (count.hits as f64 * interval_ns as f64 / count.span_ns as f64).round() as u64
-        }
-        _ => count.hits,
+    /// The share of an interval in which the event was counted, in the last one with windows of it.
+    pub fn part(&self, event: EventId, interval_ns: u64) -> f64 {
+        let place = self.places.get(&event);
+        place.map_or(0.0, |place| place.span_ns() / interval_ns.max(1) as f64)
     }
 }
 

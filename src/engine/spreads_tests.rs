@@ -72,6 +72,18 @@ fn seldom(chance: &mut Chance, _: usize) -> [u64; 2] {
     [chance.poisson(burst), 0]
 }
 
+/// An interval's counts of an event that is counted `duty` percent of the time, and those that stand
+/// for it.
+fn taken(
+    spreads: &mut Spreads,
+    counts: &[Counts],
+    duty: usize,
+    packets: Option<u64>,
+) -> Vec<Counts> {
+    spreads.learn(counts, &[attach(duty)], S, packets);
+    [counts, spreads.standing()].concat()
+}
+
 /// Hits of an event where so many packets came on a CPU.
 type Event = fn(&mut Chance, u64) -> u64;
 
@@ -146,16 +158,16 @@ fn coverage(
         }
         let spread = std::mem::take(&mut window).spread();
         let windows = std::mem::take(&mut cpus);
-        let mut counts: Vec<Counts> = (0..2)
+        let counts: Vec<Counts> = (0..2)
             .filter(|_| spread.windows > 0)
             .map(|cpu| count(cpu, &windows[cpu], spread))
             .collect();
         let packets = softnet.then_some(packets);
-        spreads.settle(&mut counts, &[attach(duty)], 1_000_000_000, packets);
-        let Some(error) = spreads.error(counts.iter(), 1_000_000_000) else {
+        let counts = taken(&mut spreads, &counts, duty, packets);
+        let Some(error) = spreads.error(counts.iter(), S) else {
             continue;
         };
-        let guess: u64 = counts.iter().map(|c| estimated(c, 1_000_000_000)).sum();
+        let guess: u64 = counts.iter().map(|c| spreads.hits(c, S)).sum();
         stated += 1;
         // Counts are whole numbers on each CPU.
         held += usize::from((guess as f64 - truth as f64).abs() <= error + 1.0);
@@ -227,8 +239,8 @@ fn bounds_of_arrivals_on_one_cpu_hold_the_true_count_as_often_as_stated() {
 
 #[test]
 fn with_hardly_a_window_in_an_interval_bounds_are_wider_than_need_be() {
-    holds(one_cpu, &[5], 97.0..=100.0);
-    holds(seldom, &[5], 97.0..=100.0);
+    holds(one_cpu, &[5], 96.0..=100.0);
+    holds(seldom, &[5], 96.0..=100.0);
 }
 
 #[test]
@@ -244,7 +256,7 @@ fn hits_per_packet_follow_bursts_and_are_several_times_surer() {
         let by_time = coverage(arrivals, most_packets, duty, 0, false);
         let by_packets = coverage(arrivals, most_packets, duty, 0, true);
         assert!(
-            (93.0..=98.5).contains(&by_packets.held),
+            (93.0..=99.9).contains(&by_packets.held),
             "{by_packets:?} at {duty}%"
         );
         assert!(
@@ -266,39 +278,82 @@ fn windows_in_which_packets_pass_slower_do_not_make_the_count_lower() {
 
 #[test]
 fn an_event_that_comes_without_packets_is_estimated_by_the_time() {
-    let all = coverage(seldom, on_its_own, 25, 0, true);
-    assert!((90.0..=98.5).contains(&all.held), "{all:?}");
-    let alone = coverage(seldom, on_its_own, 25, 0, false);
-    assert!(all.width < 1.3 * alone.width, "{all:?} beside {alone:?}");
-    assert!((98.0..102.0).contains(&all.sum), "{all:?}");
+    for (arrivals, duty) in [(bursts as Arrivals, 25), (alternating, 10)] {
+        let all = coverage(arrivals, on_its_own, duty, 0, true);
+        assert!((93.0..=98.5).contains(&all.held), "{all:?}");
+        let alone = coverage(arrivals, on_its_own, duty, 0, false);
+        assert!(all.width < 1.2 * alone.width, "{all:?} beside {alone:?}");
+        assert!((99.0..101.0).contains(&all.sum), "{all:?}");
+    }
+}
+
+/// So many windows with these hits and packets each.
+fn windows(number: usize, hits: u64, packets: u64) -> Vec<Counts> {
+    let mut windows = Windows::default();
+    for _ in 0..number {
+        windows.push(hits, Some(packets), WINDOW_LENGTH_NS);
+    }
+    vec![count(0, &windows, windows.spread())]
 }
 
 #[test]
 fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
-    let mut windows = Windows::default();
-    windows.push(500, Some(1_000), WINDOW_LENGTH_NS);
     let mut spreads = Spreads::default();
-    let attached = [attach(5)];
-    let mut settle = |counts: &[Counts], packets| {
-        let mut counts = counts.to_vec();
-        spreads.settle(&mut counts, &attached, S, Some(packets));
-        counts.iter().map(|c| estimated(c, S)).sum::<u64>()
+    let mut hits = |counts: &[Counts], packets| {
+        let counts = taken(&mut spreads, counts, 5, Some(packets));
+        counts.iter().map(|c| spreads.hits(c, S)).sum::<u64>()
     };
-    assert_eq!(
-        settle(&[count(0, &windows, windows.spread())], 20_000),
-        10_000
-    );
-    assert_eq!(settle(&[], 80_000), 40_000);
-    assert_eq!(settle(&[], 0), 0);
+    assert_eq!(hits(&windows(1, 500, 1_000), 20_000), 10_000);
+    assert_eq!(hits(&[], 80_000), 40_000);
+    assert_eq!(hits(&[], 0), 0);
+}
+
+#[test]
+fn what_stands_for_another_interval_is_no_part_of_it_however_few_packets_that_had() {
+    let mut spreads = Spreads::default();
+    for (hits, packets) in [(500, 1_000), (520, 1_000), (480, 1_000)] {
+        taken(&mut spreads, &windows(1, hits, packets), 5, Some(20_000));
+    }
+    let left = taken(&mut spreads, &[], 5, Some(1_000));
+    let error = spreads.error(left.iter(), S).expect("a bound");
+    assert!((10.0..200.0).contains(&error), "480 ±{error}");
+}
+
+#[test]
+fn after_quiet_intervals_hits_per_packet_are_used_at_once() {
+    for quiet in [(0, 0), (30, 3)] {
+        let mut spreads = Spreads::default();
+        for _ in 0..5 {
+            taken(&mut spreads, &windows(1, quiet.0, quiet.1), 5, Some(60));
+        }
+        let flood = windows(1, 20_000, 20_000);
+        let counts = taken(&mut spreads, &flood, 5, Some(300_000));
+        let hits: u64 = counts.iter().map(|c| spreads.hits(c, S)).sum();
+        assert_eq!(hits, 300_000, "after {quiet:?}");
+    }
+}
+
+#[test]
+fn a_row_does_not_change_its_way_by_chance() {
+    let mut spreads = Spreads::default();
+    let mut chance = Chance(7);
+    let mut ways = Vec::new();
+    for _ in 0..400 {
+        // As much of it comes with packets as comes on its own.
+        let packets = 900 + chance.below(200) as u64;
+        let hits = packets / 2 + 450 + chance.below(100) as u64;
+        taken(&mut spreads, &windows(1, hits, packets), 5, Some(20_000));
+        ways.push(spreads.places[&EventId(3)].by_packets);
+    }
+    let changes = ways.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes < 40, "{changes} changes in 400 intervals");
 }
 
 #[test]
 fn of_few_packets_nothing_is_foretold() {
-    let mut windows = Windows::default();
-    windows.push(50, Some(100), WINDOW_LENGTH_NS);
-    let mut counts = vec![count(0, &windows, windows.spread())];
-    Spreads::default().settle(&mut counts, &[], S, Some(1_000_000));
-    assert_eq!(estimated(&counts[0], S), 1_000);
+    let mut spreads = Spreads::default();
+    let counts = taken(&mut spreads, &windows(1, 50, 100), 5, Some(1_000_000));
+    assert_eq!(spreads.hits(&counts[0], S), 1_000);
 }
 
 #[test]
@@ -306,42 +361,36 @@ fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
     let seen = vec![seen(&[500, 500])];
     for (duty, stands) in [(25, 3), (5, 3), (2, 8), (1, 15)] {
         let mut spreads = Spreads::default();
-        let mut settled = |counts: &[Counts], duty| {
-            let mut counts = counts.to_vec();
-            spreads.settle(&mut counts, &[attach(duty)], S, None);
-            counts
-        };
-        assert_eq!(settled(&seen, duty), seen);
+        assert_eq!(taken(&mut spreads, &seen, duty, None), seen);
         for interval in 0..stands {
-            assert_eq!(settled(&[], duty), seen, "{duty} %, {interval}");
+            let left = taken(&mut spreads, &[], duty, None);
+            assert_eq!(left, seen, "{duty} %, {interval}");
         }
-        assert!(settled(&[], duty).is_empty());
+        assert!(taken(&mut spreads, &[], duty, None).is_empty());
     }
     let mut spreads = Spreads::default();
-    spreads.settle(&mut seen.clone(), &[attach(5)], S, None);
-    let mut counts = Vec::new();
-    spreads.settle(&mut counts, &[attach(100)], S, None);
-    assert!(counts.is_empty(), "all of the time is counted now");
+    taken(&mut spreads, &seen, 5, None);
+    let all = taken(&mut spreads, &[], 100, None);
+    assert!(all.is_empty(), "all of the time is counted now");
 }
 
 #[test]
 fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_unsure() {
     let mut spreads = Spreads::default();
-    let mut one = vec![seen(&[2_500])];
-    spreads.settle(&mut one, &[], S, None);
+    let one = taken(&mut spreads, &[seen(&[2_500])], 5, None);
     assert_eq!(spreads.error(one.iter(), S), None);
-    let mut whole = vec![seen(&[200, 300].repeat(10))];
-    spreads.settle(&mut whole, &[], S, None);
+    let whole = taken(&mut spreads, &[seen(&[200, 300].repeat(10))], 5, None);
     assert_eq!(spreads.error(whole.iter(), S), Some(0.0));
 }
 
 #[test]
 fn a_count_from_windows_stands_for_all_of_the_interval() {
-    let seen = seen(&[500]);
-    assert_eq!(estimated(&seen, S), 10_000);
+    let mut spreads = Spreads::default();
+    let counts = taken(&mut spreads, &[seen(&[500])], 5, None);
+    assert_eq!(spreads.hits(&counts[0], S), 10_000);
     let exact = Counts {
         spread: None,
-        ..seen
+        ..counts[0]
     };
-    assert_eq!(estimated(&exact, S), 500);
+    assert_eq!(spreads.hits(&exact, S), 500);
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use super::proc::Proc;
 use super::softirqs::Softirqs;
 use super::{softnet, stat};
-use crate::decode::{CpuCounters, MOST_CPUS};
+use crate::decode::{CpuCounters, MOST_CPUS, Softnet};
 
 /// 8192 CPUs × 12 characters × 10 rows of /proc/softirqs fit.
 const LONGEST: usize = 4 << 20;
@@ -50,11 +50,10 @@ impl FastCounters {
         Ok(cpus)
     }
 
-    /// Packets that softnet has processed on those of the CPUs last read that `counts` names.
-    pub fn processed(&mut self, counts: impl Fn(u32) -> bool) -> io::Result<u64> {
+    /// softnet's counters alone, of each online CPU.
+    pub fn softnet(&mut self) -> io::Result<Vec<(u32, Softnet)>> {
         let softnet = contents(&self.softnet_file, &mut self.buffer)?;
-        let cpus = softnet::parse(softnet, &self.online).filter(|(cpu, _)| counts(*cpu));
-        Ok(cpus.map(|(_, softnet)| softnet.processed).sum())
+        Ok(softnet::parse(softnet, &self.online).collect())
     }
 
     /// The online CPUs, ascending; the answer is the only allocation.
@@ -135,7 +134,7 @@ fn read_from_start<'a>(file: &File, buffer: &'a mut Vec<u8>, at_once: bool) -> i
 mod tests {
     use super::super::proc::tests::root_with;
     use super::*;
-    use crate::decode::{CpuTime, Softnet};
+    use crate::decode::CpuTime;
 
     const SOFTIRQS: &str = "  CPU0 CPU1 CPU2\n NET_TX: 1 2 3\n NET_RX: 10 20 30\n";
     const STAT: &str = "cpu 1\ncpu0 1 0 0 0 0 0 0 0\ncpu2 0 0 0 0 0 0 4 0\nintr 0\n";

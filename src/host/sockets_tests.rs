@@ -115,7 +115,7 @@ fn a_socket_that_is_given_twice_counts_once() {
 }
 
 #[test]
-fn readings_take_a_tenth_of_the_time_when_looked_at_and_a_hundredth_else() {
+fn readings_take_a_tenth_of_the_time_when_looked_at_and_a_three_hundredth_else() {
     let mut sockets = Sockets::new(clock);
     assert!(sockets.is_due(0, false));
     sockets.last = Some((0, 300));
@@ -123,7 +123,8 @@ fn readings_take_a_tenth_of_the_time_when_looked_at_and_a_hundredth_else() {
         (2999, true, false),
         (3000, true, true),
         (3000, false, false),
-        (30_000, false, true),
+        (89_999, false, false),
+        (90_000, false, true),
     ] {
         assert_eq!(sockets.is_due(at, looked_at), due, "{at}");
     }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli;
 use crate::engine::{Engine, Progress};
@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const FOR_NAMES: Duration = Duration::from_millis(250);
 const FOR_NAMES_AT_LAST: Duration = Duration::from_secs(2);
 
-/// Steps that the partial interval may take after an interrupt: at most about a second.
-const LAST_STEPS: usize = 5;
+/// How long the partial interval may take after an interrupt.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
 /// Returns how many.
@@ -57,7 +57,8 @@ pub fn drive(
             want.interval = Duration::from_millis(1);
             engine.want(want);
             engine.be_patient(FOR_NAMES_AT_LAST);
-            for _ in 0..LAST_STEPS {
+            let until = Instant::now() + LAST;
+            while Instant::now() < until {
                 if let Progress::Snapshot(partial) = engine.step(PATIENCE)? {
                     take(&partial)?;
                     break;

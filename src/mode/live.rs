@@ -19,11 +19,14 @@ use crate::model::{Observable, Snapshot, Want};
 use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
-/// The engine looks at new wants at least this often, and a snapshot waits so long for names.
+/// The engine looks at new wants at least this often: each wake-up takes 50 µs.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// A snapshot waits so long for names.
+const FOR_NAMES: Duration = Duration::from_millis(50);
+
 /// By then the engine has taken a want and the samplers have stopped their events.
-const DETACHED: Duration = Duration::from_millis(300);
+const DETACHED: Duration = Duration::from_millis(400);
 
 /// Zero would not look at the line at all (crossterm with `use-dev-tty`; its other way of reading
 /// loses a key that comes with a change of size).
@@ -137,7 +140,7 @@ fn drive(
                 }
             }
         }
-        engine.be_patient(PATIENCE);
+        engine.be_patient(FOR_NAMES);
         match engine.step(PATIENCE) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {

@@ -64,7 +64,8 @@ impl Live {
 }
 
 /// The events to let go, those with the most hits first, until the rest costs no more than the limit;
-/// none where all of them cost less than [`TIMES`] as much. A hit costs `price` ns per second.
+/// none where all of them cost less than [`TIMES`] as much. So many hits in the time looked at cost
+/// `price` times as many ns per second.
 fn too_much(grown: &[(EventId, u64)], attached: &[Attach], price: f64, limit: f64) -> Vec<EventId> {
     let mut cost: f64 = grown.iter().map(|(_, hits)| *hits as f64 * price).sum();
     if cost <= TIMES * limit {

@@ -216,14 +216,18 @@ impl Gated {
         self.gate.detach(open.program);
     }
 
-    /// Attaches the events of a window, all of them before any of them counts.
-    pub fn open_window(&mut self, members: &[Member]) {
+    /// Attaches the events of a window.
+    pub fn attach_window(&mut self, members: &[Member]) {
         for open in in_windows(&mut self.open, members) {
             let attached = self.gate.attach(open.program).is_ok();
             if let Some((is_open, ..)) = &mut open.windows {
                 *is_open = attached;
             }
         }
+    }
+
+    /// Their hits count from now on.
+    pub fn begin_window(&mut self, members: &[Member]) {
         for open in in_windows(&mut self.open, members) {
             for (cpu, counted) in (0..).zip(&mut open.counted) {
                 *counted = self.gate.board.tally(cpu, open.program);
@@ -231,8 +235,8 @@ impl Gated {
         }
     }
 
-    /// Takes what they had in it, and lets them go. `packets` as in [`Windows::push`].
-    pub fn close_window(&mut self, members: &[Member], packets: Option<u64>, span_ns: u64) {
+    /// Takes what they had in the window. `packets` as in [`Windows::push`].
+    pub fn end_window(&mut self, members: &[Member], packets: Option<u64>, span_ns: u64) {
         for open in in_windows(&mut self.open, members) {
             let Some((true, windows, all)) = &mut open.windows else {
                 continue;
@@ -246,6 +250,9 @@ impl Gated {
             }
             all.push(sum, packets, span_ns);
         }
+    }
+
+    pub fn detach_window(&mut self, members: &[Member]) {
         for open in in_windows(&mut self.open, members) {
             if let Some((is_open, ..)) = &mut open.windows
                 && std::mem::take(is_open)

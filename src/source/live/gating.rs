@@ -8,7 +8,7 @@ use super::gated::{Gated, windowed};
 use super::order::Order;
 use super::programs;
 use super::windows::{Edge, Member};
-use super::{Live, Opened};
+use super::{Live, WindowEdge};
 use crate::decode::{ALWAYS, Attach, Counts, Demand, Event, EventId, Place, together};
 use crate::sys::{give_back_memory, monotonic_ns};
 
@@ -206,27 +206,29 @@ impl Live {
         let Some(mut gate) = self.gate.take() else {
             return;
         };
+        // Each time in this order: attached all the while, softnet, the time, the gate's own counts.
         if on {
-            gate.open_window(&chosen);
+            gate.attach_window(&chosen);
             self.opened = self.look_at_window();
+            gate.begin_window(&chosen);
         } else {
             let closed = self.look_at_window();
-            let packets = self.opened.packets.zip(closed.packets);
-            gate.close_window(
-                &chosen,
-                packets.map(|(before, now)| now.saturating_sub(before)),
-                closed.at.saturating_sub(self.opened.at),
-            );
+            let packets = closed.packets_since(&self.opened);
+            let span_ns = closed.at.saturating_sub(self.opened.at);
+            gate.end_window(&chosen, packets, span_ns);
+            gate.detach_window(&chosen);
         }
         self.gate = Some(gate);
     }
 
-    fn look_at_window(&mut self) -> Opened {
-        let chosen = &self.chosen;
-        let counts = |cpu: u32| chosen.is_empty() || chosen.contains(&cpu);
+    fn look_at_window(&mut self) -> WindowEdge {
         let fast = self.fast.as_mut();
-        Opened {
-            packets: fast.and_then(|fast| fast.processed(counts).ok()),
+        let mut softnet = fast.and_then(|fast| fast.softnet().ok());
+        if let Some(softnet) = &mut softnet {
+            softnet.retain(|(cpu, _)| self.chosen.is_empty() || self.chosen.contains(cpu));
+        }
+        WindowEdge {
+            softnet,
             at: monotonic_ns(),
         }
     }

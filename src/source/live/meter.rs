@@ -119,7 +119,7 @@ impl Meter {
                 packets: before.packets + after.packets,
             };
             let hits = closing.windowed[index].saturating_sub(opened.windowed[index]);
-            let softnet = |reading: &Reading| reading.cpus[index].softnet.processed;
+            let softnet = |reading: &Reading| reading.cpus[index].softnet;
             let seen = |reading: &Reading| Some(reading.received.as_ref()?[index]);
             if hits > 0 {
                 self.compared.push(Compared {
@@ -127,7 +127,7 @@ impl Meter {
                     with: stretch(opened, closing, index),
                     without,
                     hits,
-                    received: softnet(closing).saturating_sub(softnet(opened)),
+                    received: softnet(closing).since(&softnet(opened)).processed,
                     received_seen: seen(closing)
                         .zip(seen(opened))
                         .map(|(b, a)| b.saturating_sub(a)),
@@ -141,7 +141,7 @@ fn stretch(from: &Reading, to: &Reading, index: usize) -> Stretch {
     let (before, after) = (&from.cpus[index], &to.cpus[index]);
     let unused = |c: &CpuCounters| c.time.idle + c.time.steal;
     let idle = unused(after).saturating_sub(unused(before));
-    let packets = (after.softnet.processed).saturating_sub(before.softnet.processed);
+    let packets = after.softnet.since(&before.softnet).processed;
     Stretch {
         busy_ns: (to.at - from.at).saturating_sub(idle),
         packets: packets + to.always[index].saturating_sub(from.always[index]),

@@ -54,7 +54,7 @@ use self::windows::Schedule;
 use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, SourceKind, Tick, Windows,
+    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, Softnet, SourceKind, Tick, Windows,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity, members};
@@ -102,7 +102,7 @@ pub struct Live {
     schedule: Schedule,
     meter: Meter,
     windows: Vec<(EventId, u32, Windows)>,
-    opened: Opened,
+    opened: WindowEdge,
     latency: Latency,
     burst: Burst,
     aside: Aside,
@@ -123,13 +123,28 @@ pub struct Live {
     due: u64,
 }
 
-/// At one edge of a window.
+/// What the kernel's free counters say at one edge of a window.
 #[derive(Default)]
-struct Opened {
+struct WindowEdge {
     /// CLOCK_MONOTONIC, ns.
     at: u64,
-    /// What softnet has processed on the chosen CPUs; `None`: it could not be read.
-    packets: Option<u64>,
+    /// Of the chosen CPUs; `None`: it could not be read.
+    softnet: Option<Vec<(u32, Softnet)>>,
+}
+
+impl WindowEdge {
+    /// Packets that softnet processed since the other edge; `None`: not known, or a CPU came or went.
+    fn packets_since(&self, before: &WindowEdge) -> Option<u64> {
+        let (before, now) = (before.softnet.as_ref()?, self.softnet.as_ref()?);
+        let mut packets = 0;
+        for ((cpu, then), (same, now)) in before.iter().zip(now) {
+            if cpu != same {
+                return None;
+            }
+            packets += now.since(then).processed;
+        }
+        (before.len() == now.len()).then_some(packets)
+    }
 }
 
 /// The gate on its way.
@@ -199,7 +214,7 @@ impl Live {
             schedule: Schedule::default(),
             meter: Meter::open(),
             windows: Vec::new(),
-            opened: Opened::default(),
+            opened: WindowEdge::default(),
             latency: Latency::default(),
             proc,
             own: Own::new(),
@@ -401,5 +416,39 @@ impl Source for Live {
     fn recycle(&mut self, batch: Batch) {
         // A full pool has batches enough.
         let _pool_full = self.recycled.try_send(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(cpus: &[(u32, u64)]) -> WindowEdge {
+        let softnet = cpus.iter().map(|&(cpu, processed)| {
+            let softnet = Softnet {
+                processed,
+                ..Softnet::default()
+            };
+            (cpu, softnet)
+        });
+        WindowEdge {
+            at: 0,
+            softnet: Some(softnet.collect()),
+        }
+    }
+
+    #[test]
+    fn packets_of_a_window_are_those_of_its_cpus_if_these_stayed() {
+        let opened = edge(&[(0, u64::from(u32::MAX)), (2, 10)]);
+        let closed = edge(&[(0, 4), (2, 20)]);
+        assert_eq!(closed.packets_since(&opened), Some(15));
+        for other in [
+            edge(&[(0, 4)]),
+            edge(&[(0, 4), (1, 900), (2, 20)]),
+            WindowEdge::default(),
+        ] {
+            assert_eq!(other.packets_since(&opened), None);
+            assert_eq!(opened.packets_since(&other), None);
+        }
     }
 }
