@@ -266,7 +266,9 @@ impl Spreads {
             sum += seconds * factor * (variance * rest).sqrt();
             freedom = freedom.min(differences.freedom);
         }
-        freedom.is_finite().then(|| sum * t95(freedom.round() as usize))
+        freedom
+            .is_finite()
+            .then(|| sum * t95(freedom.round() as usize))
     }
 
     /// The share of an interval in which the event was counted, in the last one with windows of it.
