@@ -37,7 +37,7 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     }
     so_far.host.slow = match (so_far.host.slow.take(), next.host.slow) {
         (Some(before), Some(now)) => {
-            Some(Arc::new(with_those_of(&before, Arc::unwrap_or_clone(now))))
+            Some(Arc::new(later_reading(&before, Arc::unwrap_or_clone(now))))
         }
         (before, now) => now.or(before),
     };
@@ -194,7 +194,7 @@ fn add_carried(known: &mut Carried, next: &Carried) {
 
 /// The later reading; names of processes that it does not have stay known, and how devices are
 /// set up, which not every reading says.
-fn with_those_of(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
+pub fn later_reading(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
     let known: FxHashSet<u32> = slow.tasks.iter().map(|task| task.pid).collect();
     let gone = before
         .tasks

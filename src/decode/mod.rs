@@ -26,7 +26,7 @@ pub use demand::{ALWAYS, Attach, Demand};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use host_event::{EventKind, HostEvent, MOST_EVENTS};
-pub use join::{Means, join};
+pub use join::{Means, join, later_reading};
 pub use latency::{Fate, GIVEN_UP_NS, LatencySample, Timed, Timing};
 pub use link::{
     Coalesce, DriverCounter, LinkCounters, LinkSetup, LinkState, MOST_QDISCS, MOST_QUEUES,

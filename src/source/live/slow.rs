@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::decode::{Demand, SlowSample};
+use crate::decode::{Demand, SlowSample, later_reading};
 use crate::error::Error;
 use crate::host::{Proc, Question, SlowReader};
 use crate::sys::Surplus;
@@ -91,8 +91,8 @@ impl Slow {
             };
             self.waiting -= 1;
             if let Some(older) = newest {
-                // Not every answer has them.
-                newer.sample.sockets = newer.sample.sockets.or(older.sample.sockets);
+                // Not every reading says how devices are set up, for one.
+                newer.sample = later_reading(&older.sample, newer.sample);
             }
             newest = Some(newer);
         }
@@ -123,11 +123,12 @@ mod tests {
         std::thread::spawn(move || {
             let mut late = Some(Duration::from_millis(120));
             for (question, _) in asked {
-                std::thread::sleep(late.take().unwrap_or(Duration::from_millis(10)));
                 let sample = SlowSample {
                     at: question.at,
+                    sockets: late.is_some().then(Box::default),
                     ..SlowSample::default()
                 };
+                std::thread::sleep(late.take().unwrap_or(Duration::from_millis(10)));
                 let _nobody_asks = answer.send(Answer {
                     sample,
                     sockets: Vec::new(),
@@ -152,6 +153,8 @@ mod tests {
             slow.ask(at, &Demand::default());
             let answer = slow.answer(Duration::from_secs(2)).expect("an answer");
             assert_eq!(answer.sample.at, at);
+            // What only the late one said is not lost.
+            assert_eq!(answer.sample.sockets.is_some(), at == 2);
         }
     }
 
