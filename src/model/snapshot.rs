@@ -351,7 +351,7 @@ pub struct Health {
     /// … and the windows that had a say.
     pub cost_windows: usize,
     pub cost_cpu: Option<u32>,
-    /// The same over all CPUs.
+    /// The sum over all CPUs, in percent of one.
     pub cost_all_pct: Option<f64>,
     pub budget_pct: f64,
     /// What a hit costs by each way of counting in use, and a sample with its stack, ns.

@@ -104,11 +104,13 @@ impl Words {
             let figures: Vec<f64> = said.iter().filter_map(of).collect();
             (!figures.is_empty()).then(|| median(&figures))
         };
+        let said_of = figure(match shape.scope {
+            Scope::Cpu0 => |said| said.busiest,
+            Scope::All => |said| said.all,
+        });
         Words {
-            said: figure(match shape.scope {
-                Scope::Cpu0 => |said| said.busiest,
-                Scope::All => |said| said.all,
-            }),
+            // A share of the time that the scope has, as the costs are.
+            said: said_of.map(|pct| pct / shape.scope.cpus() as f64),
             measured: figure(|said| said.measured),
             bound: figure(|said| said.bound),
             elsewhere: shape.scope == Scope::Cpu0

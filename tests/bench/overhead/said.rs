@@ -7,7 +7,7 @@ pub struct Said {
     /// Percent of the busiest CPU, and which one that is.
     pub busiest: Option<f64>,
     pub cpu: Option<u32>,
-    /// Percent of all CPUs.
+    /// The sum over all CPUs, percent of one.
     pub all: Option<f64>,
     /// Of what netop measured itself, and the most that it can be, where it says so.
     pub measured: Option<f64>,

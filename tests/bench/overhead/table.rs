@@ -14,7 +14,7 @@ rounds, each against the windows of nothing before and after it); raw: the same 
 what the machine's speed did in between; tasks: kept of the load's and the watcher's threads \
 alone, which other programs disturb less; costs: what the watcher took, % of the CPU time there is \
 (CPU 0's, or all CPUs' where the shape fills all); said: what netop said meanwhile, of the busiest \
-CPU or of all CPUs accordingly; too much: said less costs; it measured, at most: what netop said \
+CPU or of all CPUs' time accordingly; too much: said less costs; it measured, at most: what netop said \
 that it measured of that, and the most it can be; from–to: 95 % interval of the median before it, \
 or all rounds when they are fewer than nine; even ns: per wire packet, as if the machine had had \
 its usual speed throughout; ns: by the clock, mean; p99: of how late a datagram arrived, from when \
