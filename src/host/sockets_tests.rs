@@ -117,7 +117,10 @@ fn a_socket_that_is_given_twice_counts_once() {
 #[test]
 fn readings_take_a_tenth_of_the_time_when_looked_at_and_a_three_hundredth_else() {
     let mut sockets = Sockets::new(clock);
-    assert!(sockets.is_due(0, false));
+    reading(&mut sockets, 1, vec![sent(1, 0)]);
+    sockets.last = Some((0, 300));
+    assert!(sockets.is_due(1, false), "nothing is compared yet");
+    reading(&mut sockets, 2, vec![sent(1, 10)]);
     sockets.last = Some((0, 300));
     for (at, looked_at, due) in [
         (2999, true, false),

@@ -48,7 +48,9 @@ fn watched(live: &Live, duration: Duration, demo: bool) -> Result<Arc<Snapshot>,
     } else {
         (plan::live(live)?, Origin::Host)
     };
-    let want = plan.want.clone();
+    // Rules judge what connections wait for.
+    let mut want = plan.want.clone();
+    want.sockets = true;
     let engine = origin.engine(plan)?;
     let intervals = duration.as_secs_f64().ceil().max(1.0) as u64;
     let mut last = None;
