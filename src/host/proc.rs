@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// No file read here is longer on a real host (/proc/interrupts of 512 CPUs: about 12 MB).
 const LONGEST: u64 = 32 << 20;
 
+/// Of most files the text is shorter, bytes.
+const USUAL: usize = 4 << 10;
+
 /// More network devices, tasks or interrupts than this are cut.
 pub const MOST_ENTRIES: usize = 1 << 20;
 
@@ -40,7 +43,8 @@ impl Proc {
 
     /// The text of a file; what is not UTF-8 becomes U+FFFD.
     pub fn text(&self, name: &str) -> io::Result<String> {
-        let mut bytes = Vec::new();
+        // Most fit: one call reads them, where an empty one would grow from 32 bytes call by call.
+        let mut bytes = Vec::with_capacity(USUAL);
         self.open(name)?.take(LONGEST).read_to_end(&mut bytes)?;
         Ok(match String::from_utf8(bytes) {
             Ok(text) => text,

@@ -115,20 +115,23 @@ fn a_socket_that_is_given_twice_counts_once() {
 }
 
 #[test]
-fn readings_take_a_tenth_of_the_time_when_looked_at_and_a_three_hundredth_else() {
+fn readings_take_a_tenth_of_the_time_when_looked_at_and_else_a_three_hundredth_every_3_s_at_most() {
     let mut sockets = Sockets::new(clock);
     reading(&mut sockets, 1, vec![sent(1, 0)]);
     sockets.last = Some((0, 300));
     assert!(sockets.is_due(1, false), "nothing is compared yet");
     reading(&mut sockets, 2, vec![sent(1, 10)]);
-    sockets.last = Some((0, 300));
-    for (at, looked_at, due) in [
-        (2999, true, false),
-        (3000, true, true),
-        (3000, false, false),
-        (89_999, false, false),
-        (90_000, false, true),
+    const MS: u64 = 1_000_000;
+    for (took, at, looked_at, due) in [
+        (MS, 10 * MS - 1, true, false),
+        (MS, 10 * MS, true, true),
+        (MS, 300 * MS, false, false),
+        (MS, 3000 * MS - 1, false, false),
+        (MS, 3000 * MS, false, true),
+        (20 * MS, 6000 * MS - 1, false, false),
+        (20 * MS, 6000 * MS, false, true),
     ] {
+        sockets.last = Some((0, took));
         assert_eq!(sockets.is_due(at, looked_at), due, "{at}");
     }
 }

@@ -10,17 +10,27 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 #[derive(Debug)]
 pub struct Patience {
     left: Duration,
+    /// The next rest.
+    pause: Duration,
 }
+
+/// The first rest; each is twice as long as the one before, up to the longest.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(16);
 
 impl Patience {
     pub fn new(left: Duration) -> Patience {
-        Patience { left }
+        Patience {
+            left,
+            pause: SHORTEST,
+        }
     }
 
     /// Rests a moment, before something is tried again.
     pub fn rest(&mut self) {
         let began = Instant::now();
-        thread::park_timeout(self.left.min(Duration::from_millis(1)));
+        thread::park_timeout(self.left.min(self.pause));
+        self.pause = (2 * self.pause).min(LONGEST);
         self.left = self.left.saturating_sub(began.elapsed());
     }
 

@@ -1,6 +1,7 @@
 //! What this process itself uses: CPU time of all its threads and anonymous memory.
 
 use std::fs;
+use std::io::Read;
 
 use perf_event::events::Software;
 use perf_event::{Builder, Counter};
@@ -68,7 +69,10 @@ impl Own {
 
     /// Resident anonymous memory, bytes (`RssAnon` of /proc/self/status).
     pub fn anon_bytes() -> Option<u64> {
-        let status = fs::read_to_string("/proc/self/status").ok()?;
+        // Room for all of it, so that one call reads it.
+        let mut status = String::with_capacity(4 << 10);
+        let mut file = fs::File::open("/proc/self/status").ok()?;
+        file.read_to_string(&mut status).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"))?;
         let kb: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kb * 1024)
