@@ -9,7 +9,7 @@ use netlink_socket2::NetlinkSocket;
 
 use super::fast::contents;
 use super::inet_diag::{self, Protocol};
-use super::proc::Proc;
+use super::proc::{Proc, because};
 use crate::decode::SocketCounters;
 
 /// The families as sock_diag numbers them, where their numbers are, and how the lines are called
@@ -28,8 +28,8 @@ pub struct Diag {
 }
 
 impl Diag {
-    /// `at`: `proc`, or `proc/PID` of a process in the namespace. The thread is there when it is
-    /// read for the first time.
+    /// `at`: `proc`, or `proc/thread-self` where the thread has entered the namespace. The thread is there
+    /// when it is read for the first time.
     pub fn new(proc: &Proc, at: &str) -> Diag {
         let open = |(_, file, _)| proc.open(&format!("{at}/net/{file}")).ok();
         Diag {
@@ -70,7 +70,15 @@ pub fn missing(protocol: Protocol, error: &io::Error) -> String {
         Protocol::Tcp => ("TCP", "tcp_diag"),
         Protocol::Udp => ("UDP", "udp_diag"),
     };
-    format!("sock_diag does not list the {name} sockets ({error}): modprobe {module}")
+    // The kernel looks for a module before it says ENOENT.
+    let next = match error.raw_os_error() {
+        Some(libc::ENOENT) => format!(": modprobe {module}"),
+        _ => String::new(),
+    };
+    format!(
+        "sock_diag does not list the {name} sockets ({}){next}",
+        because(error)
+    )
 }
 
 /// `TCP: inuse 3 orphan 0 …`: sockets that are bound, listen or are connected.
@@ -101,6 +109,15 @@ mod tests {
         let text = "TCP6: inuse 2\nUDP6: inuse 1\nUDPLITE6: inuse 0\n";
         assert_eq!(in_use(text, Protocol::Tcp, "6"), Some(2));
         assert_eq!(in_use(text, Protocol::Udp, "6"), Some(1));
+    }
+
+    #[test]
+    fn only_a_missing_module_is_to_be_loaded() {
+        let said = |errno| missing(Protocol::Tcp, &io::Error::from_raw_os_error(errno));
+        assert!(said(libc::ENOENT).ends_with("modprobe tcp_diag"));
+        assert!(said(libc::EMFILE).contains("ulimit -n"));
+        assert!(!said(libc::EMFILE).contains("modprobe"));
+        assert!(!said(libc::EPERM).contains("modprobe"));
     }
 
     #[test]

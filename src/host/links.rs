@@ -2,13 +2,13 @@
 //! by /proc, which knows less.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 
 use netlink_bindings::rt_link::{self, Ifinfomsg};
 use netlink_socket2::NetlinkSocket;
 
 use super::device_details::Details;
+use super::netns::Netns;
 use super::proc::{Proc, printable};
 use super::{net_dev, qdiscs, sysctls};
 use crate::decode::{LinkCounters, LinkState};
@@ -36,7 +36,7 @@ pub struct Device {
 #[derive(Default)]
 pub struct Links {
     own: Inside,
-    /// Of other namespaces, by inode: those that have processes.
+    /// Of other namespaces, by inode.
     others: BTreeMap<u64, Inside>,
     /// XDP programs by id, as they are called.
     programs: BTreeMap<u32, String>,
@@ -84,31 +84,34 @@ impl Links {
         devices
     }
 
-    /// Devices of other namespaces, each through a process in it. What software devices carry
+    /// Devices of other namespaces. What software devices carry
     /// there counts as local: where the packets leave the host, a device of the own namespace
     /// counts them again.
     pub fn others(
         &mut self,
         proc: &Proc,
-        others: &[(u64, u32)],
+        others: &[Netns],
         at: u64,
         notes: &mut Vec<String>,
     ) -> Vec<Device> {
         self.others
-            .retain(|known, _| others.iter().any(|(netns, _)| netns == known));
+            .retain(|known, _| others.iter().any(|other| other.inode == *known));
         let mut all = Vec::new();
         let mut refused = Refused::default();
-        for (index, &(netns, pid)) in others.iter().enumerate() {
+        for (index, netns) in others.iter().enumerate() {
             let entered = if index < MOST_ENTERED {
-                let inside = self.others.entry(netns).or_default();
-                inside.read(proc, (netns, pid), at, notes)
+                let inside = self.others.entry(netns.inode).or_default();
+                inside.read(proc, netns, at, notes)
             } else {
                 refused.many += 1;
                 Err(io::ErrorKind::QuotaExceeded.into())
             };
             let mut devices = entered.unwrap_or_else(|error| {
                 refused.push(&error);
-                by_proc(proc, &format!("proc/{pid}/net/dev"), netns, notes)
+                match netns.in_proc() {
+                    Some(at) => by_proc(proc, &format!("{at}/net/dev"), netns.inode, notes),
+                    None => Vec::new(),
+                }
             });
             for device in &mut devices {
                 device.link.local = !device.link.physical;
@@ -185,12 +188,12 @@ impl Inside {
     fn read(
         &mut self,
         proc: &Proc,
-        (netns, pid): (u64, u32),
+        netns: &Netns,
         at: u64,
         notes: &mut Vec<String>,
     ) -> io::Result<Vec<Device>> {
         if let Some(socket) = &mut self.socket
-            && let Ok(mut devices) = by_netlink(socket, netns, notes)
+            && let Ok(mut devices) = by_netlink(socket, netns.inode, notes)
             && !self.details.is_due(at, &devices)
         {
             self.details.add(proc, false, at, false, &mut devices);
@@ -200,8 +203,8 @@ impl Inside {
         if (self.refused_at).is_some_and(|last| at.saturating_sub(last) < REFUSED_NS) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let namespace = File::open(proc.path(&format!("proc/{pid}/ns/net")))?;
-        let entered = in_netns(&namespace, || self.enter(proc, netns, at, notes));
+        let namespace = netns.open(proc)?;
+        let entered = in_netns(&namespace, || self.enter(proc, netns.inode, at, notes));
         let denied = |e: &io::Error| e.kind() == io::ErrorKind::PermissionDenied;
         self.refused_at = entered.as_ref().is_err_and(denied).then_some(at);
         entered?
@@ -350,7 +353,7 @@ mod tests {
         let text = " face |bytes packets drop|bytes packets drop\neth0: 10 2 1 30 4 0\n";
         let (_dir, proc) = root_with(&[("proc/42/net/dev", text)]);
         let mut notes = Vec::new();
-        let devices = Links::default().others(&proc, &[(9, 42)], 0, &mut notes);
+        let devices = Links::default().others(&proc, &[Netns::of_process(9, 42)], 0, &mut notes);
         let link = LinkCounters {
             netns: 9,
             name: "eth0".to_owned(),
@@ -370,7 +373,7 @@ mod tests {
             }]
         );
         assert_eq!(
-            Links::default().others(&proc, &[(9, 43)], 0, &mut notes),
+            Links::default().others(&proc, &[Netns::of_process(9, 43)], 0, &mut notes),
             []
         );
         assert_eq!(notes, Vec::<String>::new());
@@ -381,7 +384,7 @@ mod tests {
         let (_dir, proc) = root_with(&[("proc/42/net/dev", "nothing known\n")]);
         let mut notes = Vec::new();
         assert_eq!(
-            Links::default().others(&proc, &[(9, 42)], 0, &mut notes),
+            Links::default().others(&proc, &[Netns::of_process(9, 42)], 0, &mut notes),
             []
         );
         assert_eq!(notes, ["/proc/42/net/dev has an unknown layout"]);

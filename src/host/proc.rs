@@ -86,6 +86,17 @@ impl Proc {
     }
 }
 
+/// Why something could not be read, with the command that helps where there is one.
+pub fn because(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "netop has as many files open as it may: ulimit -n 65536".to_owned(),
+        Some(libc::ENFILE) => {
+            "the host has as many files open as it may: sysctl fs.file-max".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Text of the kernel that strangers may have chosen (comm, device names): control characters
 /// become `?`.
 pub fn printable(text: &str) -> String {
@@ -108,6 +119,14 @@ pub mod tests {
         }
         let proc = Proc::at(dir.path());
         (dir, proc)
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_told_from_a_lack_of_rights() {
+        let said = |errno| because(&io::Error::from_raw_os_error(errno));
+        assert!(said(libc::EMFILE).ends_with("ulimit -n 65536"));
+        assert!(said(libc::ENFILE).ends_with("sysctl fs.file-max"));
+        assert_eq!(said(libc::EPERM), "Operation not permitted (os error 1)");
     }
 
     #[test]

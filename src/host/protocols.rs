@@ -6,8 +6,10 @@ use std::fs::File;
 use std::io;
 
 use super::fast::contents;
+use super::netns::Netns;
 use super::proc::Proc;
 use crate::decode::ProtocolCounters;
+use crate::sys::in_netns;
 
 /// What is kept, by the group of its line.
 const WANTED: [(&str, &[&str]); 5] = [
@@ -62,6 +64,9 @@ const FILES: [(&str, Parse); 3] = [("snmp", pairs), ("netstat", pairs), ("snmp6"
 
 type Parse = fn(&str, &mut Vec<(String, u64)>);
 
+/// /proc shows no namespace that no process is in.
+const NOWHERE: &str = "proc/0";
+
 /// The files, kept open: each belongs to the namespace of the process that it was opened through.
 #[derive(Default)]
 pub struct Protocols {
@@ -75,21 +80,40 @@ impl Protocols {
         self.open.clear();
     }
 
-    /// Of the own namespace and of others (inode, pid of a process in it).
+    /// Of the own namespace and of others.
     pub fn read(
         &mut self,
         proc: &Proc,
         own: u64,
-        others: &[(u64, u32)],
+        others: &[Netns],
         notes: &mut Vec<String>,
     ) -> Vec<ProtocolCounters> {
-        (self.open).retain(|kept, _| *kept == own || others.iter().any(|(of, _)| of == kept));
+        (self.open)
+            .retain(|kept, _| *kept == own || others.iter().any(|other| other.inode == *kept));
         let mut all: Vec<ProtocolCounters> = Vec::new();
         all.extend(self.namespace(proc, "proc", own, notes));
-        for (netns, pid) in others {
-            all.extend(self.namespace(proc, &format!("proc/{pid}"), *netns, notes));
+        for other in others {
+            let at = other.in_proc().unwrap_or_else(|| {
+                self.open_inside(proc, other);
+                NOWHERE.to_owned()
+            });
+            all.extend(self.namespace(proc, &at, other.inode, notes));
         }
         all
+    }
+
+    /// Opens the files of a namespace that nobody is in, where they are not open yet. One that may not be
+    /// entered has none: reading its devices says why.
+    fn open_inside(&mut self, proc: &Proc, other: &Netns) {
+        let files = self.open.entry(other.inode).or_default();
+        if files.iter().any(Option::is_some) {
+            return;
+        }
+        let Ok(netns) = other.open(proc) else { return };
+        let open = |(name, _)| proc.open(&format!("proc/thread-self/net/{name}")).ok();
+        if let Ok(opened) = in_netns(&netns, || FILES.map(open)) {
+            *files = opened;
+        }
     }
 
     /// Counters of the namespace at `at` (`proc` or `proc/PID`); `None` when its process ended.

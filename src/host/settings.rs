@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::netns::{self, Netns};
 use super::proc::Proc;
-use super::{netns, stacked, sysctls};
+use super::{stacked, sysctls};
 
 /// ns.
 const EVERY: u64 = 5_000_000_000;
@@ -23,22 +24,26 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads them when it is time, or when there are other namespaces (inode, pid) than before.
+    /// Reads them when it is time, or when there are other namespaces than before.
     /// `at` in ns.
-    pub fn look(&mut self, proc: &Proc, others: &[(u64, u32)], at: u64) {
+    pub fn look(&mut self, proc: &Proc, others: &[Netns], at: u64) {
         let due = (self.read_at).is_none_or(|last| at.saturating_sub(last) >= EVERY);
-        let now = others.iter().map(|(netns, _)| netns);
+        let now = others.iter().map(|other| &other.inode);
         if !due && now.eq(&self.netns) {
             return;
         }
-        let vlan = |(_, pid): &&(u64, u32)| stacked::has_vlan(proc, *pid);
+        let vlan = |other: &&Netns| {
+            other
+                .in_proc()
+                .is_some_and(|at| stacked::has_vlan(proc, &at))
+        };
         *self = Settings {
             read_at: Some(at),
-            netns: others.iter().map(|(netns, _)| *netns).collect(),
+            netns: others.iter().map(|other| other.inode).collect(),
             sysctls: sysctls::read(proc),
             irqbalance: sysctls::irqbalance(proc),
             netns_names: netns::names(proc),
-            vlan_inside: others.iter().find(vlan).map(|(netns, _)| *netns),
+            vlan_inside: others.iter().find(vlan).map(|other| other.inode),
         };
     }
 }
@@ -53,7 +58,7 @@ mod tests {
     fn settings_are_read_again_after_a_while_or_with_other_namespaces() {
         let (_dir, proc) = root_with(&[("proc/sys/net/core/somaxconn", "1\n")]);
         let mut settings = Settings::default();
-        let mut at = |second: u64, others: &[(u64, u32)], now: &str| {
+        let mut at = |second: u64, others: &[Netns], now: &str| {
             fs::write(proc.path("proc/sys/net/core/somaxconn"), now).expect("file");
             settings.look(&proc, others, second * 1_000_000_000);
             settings.sysctls["net.core.somaxconn"].clone()
@@ -61,7 +66,7 @@ mod tests {
         assert_eq!(at(10, &[], "1"), "1");
         assert_eq!(at(14, &[], "2"), "1");
         assert_eq!(at(15, &[], "3"), "3");
-        assert_eq!(at(16, &[(7, 1)], "4"), "4");
-        assert_eq!(at(17, &[(7, 2)], "5"), "4");
+        assert_eq!(at(16, &[Netns::of_process(7, 1)], "4"), "4");
+        assert_eq!(at(17, &[Netns::of_process(7, 2)], "5"), "4");
     }
 }

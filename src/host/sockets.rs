@@ -1,13 +1,15 @@
 //! All sockets of the namespaces that can be entered, read as often as a small share of the time
 //! allows: what each did since the reading before, the most active ones whole, all in sums.
 
-use std::fs::File;
+use std::io::ErrorKind;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diag::{Diag, missing};
 use super::inet_diag::Protocol;
+use super::netns::Netns;
 use super::proc::Proc;
+use super::proc::because;
 use super::socket_groups::Groups;
 use super::socket_owners::SocketOwners;
 use super::socket_readers::Readers;
@@ -121,17 +123,18 @@ impl Sockets {
         self.inside.clear();
     }
 
-    /// `None`: it is not time yet. `others` are the namespaces beside the own one, each with a
-    /// process that is in it; `pids` the processes of a filter.
+    /// `None`: it is not time yet. `others` are the namespaces beside the own one, `pids` the processes
+    /// of a filter.
     pub fn read(
         &mut self,
         proc: &Proc,
         own: u64,
-        others: &[(u64, u32)],
+        others: &[Netns],
         (looked_at, pids): (bool, &[u32]),
         notes: &mut Vec<String>,
     ) -> Option<SocketSample> {
-        (self.inside).retain(|kept, _| *kept == own || others.iter().any(|(of, _)| of == kept));
+        (self.inside)
+            .retain(|kept, _| *kept == own || others.iter().any(|other| other.inode == *kept));
         let at = (self.clock)();
         if !self.is_due(at, looked_at) {
             return None;
@@ -145,29 +148,39 @@ impl Sockets {
         let diag = diag.unwrap_or_else(|| Diag::new(proc, "proc"));
         let done = self.namespace(own, diag, until, &mut found, notes);
         complete.extend(done.then_some(own));
-        let mut closed = 0;
-        for (netns, pid) in others {
-            if let Some(diag) = self.inside.remove(netns) {
-                let done = self.namespace(*netns, diag, until, &mut found, notes);
-                complete.extend(done.then_some(*netns));
+        let (mut closed, mut failed) = (0, None);
+        for other in others {
+            let netns = other.inode;
+            if let Some(diag) = self.inside.remove(&netns) {
+                let done = self.namespace(netns, diag, until, &mut found, notes);
+                complete.extend(done.then_some(netns));
                 continue;
             }
-            let Ok(file) = File::open(proc.path(&format!("proc/{pid}/ns/net"))) else {
-                // The process ended.
+            let Ok(file) = other.open(proc) else {
+                // The process ended, or the mount is gone.
                 continue;
             };
             let mut said = Vec::new();
-            let diag = Diag::new(proc, &format!("proc/{pid}"));
-            let work = || self.namespace(*netns, diag, until, &mut found, &mut said);
+            let work = || {
+                let diag = Diag::new(proc, "proc/thread-self");
+                self.namespace(netns, diag, until, &mut found, &mut said)
+            };
             match sys::in_netns(&file, work) {
-                Ok(done) => complete.extend(done.then_some(*netns)),
-                Err(_) => closed += 1,
+                Ok(done) => complete.extend(done.then_some(netns)),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => closed += 1,
+                Err(error) => failed = Some(error),
             }
             notes.append(&mut said);
         }
         if closed > 0 {
             notes.push(format!(
                 "the sockets of {closed} network namespaces cannot be read: run as root, or with CAP_SYS_ADMIN"
+            ));
+        }
+        if let Some(error) = failed {
+            notes.push(format!(
+                "the sockets of a network namespace cannot be read: {}",
+                because(&error)
             ));
         }
         self.complete = complete;

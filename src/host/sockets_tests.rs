@@ -116,12 +116,12 @@ fn a_socket_that_is_given_twice_counts_once() {
 
 #[test]
 fn readings_take_a_tenth_of_the_time_when_looked_at_and_else_a_three_hundredth_every_3_s_at_most() {
+    const MS: u64 = 1_000_000;
     let mut sockets = Sockets::new(clock);
     reading(&mut sockets, 1, vec![sent(1, 0)]);
     sockets.last = Some((0, 300));
     assert!(sockets.is_due(1, false), "nothing is compared yet");
     reading(&mut sockets, 2, vec![sent(1, 10)]);
-    const MS: u64 = 1_000_000;
     for (took, at, looked_at, due) in [
         (MS, 10 * MS - 1, true, false),
         (MS, 10 * MS, true, true),

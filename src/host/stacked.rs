@@ -28,10 +28,10 @@ pub fn why_inexact<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Option<
     })
 }
 
-/// In a foreign namespace: does the 8021q module list VLAN devices there?
-pub fn has_vlan(proc: &Proc, pid: u32) -> bool {
+/// In a foreign namespace, which `at` (proc/PID) shows: does the 8021q module list VLAN devices there?
+pub fn has_vlan(proc: &Proc, at: &str) -> bool {
     // Two header lines, then one line per device (net/8021q/vlanproc.c).
-    proc.text(&format!("proc/{pid}/net/vlan/config"))
+    proc.text(&format!("{at}/net/vlan/config"))
         .is_ok_and(|text| text.lines().count() > 2)
 }
 
@@ -101,7 +101,9 @@ mod tests {
                 &format!("{header}v5 | 5 | eth0\n"),
             ),
         ]);
-        let found: Vec<bool> = (1..4).map(|pid| has_vlan(&proc, pid)).collect();
+        let found: Vec<bool> = (1..4)
+            .map(|pid| has_vlan(&proc, &format!("proc/{pid}")))
+            .collect();
         assert_eq!(found, [false, true, false]);
     }
 }

@@ -59,6 +59,31 @@ fn a_device_of_another_namespace_has_its_packets_its_name_and_its_driver() {
     receiver.finish();
 }
 
+#[test]
+fn a_namespace_that_nobody_is_in_is_read_and_a_sender_that_ends_takes_nothing_with_it() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    for (netns, name) in [(&net.a, &net.va), (&net.b, &net.vb)] {
+        let there = (0..40).any(|_| {
+            let row = device(netop.next(), netns, name);
+            row.is_some_and(|row| row["tx_packets"].is_u64())
+        });
+        assert!(
+            there,
+            "{name} of {netns} is not read: {}",
+            netop.last["health"]
+        );
+    }
+    let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9501 2 1500 100"));
+    sender.go();
+    sender.wait_for("done");
+    sender.finish();
+    assert_eq!(sum(&mut netop, (&net.a, &net.va), "tx_packets"), 3000);
+    let received = device(&netop.last, &net.b, &net.vb).expect("a row");
+    assert_eq!(received["kind"], "veth");
+}
+
 /// (kind, dropped, backlog packets) of each qdisc as `tc -s` says it.
 fn tc(netns: &str, name: &str) -> Vec<(String, u64, u64)> {
     let output = run(&["tc", "-n", netns, "-s", "qdisc", "show", "dev", name]);
