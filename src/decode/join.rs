@@ -49,6 +49,7 @@ pub fn join(so_far: &mut Tick, next: Tick) {
     so_far.own.anon_bytes = next.own.anon_bytes;
     so_far.loss.add(next.loss);
     so_far.ended.extend(next.ended);
+    so_far.replaced.extend(next.replaced);
     so_far.events.extend(next.events);
     so_far.events.truncate(MOST_EVENTS_JOINED);
     so_far.children = next.children;

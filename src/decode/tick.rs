@@ -121,6 +121,9 @@ pub struct Tick {
     pub loss: Loss,
     /// Processes of the filter that have ended.
     pub ended: Vec<u32>,
+    /// Processes of the filter that have ended and whose number another one has now.
+    #[serde(default)]
+    pub replaced: Vec<u32>,
     /// With `Demand::cgroup`: the processes that are in it now.
     #[serde(default)]
     pub members: Vec<u32>,

@@ -1,7 +1,7 @@
 //! What stands above every table: the host, the filter, and how well netop itself does.
 
-use super::Engine;
 use super::cost::Cost;
+use super::{Engine, NOBODY};
 use crate::decode::{Attach, ClockKind, CpuRanges, Loss, SourceKind, Tick};
 use crate::model::{Filter, Function, Health, HostInfo};
 
@@ -31,7 +31,12 @@ impl Engine {
     }
 
     pub(super) fn filter(&self) -> Filter {
-        let pid = self.want.pids.first().copied();
+        let mut pids = self.want.pids.clone();
+        pids.retain(|pid| *pid != NOBODY);
+        pids.extend(&self.replaced);
+        let mut ended = self.ended.clone();
+        ended.extend(self.replaced.iter().filter(|pid| !self.ended.contains(pid)));
+        let pid = pids.first().copied();
         Filter {
             pid,
             comm: pid.map(|pid| self.processes.name(pid).to_string()),
@@ -46,8 +51,8 @@ impl Engine {
                     "context"
                 }
             }),
-            pids: self.want.pids.clone(),
-            ended: self.ended.clone(),
+            pids,
+            ended,
         }
     }
 

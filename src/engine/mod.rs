@@ -97,6 +97,10 @@ const PRICING: Duration = Duration::from_millis(800);
 /// So often at most: a CPU that does not answer keeps nobody waiting.
 const ATTACHING_TIMES: u32 = 3;
 
+/// No process has this number: the largest is 2^22 (PID_MAX_LIMIT, include/linux/threads.h). A filter
+/// of processes that have all ended is not all processes.
+const NOBODY: u32 = (1 << 22) + 1;
+
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
 
@@ -144,6 +148,8 @@ pub struct Engine {
     /// The device filter names nothing that was seen.
     device_unknown: Option<String>,
     ended: Vec<u32>,
+    /// Of the filter: their numbers are other processes' now.
+    replaced: Vec<u32>,
     /// Forked children of the filter's processes, as of the last tick.
     children: Vec<u32>,
     /// Samples of hits whose stacks were shortened since the start.
@@ -201,6 +207,7 @@ impl Engine {
             softnet_inexact: None,
             device_unknown: None,
             ended: Vec::new(),
+            replaced: Vec::new(),
             children: Vec::new(),
             shortened: 0,
             elapsed_ns: 0,
@@ -223,6 +230,7 @@ impl Engine {
             // Who has joined since is known here.
             want.pids.clone_from(&self.want.pids);
         }
+        self.strike_replaced(&mut want.pids);
         if want == self.want {
             return;
         }
@@ -310,9 +318,10 @@ impl Engine {
         if self.want.cgroup.is_some() && !tick.members.is_empty() {
             self.want.pids.clone_from(&tick.members);
         }
+        self.leave_replaced(&tick.replaced);
         self.cpus.take(tick.interval_ns, &tick.host.cpus);
         self.ledger.take(tick.interval_ns, &tick.host);
-        self.traffic.take(&tick.host);
+        self.traffic.take(tick.interval_ns, &tick.host);
         self.processes.take(tick.host.slow.as_deref());
         self.protocols.take(tick.host.slow.as_deref());
         self.connections.take(tick.host.slow.as_deref());
@@ -399,6 +408,29 @@ impl Engine {
     }
 
     /// Each sentence once; after so many the host has said enough.
+    /// Processes that ended and whose numbers were given again are counted no more.
+    fn leave_replaced(&mut self, replaced: &[u32]) {
+        let mut pids = std::mem::take(&mut self.want.pids);
+        for pid in replaced.iter().filter(|pid| pids.contains(pid)) {
+            self.note(&format!(
+                "process {pid} ended, and another one has its number: that is not counted, but for the rest of the interval in which it began"
+            ));
+            self.replaced.push(*pid);
+        }
+        self.strike_replaced(&mut pids);
+        self.want.pids = pids;
+    }
+
+    fn strike_replaced(&self, pids: &mut Vec<u32>) {
+        if pids.is_empty() || self.replaced.is_empty() {
+            return;
+        }
+        pids.retain(|pid| !self.replaced.contains(pid));
+        if pids.is_empty() {
+            pids.push(NOBODY);
+        }
+    }
+
     fn note(&mut self, note: &str) {
         if self.notes.len() < NOTES && self.notes.iter().all(|known| known != note) {
             self.notes.push(note.to_owned());

@@ -10,7 +10,7 @@ use super::cost::Cost;
 use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
-use super::{Engine, Observer, PROFILE_S, functions, ledger};
+use super::{Engine, NOBODY, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
     Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
@@ -37,7 +37,7 @@ impl Engine {
         let seconds = tick.interval_ns as f64 / 1e9;
         self.elapsed_ns += tick.interval_ns;
         self.sequence += 1;
-        let new = |pid: &&u32| !self.ended.contains(pid);
+        let new = |pid: &&u32| !self.ended.contains(pid) && **pid != NOBODY;
         let ended: Vec<u32> = tick.ended.iter().filter(new).copied().collect();
         self.ended.extend(ended);
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())

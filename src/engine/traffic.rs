@@ -26,6 +26,9 @@ const FEW_PPS: f64 = 100.0;
 /// are some ms apart.
 const SEEN: f64 = 0.8;
 
+/// Readings of the devices may be so far off the ends of an interval, ns, or a fifth of it.
+const LATE_NS: u64 = 30_000_000;
+
 /// Inode of the network namespace and name; a sample does not say the namespace.
 type Device = (Option<u64>, Box<str>);
 
@@ -33,6 +36,10 @@ type Device = (Option<u64>, Box<str>);
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
     rates: Option<Rates>,
+    /// The devices were read in this interval, so many nanoseconds after the reading before …
+    fresh: Option<u64>,
+    /// … and in the one before: what they carried in between is what they carried in this interval.
+    in_step: bool,
     /// Packets that one skb of a device stands for (GSO), as last seen.
     segments: FxHashMap<Device, Segments>,
     /// Of this interval's samples: device → Σ packets and Σ weights.
@@ -80,13 +87,19 @@ struct Segments {
 }
 
 impl Traffic {
-    pub fn take(&mut self, host: &HostSample) {
+    /// At the end of an interval. On a busy host the devices are read late, and the reading comes with
+    /// the next interval.
+    pub fn take(&mut self, interval_ns: u64, host: &HostSample) {
+        (self.fresh, self.in_step) = (None, false);
         let Some(now) = &host.slow else { return };
         if let Some(last) = self.last.replace(Arc::clone(now)) {
             let span = now.at.saturating_sub(last.at);
             if span > 0 {
                 self.rates = Some(rates(&last, now, span));
                 self.irqs = interrupts(&last, now);
+                self.fresh = Some(span);
+                let late_ns = (interval_ns / 5).max(LATE_NS);
+                self.in_step = span.abs_diff(interval_ns) <= late_ns;
             }
         }
     }
@@ -143,12 +156,14 @@ impl Traffic {
         });
     }
 
-    /// Wire packets per second. A local device counts an skb of many segments once, a NIC's
+    /// Wire packets per second of this interval. A local device counts an skb of many segments once, a NIC's
     /// driver each segment. `None`: not every device was read, or nobody knows how many
-    /// segments the skbs of a busy one have.
+    /// segments the skbs of a busy one have, or
+    /// they were not read at both ends of the interval: packets of one and CPU time or hits of another give
+    /// no ratio.
     pub fn wire(&self) -> Option<Wire> {
         let rates = self.rates.as_ref().filter(|rates| !rates.grown)?;
-        if self.unseen {
+        if self.unseen || !self.in_step {
             return None;
         }
         let mut local = 0.0;
@@ -172,7 +187,9 @@ impl Traffic {
     }
 
     pub fn fill(&self, summary: &mut Summary, cpus: &[Cpu], order: &[u32]) {
-        if let Some(rates) = &self.rates {
+        // Rates of an earlier interval are not this one's.
+        if let Some((rates, span_ns)) = self.rates.as_ref().zip(self.fresh) {
+            summary.devices_s = Some(span_ns as f64 / 1e9);
             summary.local_pps = Some(rates.local_pps);
             summary.local_bps = Some(rates.local_bps);
             if rates.physical {

@@ -40,8 +40,8 @@ fn sample(at: u64, k: u64) -> HostSample {
 #[test]
 fn wires_and_what_stays_on_the_host_are_added_up_apart_and_bridges_not_at_all() {
     let mut traffic = Traffic::default();
-    traffic.take(&sample(1_000_000_000, 1));
-    traffic.take(&sample(3_000_000_000, 5));
+    traffic.take(2_000_000_000, &sample(1_000_000_000, 1));
+    traffic.take(2_000_000_000, &sample(3_000_000_000, 5));
     let mut summary = Summary::default();
     traffic.fill(&mut summary, &[], &[]);
     assert_eq!(
@@ -53,10 +53,34 @@ fn wires_and_what_stays_on_the_host_are_added_up_apart_and_bridges_not_at_all() 
 }
 
 #[test]
+fn a_late_reading_is_not_the_rate_of_two_intervals_and_says_what_it_is_over() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut traffic = Traffic::default();
+    let shown = |traffic: &Traffic| {
+        let mut summary = Summary::default();
+        traffic.fill(&mut summary, &[], &[]);
+        (summary.rx_pps, summary.devices_s)
+    };
+    traffic.take(SECOND, &sample(SECOND, 1));
+    traffic.take(SECOND, &sample(2 * SECOND, 2));
+    assert_eq!(shown(&traffic), (Some(1000.0), Some(1.0)));
+    assert!(traffic.wire().is_some());
+    traffic.take(SECOND, &HostSample::default());
+    assert_eq!(shown(&traffic), (None, None), "of the second before");
+    assert_eq!(traffic.wire(), None);
+    traffic.take(SECOND, &sample(4 * SECOND, 8));
+    assert_eq!(shown(&traffic), (Some(3000.0), Some(2.0)));
+    assert_eq!(traffic.wire(), None, "hits of one second, packets of two");
+    traffic.take(SECOND, &sample(5 * SECOND + LATE_NS, 9));
+    assert_eq!(shown(&traffic).1, Some(1.03));
+    assert!(traffic.wire().is_some());
+}
+
+#[test]
 fn the_hottest_cpu_is_named_with_its_interrupt_and_its_share_of_rx() {
     let mut traffic = Traffic::default();
-    traffic.take(&sample(1, 1));
-    traffic.take(&sample(2, 2));
+    traffic.take(1, &sample(1, 1));
+    traffic.take(1, &sample(2, 2));
     let cpu = |cpu, softirq, rx| Cpu {
         cpu,
         softirq_pct: Some(softirq),
@@ -89,14 +113,17 @@ fn locals(namespaces: &[u64], packets: u64, bytes: u64) -> Traffic {
             tx_bytes: second * bytes,
             ..LinkCounters::default()
         };
-        traffic.take(&HostSample {
-            slow: Some(Arc::new(SlowSample {
-                at: second * 1_000_000_000,
-                links: namespaces.iter().map(link).collect(),
-                ..SlowSample::default()
-            })),
-            ..HostSample::default()
-        });
+        traffic.take(
+            1_000_000_000,
+            &HostSample {
+                slow: Some(Arc::new(SlowSample {
+                    at: second * 1_000_000_000,
+                    links: namespaces.iter().map(link).collect(),
+                    ..SlowSample::default()
+                })),
+                ..HostSample::default()
+            },
+        );
     }
     traffic
 }

@@ -27,7 +27,7 @@ pub fn page(snapshot: &Snapshot) -> String {
 pub fn why(snapshot: &Snapshot) -> String {
     let mut page = head(snapshot);
     let lost: Vec<_> = (snapshot.drops.iter())
-        .filter(|d| d.class >= Class::Look && d.total > 0)
+        .filter(|d| d.class >= Class::Policy && d.total > 0)
         .collect();
     let _infallible = writeln!(page, "\nLOST");
     if lost.is_empty() {

@@ -278,6 +278,7 @@ pub const SUMMARY: &[Column<Summary>] = &[
     Column::new("tx_bps", Bits, |s| s.tx_bps.into()),
     Column::new("local_pps", PerS, |s| s.local_pps.into()),
     Column::new("local_bps", Bits, |s| s.local_bps.into()),
+    Column::new("devices_s", Seconds, |s| s.devices_s.into()),
 ];
 
 pub const EVENTS: &[Column<HostEvent>] = &[

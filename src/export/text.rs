@@ -109,6 +109,9 @@ fn loss(s: &Snapshot) -> String {
     if let Some(total) = summary.loss_total {
         let _ = write!(text, "  total {total}");
     }
+    if let Some(rate) = s.policy_rate() {
+        let _ = write!(text, " · by rules {}/s", scaled(rate));
+    }
     text
 }
 
@@ -142,6 +145,9 @@ fn net(s: &Snapshot) -> String {
         way("tx", summary.tx_bps, summary.tx_pps),
         way("local", summary.local_bps, summary.local_pps),
     );
+    if let Some(seconds) = s.late_devices_s() {
+        let _ = write!(text, " over {seconds:.1} s");
+    }
     if let Some(cores) = summary.net_cores {
         let _ = write!(text, " · {cores:.2}/{} cores", s.host.cpus_online);
     } else if s.host.clock.is_some() {

@@ -28,12 +28,19 @@ pub fn descendants(proc: &Proc, pids: &[u32]) -> Vec<u32> {
 
 /// `pid (comm) state ppid …`; the name may hold anything, a parenthesis too.
 fn parent(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
+    field(stat, 4)?.parse().ok()
+}
+
+/// When a process started, in clock ticks since boot: with its number it is that process and no other.
+pub fn started_at(proc: &Proc, pid: u32) -> Option<u64> {
+    let stat = proc.text(&format!("proc/{pid}/stat")).ok()?;
+    field(&stat, 22)?.parse().ok()
+}
+
+/// A field behind the name, counted from 1 as in man 5 proc_pid_stat.
+fn field(stat: &str, number: usize) -> Option<&str> {
+    let behind_name = stat.rsplit_once(')')?.1;
+    behind_name.split_ascii_whitespace().nth(number - 3)
 }
 
 #[cfg(test)]

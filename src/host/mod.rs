@@ -44,7 +44,7 @@ mod unread;
 pub use cgroup::members;
 pub use changes::Changes;
 pub use drivers::drivers;
-pub use family::descendants;
+pub use family::{descendants, started_at};
 pub use fast::FastCounters;
 pub use identity::{boot_id, identity, possible_cpus};
 pub use kernel_code::kernel_code;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
 use super::device::Device;
-use super::drop::{Drop, Losses};
+use super::drop::{Class, Drop, Losses};
 use super::finding::{Facts, Finding};
 use super::host_event::HostEvent;
 use super::latency::Latency;
@@ -176,6 +176,28 @@ pub struct Summary {
     /// What stayed on this host: sent by loopback and veth devices of all namespaces read.
     pub local_pps: Option<f64>,
     pub local_bps: Option<f64>,
+    /// Seconds that these rates are over: more than the interval after a late reading. Null: the
+    /// devices were not read in this interval.
+    pub devices_s: Option<f64>,
+}
+
+/// Rates over so many intervals are said to be.
+const LATE: f64 = 1.5;
+
+impl Snapshot {
+    /// What rules and programs of the user drop, per second; `None`: nothing, or nobody counts it. It is
+    /// no trouble by itself, and may be what somebody looks for.
+    pub fn policy_rate(&self) -> Option<f64> {
+        let by_rules = self.drops.iter().filter(|drop| drop.class == Class::Policy);
+        let rate: f64 = by_rules.filter_map(|drop| drop.rate).sum();
+        (rate > 0.0).then_some(rate)
+    }
+
+    /// Seconds that the devices' rates are over, where that is clearly more than this interval.
+    pub fn late_devices_s(&self) -> Option<f64> {
+        let over = |seconds: &f64| *seconds > LATE * self.interval_s;
+        self.summary.devices_s.filter(over)
+    }
 }
 
 /// Who counted a function's hits.

@@ -148,6 +148,10 @@ pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
             }
         }
     }
+    if let Some(rate) = snapshot.policy_rate() {
+        let text = format!("· by rules {}/s", figure::rate(Some(rate)));
+        parts.push(styled(3, text, theme.warn));
+    }
     let look = (snapshot.drops.iter())
         .filter(|drop| drop.class == Class::Look && drop.layer != Layer::Tcp);
     let look: f64 = look.filter_map(|drop| drop.rate).sum();

@@ -28,6 +28,9 @@ pub fn net(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
     let sampled = snapshot.host.clock.is_some();
     let units = !sampled || width >= UNITS_FROM;
     let mut parts = traffic(summary, units, theme);
+    if let Some(seconds) = snapshot.late_devices_s() {
+        parts.push(part(0, format!(" over {seconds:.1}s"), theme.dim));
+    }
     if let Some(cores) = summary.net_cores {
         let text = format!(
             " · {}/{} cores",

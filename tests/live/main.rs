@@ -20,6 +20,7 @@ mod installed;
 mod late;
 mod latency;
 mod leave;
+mod lives;
 mod module;
 #[path = "../net/mod.rs"]
 mod net;

@@ -92,7 +92,8 @@ impl Latency {
         if parts(timing) != parts(self.timing) {
             // To let programs go takes a grace period of the kernel each.
             let old = std::mem::take(&mut self.state);
-            thread::spawn(move || match old {
+            // Without a thread they are let go here, when the closure is dropped.
+            let _waited_for = thread::Builder::new().spawn(move || match old {
                 State::Starting(loading) => drop(loading.join()),
                 State::On(running) => drop(running),
                 State::Off | State::Refused(_) => {}
@@ -103,11 +104,15 @@ impl Latency {
                 } else {
                     0
                 };
-                self.state = State::Starting(thread::spawn(move || {
+                let loading = thread::Builder::new().spawn(move || {
                     let started = Pairs::start(OBJECT, &PROGRAMS[first..]);
                     give_back_memory();
                     started
-                }));
+                });
+                self.state = match loading {
+                    Ok(loading) => State::Starting(loading),
+                    Err(error) => State::Refused(format!("cannot start a thread: {error}")),
+                };
             }
         }
         self.timing = timing;

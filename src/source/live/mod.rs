@@ -14,6 +14,7 @@ mod gated;
 mod gating;
 mod lane;
 mod latency;
+mod lives;
 mod meter;
 mod options;
 mod order;
@@ -43,6 +44,7 @@ pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::lane::Lane;
 use self::latency::Latency;
+use self::lives::Lives;
 use self::meter::Meter;
 pub use self::options::Options;
 use self::order::Answer;
@@ -113,6 +115,7 @@ pub struct Live {
     own_by_cpu: OwnByCpu,
     ready: VecDeque<Step>,
     replaced: Replaced,
+    lives: Lives,
     lane: Lane,
     notes: Vec<String>,
     /// Attach orders whose answer is still to come.
@@ -173,10 +176,17 @@ impl Live {
         };
         // Reading the kernel's types takes a while: beside everything else.
         let (specs, chosen) = (options.specs.clone(), options.cpus.clone());
-        let loading = options.gate.map(|patience| Loading {
-            thread: std::thread::spawn(move || Gated::load(&specs, chosen)),
-            until: monotonic_ns() + patience.as_nanos() as u64,
-        });
+        let loading = match options.gate {
+            Some(patience) => {
+                let load = move || Gated::load(&specs, chosen);
+                let thread = std::thread::Builder::new().spawn(load).map_err(|e| {
+                    Error::failed(format!("cannot start a thread: {e}"), "ulimit -u")
+                })?;
+                let until = monotonic_ns() + patience.as_nanos() as u64;
+                Some(Loading { thread, until })
+            }
+            None => None,
+        };
         let replaced = Replaced::watch(&options.specs);
         let catalog = Catalog::look_up(options.specs, &options.tracefs);
         if !options.cpus.is_empty() {
@@ -223,6 +233,7 @@ impl Live {
             aside: Aside::new(),
             ready: VecDeque::new(),
             replaced,
+            lives: Lives::default(),
             lane: Lane::begin(),
             notes: Vec::new(),
             pending: 0,
@@ -295,6 +306,11 @@ impl Live {
         let ended = self.demand.pids.iter().copied().filter(gone).collect();
         let children = (self.demand.children).then(|| descendants(&self.proc, &self.demand.pids));
         let group = self.demand.cgroup.as_deref();
+        let replaced = match group {
+            None => self.lives.replaced(&self.proc, &self.demand.pids),
+            // The group itself says who is in it.
+            Some(_) => Vec::new(),
+        };
         let members = group.and_then(|path| members(&self.proc, path));
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.replaced.look(at));
@@ -319,6 +335,7 @@ impl Live {
             latency,
             loss,
             ended,
+            replaced,
             members: members.unwrap_or_default(),
             children: children.unwrap_or_default(),
             events,

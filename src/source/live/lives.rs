@@ -1,0 +1,54 @@
+//! A process is its number and when it started: the kernel gives the number of one that ended again.
+
+use rustc_hash::FxHashMap;
+
+use crate::host::{Proc, started_at};
+
+/// When the processes of the filter started, as first seen, in ticks since boot.
+#[derive(Debug, Default)]
+pub struct Lives(FxHashMap<u32, u64>);
+
+impl Lives {
+    /// Those of `pids` whose number another process has now.
+    pub fn replaced(&mut self, proc: &Proc, pids: &[u32]) -> Vec<u32> {
+        let is_another = |pid: &u32| {
+            let Some(now) = started_at(proc, *pid) else {
+                return false;
+            };
+            *self.0.entry(*pid).or_insert(now) != now
+        };
+        pids.iter().copied().filter(is_another).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_another_process_has_is_no_longer_the_one_that_was_asked_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let proc = Proc::at(dir.path());
+        let process = |pid: u32, comm: &str, start: u64| {
+            let folder = dir.path().join(format!("proc/{pid}"));
+            fs::create_dir_all(&folder).expect("a directory");
+            let fields = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18";
+            let stat = format!("{pid} ({comm}) {fields} {start} 20\n");
+            fs::write(folder.join("stat"), stat).expect("a file");
+        };
+        let mut lives = Lives::default();
+        process(8797, "bash", 500);
+        process(9, "a) b", 501);
+        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        // An exec is the same process.
+        process(8797, "python3", 500);
+        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        fs::remove_dir_all(dir.path().join("proc/8797")).expect("it ends");
+        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        process(8797, "python3", 900);
+        assert_eq!(lives.replaced(&proc, &[8797, 9]), [8797]);
+        assert_eq!(lives.replaced(&proc, &[8797, 9]), [8797], "for good");
+    }
+}

@@ -1,0 +1,55 @@
+//! A process is its number and its start: another one that is given the number is not counted.
+
+use crate::net::{B, Net, Traffic, may_run};
+use crate::netop::Netop;
+
+const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
+
+/// A paced sender that waits for its word, with this process number.
+fn with_number(net: &Net, order: &str, pid: u32) -> Traffic {
+    for _ in 0..50 {
+        std::fs::write(LAST_PID, (pid - 1).to_string()).expect("root may");
+        let traffic = Traffic::start(&net.a, order);
+        if traffic.child.id() == pid {
+            return traffic;
+        }
+        traffic.finish();
+    }
+    panic!("somebody else always takes the number {pid}");
+}
+
+#[test]
+fn who_is_given_the_number_of_a_process_that_ended_is_not_counted_for_it() {
+    let Some(_one) = may_run() else { return };
+    if !std::path::Path::new(LAST_PID).exists() {
+        return eprintln!("skipped: this kernel does not let the next process number be chosen");
+    }
+    let net = Net::new();
+    let order = format!("udp-send 0.0.0.0:0 {B}:9771 1 100000000 200");
+    let mut sender = Traffic::start(&net.a, &order);
+    let pid = sender.child.id();
+    let mut netop = Netop::watch(&["-p", &pid.to_string()]);
+    sender.go();
+    netop.catch_up();
+    netop.next();
+    netop.next();
+    assert!(
+        netop.total("dev_queue_xmit") > 20,
+        "{}",
+        netop.last["filter"]
+    );
+    drop(sender);
+    let mut stranger = with_number(&net, &order, pid);
+    let before = netop.settle("dev_queue_xmit");
+    stranger.go();
+    netop.catch_up();
+    for _ in 0..4 {
+        netop.next();
+    }
+    assert_eq!(netop.total("dev_queue_xmit"), before);
+    let notes = netop.last["health"]["notes"].to_string();
+    assert!(notes.contains("another one has its number"), "{notes}");
+    let filter = &netop.last["filter"];
+    assert_eq!(filter["pids"], serde_json::json!([pid]));
+    assert_eq!(filter["ended"], serde_json::json!([pid]));
+}
