@@ -38,6 +38,10 @@ pub struct Export {
     #[arg(long, value_name = "SECS", value_parser = half_a_minute, default_value = "10")]
     pub duration: Duration,
 
+    /// Only CPU time of the network stack, without what else ran and what idled
+    #[arg(long, conflicts_with = "function")]
+    pub network: bool,
+
     /// Only what ran in these processes
     #[arg(short = 'p', long = "pid", value_name = "PID,…", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..))]

@@ -152,6 +152,7 @@ impl Engine {
             rates: &rates,
             counted: &counted,
             receivers: (!attribution.receivers.is_empty()).then_some(&attribution.receivers),
+            all: self.want.all_cpu_time,
             filtered: !pids.is_empty(),
             by_owner: self.by_owner(),
             cpus: &host.cpus,

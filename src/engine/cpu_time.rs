@@ -36,6 +36,8 @@ pub struct Taken<'a> {
     pub counted: &'a dyn Fn(u32) -> bool,
     /// By CPU: for whom its receive softirq worked; `None`: nobody says.
     pub receivers: Option<&'a FxHashMap<u32, Vec<(u32, f64)>>>,
+    /// Stacks of everything are kept.
+    pub all: bool,
     /// There is a PID filter.
     pub filtered: bool,
     /// … which means owners: what interrupted the processes is not theirs.
@@ -116,6 +118,7 @@ impl CpuTime {
         let of_module = |judged: Option<Judged>| judged.is_some_and(Judged::is_of_module);
         let keep = |pid, judged: Option<Judged>| match judged {
             _ if only_module && !of_module(judged) => false,
+            _ if taken.all && !only_module => (taken.counted)(pid),
             Some(judged) if judged.verdict.context == Context::Idle => false,
             Some(_) if only_module && !taken.filtered => true,
             Some(judged) if !taken.filtered => judged.verdict.network || judged.observer,

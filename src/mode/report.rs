@@ -138,6 +138,8 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     };
     plan.want.cpus = typed.cpus.clone().unwrap_or_default();
     plan.want.module.clone_from(&typed.module);
+    // Who recorded it with perf need not have meant the network.
+    plan.want.all_cpu_time = !opened.is_netops();
     let options = Options {
         specs: plan.registry.specs(),
         cut,

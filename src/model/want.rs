@@ -50,6 +50,8 @@ pub struct Want {
     pub side_band: bool,
     /// Sockets are looked at: they are read as often as may be.
     pub sockets: bool,
+    /// Stacks of all CPU time, idle time too, as perf has them: else only the network's.
+    pub all_cpu_time: bool,
 }
 
 impl Want {
@@ -81,6 +83,7 @@ impl Default for Want {
             devices: false,
             side_band: false,
             sockets: false,
+            all_cpu_time: false,
         }
     }
 }

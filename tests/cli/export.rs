@@ -14,7 +14,7 @@ fn is_folded(line: &str) -> bool {
 }
 
 #[test]
-fn the_made_up_machine_gives_folded_lines_whose_weights_are_its_busy_time() {
+fn the_made_up_machine_gives_folded_lines_whose_weights_are_all_its_time_or_the_networks() {
     let ended = run("export --demo --duration 4 --to folded");
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let lines: Vec<_> = ended.out.lines().collect();
@@ -22,8 +22,12 @@ fn the_made_up_machine_gives_folded_lines_whose_weights_are_its_busy_time() {
     assert!(lines.is_sorted());
     let weights = lines.iter().filter_map(|line| line.rsplit_once(' '));
     let total: u64 = weights.filter_map(|(_, us)| us.parse::<u64>().ok()).sum();
-    // Four CPUs, half of them idle, in µs.
-    assert!((6_000_000..11_000_000).contains(&total), "{total}");
+    // Four CPUs for four seconds, half of them idle, in µs.
+    assert!((15_900_000..16_100_000).contains(&total), "{total}");
+    let network = run("export --demo --duration 4 --network --to folded");
+    let weights = network.out.lines().filter_map(|line| line.rsplit_once(' '));
+    let network: u64 = weights.filter_map(|(_, us)| us.parse::<u64>().ok()).sum();
+    assert!((6_000_000..11_000_000).contains(&network), "{network}");
     for root in ["softirq;net_rx_action;", "kafka;", "statsd;", "ksoftirqd;"] {
         assert!(lines.iter().any(|line| line.starts_with(root)), "{root}");
     }
