@@ -74,17 +74,8 @@ impl Recording {
             None => file.read_exact(&mut start),
         }
         .map_err(|_| Fault::new(0, "the header of a perf.data file is expected"))?;
-        if start[..8] == [b'2', b'E', b'L', b'I', b'F', b'R', b'E', b'P'] {
-            return Err(Fault::new(
-                0,
-                "it comes from a big-endian machine, whose files are not read",
-            ));
-        }
         if start[..8] != MAGIC {
-            return Err(Fault::new(
-                0,
-                "a perf.data file begins with PERFILE2, this one does not",
-            ));
+            return Err(Fault::new(0, other_file(&start)));
         }
         let header = Cursor::new(&start[8..]).u64().unwrap_or(0);
         let mut recording = match (header, size) {
@@ -237,6 +228,45 @@ impl Record<'_> {
 
     pub fn ends_round(&self) -> bool {
         self.kind == super::records::FINISHED_ROUND
+    }
+}
+
+/// What it is instead of a recording, by how it begins, and what to do.
+fn other_file(start: &[u8]) -> &'static str {
+    const KINDS: [(&[u8], &str); 9] = [
+        (
+            b"2ELIFREP",
+            "it comes from a big-endian machine, whose files are not read",
+        ),
+        (
+            b"EPFRLI2E",
+            "the bytes of each pair are swapped: it was damaged when it was copied",
+        ),
+        (
+            b"PERFFILE",
+            "it was made by a perf from before Linux 2.6.36: record it again",
+        ),
+        (b"\x1f\x8b", "it is compressed by gzip: gunzip it first"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "it is compressed by zstd: unzstd it first",
+        ),
+        (b"\xfd7zXZ", "it is compressed by xz: unxz it first"),
+        (b"BZh", "it is compressed by bzip2: bunzip2 it first"),
+        (b"\x7fELF", "it is a program or library, no recording"),
+        (
+            b"{\"schema\"",
+            "it is a snapshot of netop, which netop export and netop diff read",
+        ),
+    ];
+    if let Some((_, said)) = KINDS.iter().find(|(begin, _)| start.starts_with(begin)) {
+        return said;
+    }
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    if start.iter().all(is_text) {
+        "it is text, as perf script prints it: give the file that perf record wrote"
+    } else {
+        "a perf.data file begins with PERFILE2, this one does not"
     }
 }
 

@@ -164,8 +164,14 @@ fn a_pipe_is_described_by_its_first_records() {
 #[test]
 fn what_is_no_recording_is_told_apart() {
     for (bytes, why) in [
-        (&b"#!/bin/sh\necho no recording"[..], "begins with PERFILE2"),
+        (&b"#!/bin/sh\necho no recording"[..], "it is text"),
+        (b"a.out 17 [000] 1.5: cycles", "it is text"),
         (b"2ELIFREP\0\0\0\0\0\0\0\x68", "big-endian"),
+        (b"EPFRLI2E\0\0\0\0\0\0\0\x68", "swapped"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03abcdef", "gunzip"),
+        (b"\x28\xb5\x2f\xfd\0\0\0\0\0\0\0\0\0\0\0\0", "unzstd"),
+        (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", "no recording"),
+        (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "begins with PERFILE2"),
         (b"PERFILE2\x20\0\0\0\0\0\0\0", "a header of"),
         (b"", "header"),
     ] {
