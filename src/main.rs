@@ -3,23 +3,25 @@
 use std::io::Write;
 
 use netop::cli::Cli;
-use netop::sys::{bound_allocator, exit_now, linger};
-use netop::{error, mode};
+use netop::error::{self, Error};
+use netop::mode;
+use netop::sys::{Allocator, bound_allocator, exit_now, linger, set_aside_rights};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() {
     bound_allocator();
     let code = match Cli::from_words(std::env::args_os()) {
-        Ok(cli) => match mode::run(&cli) {
+        Ok(cli) => match run(&cli) {
             Ok(()) => 0,
             Err(error) => {
-                // A closed standard error leaves the exit code to speak.
-                let _nobody_reads =
-                    writeln!(std::io::stderr(), "netop: {error}\n  try: {}", error.hint());
+                mode::say_error(&error);
                 error.exit_code()
             }
         },
         Err(answer) => {
-            let _nobody_reads = answer.print();
+            mode::answer(&answer);
             if answer.use_stderr() {
                 error::EXIT_USAGE
             } else {
@@ -30,4 +32,14 @@ fn main() {
     let _flushed = std::io::stdout().flush();
     linger();
     exit_now(code);
+}
+
+fn run(cli: &Cli) -> Result<(), Error> {
+    set_aside_rights().map_err(|error| {
+        Error::failed(
+            format!("cannot set capabilities aside: {error}"),
+            "getcap $(command -v netop)",
+        )
+    })?;
+    mode::run(cli)
 }

@@ -11,6 +11,8 @@ mod batch;
 mod diff;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/rights.rs"]
 mod rights;
 

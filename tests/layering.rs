@@ -11,7 +11,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["error", "decode"]),
     ("perfdata", &["decode"]),
-    ("flight", &["decode", "perfdata"]),
+    // It opens files in a directory that others may have prepared.
+    ("flight", &["sys", "decode", "perfdata"]),
     ("host", &["sys", "decode", "error"]),
     ("symbol", &["decode", "model", "error"]),
     ("probe", &["decode", "model"]),

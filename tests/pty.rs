@@ -400,6 +400,8 @@ fn a_hangup_signal_ends_it_within_a_second() {
     signal(terminal.pid, "HUP");
     let (_, took) = terminal.ended();
     assert!(took < Duration::from_secs(1), "{took:?}");
+    // The signal alone: the terminal is still somebody's.
+    terminal.is_restored();
     nothing_runs("hup", Duration::from_secs(2));
 }
 

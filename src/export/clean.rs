@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-/// `text` without characters that a terminal obeys: C0 and C1 controls, and the marks that turn
-/// the direction of writing (they can make a line read as another one).
+pub use crate::model::steers;
+
+/// `text` without characters that a terminal obeys.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(steers) {
         Cow::Owned(
@@ -17,9 +18,10 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-pub fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// The same of several lines, which stay lines.
+pub fn clean_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(clean).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -34,9 +36,11 @@ mod tests {
             ("\x1b[2Jx\n", "?[2Jx?"),
             ("a\u{9b}31m\u{7f}", "a?31m?"),
             ("txt.\u{202e}exe", "txt.?exe"),
+            ("\u{61c}a\u{200b}", "?a?"),
         ];
         for (raw, safe) in cases {
             assert_eq!(clean(raw), safe, "{raw:?}");
         }
+        assert_eq!(clean_lines("a\x1b\r\nb\n"), "a??\nb\n");
     }
 }

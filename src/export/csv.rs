@@ -30,7 +30,16 @@ fn field(cell: &Cell) -> String {
         Cell::Count(count) => count.to_string(),
         Cell::Number(number) => number.to_string(),
         Cell::Flag(flag) => flag.to_string(),
-        Cell::Text(text) => clean(text).into_owned(),
+        Cell::Text(text) => as_text(&clean(text)),
+    }
+}
+
+/// A spreadsheet takes what begins so for a formula, and runs it; behind an apostrophe it is text.
+fn as_text(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
     }
 }
 

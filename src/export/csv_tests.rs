@@ -120,3 +120,18 @@ fn a_stranger_s_name_is_quoted_and_cannot_steer_a_terminal() {
     let text = rows(table, &fixture::busy());
     assert!(text.contains(r#""st?]0;x?a,""t?sd""#), "{text}");
 }
+
+#[test]
+fn a_name_that_a_spreadsheet_would_run_is_text() {
+    for (name, cell) in [
+        ("=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
+        ("+1", "'+1"),
+        ("-x", "'-x"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("eth0", "eth0"),
+        ("–", "–"),
+    ] {
+        assert_eq!(field(&Cell::Text(name.into())), cell);
+    }
+    assert_eq!(field(&Cell::Number(-1.5)), "-1.5");
+}

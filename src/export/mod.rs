@@ -23,7 +23,7 @@ mod text_table;
 #[cfg(test)]
 pub mod fixture;
 
-pub use clean::clean;
+pub use clean::{clean, clean_lines, steers};
 pub use measured::{Recorded, Refused};
 pub use saved::{LARGEST, Saved, parse};
 pub use stacks::Profile;

@@ -1,7 +1,7 @@
 //! The ring: which segment is written, and which ones are there. As much as there is room for,
 //! and no longer than there is a use for: older seconds are thinned out, then they leave.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::entry::{Begin, Entry, HEAD};
 use super::segment::SegmentWriter;
 use super::thin::{THINNED, thin};
 use crate::decode::{LinkSetup, Session, Tick};
+use crate::sys::open_own_file;
 
 const SUFFIX: &str = ".netop-flight";
 /// While it is made.
@@ -61,8 +62,8 @@ pub fn segments(dir: &Path) -> io::Result<Vec<Segment>> {
         let Some((start_ns, thinned)) = name.to_str().and_then(parsed) else {
             continue;
         };
-        // The recorder may have let go of it meanwhile.
-        if let Ok(meta) = file.metadata() {
+        // The recorder may have let go of it meanwhile. A link or a FIFO is none of its.
+        if let Some(meta) = file.metadata().ok().filter(Metadata::is_file) {
             all.push(Segment {
                 path: file.path(),
                 start_ns,
@@ -118,7 +119,7 @@ struct Open {
 impl Ring {
     /// The directory must be there; `WouldBlock`: somebody records into it.
     pub fn open(dir: &Path, limits: Limits, begin: Begin) -> io::Result<Ring> {
-        let lock = File::create(dir.join("lock"))?;
+        let lock = open_own_file(&dir.join("lock"))?;
         lock.try_lock().map_err(io::Error::from)?;
         for file in fs::read_dir(dir)? {
             let path = file?.path();

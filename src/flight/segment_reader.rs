@@ -5,9 +5,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::entry::{Entry, HEAD, MAGIC, VERSION};
+use crate::sys::open_regular;
 
-/// A line (a second of a large host) is shorter.
-const LONGEST_LINE: u64 = 256 << 20;
+/// A line (a second of a large host) is shorter, and its figures take some five times as much memory.
+const LONGEST_LINE: u64 = 32 << 20;
+
+/// A segment is some 4 MB, and one line.
+const LARGEST: u64 = 64 << 20;
 
 /// How a segment ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct SegmentReader {
 
 impl SegmentReader {
     pub fn open(path: &Path) -> io::Result<SegmentReader> {
-        let mut file = BufReader::new(File::open(path)?);
+        let mut file = BufReader::new(open_regular(path, LARGEST)?);
         let mut head = [0; HEAD];
         file.read_exact(&mut head)?;
         let version = [head[8], head[9], head[10], head[11]];

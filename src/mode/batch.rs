@@ -1,8 +1,9 @@
 //! `netop -b`: the same snapshots without a screen, one after the other.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::engine::{Engine, Progress};
 use crate::error::Error;
 use crate::export;
 use crate::model::{Snapshot, Want};
-use crate::sys::Signals;
+use crate::sys::{Signals, open_own_file};
 
 /// How long a signal waits at most. Each wake-up takes 50 µs.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -80,6 +81,17 @@ pub fn drive(
     Ok(())
 }
 
+/// Empty, and this user's alone. A device (/dev/null) takes what it is given.
+fn output(path: &Path) -> io::Result<File> {
+    let is_device = |meta: Metadata| meta.file_type().is_char_device();
+    if fs::symlink_metadata(path).is_ok_and(is_device) {
+        return OpenOptions::new().write(true).open(path);
+    }
+    let file = open_own_file(path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
 struct Printer {
     out: Box<dyn Write>,
     format: &'static export::Format,
@@ -93,25 +105,12 @@ impl Printer {
         let unknown = |what: &str| Error::usage(format!("there is no {what}"), "netop --help");
         let out: Box<dyn Write> = match &batch.output {
             None => Box::new(io::stdout()),
-            Some(path) => Box::new(
-                OpenOptions::new()
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .mode(0o600)
-                    .custom_flags(libc::O_NOFOLLOW)
-                    .open(path)
-                    .map_err(|error| {
-                        let why = match error.raw_os_error() {
-                            Some(libc::ELOOP) => "it is a symbolic link".to_owned(),
-                            _ => error.to_string(),
-                        };
-                        Error::failed(
-                            format!("cannot write {}: {why}", path.display()),
-                            "netop -b -o FILE",
-                        )
-                    })?,
-            ),
+            Some(path) => Box::new(output(path).map_err(|error| {
+                Error::failed(
+                    format!("cannot write {}: {error}", path.display()),
+                    "netop -b -o FILE",
+                )
+            })?),
         };
         Ok(Printer {
             out,

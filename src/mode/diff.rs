@@ -1,9 +1,8 @@
 //! `netop diff BEFORE AFTER`: two measurements from files, compared.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::error::Error;
 use crate::export::{self, LARGEST, Profile, Recorded, compared, svg};
 use crate::model::compare::compare;
 use crate::model::format_time;
+use crate::sys::open_regular;
 
 /// Of what a recording is cut into.
 const SECOND: Duration = Duration::from_secs(1);
@@ -139,18 +139,7 @@ fn open(path: &Path) -> Result<BufReader<File>, Error> {
             format!("ls -l {name}"),
         )
     };
-    // A pipe without a writer would be waited for.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(|error| failed(&error.to_string()))?;
-    let meta = file
-        .metadata()
-        .map_err(|error| failed(&error.to_string()))?;
-    if !meta.is_file() {
-        return Err(failed("it is no regular file"));
-    }
+    let file = open_regular(path, u64::MAX).map_err(|error| failed(&error.to_string()))?;
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 

@@ -1,13 +1,12 @@
 //! `netop export`: call stacks for other programs, of this host now or of a snapshot from before.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::said::say;
 use super::{Origin, batch, printed, report, save};
 use crate::cli;
 use crate::error::Error;
@@ -15,6 +14,7 @@ use crate::export::{self, Profile, Saved};
 use crate::model::{STACKS_EXPORTED, Snapshot, Stack, format_time, parse_time};
 use crate::plan;
 use crate::source::demo::Pace;
+use crate::sys::open_regular;
 
 /// A stream of snapshots has no end, a file that is read does.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -50,8 +50,7 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
         None => printed(io::stdout().write_all(&bytes))?,
     }
     if let Some(note) = note {
-        // A closed standard error has no reader to tell.
-        let _nobody_reads = writeln!(io::stderr(), "netop: {note}");
+        say(&note);
     }
     Ok(())
 }
@@ -72,6 +71,7 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
     // The function is the only event that was asked for by name.
     let function = plan.want.exact.first().cloned();
     plan.want.drill.clone_from(&function);
+    plan.want.all_cpu_time = !typed.network;
     let want = plan.want.clone();
     let engine = origin.engine(plan)?;
     let mut last: Option<Arc<Snapshot>> = None;
@@ -96,10 +96,11 @@ fn of_recording(
     format: &export::StackFormat,
 ) -> Result<Vec<u8>, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
-    let (engine, want) = report::open(&cli::Report {
+    let (engine, mut want) = report::open(&cli::Report {
         module: typed.module.clone(),
         ..cli::Report::quiet(path, None)
     })?;
+    want.all_cpu_time = !typed.network;
     let mut last: Option<Arc<Snapshot>> = None;
     batch::drive(engine, want, None, |snapshot| {
         last = Some(Arc::clone(snapshot));
@@ -248,18 +249,7 @@ fn read(path: &Path) -> Result<Saved, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
     let failed = |why: &str, hint: &str| Error::failed(format!("cannot read {shown}: {why}"), hint);
     let list = format!("ls -l {shown}");
-    // A pipe without a writer would be waited for.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .map_err(|error| failed(&error.to_string(), &list))?;
-    let meta = file
-        .metadata()
-        .map_err(|error| failed(&error.to_string(), &list))?;
-    if !meta.is_file() {
-        return Err(failed("it is no regular file", &list));
-    }
+    let file = open_regular(path, u64::MAX).map_err(|error| failed(&error.to_string(), &list))?;
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)

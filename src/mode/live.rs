@@ -201,8 +201,12 @@ impl Session {
             };
             let watched = [self.shared.wake.as_raw_fd(), self.signals.as_raw_fd()];
             let (line, [news, signal]) = self.tty.wait(watched, wait);
-            if line == TtyState::Dead || self.signals.hung_up() {
+            if line == TtyState::Dead {
                 terminal::bury();
+                return Ok(());
+            }
+            // Somebody's `kill -HUP`: the terminal is still there, and is given back.
+            if self.signals.hung_up() {
                 return Ok(());
             }
             if signal {
@@ -312,10 +316,16 @@ impl Session {
             return;
         };
         let shared = Arc::clone(&self.shared);
-        thread::spawn(move || {
+        let asked = place.clone();
+        let listing = thread::Builder::new().spawn(move || {
             let list = probing.list(&place, &pids);
             shared.put(|slot| slot.listed = Some((place, list)));
         });
+        if let Err(error) = listing {
+            let why = format!("cannot start a thread: {error}: ulimit -u");
+            self.shared
+                .put(|slot| slot.listed = Some((asked, Err(why))));
+        }
     }
 
     /// Another engine takes over, which counts these.

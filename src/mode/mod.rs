@@ -18,6 +18,7 @@ mod observable;
 mod probing;
 mod record;
 mod report;
+mod said;
 mod save;
 mod screen;
 mod script;
@@ -38,10 +39,12 @@ use crate::source::demo::{Demo, Pace};
 use crate::source::live::{Live as LiveSource, Options};
 use crate::source::{Source, narrowed};
 use crate::symbol::{HostNames, KernelCache};
+use crate::sys::Raised;
 
 use self::probing::Probing;
 
 pub use self::names::{DEMO_DRIVERS, DemoNames};
+pub use self::said::{answer, say_error};
 
 /// Runs what was typed.
 pub fn run(cli: &Cli) -> Result<(), Error> {
@@ -101,6 +104,8 @@ impl Origin {
         let specs = plan.registry.specs();
         let (source, names): (Box<dyn Source>, Box<dyn Names>) = match self {
             Origin::Host => {
+                // Its threads read other users' processes and programs as long as they live.
+                let _rights = Raised::all();
                 module::loaded_here(plan.want.module.as_deref())?;
                 let source = LiveSource::open(Options {
                     specs,

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::{Observable, ObservableKind};
 use crate::probe::{Kind, PROBES, Spot, also_called, typed};
 use crate::symbol::{find_library, functions_of};
-use crate::sys::Tracefs;
+use crate::sys::{Raised, Tracefs};
 
 /// What begins with `place`: nothing (functions and tracepoints), `uprobe:FILE:`, or
 /// `group:name:`, whose fields are meant.
@@ -77,6 +77,8 @@ fn symbols(place: &str, pids: &[u32]) -> Result<Vec<Observable>, Error> {
             "netop list 'uprobe:libc.so.6:get*'",
         ));
     };
+    // A file seen through a process keeps its own protection.
+    let _processes = Raised::processes();
     let path = find_library(Path::new("/"), file, pids)
         .map_err(|why| Error::unavailable(why, "netop list uprobe:libc.so.6:"))?;
     let names = functions_of(&path).map_err(|why| Error::unavailable(why, "netop list"))?;

@@ -1,12 +1,12 @@
 //! Files that are there whole or not at all, readable by their owner only.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::export::json;
 use crate::model::{Snapshot, format_time};
+use crate::sys::create_own_file;
 
 /// `w`: writes `netop-HOST-UTCTIME.json` into `dir` and returns its path.
 pub fn snapshot(snapshot: &Snapshot, dir: &Path) -> io::Result<PathBuf> {
@@ -23,11 +23,7 @@ pub fn whole(path: &Path, text: &[u8]) -> io::Result<()> {
     part.push(path.file_name().unwrap_or_default());
     part.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(part);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&part)
+    let written = create_own_file(&part)
         .and_then(|mut file| {
             file.write_all(text)?;
             file.sync_all()

@@ -13,8 +13,9 @@ use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
+use super::said::say;
 use crate::error::Error;
-use crate::sys::exit_now;
+use crate::sys::{before_out_of_memory, exit_now};
 
 /// Is the terminal ours? Whoever gives it back first takes this.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -28,6 +29,7 @@ pub type Screen = Terminal<CrosstermBackend<Stdout>>;
 /// screen or a stream of figures that goes on without one of its threads would lie. But a thread
 /// that reads a stranger's program takes only the names of that program with it.
 pub fn end_on_panic() {
+    before_out_of_memory(give_back);
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().name() == Some(crate::symbol::ELF_THREAD) {
@@ -35,7 +37,12 @@ pub fn end_on_panic() {
         }
         give_back();
         if !DEAD.load(Ordering::Relaxed) {
-            default_hook(panic);
+            say(&format!(
+                "this is a fault of netop's own: {panic}\n  try: RUST_BACKTRACE=1 netop, and report it with what netop doctor prints"
+            ));
+            if std::env::var_os("RUST_BACKTRACE").is_some() {
+                default_hook(panic);
+            }
         }
         exit_now(crate::error::EXIT_FAILED);
     }));

@@ -24,6 +24,7 @@ mod setting;
 mod snapshot;
 mod spent;
 mod stage;
+mod steers;
 mod tcp;
 mod time;
 mod want;
@@ -58,6 +59,7 @@ pub use spent::{FunctionSpent, ProcessSpent, Spent, StageSpent, WirePackets};
 pub use stage::{
     Boundary, Context, Direction, Kind, Leaf, StageId, StageSet, Task, Verdict, judge,
 };
+pub use steers::steers;
 pub use tcp::{Flow, Limit, Limited, Listener, Sockets, Tcp, TcpGroup};
 pub use time::{format_time, last_time_of_day, parse_time};
 pub use want::Want;

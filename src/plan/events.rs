@@ -8,7 +8,7 @@ use crate::decode::{EventSpec, Format, Place};
 use crate::error::Error;
 use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
 use crate::symbol::{find_library, of_address, of_function};
-use crate::sys::{PerfEvent, Target, Wanted, What, exception_ns};
+use crate::sys::{PerfEvent, Raised, Target, Wanted, What, exception_ns};
 
 /// What is known of the kernel and the files of the host.
 pub struct Kernel<'a> {
@@ -205,6 +205,8 @@ fn user(
     what: &str,
 ) -> Result<(Place, String), Error> {
     let name = at.file.unwrap_or_default();
+    // A file seen through a process keeps its own protection.
+    let _processes = Raised::processes();
     let file = find_library(root, name, pids)
         .map_err(|why| Error::unavailable(format!("{said}: {why}"), "netop list"))?;
     let (offset, spot) = match at.spot {

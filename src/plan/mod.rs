@@ -15,7 +15,7 @@ use crate::engine::{Counting, Registry, Row, Settings};
 use crate::error::Error;
 use crate::model::Want;
 use crate::probe::{Added, PROBES, Probe, rejoined, softirq_times};
-use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock};
+use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock, read_regular};
 
 pub struct Plan {
     pub registry: Registry,
@@ -201,6 +201,9 @@ fn settings(
     })
 }
 
+/// Bytes: 100 rules of a line each are a tenth.
+const LARGEST_RULES: u64 = 1 << 20;
+
 /// What the advice compares with, as the user wants it.
 fn limits(rules: Option<&Path>) -> Result<Limits, Error> {
     let Some(path) = rules else {
@@ -212,9 +215,17 @@ fn limits(rules: Option<&Path>) -> Result<Limits, Error> {
             "netop man | grep -A3 rules",
         )
     };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    let changed: BTreeMap<String, f64> =
-        toml::from_str(&text).map_err(|e| failed(e.to_string()))?;
+    let bytes = read_regular(path, LARGEST_RULES).map_err(|e| failed(e.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| failed("it is no text (UTF-8)".to_owned()))?;
+    // Without the line itself: a file of rules needs none of it to be mended, another file is not shown.
+    let said = |error: toml::de::Error| {
+        let line = error
+            .span()
+            .map(|span| text[..span.start].lines().count().max(1));
+        let at = line.map_or(String::new(), |line| format!("line {line}: "));
+        failed(format!("{at}{}", error.message()))
+    };
+    let changed: BTreeMap<String, f64> = toml::from_str(&text).map_err(said)?;
     Limits::with(changed).map_err(failed)
 }
 

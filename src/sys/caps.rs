@@ -1,13 +1,14 @@
-//! What this process is allowed: effective capabilities, perf_event_paranoid, open files.
+//! What this process is allowed: capabilities, perf_event_paranoid, open files.
 
 use std::fs;
 
 use super::refusal::{SETCAP, UNPATCHED_LEVEL};
 
-/// Bits of `CapEff` in /proc/self/status (include/uapi/linux/capability.h).
-const CAP_DAC_READ_SEARCH: u32 = 2;
+/// Bits of `CapEff` and `CapPrm` in /proc/self/status (include/uapi/linux/capability.h).
+pub(super) const CAP_DAC_OVERRIDE: u32 = 1;
+pub(super) const CAP_DAC_READ_SEARCH: u32 = 2;
 const CAP_IPC_LOCK: u32 = 14;
-const CAP_SYS_PTRACE: u32 = 19;
+pub(super) const CAP_SYS_PTRACE: u32 = 19;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYSLOG: u32 = 34;
 const CAP_PERFMON: u32 = 38;
@@ -62,10 +63,15 @@ impl Permissions {
 
     fn parse(status: &str, paranoid: Option<i32>, kptr_restrict: Option<i32>) -> Self {
         let value = |key| status.lines().find_map(|line: &str| line.strip_prefix(key));
-        let caps = value("CapEff:")
-            .and_then(|v| u64::from_str_radix(v.trim(), 16).ok())
-            .unwrap_or(0);
+        let set = |key| {
+            let text = value(key)?.trim();
+            u64::from_str_radix(text, 16).ok()
+        };
+        let caps = set("CapEff:").unwrap_or(0);
         let has = |bit| caps & (1u64 << bit) != 0;
+        // Those that `set_aside_rights` takes out of the effective set.
+        let permitted = set("CapPrm:").unwrap_or(caps);
+        let may_raise = |bit| permitted & (1u64 << bit) != 0;
         let euid = value("Uid:").and_then(|v| v.split_whitespace().nth(1)?.parse().ok());
         Permissions {
             root: euid == Some(0),
@@ -74,8 +80,8 @@ impl Permissions {
             bpf: has(CAP_BPF),
             sys_admin: has(CAP_SYS_ADMIN),
             syslog: has(CAP_SYSLOG),
-            dac_read_search: has(CAP_DAC_READ_SEARCH),
-            sys_ptrace: has(CAP_SYS_PTRACE),
+            dac_read_search: may_raise(CAP_DAC_READ_SEARCH),
+            sys_ptrace: may_raise(CAP_SYS_PTRACE),
             ipc_lock: has(CAP_IPC_LOCK),
             paranoid,
             kptr_restrict,
@@ -169,6 +175,14 @@ mod tests {
         let inside = of(u64::MAX, 2).without_capabilities();
         assert!(!inside.may_trace() && !inside.ipc_lock);
         assert_eq!(inside.paranoid, Some(2));
+    }
+
+    #[test]
+    fn what_was_set_aside_and_can_be_raised_counts() {
+        let status = "CapPrm:\t0000000000080004\nCapEff:\t0000000000000000\n";
+        let permissions = Permissions::parse(status, Some(2), None);
+        assert!(permissions.dac_read_search && permissions.sys_ptrace);
+        assert!(!permissions.perfmon && !permissions.syslog);
     }
 
     #[test]

@@ -1,8 +1,17 @@
-//! What std's files lack.
+//! Files that a user names, and files that are to be this user's alone: opened so that nothing is
+//! waited for, no link is followed, and nobody else's file is taken.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::rights::effective_uid;
+
+/// Group and others may write.
+const OTHERS_WRITE: u32 = 0o022;
+const OWNER_ONLY: u32 = 0o600;
 
 /// Takes room on the disk for the file's first `bytes` bytes, so that they cannot run out later.
 pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
@@ -13,4 +22,206 @@ pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// For reading: a regular file of at most so many bytes. A FIFO is not waited for.
+pub fn open_regular(path: &Path, most: u64) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused("it is no regular file"));
+    }
+    if meta.len() > most {
+        return Err(too_large(most));
+    }
+    Ok(file)
+}
+
+/// The whole of it; of files whose length the kernel does not say (/proc) at most as much, too.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path, most)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(most));
+    }
+    Ok(bytes)
+}
+
+/// A new file of mode 0600, for reading and writing. What has the name already is not touched.
+pub fn create_own_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(OWNER_ONLY)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+}
+
+/// A file of this user's alone, made if it is not there, with what it holds: a lock, or an output that
+/// its caller empties. A link, a FIFO, another user's file and one with a second name are refused.
+pub fn open_own_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(OWNER_ONLY)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP) => refused("it is a symbolic link"),
+            _ => error,
+        })?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused("it is no regular file"));
+    }
+    if meta.uid() != effective_uid() {
+        return Err(refused(&format!("it belongs to user {}", meta.uid())));
+    }
+    if meta.nlink() > 1 {
+        return Err(refused("it has a second name (a hard link)"));
+    }
+    if meta.mode() & 0o777 & !OWNER_ONLY != 0 {
+        file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+    }
+    Ok(file)
+}
+
+/// Whether a directory is this user's, and nobody else may change what is in it.
+pub fn is_own_dir(path: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    if meta.is_symlink() {
+        return Err(refused("it is a symbolic link"));
+    }
+    if !meta.is_dir() {
+        return Err(refused("it is no directory"));
+    }
+    if meta.uid() != effective_uid() {
+        return Err(refused(&format!("it belongs to user {}", meta.uid())));
+    }
+    if meta.mode() & OTHERS_WRITE != 0 {
+        return Err(refused(&format!(
+            "others may write to it (mode {:04o}): chmod go-w it",
+            meta.mode() & 0o7777
+        )));
+    }
+    Ok(())
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+fn too_large(most: u64) -> io::Error {
+    refused(&format!("it is larger than {} MiB", most.div_ceil(1 << 20)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn why<T>(result: io::Result<T>) -> String {
+        result.err().expect("refused").to_string()
+    }
+
+    fn fifo(path: &Path) {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo of coreutils").success());
+    }
+
+    #[test]
+    fn only_regular_files_of_a_bounded_size_are_read_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, pipe) = (dir.path().join("rules"), dir.path().join("fifo"));
+        fs::write(&file, "A = 1").expect("a file");
+        fifo(&pipe);
+        assert_eq!(read_regular(&file, 5).expect("read"), b"A = 1");
+        assert_eq!(why(read_regular(&file, 4)), "it is larger than 1 MiB");
+        for path in [&pipe, Path::new("/dev/zero"), dir.path()] {
+            assert_eq!(why(read_regular(path, 9)), "it is no regular file");
+        }
+        // Its length is said to be 0.
+        assert_eq!(
+            why(read_regular(Path::new("/proc/self/status"), 9)),
+            "it is larger than 1 MiB"
+        );
+    }
+
+    #[test]
+    fn a_lock_is_this_users_own_file_and_keeps_what_it_holds() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("there"), "held").expect("a file");
+        fs::set_permissions(at("there"), Permissions::from_mode(0o644)).expect("chmod");
+        open_own_file(&at("there")).expect("its owner's");
+        assert_eq!(fs::read_to_string(at("there")).expect("text"), "held");
+        let mode = fs::metadata(at("there")).expect("there").mode();
+        assert_eq!(mode & 0o777, OWNER_ONLY);
+        open_own_file(&at("new")).expect("made");
+
+        symlink(at("there"), at("link")).expect("a link");
+        symlink(at("nowhere"), at("dangling")).expect("a link");
+        fifo(&at("fifo"));
+        for (name, said) in [
+            ("link", "it is a symbolic link"),
+            ("dangling", "it is a symbolic link"),
+            ("fifo", "it is no regular file"),
+        ] {
+            assert_eq!(why(open_own_file(&at(name))), said);
+        }
+        fs::hard_link(at("there"), at("second")).expect("a link");
+        assert!(why(open_own_file(&at("second"))).contains("a second name"));
+        assert!(!at("nowhere").exists());
+        assert!(create_own_file(&at("dangling")).is_err() && !at("nowhere").exists());
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_not_ones_own() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("ring");
+        fs::create_dir(&path).expect("made");
+        for (mode, own) in [
+            (0o700, true),
+            (0o755, true),
+            (0o775, false),
+            (0o1777, false),
+        ] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("chmod");
+            assert_eq!(is_own_dir(&path).is_ok(), own, "{mode:o}");
+        }
+        symlink(dir.path(), dir.path().join("link")).expect("a link");
+        assert_eq!(
+            why(is_own_dir(&dir.path().join("link"))),
+            "it is a symbolic link"
+        );
+        assert_eq!(
+            why(is_own_dir(Path::new("/proc/self/status"))),
+            "it is no directory"
+        );
+    }
+
+    #[test]
+    fn files_and_directories_of_another_user_are_not_ones_own() {
+        if effective_uid() != 0 {
+            return eprintln!("skipped: only root can give a file away");
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let (file, ring) = (dir.path().join("lock"), dir.path().join("ring"));
+        fs::write(&file, "").expect("a file");
+        fs::create_dir(&ring).expect("made");
+        for path in [&file, &ring] {
+            std::os::unix::fs::chown(path, Some(65_534), None).expect("given away");
+        }
+        assert_eq!(why(open_own_file(&file)), "it belongs to user 65534");
+        assert_eq!(why(is_own_dir(&ring)), "it belongs to user 65534");
+    }
 }

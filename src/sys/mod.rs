@@ -16,10 +16,12 @@ mod file;
 mod gate;
 mod group;
 mod linger;
+mod memory;
 mod netns;
 mod own;
 mod perf;
 mod refusal;
+mod rights;
 mod signal;
 mod tracefs;
 mod tty;
@@ -33,19 +35,21 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use ethtool::{Driver, Ethtool, Strings};
 pub use exception::exception_ns;
-pub use file::allocate;
+pub use file::{allocate, create_own_file, is_own_dir, open_own_file, open_regular, read_regular};
 pub use gate::{
     BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard,
     Switches, Tally, Timed,
 };
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
+pub use memory::{Allocator, before_out_of_memory};
 pub use netns::in_netns;
 pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid};
 pub use perf::{
     Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
+pub use rights::{Raised, effective_uid, set_aside_rights};
 pub use signal::{Signals, stop_self, terminate};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};

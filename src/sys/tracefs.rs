@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::rights::Raised;
+
 const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// A hung TX queue, an OOM kill, a stopped kernel thread: from rarest to oldest.
@@ -22,6 +24,7 @@ pub struct Tracefs {
 impl Tracefs {
     /// Finds tracefs; mounts it at its usual place when it is not there and we may.
     pub fn find_or_mount() -> Result<Tracefs, String> {
+        let _root_only = Raised::all();
         let found = USUAL
             .iter()
             .map(|root| Path::new(root).join("events"))
@@ -55,6 +58,7 @@ impl Tracefs {
             return Err(format!("{group}:{name} is no event name"));
         }
         let path = self.events.join(group).join(name).join("format");
+        let _root_only = Raised::all();
         read_text(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("this kernel has no tracepoint {group}:{name}"),
             _ => format!("{}: {error}", path.display()),
@@ -75,6 +79,7 @@ impl Tracefs {
 
     /// All `group:name` of this kernel, sorted.
     pub fn all(&self) -> Vec<String> {
+        let _root_only = Raised::all();
         let names = |path: &Path| -> Vec<String> {
             let Ok(entries) = fs::read_dir(path) else {
                 return Vec::new();

@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyEvent};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use super::text::is_unsafe;
+use crate::model::steers;
 
 /// Longer than any name or list of PIDs a person types; a stray paste ends here.
 const LONGEST: usize = 400;
@@ -61,7 +61,7 @@ impl Prompt {
 
     pub fn paste(&mut self, text: &str) {
         let room = LONGEST.saturating_sub(self.text().chars().count());
-        for c in text.chars().filter(|c| !is_unsafe(*c)).take(room) {
+        for c in text.chars().filter(|c| !steers(*c)).take(room) {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
         }
         self.pick = None;

@@ -7,10 +7,10 @@ use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
 use super::state::UiState;
-use super::text::{REPLACEMENT, clip_line, is_unsafe};
+use super::text::{REPLACEMENT, clip_line};
 use super::view::Scene;
 use super::{events_line, footer, header, help, limits, net_line, theme};
-use crate::model::Snapshot;
+use crate::model::{Snapshot, steers};
 
 /// Header lines leave before the view has fewer rows than this.
 const BODY_LEAST: u16 = 6;
@@ -112,7 +112,7 @@ fn scrub(ascii: bool, area: Rect, buf: &mut Buffer) {
     for y in area.y..area.bottom() {
         for x in area.x..area.right() {
             let cell = &mut buf[(x, y)];
-            if cell.symbol().chars().any(is_unsafe) {
+            if cell.symbol().chars().any(steers) {
                 cell.set_char(REPLACEMENT);
             }
             if ascii && !cell.symbol().is_ascii() {

@@ -16,13 +16,13 @@ use super::probes::Probes;
 use super::prompt::{Kind, Prompt};
 use super::recording::Recording;
 use super::screen;
-use super::text::{clean, is_unsafe};
+use super::text::clean;
 use super::theme::{THEMES, Theme};
 use super::trial::Trial;
 use super::unfold::Unfold;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
-use crate::model::{Snapshot, Tried, Want};
+use crate::model::{Snapshot, Tried, Want, steers};
 
 /// A message leaves after this many snapshots, if no key takes it away before.
 const MESSAGE_SNAPSHOTS: u8 = 5;
@@ -284,7 +284,7 @@ impl UiState {
     /// Text takes effect while it is typed.
     pub(super) fn typed(&mut self) {
         let text = match &self.prompt {
-            Some(prompt) if prompt.kind == Kind::Text => prompt.text().replace(is_unsafe, ""),
+            Some(prompt) if prompt.kind == Kind::Text => prompt.text().replace(steers, ""),
             _ => return,
         };
         self.panes[self.view].text = text;

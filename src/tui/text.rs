@@ -6,22 +6,14 @@ use std::borrow::Cow;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::model::steers;
+
 /// Stands where an unsafe character was.
 pub const REPLACEMENT: char = '\u{fffd}';
 
-/// Controls move the cursor or start an escape sequence; bidi and invisible format characters
-/// make one name look like another.
-pub fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_unsafe) {
-        Cow::Owned(text.replace(is_unsafe, &REPLACEMENT.to_string()))
+    if text.chars().any(steers) {
+        Cow::Owned(text.replace(steers, &REPLACEMENT.to_string()))
     } else {
         Cow::Borrowed(text)
     }

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use self::check::{Check, Verdict};
 use self::facts::Facts;
 use crate::error::Error;
+use crate::sys::Raised;
 
 /// The judges, in the order of the answer.
 const JUDGES: &[fn(&Facts) -> Vec<Check>] = &[
@@ -28,7 +29,11 @@ const JUDGES: &[fn(&Facts) -> Vec<Check>] = &[
 
 /// Prints the answer; `Err` (exit code 1) when something is missing that netop's job needs.
 pub fn run(format: &str, unicode: bool) -> Result<(), Error> {
-    let checks = judged(&Facts::of_this_host(unicode));
+    let facts = {
+        let _rights = Raised::all();
+        Facts::of_this_host(unicode)
+    };
+    let checks = judged(&facts);
     let answer = if format == "json" { json } else { text }(&checks);
     super::printed(io::stdout().write_all(answer.as_bytes()))?;
     verdict(&checks)

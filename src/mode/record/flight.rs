@@ -2,12 +2,13 @@
 //! figures mean is worked out when somebody looks.
 
 use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::said::say;
 use crate::cli;
 use crate::decode::{Demand, EventKind, HostEvent, Tick};
 use crate::engine::Registry;
@@ -17,7 +18,7 @@ use crate::host::{KernelLog, Proc, boot_id};
 use crate::perfdata::Run;
 use crate::source::live::{Live, Options};
 use crate::source::{Source, Step};
-use crate::sys::Signals;
+use crate::sys::{Raised, Signals, is_own_dir};
 
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -31,6 +32,8 @@ const MOST_UNREAD: u32 = 5;
 pub fn run(typed: &cli::Record) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
+    // Its threads read other users' processes as long as they live; this one opens files in DIR.
+    let rights = Raised::all();
     let mut source = Live::open(Options {
         specs: Registry::new(Vec::new()).specs(),
         tracefs: Err("the flight recorder attaches nothing".to_owned()),
@@ -39,6 +42,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         clock: false,
         cpus: Arc::new([]),
     })?;
+    drop(rights);
     source.demand(&Demand {
         interval: INTERVAL,
         ..Demand::default()
@@ -85,7 +89,9 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
 /// With its directory: nobody else is to read what is on this host's network.
 fn open(dir: &Path, begin: Begin) -> Result<Ring, Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    let ring = made.and_then(|()| Ring::open(dir, Limits::default(), begin));
+    let ring = made
+        .and_then(|()| is_own_dir(dir))
+        .and_then(|()| Ring::open(dir, Limits::default(), begin));
     ring.map_err(|error| {
         let dir = dir.display();
         match error.kind() {
@@ -140,9 +146,4 @@ fn counted_only() -> Run {
         banner: None,
         notes: Vec::new(),
     }
-}
-
-/// For the journal; a closed standard error has no reader to tell.
-fn say(what: &str) {
-    let _nobody_reads = writeln!(io::stderr(), "netop: {what}");
 }

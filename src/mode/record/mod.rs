@@ -6,7 +6,7 @@ mod progress;
 mod symbols;
 mod tape;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use self::output::Output;
 use self::progress::{Progress, summary};
 use self::tape::Tape;
+use super::said::say;
 use super::{Origin, save};
 use crate::cli;
 use crate::decode::EventId;
@@ -25,7 +26,7 @@ use crate::perfdata::{Begin, ClockPair, Run};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::source::demo::Pace;
-use crate::sys::{Signals, exit_now, linger, monotonic_ns, terminate, wall_ns};
+use crate::sys::{Raised, Signals, exit_now, linger, monotonic_ns, terminate, wall_ns};
 
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -45,16 +46,15 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         return flight::run(typed);
     }
     let plan = plan::record(typed)?;
-    for note in &plan.settings.notes {
-        // A closed standard error has no reader to tell.
-        let _nobody_reads = writeln!(io::stderr(), "netop: {note}");
-    }
+    plan.settings.notes.iter().for_each(|note| say(note));
     let begin = begin(typed, &plan);
     let path = typed.output.clone().unwrap_or_else(default_name);
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
     let (output, out, spill) = Output::create(&path)?;
     let tape = Tape::new(output, out, spill, begin);
+    // All files that the user named are open: from here on other users' processes and programs are read.
+    let _rights = Raised::all();
     let want = plan.want.clone();
     let origin = if typed.demo {
         Origin::MadeUp(1, Pace::RealTime)
@@ -86,8 +86,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         return Err(Error::failed(what, "df -h"));
     }
     ended?;
-    // A closed standard error has no reader to tell.
-    let _nobody_reads = writeln!(io::stderr(), "netop: recorded {said}");
+    say(&format!("recorded {said}"));
     match code {
         None | Some(0) => Ok(()),
         Some(code) => {

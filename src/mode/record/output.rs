@@ -1,13 +1,12 @@
 //! The files of a recording: itself, what becomes its trailer, and room kept free for its end.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::mode::save;
-use crate::sys::allocate;
+use crate::sys::{allocate, create_own_file};
 
 /// Sections and names of a short recording are smaller than this.
 const LEAST_ROOM: u64 = 2 << 20;
@@ -58,7 +57,7 @@ impl Output {
             room,
             kept_free: 0,
         };
-        let file = open_new(path).map_err(|error| failed(&error))?;
+        let file = create_own_file(path).map_err(|error| failed(&error))?;
         if let Err(error) = output.keep_free(LEAST_ROOM) {
             output.discard();
             return Err(failed(&error));
@@ -97,23 +96,13 @@ impl Output {
     }
 }
 
-fn open_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-}
-
 /// A file on the same disk that nobody else can open.
 fn nameless(beside: &Path, kind: &str) -> io::Result<File> {
     let mut name = std::ffi::OsString::from(".");
     name.push(beside.file_name().unwrap_or_default());
     name.push(format!(".{}.{kind}", std::process::id()));
     let path = beside.with_file_name(name);
-    let file = open_new(&path)?;
+    let file = create_own_file(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }

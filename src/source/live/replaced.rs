@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::decode::{EventSpec, Place};
+use crate::sys::Raised;
 
 /// A look costs a system call per file.
 const EVERY_NS: u64 = 5_000_000_000;
@@ -83,6 +84,8 @@ impl Replaced {
 }
 
 fn state(path: &str) -> Option<State> {
+    // It may be named through a process: /proc/PID/root/…
+    let _processes = Raised::processes();
     let data = fs::metadata(path).ok()?;
     Some(State {
         identity: (data.dev(), data.ino()),

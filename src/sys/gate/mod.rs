@@ -188,11 +188,35 @@ fn into_io(error: ProgramError) -> io::Error {
     }
 }
 
+/// Characters.
+const LONGEST_COMPLAINT: usize = 160;
+
+/// What the verifier says last, before its statistics (kernel/bpf/verifier.c), or of the function's type
+/// before that.
+fn complaint(log: &str) -> Option<String> {
+    const STATISTICS: [&str; 4] = ["processed ", "verification time", "stack depth", "mark_"];
+    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let of_type = lines().find(|line| line.starts_with("func '"));
+    let is_complaint = |line: &&str| !STATISTICS.iter().any(|s| line.starts_with(s));
+    let said = of_type.or_else(|| lines().rfind(is_complaint))?;
+    Some(said.chars().take(LONGEST_COMPLAINT).collect())
+}
+
 /// The kernel's answer is at the bottom of a chain of errors; the top says what was tried.
 fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
     let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
+    loop {
+        // An errno is no cause where the verifier gave one: it answers EACCES to a program that reads
+        // what this kernel's tracepoint does not have, too.
+        if let Some(ProgramError::LoadError { verifier_log, .. }) = deepest.downcast_ref()
+            && let Some(why) = complaint(&verifier_log.to_string())
+        {
+            return format!("this kernel's verifier refuses the program: {why}");
+        }
+        match deepest.source() {
+            Some(source) => deepest = source,
+            None => break,
+        }
     }
     let code = deepest.downcast_ref::<io::Error>();
     if let Some(libc::EPERM | libc::EACCES) = code.and_then(io::Error::raw_os_error) {
@@ -201,4 +225,27 @@ fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
     // The verifier's log is long; its story is in the first line.
     let text = deepest.to_string();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaint;
+
+    #[test]
+    fn the_verifier_says_itself_why_it_refuses() {
+        let log = "func#0 @0\n0: R1=ctx() R10=fp0\n0: (79) r2 = *(u64 *)(r1 +16)\n\
+            func 'kfree_skb' doesn't have 3-th argument\ninvalid bpf_context access off=16 size=8\n\
+            processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0\n";
+        assert_eq!(
+            complaint(log).as_deref(),
+            Some("func 'kfree_skb' doesn't have 3-th argument")
+        );
+        let log = "0: (b7) r0 = 0\nR1 invalid mem access 'scalar'\nverification time 40 usec\nstack depth 0\n";
+        assert_eq!(
+            complaint(log).as_deref(),
+            Some("R1 invalid mem access 'scalar'")
+        );
+        assert_eq!(complaint("processed 0 insns\n\n"), None);
+        assert_eq!(complaint(""), None);
+    }
 }

@@ -1,0 +1,73 @@
+//! Memory that cannot be had ends netop with a sentence; Rust's own answer is an abort with a core dump.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::linger::exit_now;
+use crate::error::EXIT_FAILED;
+
+/// The system's allocator. It never answers that it has nothing.
+pub struct Allocator;
+
+/// Gives the terminal back.
+static BEFORE: OnceLock<fn()> = OnceLock::new();
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// What is done before netop ends for want of memory. It may not need much itself.
+pub fn before_out_of_memory(work: fn()) {
+    // The first one stays.
+    let _already_set = BEFORE.set(work);
+}
+
+// SAFETY: every call is passed on to the system's allocator as it is; null is not returned.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is the one that is asked for.
+        there(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        there(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        there(unsafe { System.realloc(old, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[inline]
+fn there(memory: *mut u8, bytes: usize) -> *mut u8 {
+    if memory.is_null() {
+        end(bytes);
+    }
+    memory
+}
+
+#[cold]
+fn end(bytes: usize) -> ! {
+    // What is done before may want memory, too: then it is left out.
+    if !ENTERED.swap(true, Ordering::Relaxed)
+        && let Some(before) = BEFORE.get()
+    {
+        before();
+    }
+    // Nothing is allocated here.
+    let mut text = [0; 256];
+    let mut line = io::Cursor::new(&mut text[..]);
+    let _fits = write!(
+        line,
+        "netop: there is no memory for {bytes} more bytes: it is limited (ulimit -v), or the host has none left\n  try: ulimit -v unlimited\n"
+    );
+    let length = line.position() as usize;
+    let _nobody_reads = io::stderr().write_all(&text[..length]);
+    exit_now(EXIT_FAILED)
+}
