@@ -2,6 +2,7 @@
 
 use super::super::fixture;
 use super::*;
+use crate::model::Class;
 
 #[test]
 fn a_busy_page_looks_like_this() {
@@ -100,4 +101,20 @@ fn scaled_numbers_keep_three_digits() {
     for (value, shown) in cases {
         assert_eq!(scaled(value), shown, "{value}");
     }
+}
+
+#[test]
+fn what_rules_drop_and_what_was_read_late_stand_in_the_head() {
+    let mut snapshot = fixture::busy();
+    assert!(!page(&snapshot).contains("by rules"));
+    let drop = snapshot.drops.first_mut().expect("a loss");
+    (drop.class, drop.rate) = (Class::Policy, Some(412_587.0));
+    snapshot.summary.devices_s = Some(2.0 * snapshot.interval_s);
+    let page = page(&snapshot);
+    let head = |name: &str| {
+        let line = page.lines().find(|line| line.starts_with(name));
+        line.expect(name).to_owned()
+    };
+    assert!(head("LOSS").ends_with(" · by rules 413k/s"), "{page}");
+    assert!(head("NET").contains(" over 2.0 s"), "{page}");
 }
