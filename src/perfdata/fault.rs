@@ -25,6 +25,10 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at byte {}: {}", self.offset, self.what)
+        // Of the file as a whole there is no place to say.
+        match self.offset {
+            0 => f.write_str(&self.what),
+            offset => write!(f, "at byte {offset}: {}", self.what),
+        }
     }
 }
