@@ -413,7 +413,7 @@ impl Engine {
         let mut pids = std::mem::take(&mut self.want.pids);
         for pid in replaced.iter().filter(|pid| pids.contains(pid)) {
             self.note(&format!(
-                "process {pid} ended, and another one has its number: that is not counted, but for the rest of the interval in which it began"
+                "process {pid} ended; another one has its number and is not counted (the last interval may hold some of it)"
             ));
             self.replaced.push(*pid);
         }

@@ -36,9 +36,9 @@ type Device = (Option<u64>, Box<str>);
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
     rates: Option<Rates>,
-    /// The devices were read in this interval, so many nanoseconds after the reading before …
+    /// From the reading before to that of this interval, ns; `None`: the devices were not read in it.
     fresh: Option<u64>,
-    /// … and in the one before: what they carried in between is what they carried in this interval.
+    /// That is the interval: what they carried in between is what they carried in it.
     in_step: bool,
     /// Packets that one skb of a device stands for (GSO), as last seen.
     segments: FxHashMap<Device, Segments>,
@@ -156,11 +156,10 @@ impl Traffic {
         });
     }
 
-    /// Wire packets per second of this interval. A local device counts an skb of many segments once, a NIC's
-    /// driver each segment. `None`: not every device was read, or nobody knows how many
-    /// segments the skbs of a busy one have, or
-    /// they were not read at both ends of the interval: packets of one and CPU time or hits of another give
-    /// no ratio.
+    /// Wire packets per second of this interval. A local device counts an skb of many segments once, a
+    /// NIC's driver each segment. `None`: not every device was read; nobody knows how many segments the
+    /// skbs of a busy one have; or the devices were not read at both ends of the interval, and packets of
+    /// another one give no ratio with this one's hits and CPU time.
     pub fn wire(&self) -> Option<Wire> {
         let rates = self.rates.as_ref().filter(|rates| !rates.grown)?;
         if self.unseen || !self.in_step {
