@@ -179,7 +179,8 @@ impl Live {
         let loading = match options.gate {
             Some(patience) => {
                 let load = move || Gated::load(&specs, chosen);
-                let thread = std::thread::Builder::new().spawn(load).map_err(|e| {
+                let thread = std::thread::Builder::new().name("gate loader".to_owned());
+                let thread = thread.spawn(load).map_err(|e| {
                     Error::failed(format!("cannot start a thread: {e}"), "ulimit -u")
                 })?;
                 let until = monotonic_ns() + patience.as_nanos() as u64;

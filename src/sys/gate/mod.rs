@@ -7,6 +7,7 @@ mod memory;
 mod pairs;
 mod sockets;
 mod struck;
+mod types;
 mod verify;
 
 use std::io;
@@ -17,7 +18,7 @@ use aya::maps::{Array, HashMap, Map, PerCpuHashMap};
 use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::util::nr_cpus;
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 
 use self::memory::Shared;
 use self::struck::Struck;
@@ -50,8 +51,7 @@ pub struct Gate {
 impl Gate {
     /// `Err`: a sentence why there can be no gate here.
     pub fn load(object: &[u8], programs: &'static [Program]) -> Result<Gate, String> {
-        let btf = Btf::from_sys_fs()
-            .map_err(|_| "this kernel has no BTF (/sys/kernel/btf/vmlinux)".to_owned())?;
+        let btf = types::named_by(object, programs.iter().map(|program| program.tracepoint))?;
         let possible = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))? as u32;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use aya::programs::BtfTracePoint;
 use aya::util::nr_cpus;
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 
 use super::memory::Shared;
-use super::{Program, into_io, refusal};
+use super::{Program, into_io, refusal, types};
 
 /// Pairs of the object: the first are found by address, the rest by CPU.
 pub const PAIRS: usize = 9;
@@ -120,8 +120,7 @@ impl Pairs {
     /// [`Pairs::choose`] says how many packets are followed. `Err`: a sentence why there is no
     /// latency here.
     pub fn start(object: &[u8], programs: &'static [Program]) -> Result<Pairs, String> {
-        let btf = Btf::from_sys_fs()
-            .map_err(|_| "this kernel has no BTF (/sys/kernel/btf/vmlinux)".to_owned())?;
+        let btf = types::named_by(object, programs.iter().map(|program| program.tracepoint))?;
         let possible = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))? as u32;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
