@@ -14,7 +14,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // It opens files in a directory that others may have prepared.
     ("flight", &["sys", "decode", "perfdata"]),
     ("host", &["sys", "decode", "error"]),
-    ("symbol", &["decode", "model", "error"]),
+    // Its threads run in the background.
+    ("symbol", &["sys", "decode", "model", "error"]),
     ("probe", &["decode", "model"]),
     (
         "source",

@@ -15,6 +15,7 @@ use super::build_id;
 use super::cache::KernelCache;
 use super::kallsyms::Kallsyms;
 use crate::model::Name;
+use crate::sys::run_in_background;
 
 /// Modules and BPF programs come and go; an address nobody knew may have got a name since. Each
 /// reading takes 60 ms of CPU time, where others load programs all the time.
@@ -23,6 +24,9 @@ const REREAD_AFTER: Duration = Duration::from_secs(60);
 /// The first time it is soon: netop's own BPF programs are loaded while kallsyms is read. Twice as
 /// long each time.
 const FIRST_REREAD_AFTER: Duration = Duration::from_millis(500);
+
+/// What is read from then on knows netop's own BPF programs: they are loaded by then.
+const LOADED_AFTER: Duration = Duration::from_secs(1);
 
 /// Behind the names of BPF programs.
 const BPF: &str = " [bpf]";
@@ -70,6 +74,11 @@ pub struct KernelNames {
     /// How many times kallsyms has been read.
     readings: u32,
     read_at: Instant,
+    started: Instant,
+    /// Netop's own BPF programs were loaded when it was last begun to be read.
+    knows_own: bool,
+    /// So it will be when the reading under way is there.
+    will_know_own: bool,
     reading: Option<Receiver<Reading>>,
     /// Why there are no names.
     missing: Option<String>,
@@ -97,6 +106,9 @@ impl KernelNames {
             table: Kallsyms::default(),
             readings: 0,
             read_at: Instant::now(),
+            started: Instant::now(),
+            knows_own: false,
+            will_know_own: false,
             missing: None,
             known: FxHashMap::default(),
             unknown: FxHashMap::default(),
@@ -124,7 +136,7 @@ impl KernelNames {
         };
         let text: Arc<str> = text.into();
         // Without sizes the program before has the address of one that was loaded since.
-        if self.readings < 2 && text.ends_with(BPF) && !self.is_hopeless(address) {
+        if !self.knows_own && text.ends_with(BPF) && !self.is_hopeless(address) {
             return Name {
                 text,
                 settled: false,
@@ -156,6 +168,7 @@ impl KernelNames {
         let patience = REREAD_AFTER.min(FIRST_REREAD_AFTER * (1 << doublings));
         if self.reading.is_none() && self.read_at.elapsed() >= patience {
             let path = self.path.clone();
+            self.will_know_own = self.started.elapsed() >= LOADED_AFTER || self.readings > 0;
             // Nobody may be waiting any more.
             self.reading = in_thread(move |found| drop(found.send(Reading::Whole(read(&path)))));
         }
@@ -181,6 +194,7 @@ impl KernelNames {
             Err(TryRecvError::Disconnected) => Err("reading kallsyms failed".to_owned()),
         };
         self.reading = None;
+        self.knows_own = self.will_know_own;
         self.readings += 1;
         self.read_at = Instant::now();
         match answer {
@@ -206,7 +220,10 @@ fn in_thread(read: impl FnOnce(&Sender<Reading>) + Send + 'static) -> Option<Rec
     let (found, reading) = bounded(2);
     thread::Builder::new()
         .name("kallsyms".to_owned())
-        .spawn(move || read(&found))
+        .spawn(move || {
+            run_in_background();
+            read(&found);
+        })
         .ok()?;
     Some(reading)
 }

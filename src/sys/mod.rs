@@ -6,6 +6,7 @@
 )]
 
 mod affinity;
+mod background;
 mod bpf_name;
 mod caps;
 mod clock;
@@ -29,6 +30,7 @@ mod wake;
 mod wanted;
 
 pub use affinity::{allowed_cpus, run_on};
+pub use background::run_in_background;
 pub use bpf_name::bpf_names;
 pub use caps::{Permissions, raise_open_files};
 pub use clock::{monotonic_ns, wall_ns};
