@@ -92,6 +92,10 @@ fn made_up(typed: &Live, seed: u64) -> Result<(), Error> {
 const SCREEN_WAITS: Duration = Duration::from_millis(150);
 const BATCH_WAITS: Duration = Duration::from_secs(10);
 
+/// Until then a screen names user frames by tables of symbols: inlined functions and lines of source
+/// cost more than everything else that netop does in its first seconds.
+const DEBUG_AFTER: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Copy)]
 enum Origin {
     Host,
@@ -120,7 +124,13 @@ impl Origin {
                     clock: true,
                     cpus: plan.want.cpus.clone(),
                 })?;
-                let names = HostNames::cached(drivers(&Proc::host()), KernelCache::of_user());
+                // A batch may be over when a screen's stacks are looked at for the first time.
+                let debug_after = match plan.settings.first_interval {
+                    Some(_) => DEBUG_AFTER,
+                    None => Duration::ZERO,
+                };
+                let cache = KernelCache::of_user();
+                let names = HostNames::cached(drivers(&Proc::host()), cache, debug_after);
                 (Box::new(source), Box::new(names))
             }
             Origin::MadeUp(seed, pace) => {

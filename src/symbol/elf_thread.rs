@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -112,9 +112,18 @@ pub struct Asked<T> {
 
 pub enum Reply<T> {
     /// Innermost first; none: nobody knows.
-    Functions(T, Vec<Found>),
+    Functions(T, Vec<Found>, Extent),
     /// What is not known of the functions of this file and why, once; behind the file's name.
     GaveUp(&'static str),
+}
+
+/// How much an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All that the file and its debug information know.
+    Whole,
+    /// What the table of symbols knows; the debug information is not read yet ([`Shared::debug_from`]).
+    Table,
 }
 
 /// What every thread shares.
@@ -123,6 +132,9 @@ pub struct Shared {
     pub turns: Turns,
     /// A file that nobody has asked for so long is let go: what was asked is known by then.
     pub rest: Duration,
+    /// Debug information is not read before: that of a C library takes 100 ms of CPU time, and whoever
+    /// has just started netop wants something else first.
+    pub debug_from: Instant,
 }
 
 impl Default for Shared {
@@ -130,6 +142,7 @@ impl Default for Shared {
         Shared {
             turns: Turns::default(),
             rest: Duration::from_secs(10),
+            debug_from: Instant::now(),
         }
     }
 }
@@ -201,10 +214,16 @@ fn serve<R: Read + Seek, T>(
         .and_then(|file| File::open(file.path()).ok())
         .map(Pieces::new);
     let debug = debug_pieces.as_ref().and_then(elf::parse);
-    let dwarf = match (&debug, &mapped) {
-        (Some(debug), _) => Dwarf::read(debug),
-        (None, Some(mapped)) => Dwarf::read(mapped),
-        (None, None) => Ok(Dwarf::default()),
+    let informed = debug.is_some() || mapped.as_ref().is_some_and(elf::has_dwarf);
+    let extent = if informed && Instant::now() < shared.debug_from {
+        Extent::Table
+    } else {
+        Extent::Whole
+    };
+    let dwarf = match (extent, &debug, &mapped) {
+        (Extent::Whole, Some(debug), _) => Dwarf::read(debug),
+        (Extent::Whole, None, Some(mapped)) => Dwarf::read(mapped),
+        _ => Ok(Dwarf::default()),
     };
     let mut said_before = false;
     let too_large = dwarf.is_err();
@@ -232,7 +251,7 @@ fn serve<R: Read + Seek, T>(
         let answers: Vec<Reply<T>> = batch
             .map(|asked| {
                 let functions = elf.as_ref().map(|elf| elf.functions(asked.offset));
-                Reply::Functions(asked.tag, functions.unwrap_or_default())
+                Reply::Functions(asked.tag, functions.unwrap_or_default(), extent)
             })
             .collect();
         let weight = weigh();
@@ -254,6 +273,9 @@ fn serve<R: Read + Seek, T>(
             || debug_pieces
                 .as_ref()
                 .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
+        if extent == Extent::Table && Instant::now() >= shared.debug_from {
+            return After::BeginAnew;
+        }
         let grown = weight.saturating_sub(at_first);
         if grown > GROWTH || (nearly_full && grown > GROWTH / 4) {
             return After::BeginAnew;

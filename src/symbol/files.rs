@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rustc_hash::FxHashMap;
@@ -12,10 +13,11 @@ use rustc_hash::FxHashMap;
 use super::answered::Answered;
 use super::debug_file::Whereabouts;
 use super::elf::Found;
-use super::elf_thread::{self, Asked, Order, Reply, Shared, Source};
+use super::elf_thread::{self, Asked, Extent, Order, Reply, Shared, Source};
 use super::fuel::STACK;
 use super::mapped_file::Identity;
 use super::user::{Answer, Message, Named};
+use crate::sys::run_in_background;
 
 /// Files open at once, each in a thread.
 const MOST_FILES: usize = 12;
@@ -98,13 +100,17 @@ pub enum Handed {
 }
 
 impl Files {
-    pub fn new(answers: Sender<Message>) -> Files {
+    /// `debug_from`: [`Shared::debug_from`].
+    pub fn new(answers: Sender<Message>, debug_from: Instant) -> Files {
         Files {
             open: FxHashMap::default(),
             waiting: bounded(MOST_WAITING),
             threads: Arc::default(),
             answered: Answered::default(),
-            shared: Shared::default(),
+            shared: Shared {
+                debug_from,
+                ..Shared::default()
+            },
             answers,
             turn: 0,
         }
@@ -170,6 +176,7 @@ impl Files {
             .name(elf_thread::NAME.to_owned())
             .stack_size(STACK)
             .spawn(move || {
+                run_in_background();
                 while let Some(job) = counted.wait(&jobs) {
                     read(job, &shared, &answered, &answers);
                 }
@@ -179,7 +186,7 @@ impl Files {
     pub fn ask(&mut self, file: &Identity, tag: Tag) -> Handed {
         self.turn += 1;
         if let Some(functions) = self.answered.get(file, tag.offset) {
-            let answer = message(Reply::Functions(tag, functions), "");
+            let answer = message(Reply::Functions(tag, functions, Extent::Whole), "");
             // Whoever has to make room may be this thread.
             let sent = self.answers.try_send(answer);
             return sent.map_or(Handed::Later, |()| Handed::Over);
@@ -264,7 +271,7 @@ fn read(job: Job, shared: &Shared, answered: &Answered, answers: &Sender<Message
     };
     let object = &job.object;
     let reply = |reply: Reply<Tag>| {
-        if let Reply::Functions(tag, functions) = &reply {
+        if let Reply::Functions(tag, functions, Extent::Whole) = &reply {
             answered.keep(&job.identity, tag.offset, functions);
         }
         answers.send(message(reply, object)).ok()
@@ -280,7 +287,7 @@ pub fn unnamed(object: &str, offset: u64) -> String {
 fn message(reply: Reply<Tag>, object: &str) -> Message {
     match reply {
         Reply::GaveUp(why) => Message::GaveUp(format!("{object} {why}")),
-        Reply::Functions(tag, functions) => {
+        Reply::Functions(tag, functions, extent) => {
             let named = |found: Found| Named {
                 text: format!("{} ({})", found.function, tag.object),
                 place: found.place,
@@ -294,6 +301,7 @@ fn message(reply: Reply<Tag>, object: &str) -> Message {
                 life: tag.life,
                 address: tag.address,
                 frames: Some(frames),
+                extent,
             })
         }
     }

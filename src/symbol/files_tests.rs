@@ -6,7 +6,7 @@ use super::*;
 
 fn files() -> (Files, crossbeam_channel::Receiver<Message>) {
     let (answers, heard) = bounded(64);
-    (Files::new(answers), heard)
+    (Files::new(answers, std::time::Instant::now()), heard)
 }
 
 fn nowhere() -> Whereabouts {

@@ -38,7 +38,7 @@ mod user;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 
@@ -73,20 +73,30 @@ impl HostNames {
         HostNames::at(Path::new("/"), drivers)
     }
 
-    /// Kernel names are there at once when an earlier run kept them.
-    pub fn cached(drivers: FxHashSet<String>, cache: Option<KernelCache>) -> HostNames {
-        HostNames::with(Path::new("/"), drivers, cache)
+    /// Kernel names are there at once when an earlier run kept them. User frames have the names of the
+    /// files' tables of symbols first, and debug information is read after `debug_after`.
+    pub fn cached(
+        drivers: FxHashSet<String>,
+        cache: Option<KernelCache>,
+        debug_after: Duration,
+    ) -> HostNames {
+        HostNames::with(Path::new("/"), drivers, cache, debug_after)
     }
 
     /// The host whose /proc is `root`/proc.
     pub fn at(root: &Path, drivers: FxHashSet<String>) -> HostNames {
-        HostNames::with(root, drivers, None)
+        HostNames::with(root, drivers, None, Duration::ZERO)
     }
 
-    fn with(root: &Path, drivers: FxHashSet<String>, cache: Option<KernelCache>) -> HostNames {
+    fn with(
+        root: &Path,
+        drivers: FxHashSet<String>,
+        cache: Option<KernelCache>,
+        debug_after: Duration,
+    ) -> HostNames {
         HostNames {
             kernel: KernelNames::start(KernelFiles::below(root), cache),
-            user: UserNames::start(root.join("proc")),
+            user: UserNames::start(root.join("proc"), Instant::now() + debug_after),
             stages: StageTable::builtin(),
             drivers,
         }

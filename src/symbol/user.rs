@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustc_hash::FxHashMap;
 
+use super::elf_thread::Extent;
 use super::files::Files;
 use super::kernel::hex;
 use super::patience::Patience;
@@ -36,6 +37,7 @@ pub struct UserNames {
     places: Places,
     missing: Option<String>,
     patience: Patience,
+    debug_from: Instant,
 }
 
 /// What is known of a process.
@@ -50,6 +52,8 @@ enum State {
     Asked {
         first: Instant,
         queued: Option<Instant>,
+        /// What the table of symbols says.
+        so_far: Option<Arc<[Arc<str>]>>,
     },
     Named(Arc<[Arc<str>]>),
 }
@@ -81,6 +85,7 @@ pub struct Answer {
     pub address: u64,
     /// Innermost first; `None`: ask again later.
     pub frames: Option<Vec<Named>>,
+    pub extent: Extent,
 }
 
 pub struct Named {
@@ -95,13 +100,14 @@ impl Named {
 }
 
 impl UserNames {
-    /// `proc` is /proc.
-    pub fn start(proc: PathBuf) -> UserNames {
+    /// `proc` is /proc. Before `debug_from` names are those of tables of symbols, and not settled where
+    /// there is debug information.
+    pub fn start(proc: PathBuf, debug_from: Instant) -> UserNames {
         let (questions, asked) = bounded::<Question>(QUEUE);
         let (answer, answers) = bounded(QUEUE);
         let worker = thread::Builder::new()
             .name("user symbols".to_owned())
-            .spawn(move || work(proc, &asked, &answer));
+            .spawn(move || work(proc, debug_from, &asked, &answer));
         UserNames {
             questions: worker.is_ok().then_some(questions),
             answers,
@@ -111,6 +117,7 @@ impl UserNames {
             places: Places::default(),
             missing: None,
             patience: Patience::new(Duration::ZERO),
+            debug_from,
         }
     }
 
@@ -132,7 +139,12 @@ impl UserNames {
     /// Appends the names of the functions at an address, innermost first. True: settled.
     pub fn name(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> bool {
         self.take_answers();
-        while !self.known(pid, address, names) {
+        loop {
+            match self.known(pid, address, names) {
+                Some(Extent::Whole) => return true,
+                Some(Extent::Table) => return false,
+                None => {}
+            }
             if self.questions.is_none() || self.patience.is_spent() {
                 names.push(hex(address));
                 return self.questions.is_none();
@@ -147,11 +159,10 @@ impl UserNames {
                 Err(_) => self.patience = Patience::new(Duration::ZERO),
             }
         }
-        true
     }
 
-    /// The names that are known; asks for others.
-    fn known(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> bool {
+    /// Appends the names that are known and says how much they tell; asks for what is not known.
+    fn known(&mut self, pid: u32, address: u64, names: &mut Vec<Arc<str>>) -> Option<Extent> {
         if self.addresses >= MOST_NAMES {
             self.processes.clear();
             self.addresses = 0;
@@ -175,15 +186,21 @@ impl UserNames {
             State::Asked {
                 first: now,
                 queued: None,
+                so_far: None,
             }
         });
         match state {
             State::Named(frames) => {
                 names.extend(frames.iter().cloned());
-                return true;
+                return Some(Extent::Whole);
             }
-            State::Asked { first, queued } => {
-                if queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
+            State::Asked {
+                first,
+                queued,
+                so_far,
+            } => {
+                let too_early = so_far.is_some() && now < self.debug_from;
+                if !too_early && queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
                     let frame = Frame {
                         pid,
                         life,
@@ -192,9 +209,11 @@ impl UserNames {
                     };
                     *queued = send(&mut self.questions, Question::Name(frame)).then_some(now);
                 }
+                let so_far = so_far.as_deref()?;
+                names.extend(so_far.iter().cloned());
             }
         }
-        false
+        Some(Extent::Table)
     }
 
     fn take_answers(&mut self) {
@@ -227,7 +246,22 @@ impl UserNames {
                     }
                     text
                 });
-                *state = State::Named(texts.collect());
+                let texts: Arc<[Arc<str>]> = texts.collect();
+                match (answer.extent, state) {
+                    (Extent::Whole, state) => *state = State::Named(texts),
+                    (
+                        Extent::Table,
+                        State::Asked {
+                            first,
+                            queued,
+                            so_far,
+                        },
+                    ) => {
+                        *first = self.debug_from.max(Instant::now());
+                        (*queued, *so_far) = (None, Some(texts));
+                    }
+                    (Extent::Table, State::Named(_)) => {}
+                }
             }
             (None, State::Asked { queued, .. }) => *queued = None,
             (None, State::Named(_)) => {}
@@ -258,8 +292,13 @@ fn send(questions: &mut Option<Sender<Question>>, question: Question) -> bool {
 }
 
 /// Ends when nobody asks or listens any more.
-fn work(proc: PathBuf, questions: &Receiver<Question>, answers: &Sender<Message>) {
-    let mut resolver = Resolver::new(proc, Files::new(answers.clone()));
+fn work(
+    proc: PathBuf,
+    debug_from: Instant,
+    questions: &Receiver<Question>,
+    answers: &Sender<Message>,
+) {
+    let mut resolver = Resolver::new(proc, Files::new(answers.clone(), debug_from));
     let mut batch = Vec::new();
     while let Ok(question) = questions.recv() {
         batch.push(question);
@@ -298,6 +337,7 @@ fn name(resolver: &mut Resolver, frame: &Frame, answers: &Sender<Message>) -> Op
         life,
         address,
         frames,
+        extent: Extent::Whole,
     };
     answers.send(Message::Answer(answer)).ok()?;
     forgotten(forget, pid, life, answers)
@@ -334,7 +374,7 @@ mod tests {
     #[test]
     fn a_function_of_this_program_has_its_name_and_file() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
-        let mut names = UserNames::start("/proc".into());
+        let mut names = UserNames::start("/proc".into(), Instant::now());
         let mut first = Vec::new();
         assert!(!names.name(std::process::id(), address + 1, &mut first));
         assert_eq!(first, [hex(address + 1)]);
@@ -349,23 +389,54 @@ mod tests {
     }
 
     #[test]
+    fn before_debug_information_is_read_a_function_has_its_name_without_a_line() {
+        let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
+        let debug_from = Instant::now() + Duration::from_millis(1500);
+        let mut names = UserNames::start("/proc".into(), debug_from);
+        let mut ask = || {
+            let mut frames = Vec::new();
+            let settled = names.name(std::process::id(), address + 1, &mut frames);
+            let place = frames.last().and_then(|frame| names.location(frame));
+            (settled, frames, place)
+        };
+        let mut early = None;
+        let (frames, place) = loop {
+            let (settled, frames, place) = ask();
+            if settled {
+                break (frames, place);
+            }
+            if frames != [hex(address + 1)] {
+                early.get_or_insert((frames, place));
+            }
+            assert!(debug_from.elapsed() < Duration::from_secs(60));
+            thread::park_timeout(Duration::from_millis(1));
+        };
+        assert!(Instant::now() >= debug_from);
+        let (early, nowhere) = early.expect("a name before");
+        assert_eq!((early, nowhere), (frames, None));
+        assert!(
+            place.is_some_and(|place| place.starts_with("user.rs:") || place.contains("/user.rs:"))
+        );
+    }
+
+    #[test]
     fn a_function_of_libc_has_its_name() {
         let address = libc::getpid as *const () as usize as u64;
-        let mut names = UserNames::start("/proc".into());
+        let mut names = UserNames::start("/proc".into(), Instant::now());
         let text = settled(&mut names, std::process::id(), address);
         assert!(text.contains("getpid (libc"), "{text}");
     }
 
     #[test]
     fn addresses_nobody_maps_and_processes_that_ended_settle_as_unknown() {
-        let mut names = UserNames::start("/proc".into());
+        let mut names = UserNames::start("/proc".into(), Instant::now());
         assert_eq!(&*settled(&mut names, std::process::id(), 0x10), "[unknown]");
         assert_eq!(&*settled(&mut names, u32::MAX, 0x7f00), "[unknown]");
     }
 
     #[test]
     fn a_full_queue_is_asked_again_later() {
-        let mut names = UserNames::start("/proc".into());
+        let mut names = UserNames::start("/proc".into(), Instant::now());
         let (full, _kept) = bounded(0);
         let real = names.questions.replace(full);
         assert!(!names.name(u32::MAX, 0x10, &mut Vec::new()));
@@ -375,7 +446,7 @@ mod tests {
 
     #[test]
     fn without_a_worker_every_answer_is_settled_hex() {
-        let mut names = UserNames::start("/proc".into());
+        let mut names = UserNames::start("/proc".into(), Instant::now());
         let (gone, _) = bounded(1);
         names.questions = Some(gone);
         let mut frames = Vec::new();

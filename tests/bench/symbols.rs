@@ -49,7 +49,11 @@ fn measure_kernel() {
     let cache = KernelCache::at(dir.path().join("netop"));
     for how in ["from kallsyms, kept for the next", "kept", "kept"] {
         let began = Instant::now();
-        let mut names = HostNames::cached(rustc_hash::FxHashSet::default(), cache.clone());
+        let mut names = HostNames::cached(
+            rustc_hash::FxHashSet::default(),
+            cache.clone(),
+            std::time::Duration::ZERO,
+        );
         while !names.kernel(address).settled {
             thread::park_timeout(Duration::from_micros(200));
         }
