@@ -73,6 +73,7 @@ pub struct Demand {
     /// What a CPU's gated hits may cost, ns a second: a burst that makes them cost more is answered
     /// at once, by letting go what was not asked for. `None`: no limit.
     pub gate_limit_ns: Option<u64>,
-    /// What a gated hit costs, ns.
+    /// What a gated hit costs, ns, and what it costs more where it is counted for its process.
     pub gate_hit_ns: u32,
+    pub gate_process_ns: u32,
 }

@@ -47,8 +47,8 @@ pub use socket::{
 };
 pub use socket_reader::SocketReader;
 pub use tick::{
-    Carried, Compared, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample, IrqCounter, OwnCost,
-    ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Softnets, Spread, Stretch,
-    TaskCounters, Tick,
+    CPUS_ONLINE, Carried, Compared, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample,
+    IrqCounter, OwnCost, ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Softnets,
+    Spread, Stretch, TaskCounters, Tick,
 };
 pub use windows::{Windows, together};

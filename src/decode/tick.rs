@@ -92,6 +92,9 @@ pub struct SocketCounts {
     pub bytes: u64,
 }
 
+/// A note that begins so replaces those before it.
+pub const CPUS_ONLINE: &str = "CPUs online now: ";
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tick {
     /// CLOCK_MONOTONIC at the end of the interval, ns.
@@ -129,6 +132,13 @@ pub struct Tick {
     pub members: Vec<u32>,
     /// With `Demand::children`: their forked children that live now, and theirs.
     pub children: Vec<u32>,
+    /// Gated hits were counted for their processes a part of the interval only.
+    #[serde(default)]
+    pub processes_in_part: bool,
+    /// Packets per second since a burst was answered within the interval, divided by those of the whole
+    /// interval; `None`: none was, or nothing is known of it.
+    #[serde(default)]
+    pub risen: Option<f64>,
     /// What happened to the host meanwhile.
     #[serde(default)]
     pub events: Vec<HostEvent>,

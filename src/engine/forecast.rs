@@ -41,6 +41,9 @@ pub struct Load {
     pub tx: FxHashMap<u32, f64>,
     /// Runs of the network's softirqs.
     pub runs: FxHashMap<u32, f64>,
+    /// So many times all of it is to be expected next: a burst began within the interval, and events were
+    /// let go.
+    pub risen: Option<f64>,
 }
 
 impl Load {
@@ -111,8 +114,16 @@ impl Forecast {
         }
         self.rates.clear();
         let mut all: FxHashMap<EventId, (f64, f64)> = FxHashMap::default();
+        // What was let go when a burst began was counted while the host was quiet.
+        let all_of_it = match self.load.risen {
+            Some(_) => counts.iter().map(|c| c.span_ns).max().unwrap_or(0),
+            None => 0,
+        };
         for count in counts {
             let Some(cpu) = count.cpu else { continue };
+            if count.spread.is_none() && count.span_ns < all_of_it / 100 * 99 {
+                continue;
+            }
             if count.span_ns == 0 || (count.spread.is_none() && count.span_ns < SPAN_NS) {
                 continue;
             }
@@ -133,13 +144,14 @@ impl Forecast {
 
     /// Hits/s to expect of an event on a CPU.
     pub fn rate(&self, event: EventId, cpu: u32) -> f64 {
-        if let Some(rate) = self.rates.get(&(event, cpu)) {
-            return *rate;
-        }
         let known = self.events.get(event.0 as usize);
-        known.map_or(0.0, |known| {
-            known.per_packet * self.load.of(known.direction, cpu)
-        })
+        let by_packet = |known: &Known| known.per_packet * self.load.of(known.direction, cpu);
+        let rate = self.rates.get(&(event, cpu)).copied();
+        self.risen() * rate.unwrap_or_else(|| known.map_or(0.0, by_packet))
+    }
+
+    fn risen(&self) -> f64 {
+        self.load.risen.unwrap_or(1.0)
     }
 
     /// What timing would be at on a CPU.
@@ -160,7 +172,7 @@ impl Forecast {
     }
 
     pub fn runs(&self, cpu: u32) -> f64 {
-        self.load.runs.get(&cpu).copied().unwrap_or(0.0)
+        self.risen() * self.load.runs.get(&cpu).copied().unwrap_or(0.0)
     }
 
     /// netop's own time, percent of a CPU: reading names is a burst now and then, what it always

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::wanted::STACKS;
-use super::tests::{FREE, session, spent};
+use super::tests::{FREE, flooded, session, spent};
 use super::*;
 use crate::decode::{ALWAYS, Counts, Spread};
 
@@ -251,4 +251,36 @@ fn without_a_limit_no_load_takes_anything_away() {
         assert!(host.plan.attached.iter().all(whole));
         assert_eq!(host.plan.phrase, "all rows counted");
     }
+}
+
+#[test]
+fn what_a_burst_let_go_is_expected_by_the_packets_and_the_rest_as_it_has_risen() {
+    let registry = Registry::new(Vec::new());
+    let event = |function: &str| registry.rows[registry.row_named(function).unwrap()].events[0];
+    let [stayed, went] = ["netif_receive_skb", "dev_queue_xmit"].map(event);
+    let count = |event, hits, span_ns| Counts {
+        event,
+        cpu: Some(0),
+        pid: None,
+        hits,
+        bytes: 0,
+        span_ns,
+        gate: true,
+        spread: None,
+    };
+    let counts = [
+        count(stayed, 60_000, 1_000_000_000),
+        count(went, 30, 850_000_000),
+    ];
+    let expected = |risen| {
+        let mut forecast = Forecast::new(&registry);
+        let load = Load {
+            risen,
+            ..flooded(60_000.0)
+        };
+        forecast.learn(&counts, load, None);
+        [stayed, went].map(|event| forecast.rate(event, 0).round() as u64)
+    };
+    assert_eq!(expected(None), [60_000, 35]);
+    assert_eq!(expected(Some(6.0)), [360_000, 360_000]);
 }

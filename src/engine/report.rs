@@ -252,7 +252,7 @@ impl Engine {
         let interval = processes::Interval {
             folded,
             counts: &tick.counts,
-            everybody: self.by_process,
+            everybody: self.by_process && !tick.processes_in_part,
             filtered: !self.want.pids.is_empty(),
             overflow: tick.overflow,
             length_ns: tick.interval_ns,

@@ -2,12 +2,12 @@
 //! source.
 
 use super::Engine;
-use super::cost::{Cost, Prices, Spent};
+use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
 use super::counting::{Counting, FreeNow};
 use super::forecast::Load;
 use super::governor::Plan;
 use super::latency::Terms;
-use crate::decode::{Costs, Demand, Tick};
+use crate::decode::{Costs, Demand, EventId, Tick};
 use crate::error::Error;
 
 impl Engine {
@@ -61,7 +61,7 @@ impl Engine {
             busy: &busy,
             online: &session.host.cpus,
             interval_ns: tick.interval_ns,
-            by_process: self.plan.by_process,
+            by_process: self.plan.by_process && !tick.processes_in_part,
             timing_ns: &self.latencies.cost_ns,
         };
         let (received, transmitted) = self.traffic.packets();
@@ -69,6 +69,7 @@ impl Engine {
             rx: self.cpus.rx_load(received),
             tx: self.cpus.tx_load(transmitted),
             runs: self.cpus.run_rates(),
+            risen: tick.risen,
         };
         let cost = self.governor.learn(&spent, load, self.warm);
         let (forecast, cpus) = (&self.governor.forecast, session.host.cpus.iter());
@@ -124,6 +125,12 @@ impl Engine {
         if self.plan.clock_hz != sampled {
             self.cpu_time.forget();
         }
+        // What a breakpoint costs beside is not saved by letting it go for a second.
+        let prices = Prices {
+            costs: self.costs(),
+            probes: &[],
+            pids: !self.want.pids.is_empty(),
+        };
         let mut demand = Demand {
             interval: self.want.interval,
             clock_hz: self.plan.clock_hz,
@@ -142,7 +149,8 @@ impl Engine {
             ownerless: self.owners.ask(),
             gate_limit_ns: (self.governor.budget_pct < 100.0)
                 .then_some((self.governor.budget_pct * 1e7) as u64),
-            gate_hit_ns: self.costs().gate_ns,
+            gate_hit_ns: prices.hit(EventId(0), true) as u32,
+            gate_process_ns: BY_PROCESS_NS as u32,
         };
         adjust(&mut demand, &self.plan);
         self.source.demand(&demand);

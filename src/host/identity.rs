@@ -9,16 +9,19 @@ pub fn identity(proc: &Proc) -> Host {
         proc.text(name)
             .map_or_else(|_| "?".to_owned(), |text| printable(text.trim()))
     };
-    let online = proc.text("sys/devices/system/cpu/online").ok();
     Host {
         hostname: line("proc/sys/kernel/hostname"),
         kernel: line("proc/sys/kernel/osrelease"),
         arch: std::env::consts::ARCH.to_owned(),
-        cpus: online
-            .and_then(|list| cpu_list(&list))
-            .unwrap_or_else(|| vec![0]),
+        cpus: online_cpus(proc).unwrap_or_else(|| vec![0]),
         clock: None,
     }
+}
+
+/// Ascending; `None`: the kernel does not say.
+pub fn online_cpus(proc: &Proc) -> Option<Vec<u32>> {
+    let list = proc.text("sys/devices/system/cpu/online").ok()?;
+    cpu_list(&list)
 }
 
 /// Another one with every boot.

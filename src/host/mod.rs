@@ -46,7 +46,7 @@ pub use changes::Changes;
 pub use drivers::drivers;
 pub use family::{descendants, started_at};
 pub use fast::FastCounters;
-pub use identity::{boot_id, identity, possible_cpus};
+pub use identity::{boot_id, identity, online_cpus, possible_cpus};
 pub use kernel_code::kernel_code;
 pub use kernel_log::KernelLog;
 pub use modules::modules;

@@ -1,21 +1,39 @@
 //! A burst after a quiet time: everything is counted, and from one moment to the next that costs many
 //! times what was forecast. The gate's counts are in shared memory, so netop looks at them several
-//! times within an interval and lets go at once what was not asked for; the next plan counts it in
-//! windows.
+//! times within an interval, and when a ring has filled, and lets go at once what was not asked for;
+//! the next plan counts it in windows.
 
 use rustc_hash::FxHashMap;
 
-use super::Live;
+use super::{Live, WindowEdge};
 use crate::decode::{ALWAYS, Attach, EventId};
 
 /// Between two looks: each wakes netop, which takes 50 µs, and a burst has at most so long.
 const EVERY_NS: u64 = 200_000_000;
 
-/// So many times the budget is a burst; less is for the next plan.
+/// A ring that fills wakes netop anyway, as the first samples of a burst do. It looks then, if it has
+/// not for so long, and again as soon while it sees a burst rise.
+const SOON_NS: u64 = 15_000_000;
+
+/// So many times the budget is a burst; less is for the next plan. What it may be is that of the whole
+/// time between two looks.
 const TIMES: f64 = 1.5;
+
+/// What rises to so many times the budget is not given half of it more.
+const STEEP: f64 = 3.0;
+
+/// What may be spent on hits after a burst, as a share of the budget: its samples and the names in them
+/// take the rest.
+const LEFT: f64 = 0.5;
 
 /// What costs less than this share of the limit is not let go.
 const CHEAP: f64 = 0.01;
+
+/// What is left of an interval after a burst was answered says nothing of the next if it is shorter.
+const LEAST_NS: u64 = 30_000_000;
+
+/// A burst at the end of a quiet second has so much of a second's packets in a fiftieth of it.
+const MOST_RISEN: f64 = 50.0;
 
 const SAID: &str = "a burst: what was not asked for by name was let go within the interval to stay within the budget, and is counted again from the next one on";
 
@@ -23,6 +41,31 @@ const SAID: &str = "a burst: what was not asked for by name was let go within th
 pub struct Burst {
     at: u64,
     hits: FxHashMap<EventId, Vec<u64>>,
+    /// A ring has filled, or a burst rises: it looks before it is due.
+    pub(super) woken: bool,
+    rises: bool,
+    /// When it looked last, due or not, CLOCK_MONOTONIC, ns, and what had been spent by then since it
+    /// looked when it was due: of what may be spent from there to the next time.
+    looked_at: u64,
+    spent: f64,
+    /// The free counters when the interval began, and when its first burst was answered.
+    began: WindowEdge,
+    answered: Option<WindowEdge>,
+}
+
+impl Burst {
+    /// The interval ends with these counters; [`Tick::risen`](crate::decode::Tick).
+    pub fn end_interval(&mut self, ends: WindowEdge) -> Option<f64> {
+        let began = std::mem::replace(&mut self.began, ends);
+        let answered = self.answered.take()?;
+        let since = |edge: &WindowEdge| {
+            let ns = self.began.at.saturating_sub(edge.at);
+            let packets = self.began.packets_since(edge)?;
+            (ns >= LEAST_NS).then(|| packets as f64 / ns as f64)
+        };
+        let (whole, after) = (since(&began)?, since(&answered)?);
+        (after > whole).then(|| (after / whole).min(MOST_RISEN))
+    }
 }
 
 impl Live {
@@ -30,10 +73,11 @@ impl Live {
     pub(super) fn burst_look(&self) -> u64 {
         let mut attached = self.demand.attached.iter();
         let limited = self.demand.gate_limit_ns.is_some() && self.gate.is_some();
-        if limited && attached.any(may_go) {
-            self.burst.at + EVERY_NS
-        } else {
-            u64::MAX
+        let due = self.burst.at + EVERY_NS;
+        match limited && attached.any(may_go) {
+            true if self.burst.rises => due.min(self.burst.looked_at + SOON_NS),
+            true => due,
+            false => u64::MAX,
         }
     }
 
@@ -43,34 +87,67 @@ impl Live {
             return;
         };
         let since = now.saturating_sub(self.burst.at);
-        if since < EVERY_NS {
+        // While a burst rises it is not begun anew to sum up what it costs.
+        let due = since >= EVERY_NS && !self.burst.rises;
+        let looked_ns = now.saturating_sub(self.burst.looked_at);
+        let asked = self.burst.woken || self.burst.rises;
+        let look = due || asked && looked_ns >= SOON_NS;
+        if !look {
             return;
         }
+        self.burst.looked_at = now;
+        self.burst.woken = false;
         let first = self.burst.at == 0;
-        self.burst.at = now;
-        let grown = gate.hits_since(&mut self.burst.hits);
+        let grown = if due {
+            self.burst.at = now;
+            gate.hits_since(&mut self.burst.hits)
+        } else {
+            gate.hits_since(&mut self.burst.hits.clone())
+        };
         if first || self.started.is_none() {
+            self.burst.rises = false;
             return;
         }
-        let price = f64::from(self.demand.gate_hit_ns) * 1e9 / since as f64;
-        let go = too_much(&grown, &self.demand.attached, price, limit as f64);
+        let over = if due { since } else { EVERY_NS };
+        let second = 1e9 / over as f64;
+        let hit = f64::from(self.demand.gate_hit_ns) * second;
+        let process = if self.demand.by_process {
+            f64::from(self.demand.gate_process_ns) * second
+        } else {
+            0.0
+        };
+        let hits: u64 = grown.iter().map(|(_, hits)| hits).sum();
+        let spent = hits as f64 * (hit + process) / limit as f64;
+        let risen = (spent - self.burst.spent) * EVERY_NS as f64 / looked_ns.max(1) as f64;
+        let enough = if risen > STEEP { 1.0 } else { TIMES };
+        self.burst.rises = !due && risen > TIMES && spent <= enough;
+        self.burst.spent = if due { 0.0 } else { spent };
+        if spent <= enough {
+            return;
+        }
+        // What it costs now, not what it cost before it began.
+        let hit = hit * (risen / spent).max(1.0);
+        let answered = self.look_at_window();
+        self.burst.answered.get_or_insert(answered);
+        let old = self.demand.clone();
+        // Who calls is estimated from samples: that costs no event its count.
+        self.processes_in_part |= self.demand.by_process;
+        self.demand.by_process = false;
+        let go = too_much(&grown, &self.demand.attached, hit, LEFT * limit as f64);
+        (self.demand.attached).retain(|a| !go.contains(&a.event));
         if !go.is_empty() {
-            let old = self.demand.clone();
-            (self.demand.attached).retain(|a| !go.contains(&a.event));
-            self.reconcile_gate(&old);
             self.notes.push(SAID.to_owned());
+        }
+        if old != self.demand {
+            self.reconcile_gate(&old);
         }
     }
 }
 
-/// The events to let go, those with the most hits first, until the rest costs no more than the limit;
-/// none where all of them cost less than [`TIMES`] as much. So many hits in the time looked at cost
-/// `price` times as many ns per second.
+/// The events to let go, those with the most hits first, until the rest costs no more than the limit.
+/// So many hits in the time looked at cost `price` times as many ns per second.
 fn too_much(grown: &[(EventId, u64)], attached: &[Attach], price: f64, limit: f64) -> Vec<EventId> {
     let mut cost: f64 = grown.iter().map(|(_, hits)| *hits as f64 * price).sum();
-    if cost <= TIMES * limit {
-        return Vec::new();
-    }
     let mut grown: Vec<(EventId, u64)> = (grown.iter().copied())
         .filter(|(event, hits)| {
             let go = |a: &Attach| a.event == *event && may_go(a);
@@ -97,6 +174,7 @@ fn may_go(attach: &Attach) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Softnet;
 
     fn attach(event: u16, asked: bool, duty_permille: u16) -> Attach {
         Attach {
@@ -128,9 +206,36 @@ mod tests {
     }
 
     #[test]
-    fn half_as_much_again_as_the_budget_is_not_yet_a_burst() {
-        assert_eq!(gone(&[100_000, 0, 40_000]), [0_u16; 0]);
-        assert_eq!(gone(&[100_000, 0, 60_000]), [0]);
+    fn what_a_burst_has_risen_to_is_told_where_enough_of_the_interval_is_left() {
+        let edge = |ms: u64, processed: u32| WindowEdge {
+            at: ms * 1_000_000,
+            softnet: Some(vec![(
+                0,
+                Softnet {
+                    processed: processed.into(),
+                    ..Softnet::default()
+                },
+            )]),
+        };
+        let risen = |answered: Option<(u64, u32)>, last: u32| {
+            let mut burst = Burst::default();
+            assert_eq!(burst.end_interval(edge(1000, 500)), None);
+            burst.answered = answered.map(|(ms, processed)| edge(ms, processed));
+            let risen = burst.end_interval(edge(2000, last));
+            assert!(burst.answered.is_none());
+            risen
+        };
+        // 100 000 of 140 000 packets in the last fifth of a second.
+        assert_eq!(risen(Some((1800, 40_500)), 140_500), Some(500.0 / 140.0));
+        assert_eq!(risen(None, 140_500), None);
+        assert_eq!(risen(Some((1980, 40_500)), 140_500), None);
+        assert_eq!(risen(Some((1500, 140_000)), 140_500), None, "it is over");
+    }
+
+    #[test]
+    fn nothing_goes_from_what_is_within_the_budget() {
+        assert_eq!(gone(&[60_000, 0, 40_000]), [0_u16; 0]);
+        assert_eq!(gone(&[60_001, 0, 40_000]), [0]);
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Live {
         self.gate = Some(gate);
     }
 
-    fn look_at_window(&mut self) -> WindowEdge {
+    pub(super) fn look_at_window(&mut self) -> WindowEdge {
         let fast = self.fast.as_mut();
         let mut softnet = fast.and_then(|fast| fast.softnet().ok());
         if let Some(softnet) = &mut softnet {

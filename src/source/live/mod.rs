@@ -56,10 +56,11 @@ use self::windows::Schedule;
 use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, Costs, Demand, EventId, HostSample, OwnCost, Session, Softnet, SourceKind, Tick, Windows,
+    Batch, CPUS_ONLINE, Costs, Demand, EventId, HostSample, OwnCost, Session, Softnet, SourceKind,
+    Tick, Windows,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, Proc, descendants, identity, members};
+use crate::host::{FastCounters, Proc, descendants, identity, members, online_cpus};
 use crate::sys::{
     Leader, Own, OwnByCpu, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -107,6 +108,7 @@ pub struct Live {
     opened: WindowEdge,
     latency: Latency,
     burst: Burst,
+    processes_in_part: bool,
     aside: Aside,
     proc: Proc,
     fast: Option<FastCounters>,
@@ -127,7 +129,7 @@ pub struct Live {
 }
 
 /// What the kernel's free counters say at one edge of a window.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct WindowEdge {
     /// CLOCK_MONOTONIC, ns.
     at: u64,
@@ -148,6 +150,14 @@ impl WindowEdge {
         }
         (before.len() == now.len()).then_some(packets)
     }
+}
+
+/// What became of the processes of the filter; PIDs.
+struct Filtered {
+    ended: Vec<u32>,
+    replaced: Vec<u32>,
+    members: Vec<u32>,
+    children: Vec<u32>,
 }
 
 /// The gate on its way.
@@ -231,6 +241,7 @@ impl Live {
             own: Own::new(),
             own_by_cpu,
             burst: Burst::default(),
+            processes_in_part: false,
             aside: Aside::new(),
             ready: VecDeque::new(),
             replaced,
@@ -277,6 +288,12 @@ impl Live {
         let mut brought = std::mem::take(&mut self.brought);
         if let Some(gate) = &mut self.gate {
             gate.cpus.clone_from(&self.session.host.cpus);
+            // One that came within the interval has counted as well.
+            let came = online_cpus(&self.proc).unwrap_or_default().into_iter();
+            let came = came.filter(|cpu| self.chosen.is_empty() || self.chosen.contains(cpu));
+            gate.cpus.extend(came);
+            gate.cpus.sort_unstable();
+            gate.cpus.dedup();
             gate.read(at, from, &self.demand, &mut brought);
         }
         counts.append(&mut brought.counts);
@@ -287,6 +304,10 @@ impl Live {
             .unwrap_or_default();
         self.aside.step(&cpus);
         cpus.retain(|c| self.chosen.is_empty() || self.chosen.contains(&c.cpu));
+        let risen = self.burst.end_interval(WindowEdge {
+            at,
+            softnet: Some(cpus.iter().map(|c| (c.cpu, c.softnet)).collect()),
+        });
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
         self.slow.ask(at, &self.demand);
@@ -303,20 +324,16 @@ impl Live {
             counts.clear();
             brought = Brought::default();
         }
-        let gone = |pid: &u32| !self.proc.exists(&format!("proc/{pid}"));
-        let ended = self.demand.pids.iter().copied().filter(gone).collect();
-        let children = (self.demand.children).then(|| descendants(&self.proc, &self.demand.pids));
-        let group = self.demand.cgroup.as_deref();
-        let replaced = match group {
-            None => self.lives.replaced(&self.proc, &self.demand.pids),
-            // The group itself says who is in it.
-            Some(_) => Vec::new(),
-        };
-        let members = group.and_then(|path| members(&self.proc, path));
+        let filter = self.look_at_filter();
+        let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
+        let told = self.leader.is_some() && !online.is_empty();
+        let changed = told && online != self.session.host.cpus;
+        if changed {
+            self.notes.push(format!("{CPUS_ONLINE}{}", online.len()));
+        }
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.replaced.look(at));
         let latency = self.latency.read(&self.session.host.cpus, &mut notes);
-        let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
         self.ready.push_back(Step::Tick(Box::new(Tick {
             at,
             wall_ns: wall,
@@ -335,10 +352,12 @@ impl Live {
             compared: std::mem::take(&mut self.meter.compared),
             latency,
             loss,
-            ended,
-            replaced,
-            members: members.unwrap_or_default(),
-            children: children.unwrap_or_default(),
+            ended: filter.ended,
+            replaced: filter.replaced,
+            members: filter.members,
+            children: filter.children,
+            processes_in_part: std::mem::take(&mut self.processes_in_part),
+            risen,
             events,
             notes,
         })));
@@ -350,16 +369,28 @@ impl Live {
         } else {
             at + interval
         };
-        if self.leader.is_some() && !online.is_empty() {
-            let changed = online != self.session.host.cpus;
-            if changed {
-                self.notes
-                    .push(format!("CPUs online now: {}", online.len()));
-                self.session.host.cpus = online;
-            }
-            if changed || self.stations.iter().any(|s| s.dead) {
-                self.man_stations();
-            }
+        if changed {
+            self.session.host.cpus = online;
+        }
+        if changed || (told && self.stations.iter().any(|s| s.dead)) {
+            self.man_stations();
+        }
+    }
+
+    fn look_at_filter(&mut self) -> Filtered {
+        let gone = |pid: &u32| !self.proc.exists(&format!("proc/{pid}"));
+        let group = self.demand.cgroup.as_deref();
+        let members = group.and_then(|path| members(&self.proc, path));
+        let children = (self.demand.children).then(|| descendants(&self.proc, &self.demand.pids));
+        Filtered {
+            ended: self.demand.pids.iter().copied().filter(gone).collect(),
+            replaced: match group {
+                None => self.lives.replaced(&self.proc, &self.demand.pids),
+                // The group itself says who is in it.
+                Some(_) => Vec::new(),
+            },
+            members: members.unwrap_or_default(),
+            children: children.unwrap_or_default(),
         }
     }
 }
@@ -386,7 +417,10 @@ impl Source for Live {
         let next = self.due.min(edge).min(self.burst_look());
         let wait = patience.min(Duration::from_nanos(next.saturating_sub(now)));
         select! {
-            recv(self.batches) -> batch => Ok(batch.map_or(Step::Idle, Step::Batch)),
+            recv(self.batches) -> batch => {
+                self.burst.woken = true;
+                Ok(batch.map_or(Step::Idle, Step::Batch))
+            },
             recv(self.answers) -> answer => {
                 if let Ok(answer) = answer {
                     self.take_answer(answer);
