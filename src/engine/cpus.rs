@@ -22,6 +22,11 @@ pub struct Cpus {
     /// Of the last interval, per CPU; empty before two readings.
     pub deltas: BTreeMap<u32, CpuDelta>,
     pub rows: Vec<Cpu>,
+    /// A CPU went offline within the interval, and what it had counted is told when it is back; or it is
+    /// back, and some of what it tells is from before.
+    pub changed: bool,
+    /// Read last.
+    read: Vec<u32>,
     /// Length of the last interval.
     seconds: f64,
 }
@@ -32,6 +37,9 @@ impl Cpus {
         self.rows.clear();
         let seconds = interval_ns as f64 / 1e9;
         self.seconds = seconds;
+        let read: Vec<u32> = counters.iter().map(|now| now.cpu).collect();
+        self.changed = !self.read.is_empty() && self.read != read;
+        self.read = read;
         for now in counters {
             let last = self.last.insert(now.cpu, *now);
             let Some(last) = last.filter(|_| interval_ns > 0) else {
@@ -178,6 +186,27 @@ mod tests {
             (Some(500.0), Some(10.0))
         );
         assert!((row.softirq_pct.unwrap() - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_interval_in_which_a_cpu_goes_or_comes_back_is_marked_and_nothing_is_lost() {
+        let mut cpus = Cpus::default();
+        let mut marked = Vec::new();
+        let mut all = 0;
+        for (k, online) in [[1, 1], [2, 2], [3, 0], [4, 0], [5, 9], [6, 10]]
+            .into_iter()
+            .enumerate()
+        {
+            let there = (0..2).filter(|cpu| online[*cpu as usize] > 0);
+            let read: Vec<_> = there
+                .map(|cpu| counters(cpu, online[cpu as usize]))
+                .collect();
+            cpus.take(if k == 0 { 0 } else { 1_000_000_000 }, &read);
+            marked.push(cpus.changed);
+            all += cpus.processed().unwrap_or(0);
+        }
+        assert_eq!(marked, [false, false, true, false, true, false]);
+        assert_eq!(all, 1000 * (5 + 9), "since the baseline, on both CPUs");
     }
 
     #[test]

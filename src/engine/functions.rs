@@ -158,7 +158,10 @@ impl Functions {
             rate: known.then_some(counted.rate),
             total: kept.series.total,
             peak_rate: kept.series.peak,
-            estimated: counted.part.is_some() || weighted || by_sample,
+            estimated: counted.part.is_some()
+                || weighted
+                || by_sample
+                || (counted.source == Some(Backing::Proc) && interval.cpus.changed),
             error: counted.error,
             packets_per_hit: per_hit.packets,
             bytes_per_hit: per_hit.bytes,

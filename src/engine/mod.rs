@@ -70,7 +70,7 @@ use self::spreads::Spreads;
 use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
-use crate::decode::{ALWAYS, Attach, EventId, Loss, Tick};
+use crate::decode::{ALWAYS, Attach, CPUS_ONLINE, EventId, Loss, Tick};
 use crate::error::Error;
 use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
@@ -432,6 +432,10 @@ impl Engine {
     }
 
     fn note(&mut self, note: &str) {
+        // How many there were is no news once it is said how many there are.
+        if note.starts_with(CPUS_ONLINE) {
+            self.notes.retain(|known| !known.starts_with(CPUS_ONLINE));
+        }
         if self.notes.len() < NOTES && self.notes.iter().all(|known| known != note) {
             self.notes.push(note.to_owned());
         }
