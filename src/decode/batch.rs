@@ -87,6 +87,11 @@ impl Loss {
         self.channel_dropped += other.channel_dropped;
         self.undecodable += other.undecodable;
     }
+
+    /// Samples that were taken and are missing, wherever they were lost.
+    pub fn samples(&self) -> u64 {
+        self.lost + self.channel_dropped + self.undecodable
+    }
 }
 
 impl Batch {

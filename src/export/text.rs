@@ -85,8 +85,11 @@ fn state(s: &Snapshot) -> String {
         "  cost {busiest}{} all {}  lost {}",
         or_missing(health.cost_pct, percent),
         or_missing(health.cost_all_pct, percent),
-        health.lost + health.throttled + health.channel_dropped + health.undecodable,
+        health.samples_lost(),
     );
+    if health.throttled > 0 {
+        let _ = write!(text, "  throttled {}", health.throttled);
+    }
     if health.detached {
         text.push_str("  DETACHED");
     }

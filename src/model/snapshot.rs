@@ -349,6 +349,13 @@ pub struct Stack {
     pub frames: Arc<[Arc<str>]>,
 }
 
+impl Health {
+    /// Samples that were taken and are missing, wherever they were lost.
+    pub fn samples_lost(&self) -> u64 {
+        self.lost + self.channel_dropped + self.undecodable
+    }
+}
+
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
 pub struct Health {
     /// Samples of this interval that the kernel could not store.

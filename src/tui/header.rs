@@ -41,7 +41,7 @@ pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
         parts.push(styled(1, "DETACHED".to_owned(), theme.warn));
     }
     parts.push(cost(snapshot, theme));
-    let lost = health.lost + health.channel_dropped + health.undecodable;
+    let lost = health.samples_lost();
     let style = if lost > 0 { theme.bad } else { theme.dim };
     parts.push(styled(
         2,

@@ -388,4 +388,23 @@ fn a_full_disk_leaves_a_valid_file_with_what_was_seen() {
         let sent = weights.get("net:net_dev_queue");
         assert!(sent > Some(&1000), "{said} {weights:?}");
     }
+    // What it says that it kept is what is read back.
+    let typed = [
+        "report",
+        path.to_str().expect("text"),
+        "-b",
+        "--format",
+        "json",
+    ];
+    let report = Command::new(env!("CARGO_BIN_EXE_netop"))
+        .args(typed)
+        .output();
+    let report = report.expect("netop starts").stdout;
+    let read: serde_json::Value = serde_json::from_slice(&report).expect("one snapshot");
+    let count = |name: &str| read["health"][name].as_u64().expect("a count");
+    let samples = count("samples") + count("cpu_samples");
+    let lost = count("lost") + count("channel_dropped") + count("undecodable");
+    let seconds = read["elapsed_s"].as_f64().expect("seconds");
+    let kept = format!("kept {seconds:.1} s with {samples} samples ({lost} lost)");
+    assert!(said.contains(&kept), "{kept}: {said}");
 }

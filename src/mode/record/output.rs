@@ -27,9 +27,12 @@ impl Output {
     /// The output, its file, and one for the trailer, both empty.
     pub fn create(path: &Path) -> Result<(Output, File, File), Error> {
         let failed = |error: &io::Error| {
+            let full = matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT));
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let folder = folder.unwrap_or(Path::new(".")).display();
             Error::failed(
                 format!("cannot write {}: {error}", path.display()),
-                "netop record -o FILE",
+                format!("{} {folder}", if full { "df -h" } else { "ls -ld" }),
             )
         };
         if path == Path::new("-") {

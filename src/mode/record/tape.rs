@@ -204,13 +204,13 @@ impl Tap for Tape {
     ) -> Result<(), Error> {
         self.write(session, |tape| {
             tape.gathered.ask_again(names);
-            if shown {
-                tape.elapsed_ns += tick.interval_ns;
-            }
             let Some(writer) = &mut tape.writer else {
                 return Ok(());
             };
             writer.tick(session, tick, shown)?;
+            if shown {
+                tape.elapsed_ns += tick.interval_ns;
+            }
             let trailer = writer.trailer_bytes()?;
             let names = NAME_BYTES * tape.gathered.count() as u64;
             tape.output.keep_free(trailer + names)

@@ -32,7 +32,7 @@ struct Last {
 /// What is counted together: an event on a CPU; of processes, on all of them.
 type Group = (EventId, Option<u32>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Weights {
     /// Only samples of these weigh; empty: all.
     pids: Vec<u32>,

@@ -195,15 +195,15 @@ impl Writer {
                 ..Stamp::default()
             };
             records::lost(&mut self.records, stamp, lost);
-            self.lost += lost;
         }
     }
 
-    /// Writes the interval. After an error the file is as the tick before left it, and only
-    /// [`Writer::finish`] is of use.
+    /// Writes the interval. After an error of the recording's file it is as the tick before left it and the
+    /// interval is in neither file; only [`Writer::finish`] is of use then.
     pub fn tick(&mut self, session: &Session, tick: &Tick, shown: bool) -> io::Result<()> {
         let cpu = tick.host.cpus.first().map_or(0, |cpu| cpu.cpu);
         self.lost_records(tick.loss.lost, cpu);
+        let before = self.weights.clone();
         self.weights.share_out(
             &mut self.records,
             self.end,
@@ -214,6 +214,8 @@ impl Writer {
         records::finished_round(&mut self.records);
         let written = self.out.write_all(&self.records);
         if let Err(error) = written {
+            // The samples that carried the counts of this interval are not there.
+            self.weights = before;
             self.out.set_len(self.end)?;
             return Err(error);
         }
@@ -223,7 +225,11 @@ impl Writer {
             let (before, after) = self.sampled.unwrap_or((first, last));
             self.sampled = Some((before.min(first), after.max(last)));
         }
-        self.samples += self.waiting.len() as u64;
+        if shown {
+            let silent = &self.begin.silent;
+            let seen = self.waiting.iter().filter(|w| !silent.contains(&w.event));
+            self.samples += seen.count() as u64;
+        }
         self.records.clear();
         self.waiting.clear();
         if *session != self.session {
@@ -232,18 +238,22 @@ impl Writer {
         }
         let mut tick = tick.clone();
         tick.loss.add(std::mem::take(&mut self.loss));
+        if shown {
+            self.lost += tick.loss.samples();
+        }
         self.trailer.line(&Line::Tick {
             shown,
             tick: Box::new(tick),
         })
     }
 
-    /// Samples written so far.
+    /// Samples written so far that readers see: of the intervals shown, and not of the events that only
+    /// netop makes sense of.
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// Samples that were lost, as far as the kernel said.
+    /// Samples of the intervals shown that were lost, as their snapshots say.
     pub fn lost(&self) -> u64 {
         self.lost
     }
