@@ -25,6 +25,10 @@ const PART_S: f64 = 0.95;
 /// With more of the busy time unnamed (kallsyms is still being read) a part says nothing.
 const UNKNOWN: f64 = 0.02;
 
+/// What one sample is of a packet's cost at most, ns: an idle host's three packets did not cost the
+/// 5 ms that the one sample stands for which met them.
+const COARSEST_NS: f64 = 1000.0;
+
 /// What an interval's samples are seen with.
 pub struct Taken<'a> {
     pub seconds: f64,
@@ -132,6 +136,10 @@ impl CpuTime {
             return folded.stacks;
         }
         self.samples = Some(folded.samples);
+        if taken.cpus.is_empty() && folded.samples == 0 {
+            // A recording of nothing: no CPU had time.
+            return folded.stacks;
+        }
         self.hz = f64::from(taken.hz.max(1));
         self.occupied = occupants::of(&folded.spots, taken.seconds);
         let mut part = Bucket::new(&folded.spots, self.directions.len(), |spot| {
@@ -196,7 +204,8 @@ impl CpuTime {
         })
     }
 
-    /// ns per wire packet, over the parts whose packets were counted.
+    /// ns per wire packet, over the parts whose packets were counted; `None` where they are so few that
+    /// a sample more or less would change it by [`COARSEST_NS`].
     pub(super) fn per_packet(
         &self,
         ns: impl Fn(&Bucket) -> f64,
@@ -207,7 +216,12 @@ impl CpuTime {
             .iter()
             .filter_map(|part| Some((part, part.wire?)));
         let parts = counted.map(|(part, wire)| (ns(part), wire.of(direction)));
-        let cost = ratio(parts, 1e9 / self.hz)?;
+        let sample_ns = 1e9 / self.hz;
+        let packets: f64 = parts.clone().map(|(_, packets)| packets).sum();
+        if sample_ns > COARSEST_NS * packets {
+            return None;
+        }
+        let cost = ratio(parts, sample_ns)?;
         // No sample met it: nobody knows what it costs.
         (cost.value > 0.0).then_some(cost)
     }

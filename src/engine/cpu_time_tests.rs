@@ -324,6 +324,46 @@ fn a_profilers_work_is_the_observers_and_not_the_networks() {
 }
 
 #[test]
+fn packets_too_few_to_divide_a_sample_among_have_no_cost() {
+    let cost = |packets: f64| {
+        let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
+        for _ in 0..3 {
+            time.fold.push(0, 7, 10 * MS, &chain(SEND));
+            let wire = Wire {
+                rx: packets,
+                tx: packets,
+                all: packets,
+            };
+            let taken = Taken {
+                seconds: 1.0,
+                hz: 100,
+                wire: Some(wire),
+                rates: &[],
+                counted: &|_| true,
+                receivers: None,
+                all: false,
+                filtered: false,
+                by_owner: false,
+                cpus: &[0],
+                share: &|_, _| 1e7,
+            };
+            time.take(&taken, &mut names);
+        }
+        let mut summary = Summary::default();
+        time.summary(&mut summary);
+        assert!(summary.net_cores.is_some_and(|cores| cores > 0.0));
+        let stages = time.stages(&names, true);
+        (summary.ns_per_packet, stages[0].ns_per_packet)
+    };
+    assert_eq!(cost(3.0), (None, None));
+    assert_eq!(cost(4_999.0), (None, None));
+    // Two seconds of which 10 ms each were the network's.
+    let (of_all, of_stage) = cost(5_000.0);
+    close(of_all, 2000.0);
+    close(of_stage, 2000.0);
+}
+
+#[test]
 fn short_intervals_are_put_together_until_they_are_about_a_second() {
     let (mut time, mut names) = (CpuTime::new(&Registry::new(Vec::new()), None), names());
     for _ in 0..41 {
