@@ -164,8 +164,14 @@ fn verdict(comparison: &Comparison) -> String {
             lengths[0], lengths[1]
         ),
         Verdict::NotJudged => {
-            "What a wire packet costs is not known: CPU time was not sampled on both sides"
-                .to_owned()
+            let sampled = |side: &SideInfo| side.parts > 0 || side.window_s.is_some();
+            let why = match (sampled(&comparison.before), sampled(&comparison.after)) {
+                (true, true) => "nobody counted the packets of both sides",
+                (true, false) => "CPU time was not sampled after",
+                (false, true) => "CPU time was not sampled before",
+                (false, false) => "CPU time was not sampled",
+            };
+            format!("What a wire packet costs is not known: {why}")
         }
     }
 }

@@ -85,6 +85,42 @@ fn one_and_the_same_measurement_is_called_that() {
 }
 
 #[test]
+fn seconds_are_shared_by_one_boot_of_a_host_and_by_its_own_clock_only() {
+    let before = series(0, 60, 1e6, 800.0, 1.0);
+    let after = series(40, 60, 1e6, 900.0, 1.0);
+    let share = "The two share 20 s of one host";
+    assert!(shown(&before, &after).contains(share));
+    let mut undated = after.clone();
+    undated.undated = true;
+    assert!(!shown(&before, &undated).contains("share"));
+    let mut other_kernel = after;
+    other_kernel.origin.kernel = "6.12.0".to_owned();
+    assert!(!shown(&before, &other_kernel).contains("share"));
+}
+
+#[test]
+fn what_is_missing_for_the_cost_of_a_packet_is_said_of_the_side_that_lacks_it() {
+    let sampled = {
+        let mut measured = Measured::default();
+        for second in 0..3 {
+            let mut part = Second::default();
+            (part.seconds, part.net_ns) = (1.0, Some(1e6));
+            let origin = Origin {
+                at: 2_000_000_000 * (second + 1),
+                ..Origin::default()
+            };
+            measured.push(origin, part, None).expect("few rows");
+        }
+        measured
+    };
+    let text = shown(&sampled, &sampled.clone());
+    assert!(
+        text.contains("nobody counted the packets of both sides"),
+        "{text}"
+    );
+}
+
+#[test]
 fn other_packet_rates_are_not_comparable_and_the_rates_still_shown() {
     let before = series(0, 60, 1e6, 800.0, 1.0);
     let text = shown(&before, &series(60, 60, 1.2e6, 700.0, 1.0));

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::export::{self, LARGEST, Profile, Recorded, compared, svg};
 use crate::model::compare::compare;
 use crate::model::format_time;
+use crate::source::replay::Opened;
 use crate::sys::open_regular;
 
 /// Of what a recording is cut into.
@@ -114,6 +115,7 @@ fn read(path: &Path) -> Result<Recorded, Error> {
 /// A recording, second by second.
 fn recording(path: &Path) -> Result<Recorded, Error> {
     let (engine, want) = report::open(&cli::Report::quiet(path, Some(SECOND)))?;
+    let undated = !Opened::open(path)?.is_dated();
     let mut recorded = Recorded::default();
     let mut number = 1;
     batch::drive(engine, want, None, |snapshot| {
@@ -128,6 +130,7 @@ fn recording(path: &Path) -> Result<Recorded, Error> {
             format!("netop report {} -b", shown(path)),
         ));
     }
+    recorded.measured.undated = undated;
     Ok(recorded)
 }
 

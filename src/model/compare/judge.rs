@@ -106,7 +106,10 @@ fn info(side: &Measured) -> SideInfo {
 }
 
 fn shared_s(a: &Measured, b: &Measured) -> f64 {
-    if a.origin.hostname != b.origin.hostname {
+    let (one, other) = (&a.origin, &b.origin);
+    // Another kernel is another boot, or another machine of that name.
+    let same = (&one.hostname, &one.kernel) == (&other.hostname, &other.kernel);
+    if !same || a.undated || b.undated {
         return 0.0;
     }
     let until = a.origin.at.min(b.origin.at);

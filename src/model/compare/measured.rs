@@ -24,6 +24,8 @@ pub struct Measured {
     /// Begin of the first interval, ns since 1970 UTC.
     pub from: u64,
     pub snapshots: usize,
+    /// Its times are no clock's but those of a file: they do not say when it was measured.
+    pub undated: bool,
     /// What the last snapshot's window says.
     pub window: Option<Window>,
     parts: Vec<Second>,

@@ -171,6 +171,11 @@ impl Opened {
     }
 
     /// Its samples are at times of the day that are known; about, when only the file's own is.
+    /// It says by its own clock when it was recorded.
+    pub fn is_dated(&self) -> bool {
+        self.recording.described.clock.is_some()
+    }
+
     pub(super) fn clocks(&self) -> Option<Clocks> {
         let described = &self.recording.described;
         if let Some(clock) = described.clock {
