@@ -236,3 +236,60 @@ fn compare(names: &mut ForeignNames, places: &Places, samples: &str) -> Duration
     }
     longest
 }
+
+#[test]
+fn user_samples_without_call_chains_are_of_the_files_that_perf_says() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    if recorded(dir.path()).is_none() {
+        return;
+    }
+    let at = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (file, prog) = (at("flat.data"), at("prog"));
+    let typed = [
+        "record",
+        "-q",
+        "-e",
+        "cpu-clock:u",
+        "-F",
+        "999",
+        "-o",
+        &file,
+        &prog,
+    ];
+    let ended = run("perf", &typed, dir.path());
+    assert!(dir.path().join("flat.data").exists(), "{ended:?}");
+    let typed = ["report", "-i", &file, "--stdio", "-n", "--sort", "dso"];
+    let perf = text(run("perf", &typed, dir.path()));
+    let of_perf: Vec<(f64, String)> = (perf.lines())
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, samples, object] = words[..] else {
+                return None;
+            };
+            Some((samples.parse().ok()?, object.to_owned()))
+        })
+        .collect();
+    let all: f64 = of_perf.iter().map(|(samples, _)| samples).sum();
+    assert!(all > 50.0, "{perf}");
+    let netop = env!("CARGO_BIN_EXE_netop");
+    let folded = text(run(netop, &["export", &file, "--to", "folded"], dir.path()));
+    let lines: Vec<(&str, f64)> = (folded.lines())
+        .filter_map(|line| line.rsplit_once(' '))
+        .filter_map(|(stack, weight)| Some((stack, weight.parse().ok()?)))
+        .collect();
+    let weights: f64 = lines.iter().map(|(_, weight)| weight).sum();
+    for (samples, object) in of_perf.iter().filter(|(samples, _)| *samples > 10.0) {
+        let is_of = |stack: &str| {
+            let leaf = stack.rsplit(';').next().unwrap_or_default();
+            leaf.contains(&format!("({object})")) || leaf.starts_with(&format!("{object}+"))
+        };
+        let its = lines.iter().filter(|(stack, _)| is_of(stack));
+        let share = its.map(|(_, weight)| weight).sum::<f64>() / weights;
+        let wanted = samples / all;
+        assert!(
+            (share - wanted).abs() < 0.01,
+            "{object}: {share} and not {wanted}\n{perf}\n{folded}"
+        );
+    }
+}

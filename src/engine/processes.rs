@@ -215,15 +215,11 @@ impl Processes {
     }
 
     pub fn name(&self, pid: u32) -> Arc<str> {
-        match pid {
-            0 => return Arc::from("swapper"),
-            NO_SOCKET => return Arc::from("[fwd]"),
-            _ => {}
+        if pid == NO_SOCKET {
+            return Arc::from("[fwd]");
         }
-        self.names
-            .get(&pid)
-            .cloned()
-            .unwrap_or_else(|| Arc::from("–"))
+        let unknown = || Arc::from(if pid == 0 { "swapper" } else { "–" });
+        self.names.get(&pid).cloned().unwrap_or_else(unknown)
     }
 
     /// The rows of an interval. `flow_of`: which direction an event's hits are system calls in.

@@ -23,6 +23,7 @@ mod save;
 mod screen;
 mod script;
 mod terminal;
+mod there;
 
 use std::io;
 

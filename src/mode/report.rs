@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::there::{self, Filter};
 use super::{batch, flight, live, module, screen, script};
 use crate::advice::Limits;
 use crate::cli;
@@ -114,7 +115,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         (None, false) => Cut::Recorded,
     };
     let filtered = !typed.pids.is_empty() || typed.device.is_some();
-    let names: Box<dyn Names> = if opened.is_netops() {
+    let mut names: Box<dyn Names> = if opened.is_netops() {
         let kept = kept(opened.take_symbols());
         let file = export::clean(&typed.file.display().to_string()).into_owned();
         let hint = format!("netop report {file}");
@@ -140,6 +141,15 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     plan.want.module.clone_from(&typed.module);
     // Who recorded it with perf need not have meant the network.
     plan.want.all_cpu_time = !opened.is_netops();
+    there::check_samples(&typed.file, &opened, plan.registry.specs())?;
+    let filter = Filter {
+        pids: &typed.pids,
+        device: typed.device.as_deref(),
+        // Of netop's own the names say it.
+        module: typed.module.as_deref().filter(|_| !opened.is_netops()),
+        by_owner: opened.is_netops(),
+    };
+    there::check(&typed.file, &filter, plan.registry.specs(), names.as_mut())?;
     let options = Options {
         specs: plan.registry.specs(),
         cut,

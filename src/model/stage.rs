@@ -138,8 +138,11 @@ pub enum Task {
 
 impl Task {
     /// A kernel thread is known by the function it runs in its loop; whole chains have it.
+    ///
+    /// `frames`: those of the kernel. The idle task has no others: without them pid 0 is a process
+    /// that is outside of the recorder's PID namespace.
     pub fn of(pid: u32, frames: &[Kind]) -> Task {
-        if pid == 0 {
+        if pid == 0 && !frames.is_empty() {
             return Task::Idle;
         }
         let thread = frames.iter().rev().find_map(|frame| frame.task);

@@ -126,6 +126,7 @@ fn kernel_threads_are_known_by_their_loop_and_pid_0_idles() {
     assert_eq!(Task::of(0, &loops), Task::Idle);
     assert_eq!(Task::of(19, &[stage(1)]), Task::Process);
     assert_eq!(Task::of(19, &[]), Task::Process);
+    assert_eq!(Task::of(0, &[]), Task::Process);
 }
 
 #[test]

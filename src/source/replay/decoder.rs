@@ -11,10 +11,18 @@ use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
 use crate::decode::{
-    Batch, EventId, Loss, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE, RECORD_THROTTLE, Sample,
-    Session, SideBand, Span, Tick, decode_lost,
+    Batch, CONTEXT_USER, EventId, Happened, Loss, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
+    RECORD_THROTTLE, Sample, Session, SideBand, Span, Tick, decode_lost,
 };
 use crate::perfdata::{Attr, IdPlace, Record, SampleBody, Tail, side_band};
+
+/// Bits of a record's `misc` that say what the CPU was doing, and user code
+/// (PERF_RECORD_MISC_CPUMODE_MASK and _USER of include/uapi/linux/perf_event.h).
+const MODE: u16 = 7;
+const USER: u16 = 2;
+
+/// What processes are called that perf saw from within another PID namespace.
+const OUTSIDE: &str = "[outside]";
 
 /// A batch goes to the engine with so many samples, frames or raw bytes.
 const SAMPLES: usize = 4096;
@@ -52,6 +60,8 @@ pub struct Decoder {
     later: Batch,
     /// What happened to processes, CPU after CPU within a round.
     side: Vec<SideBand>,
+    /// Samples of pid 0 are of user code: it is no idle task.
+    outside: bool,
     device: Option<String>,
     /// By event.
     device_slot: Vec<Option<usize>>,
@@ -100,6 +110,7 @@ impl Decoder {
             now: Batch::default(),
             later: Batch::default(),
             side: Vec::new(),
+            outside: false,
             device: options.device,
             device_slot: device_slots(&options.specs),
             notes,
@@ -110,7 +121,7 @@ impl Decoder {
     pub fn take(&mut self, record: &Record<'_>) -> Result<(), Closed> {
         match record.kind {
             RECORD_SAMPLE => {
-                if self.sample(record.body).is_none() {
+                if self.sample(record.misc, record.body).is_none() {
                     self.now.loss.undecodable += 1;
                 }
                 if self.later.samples.len() >= HELD_SAMPLES
@@ -161,7 +172,7 @@ impl Decoder {
     }
 
     /// `None`: it cannot be decoded.
-    fn sample(&mut self, bytes: &[u8]) -> Option<()> {
+    fn sample(&mut self, misc: u16, bytes: &[u8]) -> Option<()> {
         let at = self.attr_of_sample(bytes)?;
         let attr = &self.attrs[at];
         let body = SampleBody::parse(attr, bytes)?;
@@ -174,9 +185,14 @@ impl Decoder {
             None if attr.freq => 1,
             None => attr.period.max(1),
         };
+        let user = misc & MODE == USER;
+        if user && body.pid == 0 && !self.outside {
+            self.outside = true;
+            self.side.push(outside());
+        }
         let place = self.intervals.place(body.time.unwrap_or(0));
         let Some(read) = body.read else {
-            self.hits(at, &body, place, period);
+            self.hits(at, (&body, user), place, period);
             return Some(());
         };
         // The counts since the last sample, of its own counter and of its group's.
@@ -187,16 +203,22 @@ impl Decoder {
             let hits = value.saturating_sub(before);
             let event = self.by_id.get(&id).copied();
             match event {
-                Some(event) if hits > 0 => self.hits(event, &body, place, hits),
-                None if id == 0 && hits > 0 => self.hits(at, &body, place, hits),
+                Some(event) if hits > 0 => self.hits(event, (&body, user), place, hits),
+                None if id == 0 && hits > 0 => self.hits(at, (&body, user), place, hits),
                 _ => {}
             }
         }
         Some(())
     }
 
-    /// One sample for each event of netop's that it is a hit of.
-    fn hits(&mut self, attr: usize, body: &SampleBody<'_>, place: Place, period: u64) {
+    /// One sample for each event of netop's that it is a hit of. `user`: it met user code.
+    fn hits(
+        &mut self,
+        attr: usize,
+        (body, user): (&SampleBody<'_>, bool),
+        place: Place,
+        period: u64,
+    ) {
         let into = match place {
             Place::Now => &mut self.now,
             Place::Later => &mut self.later,
@@ -226,6 +248,8 @@ impl Decoder {
             }
             let start = into.frames.len();
             if body.chain.is_empty() {
+                let marker = (user && body.ip != 0).then_some(CONTEXT_USER);
+                into.frames.extend(marker);
                 into.frames.extend((body.ip != 0).then_some(body.ip));
             } else {
                 into.frames.extend(words(body.chain));
@@ -388,6 +412,20 @@ impl Decoder {
             return self.tick(at.saturating_sub(SHORTEST), at);
         }
         Ok(())
+    }
+}
+
+/// In a PID namespace perf gives 0 to every process that is not in it.
+fn outside() -> SideBand {
+    SideBand {
+        time: 0,
+        cpu: 0,
+        pid: 0,
+        tid: 0,
+        what: Happened::Named {
+            comm: OUTSIDE.to_owned(),
+            exec: false,
+        },
     }
 }
 
