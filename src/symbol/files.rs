@@ -176,7 +176,10 @@ impl Files {
             .name(elf_thread::NAME.to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                run_in_background();
+                // A batch waits for its names, a screen has other things to show first.
+                if Instant::now() < shared.debug_from {
+                    run_in_background();
+                }
                 while let Some(job) = counted.wait(&jobs) {
                     read(job, &shared, &answered, &answers);
                 }

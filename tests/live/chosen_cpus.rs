@@ -1,5 +1,7 @@
 //! `-C`: the same traffic, from one CPU, seen by those who look there and by those who do not.
 
+use std::fs;
+
 use crate::breakpoints::{CALLS_A_TIME, asker, compiled};
 use crate::net::{B, Net, Traffic, may_run, run};
 use crate::netop::Netop;
@@ -82,4 +84,49 @@ fn breakpoints_count_on_chosen_cpus_only() {
         netop.catch_up();
         assert_eq!(netop.total(&event), 0);
     }
+}
+
+/// Takes a CPU off, and puts it back whatever becomes of the test.
+struct Switch(&'static str);
+
+impl Switch {
+    fn set(&self, online: &str) {
+        fs::write(self.0, online).expect("CPUs can be switched off here");
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        let _left_off = fs::write(self.0, "1");
+    }
+}
+
+#[test]
+fn a_cpu_that_comes_back_counts_in_the_interval_in_which_it_comes() {
+    let Some(_one) = may_run() else { return };
+    let cpu = Switch("/sys/devices/system/cpu/cpu1/online");
+    if fs::read(cpu.0).is_err() {
+        eprintln!("skipped: CPU 1 cannot be switched off here");
+        return;
+    }
+    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    let online = |netop: &Netop| netop.last["host"]["cpus_online"].as_u64();
+    let all = online(&netop).expect("a count");
+    cpu.set("0");
+    for _ in 0..5 {
+        netop.next();
+    }
+    assert_eq!(online(&netop), Some(all - 1));
+    cpu.set("1");
+    let mut seen = false;
+    for _ in 0..5 {
+        netop.next();
+        let row = netop.row("dev_queue_xmit");
+        assert!(row["calls"].is_u64(), "{row}");
+        seen |= online(&netop) == Some(all);
+    }
+    assert!(seen, "{}", netop.last["host"]);
+    let notes = netop.last["health"]["notes"].to_string();
+    let said = |cpus| notes.contains(&format!("CPUs online now: {cpus}\""));
+    assert!(said(all) && !said(all - 1), "{notes}");
 }

@@ -119,7 +119,9 @@ impl Live {
         let hits: u64 = grown.iter().map(|(_, hits)| hits).sum();
         let spent = hits as f64 * (hit + process) / limit as f64;
         let risen = (spent - self.burst.spent) * EVERY_NS as f64 / looked_ns.max(1) as f64;
-        let enough = if risen > STEEP { 1.0 } else { TIMES };
+        // Two looks say so: packets come in clusters of some milliseconds under any load.
+        let steep = self.burst.rises && risen > STEEP;
+        let enough = if steep { 1.0 } else { TIMES };
         self.burst.rises = !due && risen > TIMES && spent <= enough;
         self.burst.spent = if due { 0.0 } else { spent };
         if spent <= enough {
