@@ -184,11 +184,13 @@ impl<'a> Elf<'a> {
 
     /// The functions at `offset` of the file, innermost first; none: nobody knows.
     pub fn functions(&self, offset: u64) -> Vec<Found> {
-        let segment = |segment: &&Segment| offset.wrapping_sub(segment.offset) < segment.size;
-        let Some(segment) = self.segments.iter().find(segment) else {
+        let within = |segment: &Segment| {
+            let within = offset.checked_sub(segment.offset)?;
+            (within < segment.size).then(|| segment.address.wrapping_add(within))
+        };
+        let Some(address) = self.segments.iter().find_map(within) else {
             return Vec::new();
         };
-        let address = segment.address.wrapping_add(offset - segment.offset);
         let mut found = self.in_dwarf(address);
         let name = || self.functions.name(address);
         let symbol = || name().map(|name| readable::symbol_bytes(&name));

@@ -158,7 +158,10 @@ impl ForeignKernel {
     }
 
     fn module(&self, address: u64) -> Option<&Module> {
-        let holds = |module: &&Module| address.wrapping_sub(module.start) < module.len;
+        let holds = |module: &&Module| {
+            let within = address.checked_sub(module.start);
+            within.is_some_and(|within| within < module.len)
+        };
         // What was loaded last, where two were one after the other.
         self.modules.iter().rev().find(holds)
     }

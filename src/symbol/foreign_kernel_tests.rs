@@ -169,3 +169,19 @@ fn the_beginning_may_be_told_late_and_without_it_there_is_a_reason() {
     assert_eq!(name(&mut names, THERE + 0x120), "ksys_read");
     assert_eq!(names.missing(), None);
 }
+
+#[test]
+fn a_module_that_claims_all_addresses_has_none_before_its_begin() {
+    let host = Host::new();
+    let mut names = host.names(Some(&ID), None);
+    names.mapped(&Mapped {
+        pid: None,
+        start: 0xffff_ffff_c020_0000,
+        len: u64::MAX,
+        offset: 0,
+        path: "[veth]",
+        build_id: None,
+    });
+    assert!(names.module(0xffff_ffff_c020_0000).is_some());
+    assert!(names.module(0xffff_ffff_c01f_ffff).is_none());
+}

@@ -75,6 +75,26 @@ fn a_program_cut_anywhere_is_survived() {
 }
 
 #[test]
+fn what_lies_before_a_segment_is_not_in_it_however_long_that_claims_to_be() {
+    let Some(mut program) = small_program() else {
+        return;
+    };
+    // Elf64_Ehdr: e_phoff, e_phnum; Elf64_Phdr: p_type, p_offset, p_filesz.
+    let word = |program: &[u8], at: usize| {
+        u64::from_le_bytes(program[at..at + 8].try_into().expect("eight bytes"))
+    };
+    let (first, count) = (word(&program, 32) as usize, usize::from(program[56]));
+    for header in (0..count).map(|index| first + 56 * index) {
+        if program[header] == 1 {
+            let beyond = program.len() as u64;
+            program[header + 8..header + 16].copy_from_slice(&beyond.to_le_bytes());
+            program[header + 32..header + 40].copy_from_slice(&u64::MAX.to_le_bytes());
+        }
+    }
+    in_reader(move || assert_eq!(ask(&program), 0));
+}
+
+#[test]
 fn a_program_with_any_bytes_changed_is_survived() {
     let Some(program) = small_program() else {
         return;
