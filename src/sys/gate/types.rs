@@ -1,5 +1,5 @@
 //! The kernel's types that an object of ours names, cut out of all of them: aya makes a value of each
-//! type that it is given, and the 130 000 of a kernel take 25 ms of CPU time and 40 MB each time.
+//! type that it is given, and the 127 000 of Linux 6.18 take some 20 ms of CPU time each time.
 //! The layout of BTF is that of include/uapi/linux/btf.h.
 
 use std::fs;
