@@ -73,11 +73,13 @@ impl Live {
     pub(super) fn burst_look(&self) -> u64 {
         let mut attached = self.demand.attached.iter();
         let limited = self.demand.gate_limit_ns.is_some() && self.gate.is_some();
-        let due = self.burst.at + EVERY_NS;
-        match limited && attached.any(may_go) {
-            true if self.burst.rises => due.min(self.burst.looked_at + SOON_NS),
-            true => due,
-            false => u64::MAX,
+        if !(limited && attached.any(may_go)) {
+            return u64::MAX;
+        }
+        if self.burst.rises {
+            self.burst.looked_at + SOON_NS
+        } else {
+            self.burst.at + EVERY_NS
         }
     }
 
