@@ -237,7 +237,8 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Cost")]
 pub struct Cost {
-    /// What netop may cost the busiest CPU, in percent of it; 100: no limit
+    /// What netop may cost a CPU, in percent of the time that it is busy (of half of all time at
+    /// least); 100: no limit
     #[arg(long, value_name = "PCT", value_parser = percent, default_value = "5")]
     pub max_overhead: f64,
 

@@ -38,7 +38,8 @@ pub struct Record {
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub frequency: u32,
 
-    /// What netop may cost the busiest CPU, in percent of it; 100: no limit
+    /// What netop may cost a CPU, in percent of the time that it is busy (of half of all time at
+    /// least); 100: no limit
     #[arg(long, value_name = "PCT", value_parser = percent, default_value = "5")]
     pub max_overhead: f64,
 

@@ -16,8 +16,8 @@ const SELDOM: f64 = 0.05;
 /// Counted for less than this, an event has no rate.
 const SPAN_NS: u64 = 20_000_000;
 
-/// Intervals of which netop's own least time is budgeted.
-const OWN_INTERVALS: usize = 3;
+/// Intervals of which netop's own least time is budgeted, and of which the busiest says how busy a CPU is.
+const INTERVALS: usize = 3;
 
 /// Rows whose events programs that time packets are at, and how many of them a hit runs
 /// (src/source/live/latency.rs). What qdiscs do nobody foresees.
@@ -41,6 +41,8 @@ pub struct Load {
     pub tx: FxHashMap<u32, f64>,
     /// Runs of the network's softirqs.
     pub runs: FxHashMap<u32, f64>,
+    /// How busy each CPU was, percent of its time; empty where that is not told.
+    pub busy: FxHashMap<u32, f64>,
     /// So many times all of it is to be expected next: a burst began within the interval, and events were
     /// let go.
     pub risen: Option<f64>,
@@ -70,6 +72,8 @@ pub struct Forecast {
     pub load: Load,
     /// netop's own time of the last intervals, percent of each CPU.
     own: VecDeque<FxHashMap<u32, f64>>,
+    /// How busy each CPU was in the last intervals, percent.
+    busy: VecDeque<FxHashMap<u32, f64>>,
     /// An interval has been measured; before that there is nothing to forecast from.
     pub learnt: bool,
 }
@@ -100,6 +104,7 @@ impl Forecast {
             rates: FxHashMap::default(),
             load: Load::default(),
             own: VecDeque::new(),
+            busy: VecDeque::new(),
             learnt: false,
         }
     }
@@ -109,8 +114,11 @@ impl Forecast {
         self.load = load;
         self.learnt = true;
         self.own.extend(own_pct);
-        if self.own.len() > OWN_INTERVALS {
-            self.own.pop_front();
+        self.busy.push_back(self.load.busy.clone());
+        for of in [&mut self.own, &mut self.busy] {
+            if of.len() > INTERVALS {
+                of.pop_front();
+            }
         }
         self.rates.clear();
         let mut all: FxHashMap<EventId, (f64, f64)> = FxHashMap::default();
@@ -175,10 +183,19 @@ impl Forecast {
         self.risen() * self.load.runs.get(&cpu).copied().unwrap_or(0.0)
     }
 
+    /// How busy a CPU is to be expected, percent; `None`: not told.
+    pub fn busy_pct(&self, cpu: u32) -> Option<f64> {
+        if self.load.risen.is_some() {
+            return None;
+        }
+        let there = self.busy.iter().filter_map(|busy| busy.get(&cpu).copied());
+        there.reduce(f64::max)
+    }
+
     /// netop's own time, percent of a CPU: reading names is a burst now and then, what it always
     /// takes is the least of some intervals.
     pub fn own_pct(&self, cpu: u32) -> f64 {
-        if self.own.len() < OWN_INTERVALS {
+        if self.own.len() < INTERVALS {
             return 0.0;
         }
         let there = self.own.iter().map(|own| own.get(&cpu).copied());

@@ -24,6 +24,9 @@ use crate::probe::Whose;
 /// What is over the budget is brought to this share of it, so that noise is not over it again.
 const GOES_TO: f64 = 0.85;
 
+/// A CPU that works less than this share of the time has room: the budget there is that of one that does.
+const LEAST_BUSY: f64 = 0.5;
+
 /// What was given up comes back only when it would leave this share of the budget free.
 const COMES_BACK: f64 = 0.8;
 
@@ -33,7 +36,7 @@ const QUIET: u32 = 3;
 /// Counting that is forecast to cost this much, percent of a CPU, is priced before everything is
 /// counted without a limit: in windows of this share of the time, 1/1000.
 const PRICED_FROM: f64 = 1.0;
-const PRICING: u16 = 250;
+const PRICING: u16 = 400;
 
 /// What is counted beside everything else to learn what counting costs, from this much on, percent
 /// of a CPU, in this share of the time, 1/1000, or as much as others are counted.
@@ -84,8 +87,9 @@ pub struct Governor {
     ticked: bool,
     /// Something was taken after a first measurement.
     settled: bool,
-    /// Counting was priced before everything is counted without a limit.
+    /// Counting was priced before everything is counted without a limit, or is now.
     priced: bool,
+    pricing: bool,
 }
 
 impl Governor {
@@ -98,6 +102,7 @@ impl Governor {
             gate_check: GateCheck::default(),
             gate_misses: false,
             priced: false,
+            pricing: false,
             watch: DropWatch::default(),
             kept: Kept::default(),
             by_process: false,
@@ -128,7 +133,8 @@ impl Governor {
         session: &Session,
         softnet_exact: bool,
     ) -> Option<String> {
-        self.live_price.learn(compared, session.costs.hit_ns(true));
+        let hit_ns = session.costs.hit_ns(true);
+        self.live_price.learn(compared, hit_ns, self.pricing);
         if !softnet_exact || self.gate_misses || self.counting != Counting::Auto {
             return None;
         }
@@ -188,27 +194,7 @@ impl Governor {
             costs: self.live_price.corrected(session.costs),
             pids: !want.pids.is_empty(),
         };
-        let hz = self.clock_hz(want, &prices);
-        let ladder = Ladder {
-            rungs: (wanted.iter())
-                .map(|wanted| self.rung(wanted, registry, session, &prices))
-                .collect(),
-            own_ns: (session.host.cpus.iter())
-                .map(|&cpu| self.forecast.own_pct(cpu) * 1e7)
-                .collect(),
-            latency_ns: (session.host.cpus.iter())
-                .map(|cpu| {
-                    let of_cpu = self.latency_ns.iter().find(|(of, _)| of == cpu);
-                    of_cpu.map_or(0.0, |(_, ns)| *ns)
-                })
-                .collect(),
-            sample_ns: prices.sample(),
-            hz,
-            timing: self.timing_ns(want, session, registry, &prices),
-            least_stacks: self.counting.least_stacks(),
-            whole: !want.pids.is_empty(),
-            cpus: session.host.cpus.len(),
-        };
+        let ladder = self.ladder(want, &wanted, (registry, session), &prices);
         let before = std::mem::take(&mut self.kept);
         self.kept = self.settle(&before, &ladder);
         self.count_processes(want, &wanted, &ladder, session);
@@ -233,7 +219,7 @@ impl Governor {
                 share => {
                     parts.push((function, share));
                     format!(
-                        "counted {}% of the time to stay within {}% of a CPU, so estimated; e counts every hit",
+                        "counted {}% of the time to stay within {}% of a CPU's busy time, so estimated; e counts every hit",
                         percent(share),
                         self.budget_pct
                     )
@@ -263,17 +249,60 @@ impl Governor {
         let mut attached = self.attached(&wanted, want, registry);
         // Elsewhere no window is opened.
         let live = session.source == SourceKind::Live;
-        let pricing = live && self.price_first(&mut attached, &ladder);
+        self.pricing = live && self.price_first(&mut attached, &ladder);
         if live && !want.only && self.nothing_opened(want).is_none() {
             self.gauge(&mut attached, want, registry, session, &prices);
         }
         Plan {
             attached,
-            pricing,
+            pricing: self.pricing,
             clock_hz: self.kept.hz,
             reasons,
             by_process: self.by_process,
             phrase,
+        }
+    }
+
+    /// Everything that could be taken, and what it would cost each CPU.
+    fn ladder(
+        &self,
+        want: &Want,
+        wanted: &[Wanted],
+        (registry, session): (&Registry, &Session),
+        prices: &Prices<'_>,
+    ) -> Ladder {
+        let cpus = || session.host.cpus.iter();
+        Ladder {
+            rungs: (wanted.iter())
+                .map(|wanted| self.rung(wanted, registry, session, prices))
+                .collect(),
+            own_ns: cpus()
+                .map(|&cpu| self.forecast.own_pct(cpu) * 1e7)
+                .collect(),
+            latency_ns: cpus()
+                .map(|cpu| {
+                    let of_cpu = self.latency_ns.iter().find(|(of, _)| of == cpu);
+                    of_cpu.map_or(0.0, |(_, ns)| *ns)
+                })
+                .collect(),
+            sample_ns: prices.sample(),
+            hz: self.clock_hz(want, prices),
+            timing: self.timing_ns(want, session, registry, prices),
+            least_stacks: self.counting.least_stacks(),
+            room: cpus().map(|&cpu| self.room(cpu)).collect(),
+            whole: !want.pids.is_empty(),
+            cpus: session.host.cpus.len(),
+        }
+    }
+
+    /// The share of the budget that may be spent on a CPU: the budget is of the time that it works, so
+    /// that a packet costs no more than so much more there.
+    fn room(&self, cpu: u32) -> f64 {
+        let busy = self.forecast.busy_pct(cpu).unwrap_or(100.0) / 100.0;
+        if self.budget_pct < 100.0 {
+            busy.clamp(LEAST_BUSY, 1.0)
+        } else {
+            1.0
         }
     }
 
@@ -355,16 +384,16 @@ impl Governor {
             .filter(|(_, _, gate)| *gate)
             .map(|(row, event, _)| (event, f64::from(self.kept.share(row)) / f64::from(ALWAYS)))
             .collect();
-        let more = (session.host.cpus.iter())
+        let more: Vec<f64> = (session.host.cpus.iter())
             .map(|&cpu| {
                 let hits = gated
                     .iter()
                     .map(|(e, share)| self.forecast.rate(*e, cpu) * share);
                 hits.sum::<f64>() * BY_PROCESS_NS
             })
-            .fold(0.0, f64::max);
+            .collect();
         let limit = if self.by_process { 1.0 } else { COMES_BACK };
-        let fits = ladder.worst(&self.kept) + more <= limit * self.budget_pct * 1e7;
+        let fits = ladder.worst_with(&self.kept, &more) <= limit * self.budget_pct * 1e7;
         self.by_process = want.processes
             && want.pids.is_empty()
             && !gated.is_empty()
@@ -484,7 +513,7 @@ impl Governor {
 
     fn too_dear(&self) -> String {
         format!(
-            "counting it would take netop over {}% of the busiest CPU; it comes back below {:.1}%; e counts it all the same",
+            "counting it would take netop over {}% of a CPU's busy time; it comes back below {:.1}%; e counts it all the same",
             self.budget_pct,
             self.budget_pct * COMES_BACK,
         )

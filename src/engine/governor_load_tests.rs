@@ -15,6 +15,8 @@ struct Host {
     want: Want,
     plan: Plan,
     at: u64,
+    /// How busy CPU 0 is, percent; `None`: not told.
+    busy: Option<f64>,
 }
 
 impl Host {
@@ -27,6 +29,7 @@ impl Host {
             want: Want::default(),
             plan: Plan::default(),
             at: 0,
+            busy: None,
         };
         host.plan();
         host
@@ -78,6 +81,7 @@ impl Host {
         let load = Load {
             rx: FxHashMap::from_iter([(0, packets), (1, 0.0)]),
             runs: FxHashMap::from_iter([(0, packets), (1, 0.0)]),
+            busy: self.busy.map(|busy| (0, busy)).into_iter().collect(),
             ..Load::default()
         };
         let spent = spent(&counts, &samples);
@@ -124,6 +128,38 @@ fn a_host_under_a_million_packets_is_within_the_budget_from_the_first_interval_o
             host.plan.phrase
         );
     }
+}
+
+#[test]
+fn the_budget_is_of_the_time_that_a_cpu_works_and_of_half_of_all_time_at_least() {
+    let cost = |budget: f64, busy: Option<f64>| {
+        let mut host = Host::new(budget, true);
+        host.busy = busy;
+        let seconds = (0..20).map(|_| host.second(1e6, 0.0));
+        seconds.skip(1).fold(0.0, f64::max)
+    };
+    for (busy, most) in [
+        (None, 5.0),
+        (Some(100.0), 5.0),
+        (Some(70.0), 3.5),
+        (Some(50.0), 2.5),
+        (Some(3.0), 2.5),
+    ] {
+        let cost = cost(5.0, busy);
+        assert!(
+            cost <= most && cost > 0.6 * most,
+            "{cost} where {busy:?} is busy"
+        );
+    }
+    assert!(cost(2.0, Some(50.0)) <= 1.0);
+    assert!(cost(100.0, Some(50.0)) > 50.0, "no limit");
+    // Busy for one of three intervals is busy: what follows may be.
+    let mut host = Host::new(5.0, true);
+    let seconds = (0..20).map(|second| {
+        host.busy = Some(if second % 3 == 0 { 100.0 } else { 20.0 });
+        host.second(1e6, 0.0)
+    });
+    assert!(seconds.skip(1).all(|cost| cost > 3.0));
 }
 
 #[test]

@@ -92,6 +92,8 @@ pub struct Ladder {
     pub whole: bool,
     /// Percent of the stacks that is not given up.
     pub least_stacks: u8,
+    /// The share of the limit that each CPU has, above 0 to 1; empty: all of it.
+    pub room: Vec<f64>,
     pub cpus: usize,
 }
 
@@ -126,8 +128,13 @@ impl Kept {
 }
 
 impl Ladder {
-    /// What that costs the busiest CPU, ns per second.
+    /// What that costs the CPU that has the least left, ns per second, to be held against the whole limit.
     pub fn worst(&self, kept: &Kept) -> f64 {
+        self.worst_with(kept, &[])
+    }
+
+    /// The same with what costs each CPU so much more.
+    pub fn worst_with(&self, kept: &Kept, more: &[f64]) -> f64 {
         let clock = f64::from(kept.hz) * self.sample_ns;
         (0..self.cpus.max(1))
             .map(|cpu| {
@@ -139,11 +146,13 @@ impl Ladder {
                     rung.counting(share, cpu) + sampled * on(&rung.stacks)
                 });
                 let timing = self.timing.as_ref().filter(|_| kept.timed);
-                clock
-                    + on(&self.own_ns)
+                let work = clock
+                    + on(more)
                     + on(&self.latency_ns)
                     + rungs.sum::<f64>()
-                    + timing.map_or(0.0, |ns| on(ns))
+                    + timing.map_or(0.0, |ns| on(ns));
+                // Giving up what is counted saves none of netop's own time.
+                on(&self.own_ns) + work / self.room.get(cpu).copied().unwrap_or(1.0)
             })
             .fold(0.0, f64::max)
     }

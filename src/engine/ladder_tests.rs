@@ -25,6 +25,7 @@ fn ladder(rows: &[(u8, bool, f64)]) -> Ladder {
         timing: Some(vec![1_000.0]),
         whole: false,
         least_stacks: 0,
+        room: Vec::new(),
         cpus: 1,
     }
 }
@@ -128,6 +129,22 @@ fn the_limit_holds_for_the_busiest_cpu() {
     ladder.rungs[1].hits = vec![0.0, 9_000.0];
     ladder.timing = None;
     assert_eq!(kept(&ladder, 5_000.0).3, [1000, 100]);
+}
+
+#[test]
+fn a_cpu_with_less_of_the_limit_keeps_less_and_netops_own_time_is_not_scaled() {
+    let mut ladder = ladder(&[(1, false, 1_000.0), (2, false, 1_000.0)]);
+    ladder.timing = None;
+    ladder.hz = (0, 0);
+    ladder.cpus = 2;
+    ladder.rungs[0].hits = vec![1_000.0, 0.0];
+    ladder.rungs[1].hits = vec![0.0, 1_000.0];
+    ladder.room = vec![1.0, 0.5];
+    assert_eq!(kept(&ladder, 1_000.0).3, [1000, 100]);
+    assert_eq!(kept(&ladder, 2_000.0).3, [1000, 1000]);
+    ladder.own_ns = vec![0.0, 1_000.0];
+    assert_eq!(kept(&ladder, 2_000.0).3, [1000, 100]);
+    assert_eq!(kept(&ladder, 3_000.0).3, [1000, 1000]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ const ATTACHING: Duration = Duration::from_millis(30);
 
 /// Where counting is priced before everything is counted without a limit: some ten windows, nothing
 /// of which is shown.
-const PRICING: Duration = Duration::from_millis(800);
+const PRICING: Duration = Duration::from_millis(1200);
 
 /// So often at most: a CPU that does not answer keeps nobody waiting.
 const ATTACHING_TIMES: u32 = 3;

@@ -60,15 +60,17 @@ impl Governor {
             let samples = f64::from(SAMPLED) * events.len() as f64;
             (costs.hit_ns(false), samples * costs.sample_ns())
         };
-        let ns = (session.host.cpus.iter())
+        let ns: Vec<f64> = (session.host.cpus.iter())
             .map(|&cpu| {
                 let rate = |event: &EventId| self.forecast.rate(*event, cpu);
                 events.iter().map(rate).sum::<f64>() * each
             })
-            .fold(0.0, f64::max);
-        let left = self.budget_pct * 1e7 - ladder.worst(&self.kept);
+            .collect();
         let fits = |share: &u16| {
-            ns * f64::from(*share) / f64::from(ALWAYS) + sampled <= left || self.budget_pct >= 100.0
+            let part = f64::from(*share) / f64::from(ALWAYS);
+            let more: Vec<f64> = ns.iter().map(|ns| ns * part + sampled).collect();
+            ladder.worst_with(&self.kept, &more) <= self.budget_pct * 1e7
+                || self.budget_pct >= 100.0
         };
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };

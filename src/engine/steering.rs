@@ -69,6 +69,7 @@ impl Engine {
             rx: self.cpus.rx_load(received),
             tx: self.cpus.tx_load(transmitted),
             runs: self.cpus.run_rates(),
+            busy: self.cpus.busy(),
             risen: tick.risen,
         };
         let cost = self.governor.learn(&spent, load, self.warm);

@@ -7,7 +7,7 @@ use crate::decode::{CpuCounters, CpuTime};
 use crate::sys::{allowed_cpus, run_on};
 
 /// A CPU that is busy for more than this share of the time is left alone …
-const BUSY: f64 = 0.7;
+const BUSY: f64 = 0.4;
 
 /// … where another is busy for so much less.
 const ROOM: f64 = 0.1;
@@ -79,7 +79,8 @@ mod tests {
         assert_eq!(chosen(&[(0, 1.0), (1, 0.4)], &[0, 1]), [1]);
         assert_eq!(chosen(&[(0, 1.0), (1, 0.85)], &[0, 1]), [1]);
         assert_eq!(chosen(&[(0, 1.0), (1, 0.95)], &[0, 1]), [0, 1]);
-        assert_eq!(chosen(&[(0, 0.6), (1, 0.1)], &[0, 1]), [0, 1]);
+        assert_eq!(chosen(&[(0, 0.5), (1, 0.25)], &[0, 1]), [1]);
+        assert_eq!(chosen(&[(0, 0.3), (1, 0.1)], &[0, 1]), [0, 1]);
         let busy = [(0, 1.0), (1, 0.9), (2, 0.3), (3, 0.1)];
         assert_eq!(chosen(&busy, &[0, 1, 2, 3]), [2, 3]);
         assert_eq!(chosen(&[], &[0, 1]), [0, 1], "nothing is known yet");
