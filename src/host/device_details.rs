@@ -1,6 +1,7 @@
 //! What takes longer to read of devices, at its own slower pace: queues and the drivers' counters,
 //! and how devices are set up. Between readings the last ones stand.
 
+use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 
@@ -36,7 +37,9 @@ pub struct Details {
 
 #[derive(Default)]
 struct Known {
-    name: String,
+    /// As the kernel has it, and as it is shown.
+    name: CString,
+    shown: String,
     setup: Arc<LinkSetup>,
     bus: String,
     statistics: Vec<String>,
@@ -49,7 +52,7 @@ impl Details {
     pub fn is_due(&self, at: u64, devices: &[Device]) -> bool {
         let new = |d: &Device| {
             let known = self.known.get(&d.link.ifindex);
-            known.is_none_or(|known| known.name != d.link.name)
+            known.is_none_or(|known| known.name != d.name)
         };
         due(self.set_up_at, SETUP_NS, at) || devices.iter().any(new)
     }
@@ -90,7 +93,7 @@ impl Details {
             return;
         };
         for device in devices {
-            let name = &device.link.name;
+            let name = &device.name;
             let (mut setup, bus) = link_setup::read(ethtool, proc, name, own);
             setup.mtu = device.mtu;
             let statistics = ethtool.strings(name, Strings::Statistics);
@@ -100,6 +103,7 @@ impl Details {
             let names = statistics.unwrap_or_default();
             let known = Known {
                 name: name.clone(),
+                shown: device.link.name.clone(),
                 setup: Arc::new(setup),
                 bus,
                 statistics: names.iter().map(|name| printable(name)).collect(),
@@ -117,7 +121,7 @@ impl Details {
         let _uncounted = (self.netdev).then(|| queues::count(&mut self.netlink, &mut self.queues));
         for (&ifindex, known) in &mut self.known {
             if own {
-                queues::from_sysfs(proc, &known.name, ifindex, &mut self.queues);
+                queues::from_sysfs(proc, &known.shown, ifindex, &mut self.queues);
             }
             let count = known.statistics.len();
             let values = match count {

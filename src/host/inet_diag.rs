@@ -4,7 +4,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use netlink_bindings::inet_diag::{IterableReplyAttrs, Msg, ReplyAttrs, ReqV2, Request, TcpInfo};
+use netlink_bindings::inet_diag::{
+    IterableReplyAttrs, Msg, OpTcpDiagDump, ReplyAttrs, ReqV2, Request, TcpInfo,
+};
 use netlink_bindings::traits::NetlinkRequest;
 use netlink_socket2::NetlinkSocket;
 
@@ -69,6 +71,12 @@ where
         }
     }
     Ok(true)
+}
+
+/// Whether the bytes of one message are a socket this program understands.
+pub fn is_socket(payload: &[u8]) -> bool {
+    let (header, attributes) = <OpTcpDiagDump<'_> as NetlinkRequest>::decode_reply(payload);
+    decode(0, &header, attributes).is_some()
 }
 
 /// `None`: not a socket this program understands.

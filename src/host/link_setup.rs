@@ -1,6 +1,7 @@
 //! How a device is set up: driver, offloads, rings, coalescing, by ethtool; its NUMA node and
 //! speed from sysfs. What a driver does not know is said, what it may not be asked is left out.
 
+use std::ffi::CStr;
 use std::io;
 
 use super::proc::{Proc, printable};
@@ -31,7 +32,7 @@ const OFFLOADS: [(&str, &[&str]); 10] = [
 
 /// `own`: the device is in the own namespace, whose sysfs this is. The driver's bus address is
 /// the second.
-pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSetup, String) {
+pub fn read(ethtool: &Ethtool, proc: &Proc, device: &CStr, own: bool) -> (LinkSetup, String) {
     let mut setup = LinkSetup::default();
     let mut bus = String::new();
     let mut asked = |what: &str, refused: Option<io::Error>| {
@@ -99,7 +100,7 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
         setup.numa_node = node.and_then(positive);
     }
     if own {
-        let speed = number(&format!("sys/class/net/{device}/speed"));
+        let speed = number(&format!("sys/class/net/{}/speed", device.to_string_lossy()));
         setup.speed = speed.and_then(positive).filter(|speed| *speed > 0);
         setup.napi = napi(proc, device);
     }
@@ -107,9 +108,10 @@ pub fn read(ethtool: &Ethtool, proc: &Proc, device: &str, own: bool) -> (LinkSet
 }
 
 /// `None`: the device is not there, or the kernel is older than these files.
-fn napi(proc: &Proc, device: &str) -> Option<NapiSettings> {
+fn napi(proc: &Proc, device: &CStr) -> Option<NapiSettings> {
+    let folder = format!("sys/class/net/{}", device.to_string_lossy());
     let number = |file: &str| -> Option<u64> {
-        let text = proc.text(&format!("sys/class/net/{device}/{file}")).ok()?;
+        let text = proc.text(&format!("{folder}/{file}")).ok()?;
         text.trim().parse().ok()
     };
     Some(NapiSettings {
@@ -138,7 +140,7 @@ fn again(error: &io::Error) -> io::Error {
         .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
-fn offloads(ethtool: &Ethtool, device: &str) -> io::Result<Vec<(String, bool)>> {
+fn offloads(ethtool: &Ethtool, device: &CStr) -> io::Result<Vec<(String, bool)>> {
     let names = ethtool.strings(device, Strings::Features)?;
     let active = ethtool.features(device, names.len())?;
     Ok(by_name(&names, &active))
@@ -176,12 +178,12 @@ mod tests {
 
     #[test]
     fn how_loopback_is_polled_is_read_from_sysfs() {
-        let napi = napi(&Proc::host(), "lo").expect("every kernel since 4.7 has the file");
+        let napi = napi(&Proc::host(), c"lo").expect("every kernel since 4.7 has the file");
         assert_eq!(napi.gro_flush_timeout, 0);
         let (setup, _) = read(
             &Ethtool::new().expect("a socket"),
             &Proc::host(),
-            "lo",
+            c"lo",
             false,
         );
         assert_eq!(setup.napi, None, "sysfs shows the own namespace only");
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn loopback_has_offloads_and_says_what_it_does_not_have() {
         let ethtool = Ethtool::new().expect("a socket");
-        let (setup, _) = read(&ethtool, &Proc::host(), "lo", true);
+        let (setup, _) = read(&ethtool, &Proc::host(), c"lo", true);
         assert!(setup.offloads.iter().any(|(name, _)| name == "gro"));
         for what in ["rings", "coalescing", "pause", "RSS table"] {
             assert!(setup.unsupported.iter().any(|u| u == what), "{setup:?}");

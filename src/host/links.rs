@@ -2,9 +2,12 @@
 //! by /proc, which knows less.
 
 use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
-use netlink_bindings::rt_link::{self, Ifinfomsg};
+use netlink_bindings::rt_link::{self, Ifinfomsg, IterableLinkAttrs, OpGetlinkDump};
+use netlink_bindings::traits::NetlinkRequest;
 use netlink_socket2::NetlinkSocket;
 
 use super::device_details::Details;
@@ -28,6 +31,9 @@ const MOST_PROGRAMS: usize = 256;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Device {
     pub link: LinkCounters,
+    /// As the kernel has it: any bytes but a slash, a colon and white space (dev_valid_name of
+    /// net/core/dev.c).
+    pub name: CString,
     pub mtu: Option<u32>,
     /// Id of its XDP program.
     pub xdp: Option<u32>,
@@ -76,8 +82,9 @@ impl Links {
         let set_up = details.is_due(at, &devices);
         details.add(proc, true, at, set_up, &mut devices);
         for device in &mut devices {
-            let name = &device.link.name;
-            device.link.physical = proc.exists(&format!("sys/class/net/{name}/device"));
+            let name = OsStr::from_bytes(device.name.to_bytes());
+            let folder = proc.path("sys/class/net").join(name);
+            device.link.physical = folder.join("device").exists();
             device.link.local = name == "lo" || is_veth(device);
         }
         self.name_programs(&mut devices);
@@ -272,7 +279,8 @@ fn by_proc(proc: &Proc, name: &str, netns: u64, notes: &mut Vec<String>) -> Vec<
     if links.is_none() {
         notes.push(format!("/{name} has an unknown layout"));
     }
-    let device = |link| Device {
+    let device = |link: LinkCounters| Device {
+        name: CString::new(link.name.as_str()).unwrap_or_default(),
         link,
         ..Device::default()
     };
@@ -286,44 +294,61 @@ fn dump_links(socket: &mut NetlinkSocket, netns: u64) -> io::Result<Vec<Device>>
     let mut devices = Vec::new();
     while let Some(reply) = replies.recv() {
         let (header, attributes) = reply.map_err(io::Error::from)?;
-        let (Ok(name), Ok(stats)) = (attributes.get_ifname(), attributes.get_stats64()) else {
-            continue;
-        };
-        let kind = attributes
-            .get_linkinfo()
-            .and_then(|info| info.get_kind())
-            .ok()
-            .map(|kind| printable(&kind.to_string_lossy()));
-        let mtu = attributes.get_mtu().ok();
-        let link_state = LinkState {
-            up: header.ifi_flags & libc::IFF_UP as u32 != 0,
-            carrier: attributes.get_carrier().is_ok_and(|carrier| carrier != 0),
-            changes: attributes.get_carrier_changes().unwrap_or(0),
-            master: attributes.get_master().ok(),
-            mtu,
-        };
-        let link = LinkCounters {
-            netns,
-            ifindex: header.ifi_index.cast_unsigned(),
-            name: printable(&name.to_string_lossy()),
-            kind,
-            rx_packets: stats.rx_packets,
-            rx_bytes: stats.rx_bytes,
-            tx_packets: stats.tx_packets,
-            tx_bytes: stats.tx_bytes,
-            rx_dropped: stats.rx_dropped,
-            rx_missed: stats.rx_missed_errors,
-            tx_dropped: stats.tx_dropped,
-            rx_errors: Some(stats.rx_errors),
-            tx_errors: Some(stats.tx_errors),
-            rx_nohandler: Some(stats.rx_nohandler),
-            state: Some(link_state),
-            ..LinkCounters::default()
-        };
-        let xdp = attributes.get_xdp().and_then(|xdp| xdp.get_prog_id()).ok();
-        devices.push(Device { link, mtu, xdp });
+        devices.extend(device(netns, &header, &attributes));
     }
     Ok(devices)
+}
+
+/// One link as rtnetlink tells it; `None`: it has no name or no counters.
+fn device(netns: u64, header: &Ifinfomsg, attributes: &IterableLinkAttrs<'_>) -> Option<Device> {
+    let (name, stats) = (
+        attributes.get_ifname().ok()?,
+        attributes.get_stats64().ok()?,
+    );
+    let kind = attributes
+        .get_linkinfo()
+        .and_then(|info| info.get_kind())
+        .ok()
+        .map(|kind| printable(&kind.to_string_lossy()));
+    let mtu = attributes.get_mtu().ok();
+    let link_state = LinkState {
+        up: header.ifi_flags & libc::IFF_UP as u32 != 0,
+        carrier: attributes.get_carrier().is_ok_and(|carrier| carrier != 0),
+        changes: attributes.get_carrier_changes().unwrap_or(0),
+        master: attributes.get_master().ok(),
+        mtu,
+    };
+    let link = LinkCounters {
+        netns,
+        ifindex: header.ifi_index.cast_unsigned(),
+        name: printable(&name.to_string_lossy()),
+        kind,
+        rx_packets: stats.rx_packets,
+        rx_bytes: stats.rx_bytes,
+        tx_packets: stats.tx_packets,
+        tx_bytes: stats.tx_bytes,
+        rx_dropped: stats.rx_dropped,
+        rx_missed: stats.rx_missed_errors,
+        tx_dropped: stats.tx_dropped,
+        rx_errors: Some(stats.rx_errors),
+        tx_errors: Some(stats.tx_errors),
+        rx_nohandler: Some(stats.rx_nohandler),
+        state: Some(link_state),
+        ..LinkCounters::default()
+    };
+    let xdp = attributes.get_xdp().and_then(|xdp| xdp.get_prog_id()).ok();
+    Some(Device {
+        link,
+        name: name.to_owned(),
+        mtu,
+        xdp,
+    })
+}
+
+/// The same of the bytes of one message; whether it was understood.
+pub fn is_link(payload: &[u8]) -> bool {
+    let (header, attributes) = <OpGetlinkDump<'_> as NetlinkRequest>::decode_reply(payload);
+    device(0, &header, &attributes).is_some()
 }
 
 #[cfg(test)]
@@ -369,6 +394,7 @@ mod tests {
             devices,
             [Device {
                 link,
+                name: c"eth0".to_owned(),
                 ..Device::default()
             }]
         );

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 
-use netlink_bindings::tc::{self, OptionsMsg, Tcmsg};
+use netlink_bindings::tc::{self, IterableAttrs, OpGetqdiscDump, OptionsMsg, Tcmsg};
+use netlink_bindings::traits::NetlinkRequest;
 use netlink_socket2::NetlinkSocket;
 
 use super::proc::printable;
@@ -21,34 +22,8 @@ pub fn dump(socket: &mut NetlinkSocket) -> io::Result<HashMap<i32, Vec<QdiscCoun
     let mut all: HashMap<i32, Vec<QdiscCounters>> = HashMap::new();
     while let Some(reply) = replies.recv() {
         let (header, attributes) = reply.map_err(io::Error::from)?;
-        let (Ok(kind), Ok(stats)) = (attributes.get_kind(), attributes.get_stats2()) else {
+        let Some(qdisc) = qdisc(&header, &attributes) else {
             continue;
-        };
-        let Ok(queue) = stats.get_queue() else {
-            continue;
-        };
-        let basic = stats.get_basic().ok();
-        let packets = basic.as_ref().map_or(0, |basic| basic.packets.into());
-        let qdisc = QdiscCounters {
-            kind: printable(&kind.to_string_lossy()),
-            handle: handle(header.handle),
-            parent: match header.parent {
-                ROOT => "root".to_owned(),
-                INGRESS => "ingress".to_owned(),
-                parent => handle(parent),
-            },
-            // Beyond 32 bits the kernel says it apart.
-            packets: stats.get_pkt64().unwrap_or(packets),
-            bytes: basic.map_or(0, |basic| basic.bytes),
-            drops: queue.drops.into(),
-            overlimits: queue.overlimits.into(),
-            requeues: queue.requeues.into(),
-            backlog: queue.qlen.into(),
-            backlog_bytes: queue.backlog.into(),
-            limit: match attributes.get_options() {
-                Ok(OptionsMsg::Pfifo(fifo) | OptionsMsg::Bfifo(fifo)) => Some(fifo.limit),
-                _ => None,
-            },
         };
         let of_device = all.entry(header.ifindex).or_default();
         if header.parent == ROOT {
@@ -59,6 +34,41 @@ pub fn dump(socket: &mut NetlinkSocket) -> io::Result<HashMap<i32, Vec<QdiscCoun
         of_device.truncate(MOST_QDISCS);
     }
     Ok(all)
+}
+
+/// One qdisc as rtnetlink tells it; `None`: it has no kind or no counters.
+fn qdisc(header: &Tcmsg, attributes: &IterableAttrs<'_>) -> Option<QdiscCounters> {
+    let (kind, stats) = (attributes.get_kind().ok()?, attributes.get_stats2().ok()?);
+    let queue = stats.get_queue().ok()?;
+    let basic = stats.get_basic().ok();
+    let packets = basic.as_ref().map_or(0, |basic| basic.packets.into());
+    Some(QdiscCounters {
+        kind: printable(&kind.to_string_lossy()),
+        handle: handle(header.handle),
+        parent: match header.parent {
+            ROOT => "root".to_owned(),
+            INGRESS => "ingress".to_owned(),
+            parent => handle(parent),
+        },
+        // Beyond 32 bits the kernel says it apart.
+        packets: stats.get_pkt64().unwrap_or(packets),
+        bytes: basic.map_or(0, |basic| basic.bytes),
+        drops: queue.drops.into(),
+        overlimits: queue.overlimits.into(),
+        requeues: queue.requeues.into(),
+        backlog: queue.qlen.into(),
+        backlog_bytes: queue.backlog.into(),
+        limit: match attributes.get_options() {
+            Ok(OptionsMsg::Pfifo(fifo) | OptionsMsg::Bfifo(fifo)) => Some(fifo.limit),
+            _ => None,
+        },
+    })
+}
+
+/// The same of the bytes of one message; whether it was understood.
+pub fn is_qdisc(payload: &[u8]) -> bool {
+    let (header, attributes) = <OpGetqdiscDump<'_> as NetlinkRequest>::decode_reply(payload);
+    qdisc(&header, &attributes).is_some()
 }
 
 /// `8001:` or `8001:4`, in hexadecimal as tc writes it.

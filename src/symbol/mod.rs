@@ -55,6 +55,7 @@ pub use foreign::{Foreign, ForeignNames};
 pub use hit_files::HitFiles;
 pub use kept::{Kept, KeptNames};
 pub use library::find as find_library;
+pub use perf_map::PerfMap;
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.

@@ -2,6 +2,7 @@
 //! family's commands are wrong in the library at hand. The socket belongs to the namespace in
 //! which it was made, and so do the names. A driver that knows no answer says EOPNOTSUPP.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
@@ -73,7 +74,7 @@ impl Ethtool {
         Ok(Ethtool { socket })
     }
 
-    pub fn driver(&self, device: &str) -> io::Result<Driver> {
+    pub fn driver(&self, device: &CStr) -> io::Result<Driver> {
         // struct ethtool_drvinfo: command, then driver, version, firmware, bus of 32 bytes each.
         let answer = self.ask(device, &[GDRVINFO], 512)?;
         Ok(Driver {
@@ -83,27 +84,27 @@ impl Ethtool {
     }
 
     /// struct ethtool_ringparam without the command: rx, mini, jumbo, tx at most; the same now.
-    pub fn rings(&self, device: &str) -> io::Result<[u32; 8]> {
+    pub fn rings(&self, device: &CStr) -> io::Result<[u32; 8]> {
         self.numbers(device, GRINGPARAM)
     }
 
     /// struct ethtool_channels: rx, tx, other, combined at most; the same now.
-    pub fn channels(&self, device: &str) -> io::Result<[u32; 8]> {
+    pub fn channels(&self, device: &CStr) -> io::Result<[u32; 8]> {
         self.numbers(device, GCHANNELS)
     }
 
     /// struct ethtool_coalesce: rx µs, frames, (irq), tx µs, frames, (irq), block, adaptive rx, tx …
-    pub fn coalesce(&self, device: &str) -> io::Result<[u32; 22]> {
+    pub fn coalesce(&self, device: &CStr) -> io::Result<[u32; 22]> {
         self.numbers(device, GCOALESCE)
     }
 
     /// struct ethtool_pauseparam: negotiated, rx, tx.
-    pub fn pause(&self, device: &str) -> io::Result<[u32; 3]> {
+    pub fn pause(&self, device: &CStr) -> io::Result<[u32; 3]> {
         self.numbers(device, GPAUSEPARAM)
     }
 
     /// The receive queue of each entry of the indirection table.
-    pub fn indirection(&self, device: &str) -> io::Result<Vec<u32>> {
+    pub fn indirection(&self, device: &CStr) -> io::Result<Vec<u32>> {
         // struct ethtool_rxfh_indir: command, size, entries; of size 0 the kernel tells the size.
         let size = word(&self.ask(device, &[GRXFHINDIR, 0], 0)?, 1) as usize;
         let size = size.min(MOST_TABLE);
@@ -112,14 +113,14 @@ impl Ethtool {
     }
 
     /// What is hashed of UDP over IPv4: `sd`, `sdfn`.
-    pub fn udp_hash(&self, device: &str) -> io::Result<String> {
+    pub fn udp_hash(&self, device: &CStr) -> io::Result<String> {
         // struct ethtool_rxnfc: command, flow type, 64 bits of data; then what other commands use.
         let bits = word(&self.ask(device, &[GRXFH, UDP4], 256)?, 2);
         let hashed = HASHED.iter().filter(|(bit, _)| bits & bit != 0);
         Ok(hashed.map(|(_, letter)| letter).collect())
     }
 
-    pub fn strings(&self, device: &str, set: Strings) -> io::Result<Vec<String>> {
+    pub fn strings(&self, device: &CStr, set: Strings) -> io::Result<Vec<String>> {
         let count = self.count(device, set)?;
         let room = (count + SPARE) * STRING;
         let answer = self.ask(device, &[GSTRINGS, set as u32, count as u32], room)?;
@@ -128,7 +129,7 @@ impl Ethtool {
     }
 
     /// Whether each of [`Strings::Features`] is on.
-    pub fn features(&self, device: &str, count: usize) -> io::Result<Vec<bool>> {
+    pub fn features(&self, device: &CStr, count: usize) -> io::Result<Vec<bool>> {
         let blocks = count.div_ceil(32).min(MOST_STRINGS);
         let answer = self.ask(device, &[GFEATURES, blocks as u32], blocks * 16)?;
         // Blocks of available, requested, active, never changed.
@@ -137,7 +138,7 @@ impl Ethtool {
     }
 
     /// In the order of [`Strings::Statistics`].
-    pub fn statistics(&self, device: &str, count: usize) -> io::Result<Vec<u64>> {
+    pub fn statistics(&self, device: &CStr, count: usize) -> io::Result<Vec<u64>> {
         let count = count.min(MOST_STRINGS);
         let answer = self.ask(device, &[GSTATS, count as u32], (count + SPARE) * 8)?;
         let count = count.min(word(&answer, 1) as usize);
@@ -146,7 +147,7 @@ impl Ethtool {
         Ok(values.map(|value| u64::from_ne_bytes(*value)).collect())
     }
 
-    fn count(&self, device: &str, set: Strings) -> io::Result<usize> {
+    fn count(&self, device: &CStr, set: Strings) -> io::Result<usize> {
         // struct ethtool_sset_info: command, reserved, u64 mask of sets; their sizes.
         let mask = (1u64 << set as u32).to_ne_bytes();
         let [low, high] =
@@ -159,21 +160,25 @@ impl Ethtool {
         Ok((word(&answer, 4) as usize).min(MOST_STRINGS))
     }
 
-    fn numbers<const N: usize>(&self, device: &str, command: u32) -> io::Result<[u32; N]> {
+    fn numbers<const N: usize>(&self, device: &CStr, command: u32) -> io::Result<[u32; N]> {
         let answer = self.ask(device, &[command], N * 4)?;
         Ok(std::array::from_fn(|i| word(&answer, i + 1)))
     }
 
     /// Sends the words and returns the answer in their place, with room for `more` bytes behind.
-    fn ask(&self, device: &str, words: &[u32], more: usize) -> io::Result<Vec<u8>> {
+    fn ask(&self, device: &CStr, words: &[u32], more: usize) -> io::Result<Vec<u8>> {
         let mut buffer: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         buffer.resize(buffer.len() + more, 0);
         // SAFETY: an ifreq is plain bytes, for which zeros are valid.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        if device.len() >= request.ifr_name.len() {
+        if device.count_bytes() >= request.ifr_name.len() {
             return Err(io::Error::from_raw_os_error(libc::ENODEV));
         }
-        for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
+        for (to, from) in request
+            .ifr_name
+            .iter_mut()
+            .zip(device.to_bytes().iter().copied())
+        {
             *to = libc::c_char::from_ne_bytes([from]);
         }
         request.ifr_ifru.ifru_data = buffer.as_mut_ptr().cast();
@@ -219,14 +224,14 @@ mod tests {
     #[test]
     fn loopback_has_features_and_no_rings() {
         let ethtool = Ethtool::new().expect("a socket");
-        let names = ethtool.strings("lo", Strings::Features).expect("features");
-        let active = ethtool.features("lo", names.len()).expect("features");
+        let names = ethtool.strings(c"lo", Strings::Features).expect("features");
+        let active = ethtool.features(c"lo", names.len()).expect("features");
         let on = |name: &str| names.iter().zip(&active).any(|(n, on)| n == name && *on);
         // net/core/dev.c: loopback is always NETIF_F_LOOPBACK, and GRO is a soft feature of all.
         assert!(on("loopback") && on("rx-gro"), "{names:?}");
-        let refused = ethtool.rings("lo").expect_err("no rings");
+        let refused = ethtool.rings(c"lo").expect_err("no rings");
         assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
-        let none = ethtool.strings("lo", Strings::Statistics);
+        let none = ethtool.strings(c"lo", Strings::Statistics);
         assert_eq!(
             none.expect_err("none").raw_os_error(),
             Some(libc::EOPNOTSUPP)
@@ -236,9 +241,9 @@ mod tests {
     #[test]
     fn a_name_that_is_too_long_or_unknown_is_no_device() {
         let ethtool = Ethtool::new().expect("a socket");
-        for name in ["no-such-device-by-any-means", "nosuch0"] {
+        for name in [c"no-such-device-by-any-means", c"nosuch0"] {
             let refused = ethtool.driver(name).expect_err("unknown");
-            assert_eq!(refused.raw_os_error(), Some(libc::ENODEV), "{name}");
+            assert_eq!(refused.raw_os_error(), Some(libc::ENODEV), "{name:?}");
         }
     }
 }

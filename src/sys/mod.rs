@@ -17,6 +17,7 @@ mod file;
 mod gate;
 mod group;
 mod linger;
+mod lockdown;
 mod memory;
 mod netns;
 mod own;
@@ -44,6 +45,7 @@ pub use gate::{
 };
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
+pub use lockdown::{chosen as chosen_lockdown, lockdown};
 pub use memory::{Allocator, before_out_of_memory};
 pub use netns::in_netns;
 pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid};

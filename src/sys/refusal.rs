@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::caps::Permissions;
+use super::lockdown::{FORBIDS, is_confidential};
 
 /// The command that lets a user who is not root see everything.
 pub const SETCAP: &str = "sudo setcap cap_perfmon,cap_bpf,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep $(command -v netop)";
@@ -26,6 +27,7 @@ impl Refusal {
 
     fn explain(error: &io::Error, permissions: Permissions) -> Refusal {
         let (why, mend) = match error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) if is_confidential() => (FORBIDS.to_owned(), None),
             Some(libc::EPERM | libc::EACCES) if permissions.may_trace() => (
                 "blocked by a container's seccomp filter, a security module or kernel lockdown"
                     .to_owned(),

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::lockdown::{FORBIDS, is_confidential};
 use super::rights::Raised;
 
 const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -31,6 +32,9 @@ impl Tracefs {
             .find(|e| e.exists());
         if let Some(events) = found {
             return readable(Tracefs { events });
+        }
+        if is_confidential() {
+            return Err(FORBIDS.to_owned());
         }
         match mount() {
             Ok(()) => readable(Tracefs {
@@ -106,6 +110,7 @@ impl Tracefs {
 fn readable(tracefs: Tracefs) -> Result<Tracefs, String> {
     match fs::read_dir(&tracefs.events) {
         Ok(_) => Ok(tracefs),
+        Err(_) if is_confidential() => Err(FORBIDS.to_owned()),
         Err(error) => Err(format!(
             "cannot read event ids in {} ({error}): live events are off",
             tracefs.events.display()

@@ -1,5 +1,7 @@
 //! View 3's figures against known traffic and the kernel's own tools.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use serde_json::Value;
@@ -217,4 +219,25 @@ fn gro_on_and_off_moves_the_ratio_and_the_offload_says_so() {
     assert_eq!(gro(&row), false);
     // Without NAPI a veth gives nothing to GRO.
     assert!(off.is_none_or(|off| off < 1.1), "{off:?}");
+}
+
+#[test]
+fn a_device_whose_name_is_no_text_keeps_its_driver_and_steers_no_terminal() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let added = Command::new("ip")
+        .args(["-n", &net.a, "link", "add"])
+        .arg(OsStr::from_bytes(b"n\x1b[1m\xff"))
+        .args(["type", "veth", "peer", "name", "n2"])
+        .status();
+    assert!(added.expect("ip starts").success());
+    let mut netop = Netop::watch(&["--counting", "proc"]);
+    let shown = "n?[1m\u{fffd}";
+    for _ in 0..10 {
+        let row = device(netop.next(), &net.a, shown);
+        if row.is_some_and(|row| row["driver"] == "veth") {
+            return;
+        }
+    }
+    panic!("{:?}", device(&netop.last, &net.a, shown));
 }

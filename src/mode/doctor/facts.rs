@@ -11,7 +11,8 @@ use crate::decode::{ClockKind, Host};
 use crate::host::{FastCounters, Proc, Question, SlowReader, identity};
 use crate::source::live::gate_refusals;
 use crate::sys::{
-    Permissions, Refusal, SETCAP, Tracefs, cpu_clock, is_terminal, monotonic_ns, raise_open_files,
+    Permissions, Refusal, SETCAP, Tracefs, chosen_lockdown, cpu_clock, is_terminal, lockdown,
+    monotonic_ns, raise_open_files,
 };
 
 pub struct Facts {
@@ -97,6 +98,12 @@ pub struct Terminal {
 }
 
 impl Facts {
+    /// Kernel lockdown forbids tracing.
+    pub fn is_confidential(&self) -> bool {
+        let modes = self.lockdown.as_deref();
+        modes.and_then(chosen_lockdown) == Some("confidentiality")
+    }
+
     pub fn of_this_host(unicode: bool) -> Facts {
         let proc = Proc::host();
         let host = identity(&proc);
@@ -118,7 +125,7 @@ impl Facts {
             permissions: Permissions::of_this_process(),
             program: program(),
             contained: contained(&proc),
-            lockdown: proc.text("sys/kernel/security/lockdown").ok(),
+            lockdown: lockdown().map(str::to_owned),
             functions: readable.map_or_else(Vec::new, trial::functions),
             rings: readable.and_then(|tracefs| trial::rings(tracefs, &host.cpus)),
             mount,

@@ -2,6 +2,7 @@
 
 use super::check::Check;
 use super::facts::{Facts, KernelNames};
+use crate::sys::chosen_lockdown;
 
 /// The oldest kernel whose events were looked at (signals.md).
 const OLDEST: (u32, u32) = (4, 4);
@@ -64,10 +65,7 @@ pub fn version(release: &str) -> Option<(u32, u32)> {
 }
 
 fn lockdown(facts: &Facts) -> Check {
-    let mode = facts
-        .lockdown
-        .as_deref()
-        .and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0));
+    let mode = facts.lockdown.as_deref().and_then(chosen_lockdown);
     match mode {
         Some("confidentiality") => Check::no(
             "lockdown",

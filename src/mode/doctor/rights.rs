@@ -94,6 +94,11 @@ pub fn tracefs(facts: &Facts) -> Check {
             };
             Check::ok("tracefs", format!("{}{mounted}", root.display()))
         }
+        // Mounting it would not help.
+        Err(_) if facts.is_confidential() => Check::no(
+            "tracefs",
+            "kernel lockdown (confidentiality) keeps it empty",
+        ),
         Err(_) if facts.mount == Mount::Missing => {
             Check::no("tracefs", "not mounted, so no events")
                 .mended_by("sudo mount -t tracefs nodev /sys/kernel/tracing")

@@ -296,6 +296,11 @@ fn lockdown_matters_only_in_its_confidential_mode() {
     let mut facts = healthy();
     facts.lockdown = Some("none integrity [confidentiality]\n".to_owned());
     assert_eq!(of(&facts, "lockdown").verdict, Verdict::No);
+    let mut empty = nobody();
+    empty.mount = Mount::Missing;
+    empty.lockdown.clone_from(&facts.lockdown);
+    assert!(of(&empty, "tracefs").found.contains("lockdown"));
+    assert!(!mend(&empty, "tracefs").contains("mount"));
     facts.lockdown = None;
     assert_eq!(of(&facts, "lockdown").verdict, Verdict::Ok);
 }

@@ -22,6 +22,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use self::memory::Shared;
 use self::struck::Struck;
+use super::lockdown::{FORBIDS, is_confidential};
 
 pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
 pub use self::pairs::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
@@ -204,6 +205,10 @@ fn complaint(log: &str) -> Option<String> {
 
 /// The kernel's answer is at the bottom of a chain of errors; the top says what was tried.
 fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
+    if is_confidential() {
+        // The verifier does not know the helpers that read the kernel's memory then.
+        return FORBIDS.to_owned();
+    }
     let mut deepest = error;
     loop {
         // An errno is no cause where the verifier gave one: it answers EACCES to a program that reads
