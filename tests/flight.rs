@@ -43,17 +43,9 @@ fn write(dir: &Path, session: &Session, boot: &str, ticks: &[Tick]) {
     let run = Run {
         netop: "test".to_owned(),
         interval_ns: SECOND.as_nanos() as u64,
-        clock_hz: 0,
         max_overhead_pct: 100.0,
         counting: "proc".to_owned(),
-        exact: Vec::new(),
-        only: false,
-        added: Vec::new(),
-        pids: Vec::new(),
-        children: false,
-        device: None,
-        banner: None,
-        notes: Vec::new(),
+        ..Run::default()
     };
     let begin = Begin {
         run,

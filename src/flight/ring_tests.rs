@@ -19,17 +19,9 @@ fn begin() -> Begin {
         run: Run {
             netop: "0".to_owned(),
             interval_ns: SECOND,
-            clock_hz: 0,
             max_overhead_pct: 5.0,
             counting: "proc".to_owned(),
-            exact: Vec::new(),
-            only: false,
-            added: Vec::new(),
-            pids: Vec::new(),
-            children: false,
-            device: None,
-            banner: None,
-            notes: Vec::new(),
+            ..Run::default()
         },
         session: Session {
             host: Host::default(),

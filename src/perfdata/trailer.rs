@@ -29,7 +29,7 @@ pub enum Line {
 }
 
 /// How netop was run, as far as a replay must do the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
     /// Version of the program that wrote it.
     pub netop: String,

@@ -321,17 +321,9 @@ fn segments(_: &Path, scratch: &Path) -> Vec<Vec<u8>> {
         run: Run {
             netop: "test".to_owned(),
             interval_ns: 1_000_000_000,
-            clock_hz: 0,
             max_overhead_pct: 100.0,
             counting: "proc".to_owned(),
-            exact: Vec::new(),
-            only: false,
-            added: Vec::new(),
-            pids: Vec::new(),
-            children: false,
-            device: None,
-            banner: None,
-            notes: Vec::new(),
+            ..Run::default()
         },
         session: demo.session().clone(),
         boot: "b".to_owned(),

@@ -46,14 +46,7 @@ pub fn tape(dir: &Path, session: &Session) -> Tape {
         clock_hz: 199,
         max_overhead_pct: 100.0,
         counting: "perf".to_owned(),
-        exact: Vec::new(),
-        only: false,
-        added: Vec::new(),
-        pids: Vec::new(),
-        children: false,
-        device: None,
-        banner: None,
-        notes: Vec::new(),
+        ..Run::default()
     };
     let begin = Begin {
         run,

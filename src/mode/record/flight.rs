@@ -134,16 +134,8 @@ fn counted_only() -> Run {
     Run {
         netop: env!("CARGO_PKG_VERSION").to_owned(),
         interval_ns: INTERVAL.as_nanos() as u64,
-        clock_hz: 0,
         max_overhead_pct: 100.0,
         counting: "proc".to_owned(),
-        exact: Vec::new(),
-        only: false,
-        added: Vec::new(),
-        pids: Vec::new(),
-        children: false,
-        device: None,
-        banner: None,
-        notes: Vec::new(),
+        ..Run::default()
     }
 }

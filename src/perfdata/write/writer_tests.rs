@@ -16,14 +16,7 @@ fn run() -> Run {
         clock_hz: 199,
         max_overhead_pct: 100.0,
         counting: "perf".to_owned(),
-        exact: Vec::new(),
-        only: false,
-        added: Vec::new(),
-        pids: Vec::new(),
-        children: false,
-        device: None,
-        banner: None,
-        notes: Vec::new(),
+        ..Run::default()
     }
 }
 
