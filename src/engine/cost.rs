@@ -96,6 +96,9 @@ pub struct Spent<'a> {
 const AS_BUSY: f64 = 5.0;
 const TWO_TICKS_NS: f64 = 2e7;
 
+/// A CPU that is busy for less, percent, has room: what netop itself takes there is not the host's.
+const FULL: f64 = 95.0;
+
 /// What the last interval cost, percent of one CPU. The busiest CPU is that of the host: what netop's
 /// threads do where there is room slows nothing down, and is in the figure of all CPUs.
 #[derive(Debug, Default, Clone)]
@@ -174,7 +177,10 @@ impl Cost {
             .collect();
         let without_own = per_cpu.iter().map(|(cpu, pct)| pct - own(*cpu));
         let without_own: f64 = without_own.sum();
-        let busy = |cpu: &u32| spent.busy.get(cpu).copied().unwrap_or(0.0);
+        let busy = |cpu: &u32| {
+            let all = spent.busy.get(cpu).copied().unwrap_or(0.0);
+            if all < FULL { all - own(*cpu) } else { all }
+        };
         let most = per_cpu.keys().map(busy).fold(0.0, f64::max);
         let ticks = 100.0 * TWO_TICKS_NS / spent.interval_ns.max(1) as f64;
         let least = most - AS_BUSY.max(ticks);
@@ -284,6 +290,8 @@ mod tests {
         };
         assert_eq!(of([100.0, 60.0]), (Some(0), 1.0, 5.0));
         assert_eq!(of([60.0, 100.0]), (Some(1), 4.0, 5.0));
+        assert_eq!(of([60.0, 62.0]), (Some(1), 4.0, 5.0));
+        assert_eq!(of([60.0, 58.5]), (Some(0), 1.0, 5.0), "4 of it are netop's");
         assert_eq!(of([100.0, 97.0]), (Some(1), 4.0, 5.0));
     }
 

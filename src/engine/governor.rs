@@ -295,6 +295,11 @@ impl Governor {
         }
     }
 
+    /// What may be spent on a CPU, percent of it; of none that is known the whole budget.
+    pub fn limit_pct(&self, cpu: Option<u32>) -> f64 {
+        self.budget_pct * cpu.map_or(1.0, |cpu| self.room(cpu))
+    }
+
     /// The share of the budget that may be spent on a CPU: the budget is of the time that it works, so
     /// that a packet costs no more than so much more there.
     fn room(&self, cpu: u32) -> f64 {

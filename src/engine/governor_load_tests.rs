@@ -160,6 +160,16 @@ fn the_budget_is_of_the_time_that_a_cpu_works_and_of_half_of_all_time_at_least()
         host.second(1e6, 0.0)
     });
     assert!(seconds.skip(1).all(|cost| cost > 3.0));
+    // What the header calls OVER.
+    let mut host = Host::new(5.0, true);
+    host.busy = Some(60.0);
+    host.second(1e6, 0.0);
+    for (cpu, limit) in [(None, 5.0), (Some(0), 3.0), (Some(1), 5.0)] {
+        assert!(
+            (host.governor.limit_pct(cpu) - limit).abs() < 1e-9,
+            "{cpu:?}"
+        );
+    }
 }
 
 #[test]

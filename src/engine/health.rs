@@ -98,6 +98,7 @@ impl Engine {
             cost_cpu: own_pct.and(cost.busiest_cpu),
             cost_all_pct: own_pct.map(|_| cost.all_pct),
             budget_pct: self.settings.max_overhead_pct,
+            limit_pct: self.governor.limit_pct(cost.busiest_cpu),
             perf_hit_ns: (!file && by(false)).then_some(costs.perf_ns),
             bpf_hit_ns: by(true).then_some(costs.gate_ns),
             sample_ns: (!file && (!self.plan.attached.is_empty() || self.plan.clock_hz > 0))

@@ -383,6 +383,8 @@ pub struct Health {
     /// The sum over all CPUs, in percent of one.
     pub cost_all_pct: Option<f64>,
     pub budget_pct: f64,
+    /// What netop may take of `cost_cpu`, percent of it: the budget is of the time that it works.
+    pub limit_pct: f64,
     /// What a hit costs by each way of counting in use, and a sample with its stack, ns.
     pub perf_hit_ns: Option<u32>,
     pub bpf_hit_ns: Option<u32>,

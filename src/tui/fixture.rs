@@ -52,6 +52,7 @@ pub fn empty() -> Snapshot {
         events: Vec::new(),
         health: Health {
             budget_pct: 5.0,
+            limit_pct: 5.0,
             counting: "proc",
             ..Health::default()
         },
@@ -234,6 +235,7 @@ pub fn busy() -> Snapshot {
         cost_cpu: Some(1),
         cost_all_pct: Some(0.3),
         budget_pct: 5.0,
+        limit_pct: 5.0,
         counting: "perf+proc",
         ..Health::default()
     };

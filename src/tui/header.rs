@@ -80,7 +80,7 @@ fn mode(ui: &UiState, snapshot: &Snapshot) -> Part {
 
 fn cost(snapshot: &Snapshot, theme: &Theme) -> Part {
     let health = &snapshot.health;
-    let over = health.cost_pct.is_some_and(|cost| cost > health.budget_pct);
+    let over = health.cost_pct.is_some_and(|cost| cost > health.limit_pct);
     let cpu = health
         .cost_cpu
         .map_or_else(String::new, |cpu| format!("cpu{cpu} "));
@@ -91,7 +91,7 @@ fn cost(snapshot: &Snapshot, theme: &Theme) -> Part {
     );
     if over {
         text.push_str(" OVER ");
-        text.push_str(&figure::percent(Some(health.budget_pct)));
+        text.push_str(&figure::percent(Some(health.limit_pct)));
     }
     styled(2, text, if over { theme.bad } else { theme.dim })
 }
