@@ -166,19 +166,24 @@ fn stacks_of_dev_queue_xmit_lead_from_the_system_call_down_to_it() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
     let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9004"));
-    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 8"));
+    let mut sender = Traffic::start(&net.a, &format!("udp-flood 0.0.0.0:0 {B}:9004 12"));
     let mut netop = Netop::watch(&["-e", "dev_queue_xmit"]);
     sender.go();
-    // User frames are named in the background.
-    for _ in 0..12 {
-        netop.next();
-    }
     let pid = sender.child.id();
+    let of_sender = |s: &&serde_json::Value| s["function"] == "dev_queue_xmit" && s["pid"] == pid;
+    // User frames are named in the background, for which a debug build takes a whole CPU: an interval
+    // whose sampler did not run has no sample.
+    for interval in 0..18 {
+        let stacks = netop.next()["stacks"].as_array().expect("stacks");
+        if interval >= 11 && stacks.iter().any(|s| of_sender(&s)) {
+            break;
+        }
+    }
     let stacks = netop.last["stacks"].as_array().expect("stacks");
-    let stack = stacks
-        .iter()
-        .find(|s| s["function"] == "dev_queue_xmit" && s["pid"] == pid)
-        .unwrap_or_else(|| panic!("a stack of the sender among {}", stacks.len()));
+    let stack = stacks.iter().find(of_sender).unwrap_or_else(|| {
+        let health = &netop.last["health"];
+        panic!("a stack of the sender among {}: {health}", stacks.len())
+    });
     let frames: Vec<&str> = stack["frames"]
         .as_array()
         .expect("frames")
