@@ -30,11 +30,17 @@ impl Aside {
         }
     }
 
-    /// Learns from the counters at the end of an interval where there is room.
-    pub fn step(&mut self, cpus: &[CpuCounters]) {
+    /// Learns from the counters at the end of an interval, and from what netop's own threads took of each
+    /// CPU in it, ns, where there is room.
+    pub fn step(&mut self, cpus: &[CpuCounters], own: &[(u32, u64)]) {
+        let of_cpu = |c: &CpuCounters| {
+            let own = own.iter().find(|(cpu, _)| *cpu == c.cpu);
+            let own = own.map_or(0, |(_, ns)| *ns);
+            Some((c.cpu, busy(self.last.get(&c.cpu)?, &c.time, own)?))
+        };
         let busy: Vec<(u32, f64)> = (cpus.iter())
             .filter(|c| self.allowed.contains(&c.cpu))
-            .filter_map(|c| Some((c.cpu, busy(self.last.get(&c.cpu)?, &c.time)?)))
+            .filter_map(of_cpu)
             .collect();
         self.last = cpus.iter().map(|c| (c.cpu, c.time)).collect();
         let wanted = chosen(&busy, &self.allowed);
@@ -45,14 +51,15 @@ impl Aside {
     }
 }
 
-/// The share of the time that it was busy; `None`: no time has passed.
-fn busy(before: &CpuTime, after: &CpuTime) -> Option<f64> {
+/// The share of the time that others than netop kept it busy, lest netop flees from itself; `None`: no
+/// time has passed.
+fn busy(before: &CpuTime, after: &CpuTime, own_ns: u64) -> Option<f64> {
     let sum = |t: &CpuTime| t.user + t.system + t.irq + t.softirq + t.steal;
     let (worked, idle) = (
         sum(after).saturating_sub(sum(before)) as f64,
         after.idle.saturating_sub(before.idle) as f64,
     );
-    (worked + idle > 0.0).then(|| worked / (worked + idle))
+    (worked + idle > 0.0).then(|| (worked - own_ns as f64).max(0.0) / (worked + idle))
 }
 
 /// Of the allowed CPUs those that have room, or all where none has.
@@ -84,6 +91,24 @@ mod tests {
         let busy = [(0, 1.0), (1, 0.9), (2, 0.3), (3, 0.1)];
         assert_eq!(chosen(&busy, &[0, 1, 2, 3]), [2, 3]);
         assert_eq!(chosen(&[], &[0, 1]), [0, 1], "nothing is known yet");
+    }
+
+    #[test]
+    fn what_netop_itself_takes_of_a_cpu_is_no_reason_to_leave_it() {
+        let before = CpuTime::default();
+        let after = CpuTime {
+            user: 800,
+            idle: 200,
+            ..before
+        };
+        let share = |own_ns| busy(&before, &after, own_ns).expect("time has passed");
+        assert!((share(0) - 0.8).abs() < 1e-9);
+        assert!((share(700) - 0.1).abs() < 1e-9);
+        assert!(
+            share(900).abs() < 1e-9,
+            "ticks are coarser than netop's own time"
+        );
+        assert!(busy(&before, &before, 0).is_none());
     }
 
     #[test]

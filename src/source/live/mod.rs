@@ -302,7 +302,8 @@ impl Live {
             .as_mut()
             .and_then(|fast| fast.read().ok())
             .unwrap_or_default();
-        self.aside.step(&cpus);
+        let own_per_cpu = self.own_by_cpu.cpu_ns();
+        self.aside.step(&cpus, &own_per_cpu);
         cpus.retain(|c| self.chosen.is_empty() || self.chosen.contains(&c.cpu));
         let risen = self.burst.end_interval(WindowEdge {
             at,
@@ -347,7 +348,7 @@ impl Live {
             own: OwnCost {
                 cpu_ns: Some(self.own.cpu_ns()),
                 anon_bytes: Own::anon_bytes(),
-                per_cpu: self.own_by_cpu.cpu_ns(),
+                per_cpu: own_per_cpu,
             },
             compared: std::mem::take(&mut self.meter.compared),
             latency,
