@@ -153,9 +153,16 @@ fn survives(name: &str) {
             0
         };
         change(&mut chance, &mut bytes, &seeds, from);
-        let started = Instant::now();
-        let ran = catch_unwind(AssertUnwindSafe(|| (target.run)(&bytes, scratch.path())));
-        let took = started.elapsed();
+        let run = || {
+            let started = Instant::now();
+            let ran = catch_unwind(AssertUnwindSafe(|| (target.run)(&bytes, scratch.path())));
+            (started.elapsed(), ran)
+        };
+        let (mut took, mut ran) = run();
+        if ran.is_ok() && took > LONGEST {
+            // It may have been somebody else who had the CPU.
+            (took, ran) = run();
+        }
         if ran.is_err() || took > LONGEST {
             let kept = std::env::temp_dir().join(format!("netop-fuzz-{name}"));
             fs::write(&kept, &bytes).expect("room for the input");
