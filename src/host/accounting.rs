@@ -47,7 +47,9 @@ fn seen(proc: &Proc) -> bool {
     let [user, nice, system, _idle, _iowait, irq, softirq, ..] = ticks[..] else {
         return false;
     };
-    irq >= TELLING_TICKS && irq > (user + nice + system + softirq) / 1000
+    let others = [user, nice, system, softirq];
+    let others = others.into_iter().fold(0, u64::saturating_add);
+    irq >= TELLING_TICKS && irq > others / 1000
 }
 
 #[cfg(test)]
@@ -74,6 +76,7 @@ mod tests {
         for (stat, apart_here) in [
             ("cpu  90000 0 9000 9 9 5000 9 0\n", true),
             ("cpu  90000 0 9000 9 9 12 9 0\n", false),
+            ("cpu  18446744073709551615 442 9000 9 9 5000 9 0\n", false),
             ("cpu  1 2\n", false),
             ("", false),
         ] {
