@@ -224,6 +224,11 @@ pub struct Batch {
           value_parser = PossibleValuesParser::new(formats::FORMATS.iter().map(|f| f.name)))]
     pub format: String,
 
+    /// Tell every device and network namespace in JSON and CSV, also in files that `w` writes; else the
+    /// 64 busiest devices, up to 64 more that have a wire or lose something, and the sum of the others
+    #[arg(long)]
+    pub all: bool,
+
     /// Which table CSV prints
     #[arg(long, value_name = "NAME", requires = "batch", default_value = "functions",
           value_parser = PossibleValuesParser::new(formats::TABLES.iter().map(|t| t.name)))]

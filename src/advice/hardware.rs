@@ -201,7 +201,7 @@ pub fn pause(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         if rate < limits.get("A38.frames") {
             return None;
         }
-        let counters = device.counters.iter().filter(|c| c.tells == "pause" && c.count > 0);
+        let counters = device.counters.iter().filter(|c| c.tells == "pause" && c.count.is_some_and(|count| count > 0));
         let names: Vec<&str> = counters.map(|c| c.name.as_str()).collect();
         let sent = names.iter().any(|name| name.contains("tx"));
         let title = if sent {

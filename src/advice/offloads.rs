@@ -16,7 +16,7 @@ fn full_packets(length: Option<f64>, setup: &Setup) -> bool {
 }
 
 fn devices<'a>(window: &Window<'a>) -> impl Iterator<Item = (&'a Device, &'a Setup)> {
-    let with_setup = |device: &'a Device| Some((device, device.setup.as_ref()?));
+    let with_setup = |device: &'a Device| Some((device, device.setup.as_deref()?));
     window.now.devices.iter().filter_map(with_setup)
 }
 

@@ -28,7 +28,7 @@ pub fn coalesce_down(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         let old = Some(set.rx_us).filter(|us| *us > 0 && !set.adaptive_rx)?;
         // The busiest line meets the timer's limit.
         let most = 1e6 / f64::from(old);
-        let busiest = device.irqs.iter().map(|irq| irq.count).max()?;
+        let busiest = device.irqs.iter().filter_map(|irq| irq.count).max()?;
         let rate = busiest as f64 / window.now.interval_s.max(1e-9);
         let round_trip = nearest? as f64;
         if (rate / most - 1.0).abs() > limits.get("A07.near") / 100.0

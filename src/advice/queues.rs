@@ -173,7 +173,7 @@ pub fn numa(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     let node_of = |cpu: u32| window.now.cpus.iter().find(|c| c.cpu == cpu)?.node;
     let found = window.now.devices.iter().filter_map(|device| {
         let node = device.numa_node?;
-        let known = device.irqs.iter().filter_map(|irq| Some((irq.count, node_of(irq.cpu?)?)));
+        let known = device.irqs.iter().filter_map(|irq| Some((irq.count?, node_of(irq.cpu?)?)));
         let (mut all, mut far) = (0, 0);
         for (count, of_cpu) in known {
             all += count;

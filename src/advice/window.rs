@@ -105,7 +105,10 @@ impl Past {
 fn troubles(devices: &[Device]) -> BTreeMap<(String, &'static str), u64> {
     let mut sums = BTreeMap::new();
     for device in devices.iter().filter(|device| device.fresh) {
-        let figures = device.counters.iter().map(|c| (c.tells, c.count));
+        let figures = device
+            .counters
+            .iter()
+            .filter_map(|c| Some((c.tells, c.count?)));
         let again = device.qdiscs.first().and_then(|qdisc| qdisc.requeues);
         for (tells, count) in figures.chain(again.map(|count| ("tx stop", count))) {
             *sums.entry((device.name.clone(), tells)).or_default() += count;

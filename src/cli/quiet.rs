@@ -25,6 +25,7 @@ impl Live {
                 frequency: 199,
             },
             batch: Batch {
+                all: false,
                 batch: true,
                 format: "text".to_owned(),
                 table: "functions".to_owned(),

@@ -86,6 +86,7 @@ impl Record {
                 frequency: self.frequency,
             },
             batch: Batch {
+                all: false,
                 batch: true,
                 format: "text".to_owned(),
                 table: "functions".to_owned(),

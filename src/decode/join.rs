@@ -204,19 +204,46 @@ pub fn later_reading(before: &SlowSample, mut slow: SlowSample) -> SlowSample {
     slow.tasks.extend(gone.cloned());
     // Sockets are read at their own pace.
     slow.sockets = slow.sockets.or_else(|| before.sockets.clone());
+    let id = |link: &LinkCounters| (link.netns, link.ifindex);
+    let setups = before.links.iter().map(|link| (id(link), &link.setup));
+    let setups: FxHashMap<(u64, u32), _> = setups.collect();
     for link in &mut slow.links {
-        let same = |b: &&LinkCounters| (b.netns, b.ifindex) == (link.netns, link.ifindex);
-        if let (None, Some(before)) = (&link.setup, before.links.iter().find(same)) {
-            link.setup.clone_from(&before.setup);
+        if let (None, Some(setup)) = (&link.setup, setups.get(&id(link))) {
+            link.setup.clone_from(setup);
         }
     }
+    namespaces_before(before, &mut slow);
     slow
+}
+
+/// What only the reading before has read of the namespaces.
+fn namespaces_before(before: &SlowSample, slow: &mut SlowSample) {
+    let (times, mut only) = (before.times(), FxHashSet::default());
+    for namespace in &mut slow.namespaces {
+        if namespace.at.is_none() && !times.unread.contains(&namespace.netns) {
+            let links = before.links.iter();
+            if links.clone().any(|link| link.netns == namespace.netns) {
+                namespace.at = Some(times.of(namespace.netns));
+                only.insert(namespace.netns);
+            }
+        }
+    }
+    let links = before
+        .links
+        .iter()
+        .filter(|link| only.contains(&link.netns));
+    slow.links.extend(links.cloned());
+    let protocols = before
+        .protocols
+        .iter()
+        .filter(|of| only.contains(&of.netns));
+    slow.protocols.extend(protocols.cloned());
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::link::LinkSetup;
-    use super::super::tick::{HostSample, TaskCounters};
+    use super::super::tick::{HostSample, NetnsReading, TaskCounters};
     use super::*;
 
     fn tick(at: u64, hits: u64) -> Tick {
@@ -359,5 +386,35 @@ mod tests {
         let slow = all.host.slow.expect("a reading");
         assert!(slow.links[0].setup.is_some());
         assert_eq!(slow.links[0].rx_packets, 20);
+    }
+
+    #[test]
+    fn a_namespace_that_only_the_earlier_reading_has_read_is_taken_from_there() {
+        let with = |at, turns: &[(u64, bool)]| SlowSample {
+            at,
+            namespaces: (turns.iter())
+                .map(|&(netns, read)| NetnsReading {
+                    netns,
+                    at: read.then_some(at + netns),
+                })
+                .collect(),
+            links: (turns.iter().filter(|(_, read)| *read))
+                .map(|&(netns, _)| LinkCounters {
+                    netns,
+                    rx_packets: at,
+                    ..LinkCounters::default()
+                })
+                .collect(),
+            ..SlowSample::default()
+        };
+        let before = with(10, &[(1, true), (2, true), (3, false)]);
+        let joined = later_reading(&before, with(20, &[(1, true), (2, false), (3, false)]));
+        let read: Vec<(u64, u64)> = (joined.links.iter())
+            .map(|link| (link.netns, link.rx_packets))
+            .collect();
+        assert_eq!(read, [(1, 20), (2, 10)]);
+        let times = joined.times();
+        assert_eq!((times.of(1), times.of(2)), (21, 12));
+        assert_eq!(times.unread.into_iter().collect::<Vec<_>>(), [3]);
     }
 }

@@ -48,7 +48,7 @@ pub use socket::{
 pub use socket_reader::SocketReader;
 pub use tick::{
     CPUS_ONLINE, Carried, Compared, Counts, CpuCounters, CpuTime, DeviceCounts, HostSample,
-    IrqCounter, OwnCost, ProtocolCounters, SlowSample, SocketCounts, SocketUser, Softnet, Softnets,
-    Spread, Stretch, TaskCounters, Tick,
+    IrqCounter, NetnsReading, OwnCost, ProtocolCounters, ReadTimes, SlowSample, SocketCounts,
+    SocketUser, Softnet, Softnets, Spread, Stretch, TaskCounters, Tick,
 };
 pub use windows::{Windows, together};

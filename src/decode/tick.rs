@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::batch::Loss;
@@ -251,7 +252,11 @@ pub struct CpuTime {
 pub struct SlowSample {
     /// CLOCK_MONOTONIC of the reading, ns.
     pub at: u64,
+    /// Of the namespaces that were read, the own one first.
     pub links: Vec<LinkCounters>,
+    /// Every network namespace there is, and when it was read. Empty: all were, at `at`.
+    #[serde(default)]
+    pub namespaces: Vec<NetnsReading>,
     pub protocols: Vec<ProtocolCounters>,
     /// The processes that the demand named, or all when it asked for the list.
     pub tasks: Vec<TaskCounters>,
@@ -286,6 +291,46 @@ pub struct SlowSample {
     #[serde(default)]
     pub nodes: Vec<(u32, u32)>,
     pub notes: Vec<String>,
+}
+
+/// Where there are many namespaces, a reading is of the busy ones and of some of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NetnsReading {
+    pub netns: u64,
+    /// CLOCK_MONOTONIC, ns. `None`: not this time; what the last reading said of it stands.
+    pub at: Option<u64>,
+}
+
+impl SlowSample {
+    /// When each namespace was read.
+    pub fn times(&self) -> ReadTimes {
+        let read = self.namespaces.iter();
+        let read = read.filter_map(|namespace| Some((namespace.netns, namespace.at?)));
+        let unread = self
+            .namespaces
+            .iter()
+            .filter(|namespace| namespace.at.is_none());
+        ReadTimes {
+            at: self.at,
+            read: read.collect(),
+            unread: unread.map(|namespace| namespace.netns).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ReadTimes {
+    at: u64,
+    read: FxHashMap<u64, u64>,
+    /// They are there, and were not read this time.
+    pub unread: FxHashSet<u64>,
+}
+
+impl ReadTimes {
+    /// When the counters of a namespace in this reading were read, CLOCK_MONOTONIC, ns.
+    pub fn of(&self, netns: u64) -> u64 {
+        self.read.get(&netns).copied().unwrap_or(self.at)
+    }
 }
 
 /// Counters of /proc/net/snmp and netstat of one network namespace, named `Udp.RcvbufErrors`.

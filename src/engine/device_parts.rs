@@ -66,7 +66,7 @@ pub fn counters(
             Trouble::Xdp => "xdp",
             Trouble::Pause => "pause",
         },
-        count: counter.value.saturating_sub(of(before, &counter.name)),
+        count: Some(counter.value.saturating_sub(of(before, &counter.name))),
         total: counter.value.saturating_sub(of(first, &counter.name)),
         name: counter.name.clone(),
     });
@@ -167,7 +167,7 @@ pub fn irqs_of(
         Some(DeviceIrq {
             irq: irq.irq,
             name: irq.name.clone(),
-            count: counts.iter().sum(),
+            count: Some(counts.iter().sum()),
             cpu: most(&counts, order),
             affinity: irq.affinity.clone(),
             effective: irq.effective.clone(),

@@ -1,18 +1,19 @@
 //! What each device carried and lost between two readings of the host's counters, with what the
 //! gate counted of it: GRO, GSO, polls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::device_parts::{counters, irqs_of, qdiscs, queues, setup};
 use crate::decode::{DeviceCounts, LinkCounters, LinkSetup, SlowSample};
-use crate::model::{Cpu, Device, Serves};
+use crate::model::{Cpu, Device, Queue, Serves, Setup};
 use crate::probe::PathPoint;
 
 /// Devices in a snapshot, busiest first.
-const MOST: usize = 1024;
+const MOST: usize = 16_384;
 
 /// Devices named of a CPU.
 const MOST_SERVED: usize = 4;
@@ -30,16 +31,37 @@ struct Passed {
     packets: u64,
 }
 
+/// How a device is set up.
+#[derive(Debug)]
+struct SetUp {
+    driver: Option<String>,
+    numa_node: Option<u32>,
+    setup: Arc<Setup>,
+}
+
+impl SetUp {
+    fn new(read: &LinkSetup) -> SetUp {
+        SetUp {
+            driver: read.driver.clone(),
+            numa_node: read.numa_node,
+            setup: Arc::new(setup(read)),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Devices {
     last: Option<Arc<SlowSample>>,
+    /// When each namespace was last read, CLOCK_MONOTONIC, ns, and what was read of its devices then.
+    read_at: FxHashMap<u64, u64>,
+    before: FxHashMap<Id, LinkCounters>,
     /// Older readings of what is read more rarely.
-    drivers: HashMap<Id, LinkCounters>,
+    drivers: FxHashMap<Id, LinkCounters>,
     /// The first reading of what is told as a total.
-    first: HashMap<Id, LinkCounters>,
+    first: FxHashMap<Id, LinkCounters>,
     /// How each is set up, as last read.
-    setups: HashMap<Id, Arc<LinkSetup>>,
-    rows: Vec<Device>,
+    setups: FxHashMap<Id, SetUp>,
+    rows: FxHashMap<Id, Device>,
     /// Of this interval: by place and device.
     passed: BTreeMap<(u8, Id), Passed>,
     /// Polls by device, name and CPU.
@@ -55,57 +77,100 @@ impl Devices {
     /// A new reading of the slow counters.
     pub fn take(&mut self, now: &Arc<SlowSample>, order: &[u32]) {
         self.nodes.clone_from(&now.nodes);
+        let times = now.times();
         for link in &now.links {
             if let Some(setup) = &link.setup {
-                self.setups.insert(id(link), Arc::clone(setup));
+                self.setups.insert(id(link), SetUp::new(setup));
             }
         }
-        let Some(last) = self.last.replace(Arc::clone(now)) else {
-            for link in &now.links {
-                self.first.insert(id(link), link.clone());
-                self.drivers.insert(id(link), link.clone());
-            }
-            return;
-        };
-        let span_ns = now.at.saturating_sub(last.at);
-        if span_ns == 0 {
+        let last = self.last.replace(Arc::clone(now));
+        if last.as_ref().is_some_and(|last| last.at >= now.at) {
             return;
         }
-        let before: HashMap<(Id, &str), &LinkCounters> = (last.links.iter())
-            .map(|link| ((id(link), link.name.as_str()), link))
-            .collect();
-        self.interrupts = interrupts(&last, now);
-        let mut old: HashMap<Id, Device> = std::mem::take(&mut self.rows)
-            .into_iter()
-            .map(|row| ((row.netns_id, row.ifindex), row))
-            .collect();
+        self.interrupts = last
+            .as_ref()
+            .map(|last| interrupts(last, now))
+            .unwrap_or_default();
+        let mut known = std::mem::take(&mut self.before);
         let own = now.links.first().map(|link| link.netns);
         for link in &now.links {
-            let before = before.get(&(id(link), link.name.as_str())).copied();
-            let driver = self.drivers.get(&id(link));
-            let driver = driver.filter(|driver| driver.name == link.name);
-            let first = self.first.entry(id(link)).or_insert_with(|| link.clone());
-            let mut row = carried(link, before, self.setups.get(&id(link)), span_ns);
+            let before = known.remove(&id(link));
+            let before = before.filter(|before| before.name == link.name);
+            let at = times.of(link.netns);
+            let span_ns = self
+                .read_at
+                .get(&link.netns)
+                .map_or(0, |before| at - at.min(*before));
+            let old = self.rows.remove(&id(link));
+            let readings = (last.as_deref().unwrap_or(now), &**now);
+            let (mut row, fresh) = self.row(link, before.as_ref(), old, readings, order);
+            carried(&mut row, link, before.as_ref(), span_ns);
+            losses(&mut row, link, before.as_ref(), fresh);
             row.netns = (own != Some(link.netns)).then(|| netns_name(link.netns, now));
-            row.irqs = irqs_of(&link.name, own == Some(link.netns), &last, now, order);
-            row.interrupts = (!row.irqs.is_empty()).then(|| row.irqs.iter().map(|i| i.count).sum());
-            row.qdiscs = qdiscs(link, before, first);
-            row.counters = counters(link, driver.unwrap_or(link), first);
-            let fresh = driver.is_none_or(|driver| driver.driver_at != link.driver_at);
-            row.queues = match old.remove(&id(link)) {
-                Some(row) if !fresh => row.queues,
-                _ => queues(link, driver, &last, now, order),
-            };
-            if fresh {
-                self.drivers.insert(id(link), link.clone());
-            }
-            losses(&mut row, link, before, fresh);
-            self.rows.push(row);
+            self.rows.insert(id(link), row);
+            self.first.entry(id(link)).or_insert_with(|| link.clone());
+            self.before.insert(id(link), link.clone());
         }
-        let there = |of: &Id| now.links.iter().any(|link| id(link) == *of);
+        known.retain(|(netns, _), _| times.unread.contains(netns));
+        self.before.extend(known);
+        let there = |of: &Id| self.before.contains_key(of);
+        self.rows.retain(|of, _| there(of));
         self.first.retain(|of, _| there(of));
         self.drivers.retain(|of, _| there(of));
         self.setups.retain(|of, _| there(of));
+        self.read_at.retain(|netns, _| times.unread.contains(netns));
+        let read = now
+            .links
+            .iter()
+            .map(|link| (link.netns, times.of(link.netns)));
+        self.read_at.extend(read);
+    }
+
+    /// What is told of a device beside what it carried and lost, and whether its queues were read anew.
+    fn row(
+        &mut self,
+        link: &LinkCounters,
+        before: Option<&LinkCounters>,
+        old: Option<Device>,
+        (last, now): (&SlowSample, &SlowSample),
+        order: &[u32],
+    ) -> (Device, bool) {
+        let driver = self.drivers.get(&id(link));
+        let driver = driver.filter(|driver| driver.name == link.name);
+        let first = self.first.get(&id(link)).unwrap_or(link);
+        let own = now.links.first().map(|link| link.netns);
+        let set_up = self.setups.get(&id(link));
+        let irqs = irqs_of(&link.name, own == Some(link.netns), last, now, order);
+        let fresh = driver.is_none_or(|driver| driver.driver_at != link.driver_at);
+        let row = Device {
+            name: link.name.clone(),
+            netns_id: link.netns,
+            ifindex: link.ifindex,
+            kind: link.kind.clone(),
+            xdp: link.xdp.clone(),
+            physical: link.physical,
+            driver: set_up.and_then(|known| known.driver.clone()),
+            numa_node: set_up.and_then(|known| known.numa_node),
+            setup: set_up.map(|known| Arc::clone(&known.setup)),
+            qdisc: link.qdisc.clone(),
+            qdisc_backlog: link.qdisc_backlog,
+            interrupts: (!irqs.is_empty()).then(|| irqs.iter().filter_map(|irq| irq.count).sum()),
+            irqs,
+            qdiscs: qdiscs(link, before, first),
+            counters: counters(link, driver.unwrap_or(link), first),
+            queues: match old {
+                Some(mut old) if !fresh => {
+                    old.queues.iter_mut().for_each(Queue::age);
+                    old.queues
+                }
+                _ => queues(link, driver, last, now, order),
+            },
+            ..Device::default()
+        };
+        if fresh {
+            self.drivers.insert(id(link), link.clone());
+        }
+        (row, fresh)
     }
 
     /// A sample of a poll: whether it used its whole budget.
@@ -134,15 +199,17 @@ impl Devices {
         }
     }
 
-    /// The rows of the interval, and what the CPUs did for them.
-    pub fn finish(&mut self, cpus: &mut [Cpu], order: &[u32]) -> Vec<Device> {
+    /// The rows of the interval that ended `at` (CLOCK_MONOTONIC, ns), and what the CPUs did for them.
+    pub fn finish(&mut self, at: u64, cpus: &mut [Cpu], order: &[u32]) -> Vec<Device> {
         let full = std::mem::take(&mut self.full);
         let passed = std::mem::take(&mut self.passed);
         let polls = std::mem::take(&mut self.polls);
-        let mut rows = self.rows.clone();
-        for row in &mut self.rows {
-            row.fresh = false;
+        let mut rows: Vec<Device> = self.rows.values().cloned().collect();
+        for row in &mut rows {
+            let read_at = self.read_at.get(&row.netns_id);
+            row.age_s = read_at.map(|read_at| at.saturating_sub(*read_at) as f64 / 1e9);
         }
+        self.rows.values_mut().for_each(Device::age);
         let of = |place: PathPoint, row: &Device| {
             let key = (place as u8, (row.netns_id, row.ifindex));
             passed.get(&key).copied().filter(|passed| passed.hits > 0)
@@ -194,15 +261,7 @@ impl Devices {
             }
         }
         self.serve(cpus, order, &polls);
-        rows.sort_by(|a, b| {
-            let last = |row: &Device| (row.name == "lo", row.traffic() <= 0.0);
-            (last(a).cmp(&last(b)))
-                .then(b.traffic().total_cmp(&a.traffic()))
-                .then(b.physical.cmp(&a.physical))
-                .then_with(|| (&a.netns, &a.name).cmp(&(&b.netns, &b.name)))
-        });
-        rows.truncate(MOST);
-        rows
+        busiest_first(rows)
     }
 
     fn serve(&self, cpus: &mut [Cpu], order: &[u32], polls: &BTreeMap<(u32, String, Id), Passed>) {
@@ -233,6 +292,24 @@ impl Devices {
     }
 }
 
+/// Then idle ones, loopback last. Rows are large: their order is found without moving them.
+fn busiest_first(mut rows: Vec<Device>) -> Vec<Device> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|a, b| {
+        let (a, b) = (&rows[*a], &rows[*b]);
+        let last = |row: &Device| (row.name == "lo", row.traffic() <= 0.0);
+        (last(a).cmp(&last(b)))
+            .then(b.traffic().total_cmp(&a.traffic()))
+            .then(b.physical.cmp(&a.physical))
+            .then_with(|| (&a.netns, &a.name).cmp(&(&b.netns, &b.name)))
+    });
+    order.truncate(MOST);
+    order
+        .into_iter()
+        .map(|at| std::mem::take(&mut rows[at]))
+        .collect()
+}
+
 fn serving<'a, 'b>(served: &'a mut BTreeMap<&'b str, Serves>, name: &'b str) -> &'a mut Serves {
     served.entry(name).or_insert_with(|| Serves {
         name: name.to_owned(),
@@ -242,8 +319,13 @@ fn serving<'a, 'b>(served: &'a mut BTreeMap<&'b str, Serves>, name: &'b str) -> 
     })
 }
 
+/// What /proc/PID/net/dev lists has names and no index: one that no device has stands for it.
 fn id(link: &LinkCounters) -> Id {
-    (link.netns, link.ifindex)
+    let no_index = || FxBuildHasher.hash_one(&link.name) as u32 | 1 << 31;
+    match link.ifindex {
+        0 => (link.netns, no_index()),
+        index => (link.netns, index),
+    }
 }
 
 /// As `ip netns` calls it, else its inode.
@@ -255,12 +337,9 @@ pub fn netns_name(netns: u64, now: &SlowSample) -> String {
     name.min().cloned().unwrap_or_else(|| netns.to_string())
 }
 
-fn carried(
-    link: &LinkCounters,
-    before: Option<&LinkCounters>,
-    set_up: Option<&Arc<LinkSetup>>,
-    span_ns: u64,
-) -> Device {
+/// `before`: what was read `span_ns` before.
+fn carried(row: &mut Device, link: &LinkCounters, before: Option<&LinkCounters>, span_ns: u64) {
+    let before = before.filter(|_| span_ns > 0);
     let delta =
         |get: fn(&LinkCounters) -> u64| before.map(|before| get(link).saturating_sub(get(before)));
     let per_s = |count: Option<u64>| count.map(|count| count as f64 * 1e9 / span_ns as f64);
@@ -270,33 +349,20 @@ fn carried(
     };
     let [rx_packets, rx_bytes] = [delta(|l| l.rx_packets), delta(|l| l.rx_bytes)];
     let [tx_packets, tx_bytes] = [delta(|l| l.tx_packets), delta(|l| l.tx_bytes)];
-    Device {
-        name: link.name.clone(),
-        netns_id: link.netns,
-        ifindex: link.ifindex,
-        kind: link.kind.clone(),
-        xdp: link.xdp.clone(),
-        physical: link.physical,
-        fresh: true,
-        driver: set_up.and_then(|setup| setup.driver.clone()),
-        numa_node: set_up.and_then(|setup| setup.numa_node),
-        setup: set_up.map(|known| setup(known)),
-        rx_packets,
-        rx_bytes,
-        tx_packets,
-        tx_bytes,
-        rx_rate: per_s(rx_packets),
-        tx_rate: per_s(tx_packets),
-        rx_bps: per_s(rx_bytes).map(|rate| 8.0 * rate),
-        tx_bps: per_s(tx_bytes).map(|rate| 8.0 * rate),
-        rx_length: mean(rx_bytes, rx_packets),
-        tx_length: mean(tx_bytes, tx_packets),
-        rx_dropped: delta(|l| l.rx_dropped),
-        tx_dropped: delta(|l| l.tx_dropped),
-        qdisc: link.qdisc.clone(),
-        qdisc_backlog: link.qdisc_backlog,
-        ..Device::default()
-    }
+    row.fresh = true;
+    row.span_s = before.map(|_| span_ns as f64 / 1e9);
+    row.rx_packets = rx_packets;
+    row.rx_bytes = rx_bytes;
+    row.tx_packets = tx_packets;
+    row.tx_bytes = tx_bytes;
+    row.rx_rate = per_s(rx_packets);
+    row.tx_rate = per_s(tx_packets);
+    row.rx_bps = per_s(rx_bytes).map(|rate| 8.0 * rate);
+    row.tx_bps = per_s(tx_bytes).map(|rate| 8.0 * rate);
+    row.rx_length = mean(rx_bytes, rx_packets);
+    row.tx_length = mean(tx_bytes, tx_packets);
+    row.rx_dropped = delta(|l| l.rx_dropped);
+    row.tx_dropped = delta(|l| l.tx_dropped);
 }
 
 /// What queues drop is in `rx_missed` with some drivers, in `rx_dropped` with others, and with

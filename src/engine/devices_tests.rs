@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use super::*;
 use crate::decode::{
-    DriverCounter, EventId, IrqCounter, LinkSetup, QdiscCounters, QueueCounters, Trouble, Way,
+    DriverCounter, EventId, IrqCounter, LinkSetup, NetnsReading, QdiscCounters, QueueCounters,
+    Trouble, Way,
 };
 
 const NETNS: u64 = 1;
+
+/// The end of the interval, ns.
+const AT: u64 = 3_000_000_000;
 
 /// A reading of second `k`.
 fn reading(k: u64) -> Arc<SlowSample> {
@@ -119,7 +123,7 @@ fn eth0(rows: &[Device]) -> &Device {
 
 #[test]
 fn a_row_is_the_difference_of_two_readings() {
-    let rows = two_readings().finish(&mut [], &[4, 5]);
+    let rows = two_readings().finish(AT, &mut [], &[4, 5]);
     let row = eth0(&rows);
     assert_eq!((row.rx_packets, row.rx_rate), (Some(2000), Some(1000.0)));
     assert_eq!((row.rx_length, row.tx_length), (Some(100.0), Some(1500.0)));
@@ -132,7 +136,10 @@ fn a_row_is_the_difference_of_two_readings() {
     // Two of rx_dropped, ten missed, forty of the qdisc; the counter of its drops has wrapped.
     assert_eq!((row.ring_drops, row.qdisc_drops), (Some(10), Some(40)));
     assert_eq!(row.dropped, Some(52));
-    assert_eq!((row.counters[0].count, row.counters[0].total), (10, 10));
+    assert_eq!(
+        (row.counters[0].count, row.counters[0].total),
+        (Some(10), 10)
+    );
     assert_eq!(
         (row.qdiscs[0].drops, row.qdiscs[0].drops_total),
         (Some(40), 40)
@@ -141,7 +148,7 @@ fn a_row_is_the_difference_of_two_readings() {
 
 #[test]
 fn busy_devices_come_first_then_idle_ones_and_loopback_is_last() {
-    let rows = two_readings().finish(&mut [], &[4, 5]);
+    let rows = two_readings().finish(AT, &mut [], &[4, 5]);
     let names: Vec<(&str, Option<&str>)> = rows
         .iter()
         .map(|row| (row.name.as_str(), row.netns.as_deref()))
@@ -160,7 +167,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     let mut devices = two_readings();
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
     devices.counted(PathPoint::Poll, &counts(9, 5, 8, 8));
-    let rows = devices.finish(&mut [], &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
     let row = eth0(&rows);
     let queue = &row.queues[0];
     assert_eq!(
@@ -173,7 +180,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     );
     assert_eq!(row.queues[1].polls, None);
     assert_eq!((row.polls, row.packets_per_poll), (Some(50), Some(30.0)));
-    let known = devices.finish(&mut [], &[4, 5]);
+    let known = devices.finish(AT, &mut [], &[4, 5]);
     assert_eq!(eth0(&known).polls, None, "an interval's counts are its own");
     devices.take(
         &Arc::new(SlowSample {
@@ -182,7 +189,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
         }),
         &[4, 5],
     );
-    let kept = devices.finish(&mut [], &[4, 5]);
+    let kept = devices.finish(AT, &mut [], &[4, 5]);
     assert_eq!(
         eth0(&kept).queues[0].rate,
         Some(600.0),
@@ -196,7 +203,7 @@ fn gro_and_gso_are_ratios_of_what_was_counted_and_nothing_counted_is_no_ratio() 
     devices.counted(PathPoint::BeforeGro, &counts(NETNS, 4, 900, 900));
     devices.counted(PathPoint::AfterGro, &counts(NETNS, 4, 100, 100));
     devices.counted(PathPoint::Sent, &counts(NETNS, 5, 10, 160));
-    let rows = devices.finish(&mut [], &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
     let row = eth0(&rows);
     assert_eq!((row.gro_ratio, row.gso_factor), (Some(9.0), Some(16.0)));
     assert_eq!(rows[1].gro_ratio, None);
@@ -211,13 +218,13 @@ fn full_polls_are_a_share_of_the_sampled_ones_unless_two_devices_of_a_name_poll(
     let mut devices = two_readings();
     polled(&mut devices);
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
-    let rows = devices.finish(&mut [], &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
     assert_eq!(eth0(&rows).full_polls_pct, Some(25.0));
     assert_eq!(rows[1].full_polls_pct, None);
     polled(&mut devices);
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
     devices.counted(PathPoint::Poll, &counts(9, 4, 50, 1500));
-    let rows = devices.finish(&mut [], &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
     assert!(rows.iter().all(|row| row.full_polls_pct.is_none()));
 }
 
@@ -235,7 +242,7 @@ fn a_cpu_names_its_node_and_what_it_serves() {
         cpu,
         ..Cpu::default()
     });
-    devices.finish(&mut cpus, &[4, 5]);
+    devices.finish(AT, &mut cpus, &[4, 5]);
     assert_eq!(cpus.each_ref().map(|cpu| cpu.node), [Some(0), Some(1)]);
     let said = |cpu: &Cpu| -> Vec<(String, Option<u64>, Option<u64>)> {
         let serves = cpu.devices.iter();
@@ -258,11 +265,108 @@ fn a_device_that_has_just_come_has_no_rates_yet() {
     first.links.retain(|link| link.name == "lo");
     devices.take(&Arc::new(first), &[4, 5]);
     devices.take(&reading(2), &[4, 5]);
-    let rows = devices.finish(&mut [], &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
     let row = eth0(&rows);
     assert_eq!(
         (row.rx_rate, row.dropped, row.qdisc_drops),
         (None, None, None)
     );
     assert_eq!(row.qdiscs[0].drops, None);
+}
+
+/// The reading of second `k` in which only the own namespace's turn has come.
+fn own_only(k: u64) -> Arc<SlowSample> {
+    let mut slow = (*reading(k)).clone();
+    slow.links.retain(|link| link.netns == NETNS);
+    let turn = |netns, at| NetnsReading { netns, at };
+    slow.namespaces = vec![turn(NETNS, Some(slow.at)), turn(9, None)];
+    Arc::new(slow)
+}
+
+fn blue(rows: &[Device]) -> &Device {
+    let blue = rows.iter().find(|row| row.netns.as_deref() == Some("blue"));
+    blue.expect("a row")
+}
+
+#[test]
+fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_counted_once() {
+    let mut devices = two_readings();
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let row = blue(&rows);
+    assert_eq!(
+        (row.tx_packets, row.tx_rate, row.age_s),
+        (Some(600), Some(300.0), Some(0.0))
+    );
+    for k in [4, 5] {
+        devices.take(&own_only(k), &[4, 5]);
+        let rows = devices.finish(k * 1_000_000_000, &mut [], &[4, 5]);
+        let row = blue(&rows);
+        assert_eq!(
+            (row.tx_packets, row.tx_rate, row.fresh),
+            (None, Some(300.0), false)
+        );
+        assert_eq!(row.age_s, Some((k - 3) as f64));
+        assert_eq!(eth0(&rows).rx_packets, Some(1000));
+    }
+    devices.take(&reading(6), &[4, 5]);
+    let rows = devices.finish(6_000_000_000, &mut [], &[4, 5]);
+    let row = blue(&rows);
+    assert_eq!(
+        (row.tx_packets, row.tx_rate, row.span_s),
+        (Some(900), Some(300.0), Some(3.0))
+    );
+}
+
+#[test]
+fn what_was_counted_is_not_shown_again_in_an_interval_without_a_reading() {
+    let mut devices = two_readings();
+    devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT + 1_000_000_000, &mut [], &[4, 5]);
+    let row = eth0(&rows);
+    assert_eq!(
+        (row.rx_packets, row.dropped, row.interrupts),
+        (None, None, None)
+    );
+    assert_eq!(
+        (row.rx_rate, row.age_s, row.fresh),
+        (Some(1000.0), Some(1.0), false)
+    );
+    assert_eq!(
+        (row.queues[0].packets, row.queues[0].rate),
+        (None, Some(600.0))
+    );
+    assert_eq!((row.qdiscs[0].drops, row.qdiscs[0].drops_total), (None, 40));
+    assert_eq!((row.counters[0].count, row.irqs[0].count), (None, None));
+}
+
+#[test]
+fn a_namespace_that_is_gone_has_no_rows() {
+    let mut devices = two_readings();
+    let mut slow = (*own_only(4)).clone();
+    slow.namespaces.pop();
+    devices.take(&Arc::new(slow), &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    assert!(rows.iter().all(|row| row.netns.is_none()));
+}
+
+#[test]
+fn devices_that_only_proc_lists_are_told_apart_by_their_names() {
+    let with = |k: u64| {
+        let mut slow = (*reading(k)).clone();
+        for (name, packets) in [("va", 7), ("vb", 9)] {
+            slow.links.push(LinkCounters {
+                netns: 9,
+                name: name.to_owned(),
+                tx_packets: packets * k,
+                ..LinkCounters::default()
+            });
+        }
+        Arc::new(slow)
+    };
+    let mut devices = Devices::default();
+    devices.take(&with(1), &[4, 5]);
+    devices.take(&with(3), &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let sent = |name: &str| rows.iter().find(|row| row.name == name)?.tx_packets;
+    assert_eq!((sent("va"), sent("vb")), (Some(14), Some(18)));
 }

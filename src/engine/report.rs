@@ -1,20 +1,21 @@
 //! The end of an interval as a snapshot: its figures, the host, the filter, netop's own health.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::attribution::Attribution;
 use super::cost::Cost;
+use super::device_report::MOST_DEVICES;
 use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
 use super::{Engine, NOBODY, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
-    Summary, Weighed,
+    Cpu, Folded, Function, HostEvent, Judged, OtherDevices, Process, SCHEMA, STACKS_EXPORTED,
+    Snapshot, Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -91,7 +92,7 @@ impl Engine {
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
         let connections = self.connections.told(tick.at);
-        let devices = self.device_rows(&tick.devices, &mut cpus, &order);
+        let devices = self.device_rows(tick, &mut cpus, &order);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,
@@ -109,6 +110,7 @@ impl Engine {
             contexts: Vec::new(),
             cpu_profile: Arc::from([]),
             cpus,
+            devices_other: OtherDevices::sum(devices.left_out()),
             devices,
             processes,
             losses: self.ledger.losses(&drops),
@@ -132,10 +134,31 @@ impl Engine {
             cpu_profile_s: 0.0,
         };
         self.report_cpu_time(packets, &cpu_stacks, &mut snapshot);
-        self.put_first_what_was_added(&mut snapshot.functions);
-        snapshot.lines = self.lines(&snapshot);
-        self.adviser.take(&mut snapshot);
+        self.complete(&mut snapshot);
         snapshot
+    }
+
+    /// What follows from the rest of the snapshot.
+    fn complete(&mut self, snapshot: &mut Snapshot) {
+        self.put_first_what_was_added(&mut snapshot.functions);
+        snapshot.lines = self.lines(snapshot);
+        self.adviser.take(snapshot);
+        self.bound_facts(snapshot);
+    }
+
+    /// Settings of the namespaces whose devices are exported. The rules have seen those of all.
+    fn bound_facts(&self, snapshot: &mut Snapshot) {
+        if self.want.all || snapshot.facts.inside.len() <= MOST_DEVICES {
+            return;
+        }
+        let exported = snapshot.devices.exported();
+        let exported: BTreeSet<&str> = exported
+            .filter_map(|device| device.netns.as_deref())
+            .collect();
+        let inside = snapshot.facts.inside.iter();
+        let inside = inside.filter(|(netns, _)| exported.contains(netns.as_str()));
+        let inside = inside.map(|(netns, set)| (netns.clone(), set.clone()));
+        snapshot.facts.inside = Arc::new(inside.collect());
     }
 
     /// A module's rows are there already; events of one's own stand above the rows of everybody.

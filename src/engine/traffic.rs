@@ -1,12 +1,11 @@
 //! What the devices carried: the NET line, and the hottest CPU with what makes it hot.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bucket::Wire;
-use crate::decode::{DeviceCounts, HostSample, SlowSample};
+use crate::decode::{DeviceCounts, HostSample, LinkCounters, SlowSample};
 use crate::model::{Cpu, Summary};
 
 /// How fast the mean number of segments follows what one interval's samples say.
@@ -35,10 +34,14 @@ type Device = (Option<u64>, Box<str>);
 #[derive(Debug, Default)]
 pub struct Traffic {
     last: Option<Arc<SlowSample>>,
+    /// As each was last read.
+    namespaces: FxHashMap<u64, Namespace>,
     rates: Option<Rates>,
-    /// From the reading before to that of this interval, ns; `None`: the devices were not read in it.
+    /// From the reading before to that of this interval, ns, in the own namespace; `None`: the devices were
+    /// not read in it.
     fresh: Option<u64>,
-    /// That is the interval: what they carried in between is what they carried in it.
+    /// That is the interval, also in every other namespace that carries packets: what they carried in
+    /// between is what they carried in it.
     in_step: bool,
     /// Packets that one skb of a device stands for (GSO), as last seen.
     segments: FxHashMap<Device, Segments>,
@@ -50,6 +53,25 @@ pub struct Traffic {
     unseen: bool,
     /// Interrupts of the last reading: irq and name → per CPU in the interval.
     irqs: Vec<(u32, String, Vec<u64>)>,
+}
+
+/// Devices of a network namespace: cumulative, and what they carried between the last two readings.
+#[derive(Debug, Default)]
+struct Namespace {
+    at: u64,
+    links: FxHashMap<String, Carried>,
+    /// `None`: it was read once.
+    rates: Option<Rates>,
+    /// Between the two, ns.
+    span_ns: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Carried {
+    rx_packets: u64,
+    rx_bytes: u64,
+    tx_packets: u64,
+    tx_bytes: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -92,16 +114,42 @@ impl Traffic {
     pub fn take(&mut self, interval_ns: u64, host: &HostSample) {
         (self.fresh, self.in_step) = (None, false);
         let Some(now) = &host.slow else { return };
-        if let Some(last) = self.last.replace(Arc::clone(now)) {
-            let span = now.at.saturating_sub(last.at);
-            if span > 0 {
-                self.rates = Some(rates(&last, now, span));
-                self.irqs = interrupts(&last, now);
-                self.fresh = Some(span);
-                let late_ns = (interval_ns / 5).max(LATE_NS);
-                self.in_step = span.abs_diff(interval_ns) <= late_ns;
-            }
+        let own = now.links.first().map(|link| link.netns);
+        let times = now.times();
+        let mut before = std::mem::take(&mut self.namespaces);
+        let is_new = before.is_empty();
+        for links in now.links.chunk_by(|a, b| a.netns == b.netns) {
+            let netns = links[0].netns;
+            let known = before.remove(&netns);
+            let read = Namespace::read(links, known.as_ref(), times.of(netns), is_new);
+            self.namespaces.insert(netns, read);
         }
+        let read: FxHashSet<u64> = self.namespaces.keys().copied().collect();
+        before.retain(|netns, _| times.unread.contains(netns));
+        self.namespaces.extend(before);
+        if let Some(last) = self.last.replace(Arc::clone(now)) {
+            self.irqs = interrupts(&last, now);
+        }
+        let first = own.and_then(|own| self.namespaces.get(&own));
+        let span_ns = first.filter(|of| of.rates.is_some()).map(|of| of.span_ns);
+        let Some(span_ns) = span_ns.filter(|span| *span > 0) else {
+            return;
+        };
+        self.fresh = Some(span_ns);
+        let mut all = Rates::default();
+        let late_ns = (interval_ns / 5).max(LATE_NS);
+        self.in_step = true;
+        for (netns, namespace) in &self.namespaces {
+            let Some(rates) = &namespace.rates else {
+                continue;
+            };
+            all.add(rates);
+            let in_step =
+                read.contains(netns) && namespace.span_ns.abs_diff(interval_ns) <= late_ns;
+            let carries = rates.rx_pps + rates.all_tx_pps > FEW_PPS || Some(*netns) == own;
+            self.in_step &= in_step || !carries;
+        }
+        self.rates = Some(all);
     }
 
     /// A sample of an skb that a device sent: how many packets it stands for.
@@ -232,17 +280,58 @@ impl Traffic {
     }
 }
 
-fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
-    let before: BTreeMap<(u64, &str), _> = last
-        .links
-        .iter()
-        .map(|l| ((l.netns, l.name.as_str()), l))
-        .collect();
+impl Namespace {
+    /// `is_new`: nothing was read before of any namespace.
+    fn read(
+        links: &[LinkCounters],
+        before: Option<&Namespace>,
+        at: u64,
+        is_new: bool,
+    ) -> Namespace {
+        let span_ns = before.map_or(0, |before| at.saturating_sub(before.at));
+        let carried = |link: &LinkCounters| Carried {
+            rx_packets: link.rx_packets,
+            rx_bytes: link.rx_bytes,
+            tx_packets: link.tx_packets,
+            tx_bytes: link.tx_bytes,
+        };
+        let none = FxHashMap::default();
+        let known = before.map_or(&none, |before| &before.links);
+        // Of a namespace that was just found nothing is known of the time before.
+        let rates = (span_ns > 0 || !is_new).then(|| rates(links, known, span_ns));
+        Namespace {
+            at,
+            links: links
+                .iter()
+                .map(|link| (link.name.clone(), carried(link)))
+                .collect(),
+            rates,
+            span_ns,
+        }
+    }
+}
+
+impl Rates {
+    fn add(&mut self, other: &Rates) {
+        self.rx_pps += other.rx_pps;
+        self.tx_pps += other.tx_pps;
+        self.rx_bps += other.rx_bps;
+        self.tx_bps += other.tx_bps;
+        self.local_pps += other.local_pps;
+        self.local_bps += other.local_bps;
+        self.physical |= other.physical;
+        self.grown |= other.grown;
+        self.all_tx_pps += other.all_tx_pps;
+        self.local.extend(other.local.iter().cloned());
+    }
+}
+
+fn rates(links: &[LinkCounters], before: &FxHashMap<String, Carried>, span_ns: u64) -> Rates {
     let mut rates = Rates::default();
-    let per_s = |now: u64, last: u64| now.saturating_sub(last) as f64 * 1e9 / span_ns as f64;
-    for link in &now.links {
+    let per_s = |now: u64, last: u64| now.saturating_sub(last) as f64 * 1e9 / span_ns.max(1) as f64;
+    for link in links {
         rates.physical |= link.physical;
-        let Some(last) = before.get(&(link.netns, link.name.as_str())) else {
+        let Some(last) = before.get(&link.name) else {
             rates.grown |= link.tx_packets > 0;
             continue;
         };
@@ -256,13 +345,16 @@ fn rates(last: &SlowSample, now: &SlowSample, span_ns: u64) -> Rates {
             let pps = per_s(link.tx_packets, last.tx_packets);
             rates.local_pps += pps;
             let bytes = per_s(link.tx_bytes, last.tx_bytes);
-            rates.local.push(Sender {
-                netns: link.netns,
-                name: link.name.as_str().into(),
-                pps,
-                mean_bytes: bytes / pps.max(f64::MIN_POSITIVE),
-            });
-            rates.local_bps += 8.0 * per_s(link.tx_bytes, last.tx_bytes);
+            // Of a quiet device it does not matter how many segments its skbs have.
+            if pps > 0.0 {
+                rates.local.push(Sender {
+                    netns: link.netns,
+                    name: link.name.as_str().into(),
+                    pps,
+                    mean_bytes: bytes / pps,
+                });
+            }
+            rates.local_bps += 8.0 * bytes;
         }
     }
     rates

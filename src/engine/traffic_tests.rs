@@ -1,7 +1,7 @@
 //! What devices carried, from made-up counters, samples and the gate's counts.
 
 use super::*;
-use crate::decode::{EventId, IrqCounter, LinkCounters};
+use crate::decode::{EventId, IrqCounter, LinkCounters, NetnsReading};
 
 fn sample(at: u64, k: u64) -> HostSample {
     let link = |name: &str, physical, local, rate: u64| LinkCounters {
@@ -196,4 +196,56 @@ fn what_was_counted_goes_before_samples_and_those_before_nothing() {
     traffic.carried(&counted(5, 0, 10, 10));
     traffic.settle(None);
     assert_eq!(traffic.wire().map(|wire| wire.all), Some(30_000.0));
+}
+
+/// A reading of second `s` with a namespace 2 beside the own one, whose `lo` has sent `packets` by then;
+/// `None`: its turn has not come.
+fn with_another(s: u64, packets: Option<u64>) -> HostSample {
+    const SECOND: u64 = 1_000_000_000;
+    let mut host = sample(s * SECOND, s);
+    let slow = Arc::make_mut(host.slow.as_mut().expect("a reading"));
+    let turn = |netns, at| NetnsReading { netns, at };
+    let at = packets.map(|_| slow.at);
+    slow.namespaces = vec![turn(1, Some(slow.at)), turn(2, at)];
+    slow.links.extend(packets.map(|tx_packets| LinkCounters {
+        netns: 2,
+        name: "lo".into(),
+        local: true,
+        tx_packets,
+        ..LinkCounters::default()
+    }));
+    host
+}
+
+#[test]
+fn the_last_rate_of_a_quiet_namespace_stands_and_that_of_a_busy_one_gives_no_ratio() {
+    const SECOND: u64 = 1_000_000_000;
+    let local = |traffic: &Traffic| {
+        let mut summary = Summary::default();
+        traffic.fill(&mut summary, &[], &[]);
+        summary.local_pps
+    };
+    let mut traffic = Traffic::default();
+    traffic.take(SECOND, &with_another(1, Some(100)));
+    traffic.take(SECOND, &with_another(2, Some(140)));
+    assert_eq!(local(&traffic), Some(60.0), "20 of lo, 40 of the other");
+    assert!(traffic.wire().is_some());
+    for s in [3, 4] {
+        traffic.take(SECOND, &with_another(s, None));
+        assert_eq!(local(&traffic), Some(60.0));
+        assert!(traffic.wire().is_some());
+    }
+    // 3000 in three seconds: in which of them nobody knows.
+    traffic.take(SECOND, &with_another(5, Some(3140)));
+    assert_eq!(local(&traffic), Some(1020.0));
+    assert_eq!(traffic.wire(), None);
+    traffic.take(SECOND, &with_another(6, None));
+    assert_eq!(traffic.wire(), None, "a busy one was not read");
+    traffic.take(SECOND, &with_another(7, Some(3140)));
+    traffic.take(SECOND, &with_another(8, Some(5140)));
+    assert_eq!(local(&traffic), Some(2020.0));
+    assert!(traffic.wire().is_some());
+    // It is gone.
+    traffic.take(SECOND, &sample(9 * SECOND, 9));
+    assert_eq!(local(&traffic), Some(20.0));
 }

@@ -218,6 +218,8 @@ pub const DEVICES: &[Column<Device>] = &[
     Column::new("ifindex", Bare, |d| d.ifindex.into()),
     Column::new("physical", Bare, |d| d.physical.into()),
     Column::new("fresh", Bare, |d| d.fresh.into()),
+    Column::new("age_s", Seconds, |d| d.age_s.into()),
+    Column::new("span_s", Seconds, |d| d.span_s.into()),
     Column::new("rx_packets", Count, |d| d.rx_packets.into()),
     Column::new("rx_bytes", Bytes, |d| d.rx_bytes.into()),
     Column::new("tx_packets", Count, |d| d.tx_packets.into()),

@@ -31,7 +31,8 @@ pub fn empty() -> Snapshot {
         spent: None,
         contexts: Vec::new(),
         cpus: Vec::new(),
-        devices: Vec::new(),
+        devices: crate::model::Ranked::default(),
+        devices_other: None,
         processes: Vec::new(),
         sockets: None,
         tcp: Vec::new(),
@@ -119,7 +120,8 @@ pub fn busy() -> Snapshot {
             rx_bytes: Some(0),
             qdisc: Some("fq".to_owned()),
             ..Device::default()
-        }],
+        }]
+        .into(),
         processes: vec![Process {
             pid: 9127,
             comm: "st\x1b]0;x\u{7}a,\"t\u{9b}sd".to_owned(),

@@ -118,7 +118,7 @@ pub static TABLES: &[Table] = &[
     Table {
         name: "devices",
         columns: || names(columns::DEVICES),
-        rows: |s| cells(columns::DEVICES, &s.devices),
+        rows: |s| cells(columns::DEVICES, s.devices.exported()),
     },
     Table {
         name: "tcp",
@@ -160,9 +160,12 @@ fn names<R>(columns: &[Column<R>]) -> Vec<&'static str> {
     columns.iter().map(|column| column.name).collect()
 }
 
-fn cells<R>(columns: &[Column<R>], rows: &[R]) -> Vec<Vec<Cell>> {
+fn cells<'a, R: 'a>(
+    columns: &[Column<R>],
+    rows: impl IntoIterator<Item = &'a R>,
+) -> Vec<Vec<Cell>> {
     let row = |row| columns.iter().map(|column| (column.get)(row)).collect();
-    rows.iter().map(row).collect()
+    rows.into_iter().map(row).collect()
 }
 
 impl From<u64> for Cell {

@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::entry::{Begin, Entry, HEAD};
 use super::segment::SegmentWriter;
 use super::thin::{THINNED, thin};
@@ -104,7 +106,7 @@ pub struct Ring {
     begin: Begin,
     open: Option<Open>,
     /// How the devices are set up, as last read: not every reading says it, every segment does.
-    setups: Vec<((u64, u32), Arc<LinkSetup>)>,
+    setups: FxHashMap<(u64, u32), Arc<LinkSetup>>,
 }
 
 struct Open {
@@ -133,7 +135,7 @@ impl Ring {
             limits,
             begin,
             open: None,
-            setups: Vec::new(),
+            setups: FxHashMap::default(),
         })
     }
 
@@ -264,31 +266,28 @@ impl Ring {
 
     fn learn(&mut self, tick: &Tick) {
         let Some(slow) = &tick.host.slow else { return };
-        let here = |key: &(u64, u32)| {
-            let mut links = slow.links.iter();
-            links.any(|link| (link.netns, link.ifindex) == *key)
-        };
-        self.setups.retain(|(key, _)| here(key));
+        let unread = slow.times().unread;
+        let ids = slow.links.iter().map(|link| (link.netns, link.ifindex));
+        let here: FxHashSet<(u64, u32)> = ids.collect();
+        self.setups
+            .retain(|key, _| here.contains(key) || unread.contains(&key.0));
         for link in &slow.links {
-            let Some(setup) = &link.setup else { continue };
-            let key = (link.netns, link.ifindex);
-            match self.setups.iter_mut().find(|(known, _)| *known == key) {
-                Some(known) => known.1 = setup.clone(),
-                None => self.setups.push((key, setup.clone())),
+            if let Some(setup) = &link.setup {
+                let key = (link.netns, link.ifindex);
+                self.setups.insert(key, Arc::clone(setup));
             }
         }
     }
 }
 
 /// Adds what this reading does not say itself.
-fn complete(tick: &mut Tick, setups: &[((u64, u32), Arc<LinkSetup>)]) {
+fn complete(tick: &mut Tick, setups: &FxHashMap<(u64, u32), Arc<LinkSetup>>) {
     let Some(slow) = &mut tick.host.slow else {
         return;
     };
     for link in &mut Arc::make_mut(slow).links {
         let key = (link.netns, link.ifindex);
-        let known = setups.iter().find(|(known, _)| *known == key);
-        if let (None, Some((_, setup))) = (&link.setup, known) {
+        if let (None, Some(setup)) = (&link.setup, setups.get(&key)) {
             link.setup = Some(setup.clone());
         }
     }

@@ -31,7 +31,18 @@ fn key(link: &LinkCounters) -> Key {
 struct Known {
     name: String,
     state: Option<LinkState>,
+    qdisc: Option<String>,
     settings: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Nothing that this reading says of it differs.
+    fn is_as(&self, link: &LinkCounters) -> bool {
+        link.setup.is_none()
+            && self.state == link.state
+            && self.qdisc == link.qdisc
+            && self.name == link.name
+    }
 }
 
 impl Changes {
@@ -58,6 +69,14 @@ impl Changes {
         for link in &slow.links {
             let key = key(link);
             let known = before.remove(&key);
+            let known = match known {
+                // Of most devices nothing has changed.
+                Some(known) if known.is_as(link) => {
+                    now.insert(key, known);
+                    continue;
+                }
+                known => known,
+            };
             let mut settings = settings(link);
             match &known {
                 Some(known) => {
@@ -80,12 +99,16 @@ impl Changes {
             let known = Known {
                 name: link.name.clone(),
                 state: link.state,
+                qdisc: link.qdisc.clone(),
                 settings,
             };
             now.insert(key, known);
         }
         let own = before.iter().filter(|((netns, ..), _)| *netns == self.own);
         told.extend(own.map(|(_, gone)| of_link(&gone.name, format!("{} went", gone.name))));
+        let unread = slow.times().unread;
+        before.retain(|(netns, ..), _| unread.contains(netns));
+        now.append(&mut before);
         self.links = Some(now);
         self.sysctls_changed(&slow.sysctls, &mut told);
         told

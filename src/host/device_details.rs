@@ -57,6 +57,11 @@ impl Details {
         due(self.set_up_at, SETUP_NS, at) || devices.iter().any(new)
     }
 
+    /// It has been read how they are set up.
+    pub fn is_set_up(&self) -> bool {
+        self.set_up_at.is_some()
+    }
+
     /// Adds them to the devices. For a setup the thread is in their namespace. `proc` shows the own
     /// one, so `own` says whether that is theirs.
     pub fn add(&mut self, proc: &Proc, own: bool, at: u64, set_up: bool, devices: &mut [Device]) {

@@ -24,6 +24,8 @@ pub struct Diag {
     netlink: NetlinkSocket,
     is_open: bool,
     in_use: [Option<File>; 2],
+    /// By family: TCP and UDP sockets, as last looked at; what is not known may be there.
+    numbers: [[Option<u64>; 2]; 2],
     buffer: Vec<u8>,
 }
 
@@ -36,7 +38,19 @@ impl Diag {
             netlink: NetlinkSocket::new(),
             is_open: false,
             in_use: FAMILIES.map(open),
+            numbers: [[None; 2]; 2],
             buffer: vec![0; 4096],
+        }
+    }
+
+    /// Looks where there are sockets: before each reading.
+    pub fn look(&mut self) {
+        let files = FAMILIES.into_iter().zip(&self.in_use);
+        for (((_, _, version), file), numbers) in files.zip(&mut self.numbers) {
+            let text = file.as_ref().map(|file| contents(file, &mut self.buffer));
+            let text = text.and_then(Result::ok);
+            let number = |protocol| in_use(text?, protocol, version);
+            *numbers = [Protocol::Tcp, Protocol::Udp].map(number);
         }
     }
 
@@ -48,17 +62,17 @@ impl Diag {
         protocol: Protocol,
         each: &mut dyn FnMut(SocketCounters) -> bool,
     ) -> io::Result<bool> {
-        for ((family, _, version), file) in FAMILIES.into_iter().zip(&self.in_use) {
-            let text = file.as_ref().map(|file| contents(file, &mut self.buffer));
-            // What is not known may be there; and the socket must be opened here and now.
-            let number = text.and_then(|text| in_use(text.ok()?, protocol, version));
-            if number == Some(0) && self.is_open {
+        if !self.is_open {
+            inet_diag::open(&mut self.netlink)?;
+            self.is_open = true;
+        }
+        for ((family, ..), numbers) in FAMILIES.into_iter().zip(self.numbers) {
+            if numbers[usize::from(protocol == Protocol::Udp)] == Some(0) {
                 continue;
             }
             if !inet_diag::read(&mut self.netlink, netns, (family, protocol), each)? {
                 return Ok(false);
             }
-            self.is_open = true;
         }
         Ok(true)
     }
@@ -124,6 +138,7 @@ mod tests {
     fn a_socket_that_is_opened_between_two_readings_is_found() {
         let mut diag = Diag::new(&Proc::host(), "proc");
         let mut ports = || {
+            diag.look();
             let mut ports = Vec::new();
             let each = &mut |socket: SocketCounters| {
                 ports.push(socket.local.port());

@@ -52,6 +52,17 @@ pub fn read(
     }
 }
 
+/// Opens the socket in the namespace of the thread. Of no state there is no socket: the kernel walks
+/// no table for this answer (tcp_diag_dump of net/ipv4/tcp_diag.c).
+pub fn open(socket: &mut NetlinkSocket) -> io::Result<()> {
+    let mut ask = ReqV2::new();
+    ask.family = libc::AF_INET as u8;
+    ask.protocol = libc::IPPROTO_TCP as u8;
+    ask.states = 0;
+    let request = Request::new().op_tcp_diag_dump(&ask);
+    dump(socket, &request, 0, &mut |_| true).map(|_| ())
+}
+
 fn dump<R>(
     socket: &mut NetlinkSocket,
     request: &R,

@@ -1,7 +1,7 @@
 //! The devices and qdiscs of every namespace that may be entered, by rtnetlink; where that fails
 //! by /proc, which knows less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -13,13 +13,17 @@ use netlink_socket2::NetlinkSocket;
 use super::device_details::Details;
 use super::netns::Netns;
 use super::proc::{Proc, printable};
+use super::turns::Plan;
 use super::{net_dev, qdiscs, sysctls};
 use crate::decode::{LinkCounters, LinkState};
 use crate::sys::{bpf_names, in_netns};
 
-/// Each keeps three sockets open and is asked at every tick: of more than these the devices are
-/// read from /proc.
-const MOST_ENTERED: usize = 64;
+/// Files that stay open of a namespace that was entered: here, for its protocols and for its sockets.
+const FILES_INSIDE: u64 = 9;
+
+/// What else netop may have open of its limit of open files, and how many namespaces it enters anyway.
+const OTHER_FILES: u64 = 512;
+const FEWEST_ENTERED: usize = 8;
 
 /// A namespace that may not be entered is tried again after this time, ns.
 const REFUSED_NS: u64 = 10_000_000_000;
@@ -39,11 +43,12 @@ pub struct Device {
     pub xdp: Option<u32>,
 }
 
-#[derive(Default)]
 pub struct Links {
     own: Inside,
     /// Of other namespaces, by inode.
     others: BTreeMap<u64, Inside>,
+    /// Of more namespaces than these the devices are read from /proc.
+    most_entered: usize,
     /// XDP programs by id, as they are called.
     programs: BTreeMap<u32, String>,
 }
@@ -60,6 +65,19 @@ struct Inside {
 }
 
 impl Links {
+    /// `open_files`: as many as netop may have.
+    pub fn new(open_files: u64) -> Links {
+        let room = open_files.saturating_sub(OTHER_FILES) / FILES_INSIDE;
+        Links {
+            own: Inside::default(),
+            others: BTreeMap::new(),
+            most_entered: usize::try_from(room)
+                .unwrap_or(usize::MAX)
+                .max(FEWEST_ENTERED),
+            programs: BTreeMap::new(),
+        }
+    }
+
     /// Devices of the own namespace; `at` is CLOCK_MONOTONIC in ns.
     pub fn own(
         &mut self,
@@ -91,49 +109,83 @@ impl Links {
         devices
     }
 
-    /// Devices of other namespaces. What software devices carry
-    /// there counts as local: where the packets leave the host, a device of the own namespace
-    /// counts them again.
-    pub fn others(
-        &mut self,
-        proc: &Proc,
-        others: &[Netns],
-        at: u64,
-        notes: &mut Vec<String>,
-    ) -> Vec<Device> {
-        self.others
-            .retain(|known, _| others.iter().any(|other| other.inode == *known));
-        let mut all = Vec::new();
-        let mut refused = Refused::default();
-        for (index, netns) in others.iter().enumerate() {
-            let entered = if index < MOST_ENTERED {
-                let inside = self.others.entry(netns.inode).or_default();
-                inside.read(proc, netns, at, notes)
-            } else {
-                refused.many += 1;
-                Err(io::ErrorKind::QuotaExceeded.into())
-            };
-            let mut devices = entered.unwrap_or_else(|error| {
-                refused.push(&error);
-                match netns.in_proc() {
-                    Some(at) => by_proc(proc, &format!("{at}/net/dev"), netns.inode, notes),
-                    None => Vec::new(),
-                }
-            });
-            for device in &mut devices {
-                device.link.local = !device.link.physical;
-            }
-            all.append(&mut devices);
-        }
-        notes.extend(refused.said());
-        self.name_programs(&mut all);
-        all
+    /// Forgets namespaces that are gone.
+    pub fn retain(&mut self, others: &[Netns]) {
+        let there: BTreeSet<u64> = others.iter().map(|other| other.inode).collect();
+        self.others.retain(|known, _| there.contains(known));
     }
 
-    /// Settings of the namespaces that [`others`](Links::others) entered, by inode; at most 10 s
-    /// old.
+    /// Devices of another namespace. What software devices carry there counts as local: where the
+    /// packets leave the host, a device of the own namespace counts them again.
+    pub fn other(
+        &mut self,
+        proc: &Proc,
+        netns: &Netns,
+        at: u64,
+        (plan, set_ups): (&Plan, &mut SetUps),
+        notes: &mut Vec<String>,
+    ) -> Vec<Device> {
+        let entered = if self.has_room(netns.inode, plan) {
+            let inside = self.others.entry(netns.inode).or_default();
+            inside.read(proc, netns, at, set_ups, notes)
+        } else {
+            Err(io::ErrorKind::QuotaExceeded.into())
+        };
+        let mut devices = entered.unwrap_or_else(|_| match netns.in_proc(proc) {
+            Some(at) => by_proc(proc, &format!("{at}/net/dev"), netns.inode, notes),
+            None => Vec::new(),
+        });
+        for device in &mut devices {
+            device.link.local = !device.link.physical;
+        }
+        self.name_programs(&mut devices);
+        devices
+    }
+
+    /// Whether a namespace may be entered: a busy one in the place of a quiet one.
+    fn has_room(&mut self, netns: u64, plan: &Plan) -> bool {
+        if self.others.len() < self.most_entered || self.others.contains_key(&netns) {
+            return true;
+        }
+        let quiet = |known: &&u64| !plan.is_busy(**known);
+        let quiet = self.others.keys().find(quiet).copied();
+        match quiet.filter(|_| plan.is_busy(netns)) {
+            Some(quiet) => self.others.remove(&quiet).is_some(),
+            None => false,
+        }
+    }
+
+    /// Files of this namespace may stay open.
+    pub fn has_entered(&self, netns: u64) -> bool {
+        self.others
+            .get(&netns)
+            .is_some_and(|inside| inside.socket.is_some())
+    }
+
+    /// What is not known of the namespaces, of which there are so many.
+    pub fn missing(&self, others: usize) -> impl Iterator<Item = String> {
+        let less = "their devices are read from /proc, without rings, qdiscs and offloads";
+        let denied = self
+            .others
+            .values()
+            .filter(|inside| inside.refused_at.is_some())
+            .count();
+        let denied = (denied > 0).then(|| {
+            format!("{denied} network namespaces may not be entered (needs CAP_SYS_ADMIN: run as root): {less}")
+        });
+        let more = others.saturating_sub(self.most_entered);
+        let more = (more > 0).then(|| {
+            format!(
+                "{more} network namespaces more than {} are not entered, with as many files as netop may open (ulimit -n): {less}",
+                self.most_entered
+            )
+        });
+        denied.into_iter().chain(more)
+    }
+
+    /// Settings of the namespaces that [`other`](Links::other) entered, by inode, as last read.
     pub fn sysctls_inside(&self) -> Vec<(u64, BTreeMap<String, String>)> {
-        let entered = self.others.iter().filter(|(_, of)| of.socket.is_some());
+        let entered = self.others.iter().filter(|(_, of)| !of.sysctls.is_empty());
         entered
             .map(|(netns, of)| (*netns, of.sysctls.clone()))
             .collect()
@@ -164,30 +216,41 @@ impl Links {
     }
 }
 
-/// Namespaces whose devices only /proc told of.
-#[derive(Default)]
-struct Refused {
-    denied: usize,
-    many: usize,
+/// How much time is spent on how devices are set up in one reading: about 1 ms for a namespace.
+pub struct SetUps {
+    /// CLOCK_MONOTONIC, ns.
+    clock: fn() -> u64,
+    /// For namespaces of which nothing is known yet, and for the others, ns.
+    left: [u64; 2],
+    /// One at least is read each time.
+    done: bool,
 }
 
-impl Refused {
-    fn push(&mut self, error: &io::Error) {
-        self.denied += usize::from(error.kind() == io::ErrorKind::PermissionDenied);
+impl SetUps {
+    /// `first`: everything is new.
+    pub fn new(clock: fn() -> u64, first: bool) -> SetUps {
+        SetUps {
+            clock,
+            left: if first {
+                [40_000_000, 0]
+            } else {
+                [8_000_000, 4_000_000]
+            },
+            done: false,
+        }
     }
 
-    fn said(&self) -> impl Iterator<Item = String> {
-        let less = "their devices are read from /proc, without rings, qdiscs and offloads";
-        let denied = (self.denied > 0).then(|| {
-            format!("{} network namespaces may not be entered (needs CAP_SYS_ADMIN: run as root): {less}", self.denied)
-        });
-        let many = (self.many > 0).then(|| {
-            format!(
-                "{} network namespaces more than {MOST_ENTERED} are not entered: {less}",
-                self.many
-            )
-        });
-        denied.into_iter().chain(many)
+    fn may(&self, again: bool) -> bool {
+        !self.done || self.left[usize::from(again)] > 0
+    }
+
+    fn measured<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = (self.clock)();
+        let done = work();
+        let took = (self.clock)().saturating_sub(began);
+        self.left = self.left.map(|left| left.saturating_sub(took));
+        self.done = true;
+        done
     }
 }
 
@@ -197,38 +260,48 @@ impl Inside {
         proc: &Proc,
         netns: &Netns,
         at: u64,
+        set_ups: &mut SetUps,
         notes: &mut Vec<String>,
     ) -> io::Result<Vec<Device>> {
         if let Some(socket) = &mut self.socket
             && let Ok(mut devices) = by_netlink(socket, netns.inode, notes)
-            && !self.details.is_due(at, &devices)
         {
-            self.details.add(proc, false, at, false, &mut devices);
-            return Ok(devices);
+            let again = self.details.is_set_up();
+            if !(self.details.is_due(at, &devices) && set_ups.may(again)) {
+                self.details.add(proc, false, at, false, &mut devices);
+                return Ok(devices);
+            }
         }
         self.socket = None;
         if (self.refused_at).is_some_and(|last| at.saturating_sub(last) < REFUSED_NS) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let namespace = netns.open(proc)?;
-        let entered = in_netns(&namespace, || self.enter(proc, netns.inode, at, notes));
+        let entered = in_netns(&namespace, || {
+            self.enter(proc, netns.inode, at, set_ups, notes)
+        });
         let denied = |e: &io::Error| e.kind() == io::ErrorKind::PermissionDenied;
         self.refused_at = entered.as_ref().is_err_and(denied).then_some(at);
         entered?
     }
 
-    /// Everything, in the thread that is there.
+    /// Everything, in the thread that is there; how it is set up if there is time.
     fn enter(
         &mut self,
         proc: &Proc,
         netns: u64,
         at: u64,
+        set_ups: &mut SetUps,
         notes: &mut Vec<String>,
     ) -> io::Result<Vec<Device>> {
         let mut socket = NetlinkSocket::new();
         let mut devices = by_netlink(&mut socket, netns, notes)?;
-        self.details.add(proc, false, at, true, &mut devices);
-        self.sysctls = sysctls::read_inside(proc);
+        if set_ups.may(self.details.is_set_up()) {
+            set_ups.measured(|| {
+                self.details.add(proc, false, at, true, &mut devices);
+                self.sysctls = sysctls::read_inside(proc);
+            });
+        }
         self.socket = Some(socket);
         Ok(devices)
     }
@@ -354,12 +427,61 @@ pub fn is_link(payload: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::proc::tests::root_with;
+    use super::super::turns::Turns;
     use super::*;
+
+    fn other(
+        links: &mut Links,
+        proc: &Proc,
+        netns: &Netns,
+        notes: &mut Vec<String>,
+    ) -> Vec<Device> {
+        let plan = Turns::default().plan(std::slice::from_ref(netns), &[], 0);
+        let mut set_ups = SetUps::new(|| 0, true);
+        links.other(proc, netns, 0, (&plan, &mut set_ups), notes)
+    }
+
+    #[test]
+    fn a_busy_namespace_is_entered_in_the_place_of_a_quiet_one() {
+        let mut links = Links::new(0);
+        assert_eq!(links.most_entered, FEWEST_ENTERED);
+        let all: Vec<Netns> = (1..=9).map(|inode| Netns::of_process(inode, 1)).collect();
+        for netns in &all[..8] {
+            links.others.insert(netns.inode, Inside::default());
+        }
+        let mut turns = Turns::default();
+        turns.plan(&all, &[], 0);
+        for netns in &all {
+            turns.read(netns.inode, 1, 5);
+        }
+        let quiet = turns.plan(&all, &[], 1);
+        assert!(links.has_room(8, &quiet) && !links.has_room(9, &quiet));
+        let busy = turns.plan(&all, &[1, 9], 2);
+        assert!(links.has_room(9, &busy));
+        assert_eq!(
+            (links.others.len(), links.others.contains_key(&1)),
+            (7, true)
+        );
+        let said: Vec<String> = links.missing(9).collect();
+        assert!(
+            said[0].starts_with("1 network namespaces more than 8"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn how_devices_are_set_up_is_read_for_a_bounded_time_and_once_at_least() {
+        let mut set_ups = SetUps::new(|| 0, false);
+        set_ups.left = [1, 0];
+        assert!(set_ups.may(true), "one is read");
+        set_ups.measured(|| ());
+        assert!(set_ups.may(false) && !set_ups.may(true));
+    }
 
     #[test]
     fn loopback_of_this_kernel_is_local_and_has_a_qdisc() {
         let mut notes = Vec::new();
-        let devices = Links::default().own(&Proc::host(), 1, 0, &mut notes);
+        let devices = Links::new(1024).own(&Proc::host(), 1, 0, &mut notes);
         assert_eq!(notes, Vec::<String>::new());
         let lo = &devices
             .iter()
@@ -378,7 +500,12 @@ mod tests {
         let text = " face |bytes packets drop|bytes packets drop\neth0: 10 2 1 30 4 0\n";
         let (_dir, proc) = root_with(&[("proc/42/net/dev", text)]);
         let mut notes = Vec::new();
-        let devices = Links::default().others(&proc, &[Netns::of_process(9, 42)], 0, &mut notes);
+        let devices = other(
+            &mut Links::new(1024),
+            &proc,
+            &Netns::of_process(9, 42),
+            &mut notes,
+        );
         let link = LinkCounters {
             netns: 9,
             name: "eth0".to_owned(),
@@ -399,7 +526,12 @@ mod tests {
             }]
         );
         assert_eq!(
-            Links::default().others(&proc, &[Netns::of_process(9, 43)], 0, &mut notes),
+            other(
+                &mut Links::new(1024),
+                &proc,
+                &Netns::of_process(9, 43),
+                &mut notes
+            ),
             []
         );
         assert_eq!(notes, Vec::<String>::new());
@@ -410,7 +542,12 @@ mod tests {
         let (_dir, proc) = root_with(&[("proc/42/net/dev", "nothing known\n")]);
         let mut notes = Vec::new();
         assert_eq!(
-            Links::default().others(&proc, &[Netns::of_process(9, 42)], 0, &mut notes),
+            other(
+                &mut Links::new(1024),
+                &proc,
+                &Netns::of_process(9, 42),
+                &mut notes
+            ),
             []
         );
         assert_eq!(notes, ["/proc/42/net/dev has an unknown layout"]);

@@ -39,6 +39,7 @@ mod start_state;
 mod stat;
 mod sysctls;
 mod tasks;
+mod turns;
 mod unread;
 
 pub use cgroup::members;

@@ -7,15 +7,18 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 
 use super::proc::{Proc, printable};
+use crate::sys::monotonic_ns;
 
-/// Scanning all processes costs about 2 µs each; new ones are looked at every time.
+/// Scanning all processes costs about 10 µs each: every 10 s, and of thousands so rarely that it takes a
+/// thousandth of the time. New ones are looked at every time.
 const RESCAN_NS: u64 = 10_000_000_000;
+const RESCAN_SHARE: u64 = 1000;
 
 /// Processes remembered per namespace, since the first may end before the next scan.
 const SPARE_PIDS: usize = 4;
 
 /// Beyond this many, namespaces are counted but not read.
-const MOST_NAMESPACES: usize = 256;
+const MOST_NAMESPACES: usize = 1024;
 
 /// A network namespace beside the own one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +43,26 @@ impl Netns {
         }
     }
 
-    /// To be entered with setns(2).
+    /// To be entered with setns(2). Not another one whose process has the same number now.
     pub fn open(&self, proc: &Proc) -> io::Result<File> {
-        match &self.door {
+        let file = match &self.door {
             Door::Process(pid) => proc.open(&format!("proc/{pid}/ns/net")),
             Door::Mount(path) => proc.open(path),
+        }?;
+        if file.metadata()?.ino() == self.inode {
+            Ok(file)
+        } else {
+            Err(ErrorKind::NotFound.into())
         }
     }
 
-    /// Where /proc shows it; `None`: nobody is in it.
-    pub fn in_proc(&self) -> Option<String> {
+    /// Where /proc shows it; `None`: nobody is in it, or its process is elsewhere now.
+    pub fn in_proc(&self, proc: &Proc) -> Option<String> {
         match self.door {
-            Door::Process(pid) => Some(format!("proc/{pid}")),
+            Door::Process(pid) => {
+                let elsewhere = of(proc, pid).is_ok_and(|now| now != self.inode);
+                (!elsewhere).then(|| format!("proc/{pid}"))
+            }
             Door::Mount(_) => None,
         }
     }
@@ -66,6 +77,8 @@ pub struct Namespaces {
     /// When a name was given or taken away in /run/netns last, s and ns.
     named_at: Option<(i64, i64)>,
     scanned_at: Option<u64>,
+    /// What that took, ns.
+    scan_ns: u64,
     /// Processes seen at the last look. A young one may change its namespace yet (`ip netns exec`)
     /// and is looked at twice.
     seen: BTreeSet<u32>,
@@ -86,6 +99,15 @@ pub fn names(proc: &Proc) -> Vec<(u64, String)> {
 }
 
 impl Namespaces {
+    /// A name was given or taken away in /run/netns since the last look.
+    pub fn has_new_name(&self, proc: &Proc) -> bool {
+        named_at(proc) != self.named_at
+    }
+
+    fn rescan_ns(&self) -> u64 {
+        RESCAN_NS.max(self.scan_ns.saturating_mul(RESCAN_SHARE))
+    }
+
     /// The other namespaces, by inode. `at` in ns.
     pub fn others(
         &mut self,
@@ -96,18 +118,20 @@ impl Namespaces {
     ) -> Vec<Netns> {
         let due = self
             .scanned_at
-            .is_none_or(|last| at.saturating_sub(last) >= RESCAN_NS);
+            .is_none_or(|last| at.saturating_sub(last) >= self.rescan_ns());
         let pids = proc.pids().unwrap_or_else(|error| {
             notes.push(format!("cannot list the processes: {error}"));
             Vec::new()
         });
         if due {
             self.scanned_at = Some(at);
+            let began = monotonic_ns();
             self.found.clear();
             self.unreadable = 0;
             self.left_out = 0;
             self.look(proc, own, pids.iter().copied());
             self.look_for_mounts(proc, own, &pids);
+            self.scan_ns = monotonic_ns().saturating_sub(began);
         } else {
             let young = std::mem::take(&mut self.young);
             let new = |pid: &u32| !self.seen.contains(pid);
@@ -347,7 +371,7 @@ mod tests {
         let door = Door::Mount("run/netns/r".to_owned());
         let expected = [Netns { inode, door }];
         assert_eq!(namespaces.others(&proc, 10, 0, &mut notes), expected);
-        assert_eq!(expected[0].in_proc(), None);
+        assert_eq!(expected[0].in_proc(&proc), None);
         process(&proc, 2, inode);
         let found = namespaces.others(&proc, 10, 1, &mut notes);
         assert_eq!(found, [Netns::of_process(inode, 2)]);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
+use rustc_hash::FxHashSet;
+
 use super::fast::contents;
 use super::netns::Netns;
 use super::proc::Proc;
@@ -80,26 +82,40 @@ impl Protocols {
         self.open.clear();
     }
 
-    /// Of the own namespace and of others.
-    pub fn read(
+    /// Forgets namespaces that are gone.
+    pub fn retain(&mut self, own: u64, others: &[Netns]) {
+        let there: FxHashSet<u64> = others.iter().map(|other| other.inode).collect();
+        self.open
+            .retain(|kept, _| *kept == own || there.contains(kept));
+    }
+
+    /// Of the own namespace.
+    pub fn own(
         &mut self,
         proc: &Proc,
         own: u64,
-        others: &[Netns],
         notes: &mut Vec<String>,
-    ) -> Vec<ProtocolCounters> {
-        (self.open)
-            .retain(|kept, _| *kept == own || others.iter().any(|other| other.inode == *kept));
-        let mut all: Vec<ProtocolCounters> = Vec::new();
-        all.extend(self.namespace(proc, "proc", own, notes));
-        for other in others {
-            let at = other.in_proc().unwrap_or_else(|| {
-                self.open_inside(proc, other);
-                NOWHERE.to_owned()
-            });
-            all.extend(self.namespace(proc, &at, other.inode, notes));
+    ) -> Option<ProtocolCounters> {
+        self.namespace(proc, "proc", own, notes)
+    }
+
+    /// Of another one; `keep`: its files may stay open.
+    pub fn other(
+        &mut self,
+        proc: &Proc,
+        other: &Netns,
+        keep: bool,
+        notes: &mut Vec<String>,
+    ) -> Option<ProtocolCounters> {
+        let at = other.in_proc(proc).unwrap_or_else(|| {
+            self.open_inside(proc, other);
+            NOWHERE.to_owned()
+        });
+        let counters = self.namespace(proc, &at, other.inode, notes);
+        if !keep {
+            self.open.remove(&other.inode);
         }
-        all
+        counters
     }
 
     /// Opens the files of a namespace that nobody is in, where they are not open yet. One that may not be
@@ -276,7 +292,9 @@ mod tests {
     fn this_kernel_has_the_counters_the_loss_line_needs() {
         let mut notes = Vec::new();
         let mut protocols = Protocols::default();
-        let read = protocols.read(&Proc::host(), 1, &[], &mut notes).remove(0);
+        let read = protocols
+            .own(&Proc::host(), 1, &mut notes)
+            .expect("counters");
         for name in ["Udp.RcvbufErrors", "TcpExt.ListenOverflows", "Tcp.OutSegs"] {
             assert!(read.counters.iter().any(|(n, _)| n == name), "{name}");
         }

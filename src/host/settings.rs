@@ -34,7 +34,7 @@ impl Settings {
         }
         let vlan = |other: &&Netns| {
             other
-                .in_proc()
+                .in_proc(proc)
                 .is_some_and(|at| stacked::has_vlan(proc, &at))
         };
         *self = Settings {

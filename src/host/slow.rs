@@ -1,15 +1,32 @@
-//! Everything that is too slow for the tick: one call reads it all. What fails is a note, and the
-//! rest is read all the same.
+//! Everything that is too slow for the tick: one call reads it all, of many network namespaces those
+//! whose turn it is. What fails is a note, and the rest is read all the same.
 
-use super::links::Links;
-use super::netns::{self, Namespaces};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
+
+use super::links::{Device, Links, SetUps};
+use super::netns::{self, Namespaces, Netns};
 use super::proc::Proc;
 use super::settings::Settings;
 use super::socket_owners::sockets_of;
 use super::sockets::Sockets;
+use super::turns::Turns;
 use super::{accounting, interrupts, nodes, protocols, stacked, sysctls, tasks};
-use crate::decode::SlowSample;
+use crate::decode::{NetnsReading, ProtocolCounters, SlowSample, SocketSample, TaskCounters};
 use crate::sys;
+
+/// Processes are searched for new namespaces for this part of the time: a 300th. That is 3 µs each.
+const SEARCH_SHARE: u64 = 300;
+
+/// What will take longer than this, ns, is read when the answer has been given, and told with the next.
+const AT_ONCE_NS: u64 = 8_000_000;
+
+/// What it takes to read a process, ns.
+const TASK_NS: u64 = 20_000;
+
+/// Of all processes the list is read for this part of the time at most: a 30th.
+const LIST_SHARE: u64 = 30;
 
 /// What is to be read beside what always is.
 #[derive(Debug, Default)]
@@ -25,13 +42,27 @@ pub struct Question {
     pub pids: Vec<u32>,
     /// Inodes of sockets whose process is wanted.
     pub ownerless: Vec<u64>,
+    /// Inodes of network namespaces that are known to have carried packets since the question before.
+    pub active: Vec<u64>,
 }
 
 pub struct SlowReader {
     proc: Proc,
     links: Links,
     namespaces: Namespaces,
+    /// The other namespaces, what there is to say of them, and when they were searched for: at, how long
+    /// it took, ns.
+    others: Vec<Netns>,
+    not_found: Vec<String>,
+    searched: Option<(u64, u64)>,
+    turns: Turns,
+    /// By namespace, why softnet's counters are not exact.
+    inexact: BTreeMap<u64, String>,
     sockets: Sockets,
+    /// Read after the last answer.
+    later: Later,
+    /// When all processes were listed, and how long that took, ns.
+    listed: Option<(u64, u64)>,
     /// What is to be known of this kernel's CPU accounting; said with the first reading.
     accounting: Option<String>,
     nodes: Vec<(u32, u32)>,
@@ -46,12 +77,19 @@ impl SlowReader {
             accounting: accounting::apart(&proc),
             nodes: nodes::read(&proc),
             proc,
-            links: Links::default(),
+            links: Links::new(sys::raise_open_files()),
             namespaces: Namespaces::default(),
+            others: Vec::new(),
+            not_found: Vec::new(),
+            searched: None,
+            turns: Turns::default(),
+            inexact: BTreeMap::new(),
             interrupts: interrupts::Interrupts::default(),
             settings: Settings::default(),
             protocols: protocols::Protocols::default(),
             sockets: Sockets::new(sys::monotonic_ns),
+            later: Later::default(),
+            listed: None,
         }
     }
 
@@ -74,28 +112,20 @@ impl SlowReader {
 
     pub fn read(&mut self, question: &Question) -> SlowSample {
         let at = question.at;
-        let proc = &self.proc;
         let mut notes: Vec<String> = self.accounting.take().into_iter().collect();
-        let own = netns::own(proc);
-        let others = match &own {
-            Ok(own) => self.namespaces.others(proc, *own, at, &mut notes),
-            Err(error) => {
-                notes.push(format!("cannot tell network namespaces apart: {error}"));
-                Vec::new()
-            }
-        };
-        let own = own.unwrap_or(0);
-        let sockets = self.sockets.read(
-            proc,
-            own,
-            &others,
-            (question.sockets, &question.pids),
-            &mut notes,
-        );
-        let mut devices = self.links.own(proc, own, at, &mut notes);
-        devices.extend(self.links.others(proc, &others, at, &mut notes));
-        self.settings.look(proc, &others, at);
-        let protocols = self.protocols.read(proc, own, &others, &mut notes);
+        let own = self.look_for_namespaces(at);
+        notes.extend(self.not_found.iter().cloned());
+        let parts = self.namespaces(own, question, &mut notes);
+        if self.sockets.cost(question.sockets, self.others.len()) < AT_ONCE_NS {
+            self.read_sockets(question);
+        }
+        if question.list_tasks && self.list_cost() < AT_ONCE_NS {
+            self.list_tasks(at);
+        }
+        let later = std::mem::take(&mut self.later);
+        notes.extend(later.notes);
+        let proc = &self.proc;
+        self.settings.look(proc, &self.others, at);
         let vlan_inside = self.settings.vlan_inside.map(|netns| {
             format!(
                 "softnet_stat counts packets of VLAN devices in network namespace {netns} twice"
@@ -110,34 +140,189 @@ impl SlowReader {
             [] => Vec::new(),
             wanted => self.sockets.users(proc, wanted),
         };
-        let everyone = if question.list_tasks {
-            proc.pids().ok()
-        } else {
-            None
-        };
+        let tasks = tasks::read(proc, &question.tasks, &self.settings.netns_names);
         SlowSample {
             at,
-            softnet_inexact: stacked::why_inexact(&devices).or(vlan_inside),
-            links: devices.into_iter().map(|device| device.link).collect(),
-            protocols,
-            tasks: tasks::read(
-                proc,
-                everyone.as_deref().unwrap_or(&question.tasks),
-                &self.settings.netns_names,
-            ),
-            tasks_complete: everyone.is_some(),
+            softnet_inexact: self.inexact.values().next().cloned().or(vlan_inside),
+            links: parts
+                .devices
+                .into_iter()
+                .map(|device| device.link)
+                .collect(),
+            namespaces: parts.read,
+            protocols: parts.protocols,
+            tasks_complete: later.tasks.is_some(),
+            tasks: with_others(tasks, later.tasks),
             irqs,
             sysctls: self.settings.sysctls.clone(),
             capture_sockets: sysctls::capture_sockets(proc),
             sysctls_inside: self.links.sysctls_inside(),
             irqbalance: Some(self.settings.irqbalance),
-            sockets: sockets.map(Box::new),
+            sockets: later.sockets.map(Box::new),
             socket_users,
             netns_names: self.settings.netns_names.clone(),
             nodes: self.nodes.clone(),
             notes,
         }
     }
+
+    /// What would have made the answer late: it is told with the next one.
+    pub fn read_later(&mut self, question: &Question) {
+        if self.sockets.cost(question.sockets, self.others.len()) >= AT_ONCE_NS {
+            self.read_sockets(question);
+        }
+        if question.list_tasks && self.list_cost() >= AT_ONCE_NS {
+            self.list_tasks(sys::monotonic_ns());
+        }
+    }
+
+    fn read_sockets(&mut self, question: &Question) {
+        let asked = (question.sockets, question.pids.as_slice());
+        let own = netns::own(&self.proc).unwrap_or(0);
+        let mut notes = Vec::new();
+        let sockets = self
+            .sockets
+            .read(&self.proc, own, &self.others, asked, &mut notes);
+        if let Some(sockets) = sockets {
+            self.later.sockets = Some(sockets);
+            self.later.notes = notes;
+        }
+    }
+
+    /// What it takes to list all processes, ns.
+    fn list_cost(&self) -> u64 {
+        let guess = || {
+            self.proc
+                .pids()
+                .map_or(0, |pids| pids.len() as u64 * TASK_NS)
+        };
+        self.listed.map_or_else(guess, |(_, took)| took)
+    }
+
+    fn list_tasks(&mut self, at: u64) {
+        let due = self
+            .listed
+            .is_none_or(|(last, took)| at.saturating_sub(last) >= took.saturating_mul(LIST_SHARE));
+        if let Some(pids) = self.proc.pids().ok().filter(|_| due) {
+            let began = sys::monotonic_ns();
+            self.later.tasks = Some(tasks::read(&self.proc, &pids, &self.settings.netns_names));
+            self.listed = Some((at, sys::monotonic_ns() - began));
+        }
+    }
+
+    /// Finds the other namespaces, and the own one.
+    fn look_for_namespaces(&mut self, at: u64) -> u64 {
+        let proc = &self.proc;
+        let own = netns::own(proc);
+        let due = self.searched.is_none_or(|(last, took)| {
+            at.saturating_sub(last) >= took.saturating_mul(SEARCH_SHARE)
+        });
+        if due || self.namespaces.has_new_name(proc) {
+            let began = sys::monotonic_ns();
+            let mut notes = Vec::new();
+            self.others = match &own {
+                Ok(own) => self.namespaces.others(proc, *own, at, &mut notes),
+                Err(error) => {
+                    notes.push(format!("cannot tell network namespaces apart: {error}"));
+                    Vec::new()
+                }
+            };
+            self.not_found = notes;
+            self.searched = Some((at, sys::monotonic_ns() - began));
+            self.links.retain(&self.others);
+            let own = own.as_ref().copied().unwrap_or(0);
+            self.protocols.retain(own, &self.others);
+            let there = |netns: &u64| self.others.iter().any(|other| other.inode == *netns);
+            self.inexact
+                .retain(|netns, _| *netns == own || there(netns));
+        }
+        own.unwrap_or(0)
+    }
+
+    /// The counters of the own namespace, and of the others whose turn it is.
+    fn namespaces(&mut self, own: u64, question: &Question, notes: &mut Vec<String>) -> Parts {
+        let (proc, at) = (&self.proc, question.at);
+        let first = self.turns.is_new();
+        let mut plan = self.turns.plan(&self.others, &question.active, at);
+        let mut set_ups = SetUps::new(sys::monotonic_ns, first);
+        let mut parts = Parts::default();
+        let now = sys::monotonic_ns();
+        let devices = self.links.own(proc, own, at, notes);
+        inexact(&mut self.inexact, own, &devices);
+        parts.add(own, now, devices, self.protocols.own(proc, own, notes));
+        while let Some(other) = plan.next(sys::monotonic_ns()) {
+            let netns = other.inode;
+            let now = sys::monotonic_ns();
+            let devices = self
+                .links
+                .other(proc, &other, at, (&plan, &mut set_ups), notes);
+            inexact(&mut self.inexact, netns, &devices);
+            let keep = self.links.has_entered(netns);
+            let protocols = self.protocols.other(proc, &other, keep, notes);
+            let packets = (devices.iter())
+                .flat_map(|device| [device.link.rx_packets, device.link.tx_packets])
+                .fold(0, u64::saturating_add);
+            self.turns.read(netns, now, packets);
+            parts.add(netns, now, devices, protocols);
+        }
+        let unread = |netns| NetnsReading { netns, at: None };
+        parts.read.extend(plan.left().map(unread));
+        notes.extend(self.links.missing(self.others.len()));
+        parts
+    }
+}
+
+/// What was read beside an answer: by now, or since the one before.
+#[derive(Default)]
+struct Later {
+    sockets: Option<SocketSample>,
+    tasks: Option<Vec<TaskCounters>>,
+    notes: Vec<String>,
+}
+
+/// The processes that were asked for, and all the others where they were listed. How long those waited
+/// was not read at the time of this reading.
+fn with_others(mut tasks: Vec<TaskCounters>, all: Option<Vec<TaskCounters>>) -> Vec<TaskCounters> {
+    let known: FxHashSet<u32> = tasks.iter().map(|task| task.pid).collect();
+    let others = all.into_iter().flatten();
+    let others = others.filter(|task| !known.contains(&task.pid));
+    tasks.extend(others.map(|task| TaskCounters {
+        runq_ns: None,
+        throttled: None,
+        ..task
+    }));
+    tasks.sort_unstable_by_key(|task| task.pid);
+    tasks
+}
+
+/// What was read of the namespaces.
+#[derive(Default)]
+struct Parts {
+    read: Vec<NetnsReading>,
+    devices: Vec<Device>,
+    protocols: Vec<ProtocolCounters>,
+}
+
+impl Parts {
+    fn add(
+        &mut self,
+        netns: u64,
+        at: u64,
+        devices: Vec<Device>,
+        protocols: Option<ProtocolCounters>,
+    ) {
+        let at = Some(at);
+        self.read.push(NetnsReading { netns, at });
+        self.devices.extend(devices);
+        self.protocols.extend(protocols);
+    }
+}
+
+fn inexact(known: &mut BTreeMap<u64, String>, netns: u64, devices: &[Device]) {
+    match stacked::why_inexact(devices) {
+        Some(why) => known.insert(netns, why),
+        None => known.remove(&netns),
+    };
 }
 
 #[cfg(test)]
@@ -171,11 +356,17 @@ mod tests {
         assert!(sample.links.iter().any(|link| link.name == "lo"));
         assert!(!sample.protocols.is_empty());
         assert_eq!(sample.tasks.iter().map(|t| t.pid).collect::<Vec<_>>(), [me]);
-        let everyone = reader.read(&Question {
+        let question = Question {
             at: 1,
             list_tasks: true,
             ..Question::default()
-        });
+        };
+        let mut everyone = reader.read(&question);
+        if !everyone.tasks_complete {
+            // Of thousands it would have made the answer late.
+            reader.read_later(&question);
+            everyone = reader.read(&question);
+        }
         assert!(everyone.tasks_complete);
         assert!(everyone.tasks.iter().any(|task| task.pid == me));
     }

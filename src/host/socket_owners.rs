@@ -56,8 +56,8 @@ impl SocketOwners {
         self.processes.get(&pid).map(|p| p.comm.as_str())
     }
 
-    /// `unknown`: sockets that have no known process.
-    pub fn look(&mut self, proc: &Proc, unknown: &[u32]) {
+    /// `unknown`: sockets that have no known process. Of the processes `first` are looked at first.
+    pub fn look(&mut self, proc: &Proc, unknown: &[u32], first: &[u32]) {
         let Ok(pids) = proc.pids() else { return };
         let alive: FxHashSet<u32> = pids.iter().copied().collect();
         let ended: Vec<u32> = (self.processes.keys().copied())
@@ -68,7 +68,8 @@ impl SocketOwners {
         }
         self.round.retain(|pid| alive.contains(pid));
         let mut left = self.go_on(FILES_PER_CALL);
-        for pid in pids {
+        let first = first.iter().filter(|pid| alive.contains(pid));
+        for pid in first.copied().chain(pids) {
             if left == 0 {
                 return;
             }
@@ -190,7 +191,7 @@ mod tests {
         open(&proc, 5, 5, "socket:[x]");
         open(&proc, 9, 3, "socket:[70]");
         let mut owners = SocketOwners::default();
-        owners.look(&proc, &[]);
+        owners.look(&proc, &[], &[]);
         let owner = SocketOwner {
             pid: 5,
             comm: "a?b".to_owned(),
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(owners.of(70), Some(owner));
         assert_eq!(owners.of(71), None);
         fs::remove_dir_all(proc.path("proc/5")).expect("it ends");
-        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70], &[]);
         assert_eq!(owners.pid(70), Some(9), "the child still has it");
     }
 
@@ -206,25 +207,39 @@ mod tests {
     fn old_processes_are_looked_at_again_only_when_asked() {
         let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
         let mut owners = SocketOwners::default();
-        owners.look(&proc, &[]);
+        owners.look(&proc, &[], &[]);
         open(&proc, 5, 3, "socket:[70]");
-        owners.look(&proc, &[]);
+        owners.look(&proc, &[], &[]);
         assert_eq!(owners.pid(70), None);
-        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70], &[]);
         assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn a_process_that_is_asked_for_is_looked_at_before_all_others() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n"), ("proc/9/comm", "b\n")]);
+        for fd in 0..FILES_PER_CALL as u32 {
+            open(&proc, 5, fd, "/dev/null");
+        }
+        open(&proc, 9, 3, "socket:[70]");
+        for (first, owner) in [(&[][..], None), (&[9, 77][..], Some(9))] {
+            let mut owners = SocketOwners::default();
+            owners.look(&proc, &[], first);
+            assert_eq!(owners.pid(70), owner);
+        }
     }
 
     #[test]
     fn what_nobody_has_is_looked_for_once_and_again_after_a_while() {
         let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
         let mut owners = SocketOwners::default();
-        owners.look(&proc, &[70]);
-        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70], &[]);
+        owners.look(&proc, &[70], &[]);
         open(&proc, 5, 3, "socket:[70]");
-        owners.look(&proc, &[70]);
+        owners.look(&proc, &[70], &[]);
         assert_eq!(owners.pid(70), None, "it was nobody's");
         for _ in 0..PATIENCE {
-            owners.look(&proc, &[70]);
+            owners.look(&proc, &[70], &[]);
         }
         assert_eq!(owners.pid(70), Some(5));
     }
@@ -240,7 +255,7 @@ mod tests {
         let mut owners = SocketOwners::default();
         let mut known = Vec::new();
         for _ in 0..3 {
-            owners.look(&proc, &[]);
+            owners.look(&proc, &[], &[]);
             known.push(owners.by_inode.len());
         }
         // Of each process one file's worth is spent on its name.

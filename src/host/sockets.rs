@@ -18,9 +18,13 @@ use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
-/// Of the time this much is spent reading while somebody looks, and else: a tenth, a three-hundredth.
-const LOOKED_AT: u64 = 10;
+/// Of the time this much is spent reading while somebody looks, and else: a fiftieth, a
+/// three-hundredth.
+const LOOKED_AT: u64 = 50;
 const ASIDE: u64 = 300;
+
+/// What the first reading takes of each other namespace, which is entered for it, ns.
+const ENTER_NS: u64 = 200_000;
 
 /// While nobody looks, readings begin so far apart at least, ns: the kernel walks its whole table of
 /// connections for each, empty or not.
@@ -108,7 +112,7 @@ impl Sockets {
         let of = |owners: &SocketOwners, inode: &u32| owners.pid(*inode);
         let unknown = |inode: &u32| of(&self.owners, inode).is_none();
         let unknown: Vec<u32> = inodes.iter().copied().filter(unknown).collect();
-        self.owners.look(proc, &unknown);
+        self.owners.look(proc, &unknown, &[]);
         let known = |inode: &u32| {
             Some(SocketUser {
                 socket: u64::from(*inode),
@@ -121,6 +125,15 @@ impl Sockets {
     /// Closes what keeps namespaces alive.
     pub fn let_go(&mut self) {
         self.inside.clear();
+    }
+
+    /// How long a reading will take, ns; 0: it is not time for one.
+    pub fn cost(&self, looked_at: bool, others: usize) -> u64 {
+        if !self.is_due((self.clock)(), looked_at) {
+            return 0;
+        }
+        let enter = others.saturating_sub(self.inside.len()) as u64 * ENTER_NS;
+        self.last.map_or(0, |(_, took)| took).max(enter)
     }
 
     /// `None`: it is not time yet. `others` are the namespaces beside the own one, `pids` the processes
@@ -140,7 +153,7 @@ impl Sockets {
             return None;
         }
         pids.clone_into(&mut self.pids);
-        self.owners.look(proc, &self.ownerless);
+        self.owners.look(proc, &self.ownerless, pids);
         let mut found = self.begin(at);
         let until = (self.clock)() + LONGEST_NS;
         let mut complete = FxHashSet::default();
@@ -234,6 +247,7 @@ impl Sockets {
     ) -> bool {
         let forgotten = found.forgotten;
         let mut failed = false;
+        diag.look();
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let mut count = 0_u32;
             let read = diag.read(netns, protocol, &mut |socket| {

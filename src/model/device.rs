@@ -2,6 +2,8 @@
 //! and its queues. Figures are of the time between the last two readings of the host's counters;
 //! what the driver or this host cannot tell is `None`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
@@ -17,8 +19,13 @@ pub struct Device {
     pub ifindex: u32,
     /// A wire leaves here.
     pub physical: bool,
-    /// This interval brought a reading; without one the figures are those of the last.
+    /// This interval brought a reading. Without one the rates are those of the last, and what was counted
+    /// in an interval is `None`, so that a sum over snapshots counts nothing twice.
     pub fresh: bool,
+    /// How long before the end of the interval it was read, seconds; `None`: not known.
+    pub age_s: Option<f64>,
+    /// Seconds since the reading before: what was counted is of this time.
+    pub span_s: Option<f64>,
     pub rx_packets: Option<u64>,
     pub rx_bytes: Option<u64>,
     pub tx_packets: Option<u64>,
@@ -59,10 +66,85 @@ pub struct Device {
     pub counters: Vec<DriverFigure>,
     /// Interrupts in the interval, by line.
     pub irqs: Vec<DeviceIrq>,
-    pub setup: Option<Setup>,
+    pub setup: Option<Arc<Setup>>,
     /// Inode of the namespace: with `ifindex` it tells devices apart.
     #[serde(skip)]
     pub netns_id: u64,
+}
+
+/// Devices that exports do not have one by one: what those that were read in this interval carried.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq, Default)]
+pub struct OtherDevices {
+    pub devices: u64,
+    /// How many of them were read in this interval.
+    pub fresh: u64,
+    pub rx_packets: u64,
+    pub rx_bytes: u64,
+    pub tx_packets: u64,
+    pub tx_bytes: u64,
+    pub dropped: u64,
+}
+
+impl OtherDevices {
+    /// `None`: there are none.
+    pub fn sum<'a>(others: impl Iterator<Item = &'a Device>) -> Option<OtherDevices> {
+        let mut sum = OtherDevices::default();
+        for device in others {
+            sum.devices += 1;
+            sum.fresh += u64::from(device.fresh);
+            sum.rx_packets += device.rx_packets.unwrap_or(0);
+            sum.rx_bytes += device.rx_bytes.unwrap_or(0);
+            sum.tx_packets += device.tx_packets.unwrap_or(0);
+            sum.tx_bytes += device.tx_bytes.unwrap_or(0);
+            sum.dropped += device.dropped.unwrap_or(0);
+        }
+        (sum.devices > 0).then_some(sum)
+    }
+}
+
+impl Device {
+    /// It is exported in any case: there is a wire, it carries something (loopback, which is listed last),
+    /// or something is lost or stuck.
+    pub fn matters(&self) -> bool {
+        let busy = self.traffic() > 0.0;
+        let lost = self.dropped.is_some_and(|lost| lost > 0);
+        let stuck = self.qdisc_backlog.is_some_and(|waiting| waiting > 0);
+        self.physical || busy || lost || stuck
+    }
+
+    /// Another interval ended, without a reading so far.
+    pub fn age(&mut self) {
+        self.fresh = false;
+        let counts = [
+            &mut self.rx_packets,
+            &mut self.rx_bytes,
+            &mut self.tx_packets,
+            &mut self.tx_bytes,
+            &mut self.interrupts,
+            &mut self.dropped,
+            &mut self.rx_dropped,
+            &mut self.tx_dropped,
+            &mut self.ring_drops,
+            &mut self.qdisc_drops,
+        ];
+        for count in counts {
+            *count = None;
+        }
+        self.packets_per_interrupt = None;
+        self.queues.iter_mut().for_each(Queue::age);
+        for qdisc in &mut self.qdiscs {
+            qdisc.packets = None;
+            qdisc.drops = None;
+            qdisc.overlimits = None;
+            qdisc.requeues = None;
+        }
+        for counter in &mut self.counters {
+            counter.count = None;
+        }
+        for irq in &mut self.irqs {
+            irq.count = None;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, PartialEq, Default)]
@@ -96,6 +178,23 @@ pub struct Queue {
     pub timeouts: Option<u64>,
 }
 
+impl Queue {
+    /// It was not read again.
+    pub fn age(&mut self) {
+        let counts = [
+            &mut self.packets,
+            &mut self.interrupts,
+            &mut self.drops,
+            &mut self.no_memory,
+            &mut self.stops,
+            &mut self.timeouts,
+        ];
+        for count in counts {
+            *count = None;
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
 pub struct Qdisc {
     pub kind: String,
@@ -119,7 +218,8 @@ pub struct DriverFigure {
     pub name: String,
     /// "rx drop", "tx drop", "memory", "tx stop", "xdp" or "pause".
     pub tells: &'static str,
-    pub count: u64,
+    /// `None`: not read in this interval.
+    pub count: Option<u64>,
     /// Since netop started.
     pub total: u64,
 }
@@ -128,7 +228,8 @@ pub struct DriverFigure {
 pub struct DeviceIrq {
     pub irq: u32,
     pub name: String,
-    pub count: u64,
+    /// `None`: not read in this interval.
+    pub count: Option<u64>,
     /// Where most of it went.
     pub cpu: Option<u32>,
     /// CPU lists: where it may go, and where it goes.

@@ -18,6 +18,7 @@ mod module;
 mod names;
 mod observable;
 mod process;
+mod ranked;
 pub mod reason;
 mod series;
 mod setting;
@@ -35,8 +36,8 @@ pub use cost::{Bounded, differ, ratio, t95};
 pub use cpu::{Busy, Cpu, CpuPart, Part, Serves, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use device::{
-    Coalescing, Device, DeviceIrq, DriverFigure, Offload, PauseFrames, Polling, Qdisc, Queue,
-    Setup, Spreading,
+    Coalescing, Device, DeviceIrq, DriverFigure, Offload, OtherDevices, PauseFrames, Polling,
+    Qdisc, Queue, Setup, Spreading,
 };
 pub use drop::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses, Witness};
 pub use finding::{Evidence, Facts, Finding, Guard, Severity, Tried};
@@ -49,6 +50,7 @@ pub use module::{ModuleFunctions, OTHER_FUNCTIONS};
 pub use names::{KernelFunction, Mapped, NOWHERE, Name, Names};
 pub use observable::{Observable, ObservableKind};
 pub use process::{NO_SOCKET, Process};
+pub use ranked::Ranked;
 pub use series::Series;
 pub use setting::{Changed, Settings, changed, settings};
 pub use snapshot::{

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::cpu::{Cpu, Part, Stage};
-use super::device::Device;
+use super::device::{Device, OtherDevices};
 use super::drop::{Class, Drop, Losses};
 use super::finding::{Facts, Finding};
 use super::host_event::HostEvent;
 use super::latency::Latency;
 use super::process::{Process, pid_or_null};
+use super::ranked::Ranked;
 use super::spent::Spent;
 use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
 use super::time;
@@ -51,7 +52,9 @@ pub struct Snapshot {
     pub contexts: Vec<Part>,
     pub cpus: Vec<Cpu>,
     /// Busiest first; loopback and idle ones last.
-    pub devices: Vec<Device>,
+    pub devices: Ranked<Device>,
+    /// The devices that are left out of `devices` (without `--all`); null: none are.
+    pub devices_other: Option<OtherDevices>,
     /// Heaviest first.
     pub processes: Vec<Process>,
     /// How the sockets were read; null: not yet, or not here.

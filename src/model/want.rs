@@ -52,6 +52,8 @@ pub struct Want {
     pub sockets: bool,
     /// Stacks of all CPU time, idle time too, as perf has them: else only the network's.
     pub all_cpu_time: bool,
+    /// Exports have every device and namespace (`--all`): else the busiest, and what matters.
+    pub all: bool,
 }
 
 impl Want {
@@ -84,6 +86,7 @@ impl Default for Want {
             side_band: false,
             sockets: false,
             all_cpu_time: false,
+            all: false,
         }
     }
 }

@@ -282,6 +282,7 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         cpus: typed.what.cpus.clone().unwrap_or_default(),
         module: typed.what.module.clone(),
         clock_hz: typed.what.frequency,
+        all: typed.batch.all,
         latency: typed.what.latency || typed.batch.table == "latency",
         processes: typed.batch.batch && prints(&typed.batch, "processes"),
         devices: typed.batch.batch && prints(&typed.batch, "devices"),

@@ -33,7 +33,8 @@ pub fn empty() -> Snapshot {
         spent: None,
         contexts: Vec::new(),
         cpus: Vec::new(),
-        devices: Vec::new(),
+        devices: crate::model::Ranked::default(),
+        devices_other: None,
         processes: Vec::new(),
         sockets: None,
         tcp: Vec::new(),
@@ -209,7 +210,7 @@ pub fn busy() -> Snapshot {
     };
     s.functions = functions();
     s.cpus = (0..4).map(cpu).collect();
-    s.devices = super::fixture_device::devices();
+    s.devices = super::fixture_device::devices().into();
     s.processes = vec![
         process(9127, "flood", 431_000.0, true),
         process(812, "nginx", 88_000.0, true),

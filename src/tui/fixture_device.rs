@@ -69,11 +69,11 @@ fn nic() -> Device {
         counters: vec![DriverFigure {
             name: "rx_out_of_buffer".to_owned(),
             tells: "rx drop",
-            count: 1700,
+            count: Some(1700),
             total: 73_600,
         }],
-        irqs: vec![irq(147, 20_000), irq(148, 22_000)],
-        setup: Some(Setup {
+        irqs: vec![irq(147, Some(20_000)), irq(148, Some(22_000))],
+        setup: Some(std::sync::Arc::new(Setup {
             mtu: Some(1500),
             speed: Some(100_000),
             offloads: [("gro", true), ("lro", false), ("tso", true), ("gso", true)]
@@ -92,7 +92,7 @@ fn nic() -> Device {
                 ..Coalescing::default()
             }),
             ..Setup::default()
-        }),
+        })),
         ..Device::default()
     }
 }
@@ -121,11 +121,11 @@ fn shaped() -> Device {
             qdisc("tbf", "root", 41, 200),
             qdisc("pfifo", "1:1", 41, 200),
         ],
-        setup: Some(Setup {
+        setup: Some(std::sync::Arc::new(Setup {
             mtu: Some(1500),
             unsupported: ["rings", "coalescing"].map(str::to_owned).into(),
             ..Setup::default()
-        }),
+        })),
         ..Device::default()
     }
 }

@@ -21,6 +21,7 @@ mod late;
 mod latency;
 mod leave;
 mod lives;
+mod many;
 mod module;
 #[path = "../net/mod.rs"]
 mod net;

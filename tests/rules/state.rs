@@ -257,7 +257,7 @@ impl DeviceFigures {
         let irq = |(number, queue): (&String, &QueueFigures)| DeviceIrq {
             irq: 100 + number.parse::<u32>().expect("a number"),
             name: format!("{name}-{number}"),
-            count: queue.interrupts.unwrap_or(0),
+            count: queue.interrupts,
             cpu: queue.cpu,
             ..DeviceIrq::default()
         };
@@ -273,7 +273,7 @@ impl DeviceFigures {
         let counter = |(tells, count): (&String, &u64)| DriverFigure {
             name: tells.replace(' ', "_"),
             tells: forever(tells),
-            count: *count,
+            count: Some(*count),
             total: *count,
         };
         let offload = |(name, on): (&String, &bool)| Offload {
@@ -304,7 +304,7 @@ impl DeviceFigures {
             qdiscs: self.qdiscs.iter().map(qdisc).collect(),
             counters: self.counters.iter().map(counter).collect(),
             irqs: self.queues.iter().map(irq).collect(),
-            setup: Some(Setup {
+            setup: Some(std::sync::Arc::new(Setup {
                 mtu: self.mtu,
                 offloads: self.offloads.iter().map(offload).collect(),
                 rx_ring: self.rx_ring,
@@ -326,7 +326,7 @@ impl DeviceFigures {
                     ..Coalescing::default()
                 }),
                 ..Setup::default()
-            }),
+            })),
             ..Device::default()
         }
     }
@@ -455,6 +455,7 @@ pub fn snapshot(figures: &Figures, second: u64) -> Snapshot {
             .iter()
             .map(|(name, d)| d.device(name))
             .collect(),
+        devices_other: None,
         processes: figures.processes.iter().map(process).collect(),
         sockets: figures.sockets.map(sockets),
         tcp: (figures

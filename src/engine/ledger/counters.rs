@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::kinds::{KINDS, Kind};
 use super::nic::{self, Counts};
 use super::row::Head;
@@ -61,8 +63,8 @@ impl Counters {
     }
 
     /// What has grown since the last reading. Namespaces and devices come and go: only what this
-    /// reading has is remembered.
-    pub fn slow(&mut self, slow: &SlowSample) -> Vec<Grown> {
+    /// reading has is remembered, and what was read before of namespaces that are `unread` this time.
+    pub fn slow(&mut self, slow: &SlowSample, unread: &FxHashSet<u64>) -> Vec<Grown> {
         let own = slow.links.first().map(|link| link.netns);
         // As `ip netns` calls it, else its inode.
         let foreign = |netns: u64| -> Option<Arc<str>> {
@@ -78,7 +80,7 @@ impl Counters {
             self.last.insert(key, value);
             last.map_or(0, |last| value.saturating_sub(last))
         };
-        let known = std::mem::take(&mut self.known);
+        let mut known = std::mem::take(&mut self.known);
         for link in &slow.links {
             let device = (link.netns, link.name.clone());
             // A list that is full has left some out.
@@ -102,6 +104,8 @@ impl Counters {
                 });
             }
         }
+        known.retain(|(netns, _)| unread.contains(netns));
+        self.known.append(&mut known);
         for namespace in &slow.protocols {
             let mut deltas: BTreeMap<&str, u64> = BTreeMap::new();
             for (name, value) in &namespace.counters {
@@ -118,7 +122,8 @@ impl Counters {
         // A driver that did not answer this time has not begun anew.
         for ((netns, id), value) in last {
             let device = id.split_once(' ').map(|(name, _)| (netns, name.to_owned()));
-            if device.is_some_and(|device| self.known.contains(&device)) {
+            if unread.contains(&netns) || device.is_some_and(|device| self.known.contains(&device))
+            {
                 self.last.insert((netns, id), value);
             }
         }
@@ -204,7 +209,9 @@ fn of_link(link: &LinkCounters) -> Vec<(String, u64, Head)> {
         let driver = nic(format!("driver {name} (tx)"), DRIVER_TX);
         all.push(("tx_dropped".to_owned(), link.tx_dropped, driver));
     }
-    if let Some(drops) = link.qdisc_drops {
+    // Without a queue nothing is dropped in one.
+    let queues = link.qdisc.as_deref() != Some("noqueue");
+    if let Some(drops) = link.qdisc_drops.filter(|_| queues) {
         let head = Head {
             layer: Layer::Qdisc,
             reason: Some("QDISC_DROP".to_owned()),

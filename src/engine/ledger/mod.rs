@@ -102,8 +102,9 @@ impl Ledger {
             .last_slow
             .replace(slow.at)
             .map(|last| slow.at.saturating_sub(last));
-        let grown = self.counters.slow(slow);
-        self.sums.links(&slow.links);
+        let unread = slow.times().unread;
+        let grown = self.counters.slow(slow, &unread);
+        self.sums.links(&slow.links, &unread);
         let Some(span) = span.filter(|span| *span > 0) else {
             return;
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
+
 use super::Ending;
 use crate::decode::LinkCounters;
 use crate::model::{Class, ClassRate, DeviceLoss, Drop, Layer, LayerSum, Losses};
@@ -22,8 +24,9 @@ pub struct Sums {
 }
 
 impl Sums {
-    pub fn links(&mut self, links: &[LinkCounters]) {
-        let last = std::mem::take(&mut self.last);
+    /// `unread`: namespaces of which the links say nothing this time.
+    pub fn links(&mut self, links: &[LinkCounters], unread: &FxHashSet<u64>) {
+        let mut last = std::mem::take(&mut self.last);
         for link in links {
             let key = (link.netns, link.name.clone());
             let now = (link.rx_dropped, link.tx_dropped);
@@ -41,6 +44,8 @@ impl Sums {
             }
             self.last.insert(key, now);
         }
+        last.retain(|(netns, _), _| unread.contains(netns));
+        self.last.append(&mut last);
     }
 
     /// Packets whose drop their device counts too.

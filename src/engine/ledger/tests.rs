@@ -5,7 +5,8 @@ mod rates;
 
 use super::*;
 use crate::decode::{
-    CpuCounters, DriverCounter, LinkCounters, ProtocolCounters, SlowSample, Softnet, Trouble,
+    CpuCounters, DriverCounter, LinkCounters, NetnsReading, ProtocolCounters, SlowSample, Softnet,
+    Trouble,
 };
 use crate::model::{KernelFunction, Name, StageId};
 
@@ -372,4 +373,29 @@ fn a_storm_of_different_losses_stays_bounded() {
     let drops = bench.drops();
     assert!(drops.len() <= ROWS + 1, "{}", drops.len());
     assert_eq!(drops.iter().map(|d| d.total).sum::<u64>(), 6000);
+}
+
+#[test]
+fn losses_are_counted_once_also_where_a_namespace_is_not_read_each_time() {
+    let link = |drops| LinkCounters {
+        netns: 2,
+        name: "eth0".to_owned(),
+        physical: true,
+        rx_missed: drops,
+        ..LinkCounters::default()
+    };
+    let own = || LinkCounters {
+        netns: 1,
+        ..LinkCounters::default()
+    };
+    let mut bench = Bench::new();
+    bench.links(vec![own(), link(5)], &[]).tick("f", &[], 1);
+    bench.links(vec![own()], &[]);
+    let slow = Arc::make_mut(bench.host.slow.as_mut().expect("a reading"));
+    let turn = |netns, at| NetnsReading { netns, at };
+    slow.namespaces = vec![turn(1, Some(slow.at)), turn(2, None)];
+    bench.tick("f", &[], 1);
+    bench.links(vec![own(), link(12)], &[]).tick("f", &[], 1);
+    let lost: Vec<u64> = bench.drops().iter().map(|drop| drop.total).collect();
+    assert_eq!(lost, [7]);
 }

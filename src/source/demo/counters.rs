@@ -61,6 +61,7 @@ impl Counters {
                 sysctls: sysctls(),
                 capture_sockets: Some(0),
                 sysctls_inside: Vec::new(),
+                namespaces: Vec::new(),
                 irqbalance: Some(false),
                 netns_names: Vec::new(),
                 nodes: (0..CPUS as u32).map(|cpu| (cpu, cpu / 2)).collect(),

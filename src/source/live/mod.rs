@@ -56,8 +56,8 @@ use self::windows::Schedule;
 use super::narrowed::all_there;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, CPUS_ONLINE, Costs, Demand, EventId, HostSample, OwnCost, Session, Softnet, SourceKind,
-    Tick, Windows,
+    Batch, CPUS_ONLINE, Costs, Demand, EventId, HostSample, OwnCost, Session, SlowSample, Softnet,
+    SourceKind, Tick, Windows,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, Proc, descendants, identity, members, online_cpus};
@@ -71,8 +71,13 @@ pub const RING_BYTES: usize = 512 * 1024;
 /// Batches under way; a sampler that finds the channel full drops and counts.
 const BATCHES: usize = 256;
 
-/// How long a tick waits for the samplers to drain, and for the slow counters.
+/// How long a tick waits for the samplers to drain.
 const ROUND_PATIENCE: Duration = Duration::from_millis(60);
+
+/// A tick waits for the slow counters for this part of the interval: an eighth, within these bounds. What
+/// comes later is a figure of the next interval.
+const SLOW_PART: u32 = 8;
+const SLOW_PATIENCE: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(120)];
 
 /// A rate measured over less than this draws no period: ten quiet milliseconds would make every
 /// hit of the next second a sample.
@@ -311,15 +316,11 @@ impl Live {
         });
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
-        self.slow.ask(at, &self.demand);
+        self.slow.ask(at, &self.demand, &brought.devices);
 
         let loss = self.drain_samplers(&counts, kernel_lost);
         self.put_windows(&mut counts);
-        let answer = self.slow.answer(ROUND_PATIENCE / 2);
-        if let (Some(gate), Some(answer)) = (&mut self.gate, &answer) {
-            gate.choose_sockets(&answer.sockets, &self.demand);
-        }
-        let slow = answer.map(|answer| Arc::new(answer.sample));
+        let slow = self.slow_counters();
         let events = self.lane.look(wall, slow.as_deref());
         if self.started.is_none() {
             counts.clear();
@@ -376,6 +377,17 @@ impl Live {
         if changed || (told && self.stations.iter().any(|s| s.dead)) {
             self.man_stations();
         }
+    }
+
+    /// The newest reading of the slow counters, if one has come.
+    fn slow_counters(&mut self) -> Option<Arc<SlowSample>> {
+        let [least, most] = SLOW_PATIENCE;
+        let patience = (self.demand.interval / SLOW_PART).clamp(least, most);
+        let answer = self.slow.answer(patience)?;
+        if let Some(gate) = &mut self.gate {
+            gate.choose_sockets(&answer.sockets, &self.demand);
+        }
+        Some(Arc::new(answer.sample))
     }
 
     fn look_at_filter(&mut self) -> Filtered {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::decode::{Demand, SlowSample, later_reading};
+use crate::decode::{Demand, DeviceCounts, SlowSample, later_reading};
 use crate::error::Error;
 use crate::host::{Proc, Question, SlowReader};
 use crate::sys::Surplus;
@@ -49,6 +49,7 @@ impl Slow {
                     if answer.send(given).is_err() {
                         return;
                     }
+                    reader.read_later(&question);
                 }
             })
             .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
@@ -60,7 +61,14 @@ impl Slow {
     }
 
     /// Asks unless the last question is still being worked on.
-    pub fn ask(&mut self, at: u64, demand: &Demand) {
+    /// `devices`: what the gate counted of them since the question before.
+    pub fn ask(&mut self, at: u64, demand: &Demand, devices: &[DeviceCounts]) {
+        let mut active: Vec<u64> = (devices.iter())
+            .filter(|counts| counts.hits > 0)
+            .map(|counts| counts.netns)
+            .collect();
+        active.sort_unstable();
+        active.dedup();
         let question = Question {
             at,
             tasks: demand.tasks.clone(),
@@ -68,6 +76,7 @@ impl Slow {
             sockets: demand.sockets,
             pids: demand.pids.clone(),
             ownerless: demand.ownerless.clone(),
+            active,
         };
         let by_socket = demand.attached.iter().any(|a| a.by_socket);
         let pids = if by_socket {
@@ -145,12 +154,12 @@ mod tests {
     #[test]
     fn after_an_answer_that_came_late_the_next_tick_has_its_own_again() {
         let mut slow = after_a_late_answer();
-        slow.ask(1, &Demand::default());
+        slow.ask(1, &Demand::default(), &[]);
         let first = slow.answer(Duration::from_millis(1));
         assert!(first.is_none(), "it is late");
         std::thread::sleep(Duration::from_millis(200));
         for at in [2, 3] {
-            slow.ask(at, &Demand::default());
+            slow.ask(at, &Demand::default(), &[]);
             let answer = slow.answer(Duration::from_secs(2)).expect("an answer");
             assert_eq!(answer.sample.at, at);
             // What only the late one said is not lost.

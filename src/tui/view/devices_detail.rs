@@ -23,11 +23,12 @@ pub fn render(scene: &Scene<'_>, row: &Row, titles: &[&str], area: Rect, buf: &m
     let Some((device, queue)) = found(scene.snapshot, row) else {
         return;
     };
+    let interval_s = scene.snapshot.interval_s;
     let name = clean(&device.name).into_owned();
     let mut title = vec![Span::styled(name, scene.theme.strong)];
     match queue {
         Some(q) => title.push(Span::raw(format!("{} queue {}", q.direction, q.queue))),
-        None => title.push(Span::styled(kind(device), scene.theme.dim)),
+        None => title.push(Span::styled(kind(device, interval_s), scene.theme.dim)),
     }
     rule(scene, title, area, buf);
     let below = Rect {
@@ -42,8 +43,11 @@ pub fn render(scene: &Scene<'_>, row: &Row, titles: &[&str], area: Rect, buf: &m
     paragraphs::render(list, below, buf);
 }
 
-/// `virtio_net · mtu 1500 · 10Gb/s · node 0 · netns blue`
-fn kind(d: &Device) -> String {
+/// A reading that is so many intervals old is not of this one.
+const OLD: f64 = 1.5;
+
+/// `virtio_net · mtu 1500 · 10Gb/s · node 0 · netns blue · read 6.2 s ago`
+fn kind(d: &Device, interval_s: f64) -> String {
     let mut parts: Vec<String> = Vec::new();
     let driver = d.driver.as_deref().or(d.kind.as_deref());
     parts.extend(driver.map(|driver| clean(driver).into_owned()));
@@ -58,6 +62,8 @@ fn kind(d: &Device) -> String {
             .as_ref()
             .map(|name| format!("netns {}", clean(name))),
     );
+    let old = d.age_s.filter(|age| *age > OLD * interval_s);
+    parts.extend(old.map(|age| format!("read {age:.1} s ago")));
     parts.join(" · ")
 }
 
@@ -73,12 +79,9 @@ fn of_device(scene: &Scene<'_>, d: &Device, titles: &[&str]) -> Vec<Paragraph> {
     let mut list = vec![Paragraph::new(0, losses(d), style), plain(1, batching(d))];
     let counters: Vec<String> = (d.counters.iter().take(MOST))
         .map(|c| {
-            format!(
-                "{} {} (+{})",
-                clean(&c.name),
-                figure::exact(c.total),
-                figure::exact(c.count)
-            )
+            let more = c.count.map(|count| format!(" (+{})", figure::exact(count)));
+            let more = more.unwrap_or_default();
+            format!("{} {}{more}", clean(&c.name), figure::exact(c.total))
         })
         .collect();
     if !counters.is_empty() {
@@ -194,12 +197,12 @@ fn qdiscs(d: &Device) -> String {
 }
 
 fn irqs(d: &Device) -> String {
-    let mut irqs: Vec<_> = d.irqs.iter().filter(|irq| irq.count > 0).collect();
+    let mut irqs: Vec<_> = d.irqs.iter().filter(|irq| irq.count > Some(0)).collect();
     irqs.sort_by_key(|irq| std::cmp::Reverse(irq.count));
     let parts: Vec<String> = (irqs.iter().take(MOST))
         .map(|irq| {
             let cpu = irq.cpu.map_or(String::new(), |cpu| format!(" → cpu{cpu}"));
-            format!("{} {}{cpu}", irq.irq, figure::count(Some(irq.count)))
+            format!("{} {}{cpu}", irq.irq, figure::count(irq.count))
         })
         .collect();
     if parts.is_empty() {

@@ -18,10 +18,11 @@ fn a_drivers_first_drops_of_a_device_count_and_a_driver_that_was_silent_does_not
             trouble: trouble.into_iter().collect(),
             ..LinkCounters::default()
         };
-        let grown = counters.slow(&SlowSample {
+        let slow = SlowSample {
             links: vec![link],
             ..SlowSample::default()
-        });
+        };
+        let grown = counters.slow(&slow, &rustc_hash::FxHashSet::default());
         grown.iter().map(|grown| grown.by).sum::<u64>()
     };
     let read = [None, Some(40), Some(50), None, Some(55)].map(&mut grown);
