@@ -1,7 +1,7 @@
 //! Names for a recording of perf, against those perf itself gives it: `perf script` is the reader
 //! of the file here, netop's names are the subject.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -292,4 +292,77 @@ fn user_samples_without_call_chains_are_of_the_files_that_perf_says() {
             "{object}: {share} and not {wanted}\n{perf}\n{folded}"
         );
     }
+}
+
+/// Other people's recordings, which are not in the repository.
+fn trials() -> Option<std::path::PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/trials");
+    let dir = std::env::var_os("NETOP_TRIALS").map_or_else(beside, Into::into);
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    println!(
+        "skipped: no {} (NETOP_TRIALS names another place)",
+        dir.display()
+    );
+    None
+}
+
+/// Percent of the time in the leaf of each stack.
+fn shares(folded: &str) -> BTreeMap<&str, f64> {
+    let mut shares: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut all = 0.0;
+    for line in folded.lines() {
+        let (stack, weight) = line.rsplit_once(' ').expect("a weight");
+        let weight: f64 = weight.parse().expect("a number");
+        let leaf = stack.rsplit(';').next().expect("a frame");
+        *shares.entry(leaf).or_default() += weight;
+        all += weight;
+    }
+    for share in shares.values_mut() {
+        *share *= 100.0 / all;
+    }
+    shares
+}
+
+#[test]
+fn an_export_of_other_peoples_recordings_has_the_shares_that_perf_reports() {
+    let Some(dir) = trials() else { return };
+    let table = include_str!("fixtures/trials.tsv");
+    let rows = table.lines().filter(|line| !line.starts_with('#'));
+    let mut files: BTreeMap<&str, Vec<(f64, &str)>> = BTreeMap::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('\t').collect();
+        let [file, percent, function] = cells[..] else {
+            panic!("{row}");
+        };
+        let percent = percent.parse().expect("a number");
+        files.entry(file).or_default().push((percent, function));
+    }
+    assert_eq!(files.len(), 6);
+    let mut wrong = Vec::new();
+    for (file, functions) in files {
+        let netop = env!("CARGO_BIN_EXE_netop");
+        let path = dir.join(file);
+        let words = ["export", path.to_str().expect("UTF-8"), "--to", "folded"];
+        let folded = text(run(netop, &words, &dir));
+        let shares = shares(&folded);
+        for (percent, function) in functions {
+            let share = shares.get(function).copied().unwrap_or(0.0);
+            // A folded line is rounded to a µs.
+            if (share - percent).abs() > 0.05 + percent / 50.0 {
+                wrong.push(format!("{file}: {function} {share:.2} %, perf {percent} %"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Recorded in a PID namespace: perf calls everybody outside what the last of them was called.
+    let path = dir.join("dew-others.data");
+    let words = ["export", path.to_str().expect("UTF-8"), "--to", "folded"];
+    let folded = text(run(env!("CARGO_BIN_EXE_netop"), &words, &dir));
+    let roots: BTreeSet<&str> = (folded.lines())
+        .filter_map(|line| line.split(';').next())
+        .collect();
+    let expected = ["[ended]", "[outside]", "perf", "sleep"];
+    assert_eq!(roots, BTreeSet::from(expected));
 }

@@ -31,6 +31,9 @@ impl Span {
     }
 }
 
+/// Stands for the pid of a process that had ended when it was sampled (perf: -1). No pid is as large.
+pub const ENDED: u32 = u32::MAX - 2;
+
 /// One recorded hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {

@@ -20,7 +20,7 @@ mod socket_reader;
 mod tick;
 mod windows;
 
-pub use batch::{Batch, Loss, Sample, Span};
+pub use batch::{Batch, ENDED, Loss, Sample, Span};
 pub use cpu_list::{CpuRanges, MOST_CPUS, cpu_list};
 pub use demand::{ALWAYS, Attach, Demand};
 pub use format::{Field, Format, Layout};

@@ -67,7 +67,12 @@ impl Engine {
         let heaviest = stacks.iter().take(STACKS_EXPORTED);
         let exported: Vec<Stack> = heaviest.map(|stack| self.name_cpu_stack(stack)).collect();
         snapshot.stacks.extend(exported);
-        let window = self.cpu_time.fold.window(PROFILE_STACKS);
+        let most = if self.want.whole_profile {
+            usize::MAX
+        } else {
+            PROFILE_STACKS
+        };
+        let window = self.cpu_time.fold.window(most);
         let profile: Vec<Stack> = window.iter().map(|s| self.name_cpu_stack(s)).collect();
         snapshot.cpu_profile = profile.into();
         snapshot.cpu_profile_s = self.cpu_time.fold.window_seconds();
@@ -158,6 +163,9 @@ impl Engine {
             cpus: &host.cpus,
             share: &share,
         };
+        let whole = self.want.whole_profile;
+        let cycles = file && host.clock == Some(ClockKind::Cycles);
+        self.cpu_time.fold.keep_whole(whole, whole && cycles);
         self.cpu_time.take(&taken, self.names.as_mut())
     }
 

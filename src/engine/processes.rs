@@ -9,8 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attribution::Attribution;
 use super::limit::tightest;
 use super::readers::Readers;
-use crate::decode::{Counts, EventId, SlowSample};
-use crate::model::{Folded, NO_SOCKET, Process};
+use crate::decode::{Counts, ENDED, EventId, SlowSample};
+use crate::model::{Folded, NO_SOCKET, Process, SEVERAL};
 use crate::probe::Flow;
 
 /// Rows kept, heaviest first.
@@ -215,8 +215,11 @@ impl Processes {
     }
 
     pub fn name(&self, pid: u32) -> Arc<str> {
-        if pid == NO_SOCKET {
-            return Arc::from("[fwd]");
+        match pid {
+            NO_SOCKET => return Arc::from("[fwd]"),
+            SEVERAL => return Arc::from("[others]"),
+            ENDED => return Arc::from("[ended]"),
+            _ => {}
         }
         let unknown = || Arc::from(if pid == 0 { "swapper" } else { "–" });
         self.names.get(&pid).cloned().unwrap_or_else(unknown)

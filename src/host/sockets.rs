@@ -18,9 +18,9 @@ use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
-/// Of the time this much is spent reading while somebody looks, and else: a fiftieth, a
+/// Of the time this much is spent reading while somebody looks, and else: an eightieth, a
 /// three-hundredth.
-const LOOKED_AT: u64 = 50;
+const LOOKED_AT: u64 = 80;
 const ASIDE: u64 = 300;
 
 /// What the first reading takes of each other namespace, which is entered for it, ns.

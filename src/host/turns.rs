@@ -8,14 +8,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::netns::Netns;
 
-/// Quiet namespaces are read for this part of the time: a 150th …
-const SHARE: u64 = 150;
+/// Quiet namespaces are read for this part of the time: a 300th …
+const SHARE: u64 = 300;
 
 /// … but for so long at least, ns: 20 to 30 of them.
 const LEAST_NS: u64 = 3_000_000;
 
 /// Busy ones may take so many times as long.
-const BUSY_TIMES: u64 = 4;
+const BUSY_TIMES: u64 = 8;
 
 /// Readings of everything at the start: a rate needs two.
 const WHOLE: u32 = 2;
@@ -143,12 +143,12 @@ mod tests {
         (1..=count).map(of).collect()
     }
 
-    /// A reading of second `s` that takes 1 ms for each; `busy` carries packets all the time.
+    /// A reading of second `s` that takes 0.5 ms for each; `busy` carries packets all the time.
     fn read(turns: &mut Turns, all: &[Netns], active: &[u64], s: u64, busy: u64) -> Vec<u64> {
         let mut plan = turns.plan(all, active, s * S);
         let (mut now, mut read) = (s * S, Vec::new());
         while let Some(netns) = plan.next(now) {
-            now += MS;
+            now += MS / 2;
             let packets = if netns.inode == busy { s * 1000 } else { 7 };
             turns.read(netns.inode, now, packets);
             read.push(netns.inode);
@@ -171,7 +171,7 @@ mod tests {
         let mut turns = Turns::default();
         assert_eq!(read(&mut turns, &all, &[], 1, 20).len(), 30);
         assert_eq!(read(&mut turns, &all, &[], 2, 20).len(), 30);
-        // 6.7 ms for the quiet ones.
+        // 3.3 ms for the quiet ones.
         assert_eq!(
             read(&mut turns, &all, &[], 3, 20),
             [20, 1, 2, 3, 4, 5, 6, 7]
@@ -203,7 +203,7 @@ mod tests {
         begin(&mut turns, &all[..59]);
         let active: Vec<u64> = (1..=59).collect();
         let busy = read(&mut turns, &all, &active, 3, 0);
-        assert_eq!(busy.len(), 27, "four times 6.7 ms; 60 is new");
+        assert_eq!(busy.len(), 54, "eight times 3.3 ms; 60 is new");
         let mut turns = Turns::default();
         begin(&mut turns, &all[..59]);
         assert!(read(&mut turns, &all, &[], 3, 0).contains(&60));

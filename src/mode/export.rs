@@ -72,6 +72,7 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
     let function = plan.want.exact.first().cloned();
     plan.want.drill.clone_from(&function);
     plan.want.all_cpu_time = !typed.network;
+    plan.want.whole_profile = true;
     let want = plan.want.clone();
     let engine = origin.engine(plan)?;
     let mut last: Option<Arc<Snapshot>> = None;
@@ -96,11 +97,13 @@ fn of_recording(
     format: &export::StackFormat,
 ) -> Result<Vec<u8>, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
-    let (engine, mut want) = report::open(&cli::Report {
+    let (mut engine, mut want) = report::open(&cli::Report {
         module: typed.module.clone(),
         ..cli::Report::quiet(path, None)
     })?;
     want.all_cpu_time = !typed.network;
+    want.whole_profile = true;
+    engine.want(want.clone());
     let mut last: Option<Arc<Snapshot>> = None;
     batch::drive(engine, want, None, |snapshot| {
         last = Some(Arc::clone(snapshot));

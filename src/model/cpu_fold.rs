@@ -27,6 +27,8 @@ pub struct CpuFold {
     /// CPU, process and chain → periods, samples.
     stacks: FxHashMap<(u32, u32, Option<ChainId>), (u64, u64)>,
     window: StackWindow,
+    /// All CPUs' time is split by what the samples of all of them stand for.
+    by_periods: bool,
 }
 
 /// What the samples of a CPU stand for as they come: ns of the timer, or cycles.
@@ -118,6 +120,13 @@ impl CpuFold {
         for (&cpu, &of) in &sampled {
             folded.shared.insert(cpu, share(cpu, of));
         }
+        if self.by_periods {
+            let time: f64 = folded.shared.values().sum();
+            let all: f64 = sampled.values().map(|of| of.all).sum();
+            for (cpu, share) in &mut folded.shared {
+                *share = time * sampled[cpu].all / all.max(1.0);
+            }
+        }
         let mut kept = Sums::default();
         for (cpu, pid, chain, periods, samples, judged) in judged {
             let all = sampled.get(&cpu).map_or(1.0, |of| of.all.max(1.0));
@@ -165,6 +174,13 @@ impl CpuFold {
             _ => frames.len(),
         };
         (judged, frames, cut)
+    }
+
+    /// A profile that is made once: no stack is folded into its callers. `by_periods`: of cycles, as perf
+    /// has them; else each CPU's time is split by its own samples.
+    pub fn keep_whole(&mut self, whole: bool, by_periods: bool) {
+        self.window.whole = whole;
+        self.by_periods = by_periods;
     }
 
     pub fn window_seconds(&self) -> f64 {

@@ -49,7 +49,7 @@ pub use latency::{HEAT_FROM, HEAT_ROWS, Heat, Latency, LatencyPart, Pair, Times}
 pub use module::{ModuleFunctions, OTHER_FUNCTIONS};
 pub use names::{KernelFunction, Mapped, NOWHERE, Name, Names};
 pub use observable::{Observable, ObservableKind};
-pub use process::{NO_SOCKET, Process};
+pub use process::{NO_SOCKET, Process, SEVERAL};
 pub use ranked::Ranked;
 pub use series::Series;
 pub use setting::{Changed, Settings, changed, settings};

@@ -5,6 +5,12 @@ use serde::Serialize;
 /// Stands for the row of what no socket can be named for: forwarded, or for nobody that is known.
 pub const NO_SOCKET: u32 = u32::MAX;
 
+/// PID_MAX_LIMIT of linux/threads.h.
+const LARGEST: u32 = 1 << 22;
+
+/// Stands for several processes that are not told apart. No pid is as large.
+pub const SEVERAL: u32 = u32::MAX - 1;
+
 /// A process whose sockets packets were for, or in whose context network functions ran. Calls and
 /// bytes are exact with `calls_exact` and `bytes_exact`; what comes from samples is an estimate
 /// unless `estimated` is false (every hit was sampled).
@@ -62,5 +68,5 @@ pub struct Process {
     reason = "serde passes a reference"
 )]
 pub(super) fn pid_or_null<S: serde::Serializer>(pid: &u32, to: S) -> Result<S::Ok, S::Error> {
-    (*pid != NO_SOCKET).then_some(*pid).serialize(to)
+    (*pid <= LARGEST).then_some(*pid).serialize(to)
 }

@@ -52,6 +52,8 @@ pub struct Want {
     pub sockets: bool,
     /// Stacks of all CPU time, idle time too, as perf has them: else only the network's.
     pub all_cpu_time: bool,
+    /// Of the stacks of CPU time none is folded into its callers or left out: a profile is made once.
+    pub whole_profile: bool,
     /// Exports have every device and namespace (`--all`): else the busiest, and what matters.
     pub all: bool,
 }
@@ -86,6 +88,7 @@ impl Default for Want {
             side_band: false,
             sockets: false,
             all_cpu_time: false,
+            whole_profile: false,
             all: false,
         }
     }

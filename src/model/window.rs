@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::chain::{ChainId, ChainTable};
+use super::process::SEVERAL;
 use super::snapshot::STACKS_EXPORTED;
 
 /// Stacks that a second leaves to the window whole (another interval its share).
@@ -33,6 +34,8 @@ pub type Sums = FxHashMap<(u16, u32, Option<ChainId>), (f64, u64)>;
 #[derive(Debug, Default)]
 pub struct StackWindow {
     intervals: VecDeque<(f64, Vec<Weighed>)>,
+    /// Every stack of an interval stays whole: as many as the table of chains has room for.
+    pub whole: bool,
 }
 
 impl StackWindow {
@@ -45,9 +48,12 @@ impl StackWindow {
         stacks: &[Weighed],
         chains: &mut ChainTable,
     ) -> u64 {
-        let most = (STACKS_KEPT as f64
-            * seconds.clamp(STACKS_EXPORTED as f64 / STACKS_KEPT as f64, MOST_SECONDS))
-            as usize;
+        let least_seconds = STACKS_EXPORTED as f64 / STACKS_KEPT as f64;
+        let most = if self.whole {
+            stacks.len()
+        } else {
+            (STACKS_KEPT as f64 * seconds.clamp(least_seconds, MOST_SECONDS)) as usize
+        };
         let (whole, light) = stacks.split_at(most.min(stacks.len()));
         let mut kept = whole.to_vec();
         kept.extend(fold_into_callers(light, most / 4, chains));
@@ -97,7 +103,7 @@ fn fold_into_callers(light: &[Weighed], most: usize, chains: &mut ChainTable) ->
         for stack in light {
             let outer = stack.chain.map(|chain| chains.outermost(chain, frames));
             // The fewest frames of all are not told apart by process either.
-            let pid = if frames == 1 { 0 } else { stack.pid };
+            let pid = if frames == 1 { SEVERAL } else { stack.pid };
             let cell = folded
                 .entry((stack.event, pid, outer.unwrap_or_default()))
                 .or_default();
@@ -113,7 +119,7 @@ fn fold_into_callers(light: &[Weighed], most: usize, chains: &mut ChainTable) ->
         // What cannot be told apart by then has no frames at all.
         let chain =
             (!outer.is_empty() && sums.len() < most.max(1)).then(|| chains.hold(pid, &outer));
-        let key = (event, if chain.is_some() { pid } else { 0 }, chain);
+        let key = (event, if chain.is_some() { pid } else { SEVERAL }, chain);
         let cell = sums.entry(key).or_default();
         cell.0 += weight;
         cell.1 += samples;

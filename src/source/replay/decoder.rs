@@ -11,8 +11,8 @@ use super::opened::{Opened, recorded_id};
 use super::outlet::{Closed, Outlet};
 use super::part::Clocks;
 use crate::decode::{
-    Batch, CONTEXT_USER, EventId, Happened, Loss, RECORD_LOST, RECORD_LOST_SAMPLES, RECORD_SAMPLE,
-    RECORD_THROTTLE, Sample, Session, SideBand, Span, Tick, decode_lost,
+    Batch, CONTEXT_USER, ENDED, EventId, Happened, Loss, RECORD_LOST, RECORD_LOST_SAMPLES,
+    RECORD_SAMPLE, RECORD_THROTTLE, Sample, Session, SideBand, Span, Tick, decode_lost,
 };
 use crate::perfdata::{Attr, IdPlace, Record, SampleBody, Tail, side_band};
 
@@ -142,13 +142,24 @@ impl Decoder {
                     None => Tail::default(),
                 };
                 // Also what was before the part: names are of its time.
-                self.side.extend(side_band(record, tail));
+                let told = side_band(record, tail);
+                // The idle task is never renamed.
+                let told = match told {
+                    Some(told) if names_pid_0(&told) => self.first_outside(),
+                    told => told,
+                };
+                self.side.extend(told);
                 if self.side.len() >= HELD_SIDE {
                     self.tell_side(u64::MAX);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Once, what pid 0 is called from now on.
+    fn first_outside(&mut self) -> Option<SideBand> {
+        (!std::mem::replace(&mut self.outside, true)).then(outside)
     }
 
     fn attr_of_tail(&self, body: &[u8]) -> Option<usize> {
@@ -186,9 +197,9 @@ impl Decoder {
             None => attr.period.max(1),
         };
         let user = misc & MODE == USER;
-        if user && body.pid == 0 && !self.outside {
-            self.outside = true;
-            self.side.push(outside());
+        if user && body.pid == 0 {
+            let told = self.first_outside();
+            self.side.extend(told);
         }
         let place = self.intervals.place(body.time.unwrap_or(0));
         let Some(read) = body.read else {
@@ -257,7 +268,12 @@ impl Decoder {
             let sample = Sample {
                 event: route.event,
                 cpu: body.cpu.unwrap_or(0),
-                pid: body.pid,
+                // perf's -1: the process has ended by then.
+                pid: if body.pid == u32::MAX {
+                    ENDED
+                } else {
+                    body.pid
+                },
                 tid: body.tid,
                 time: body.time.unwrap_or(0),
                 period,
@@ -413,6 +429,11 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+fn names_pid_0(told: &SideBand) -> bool {
+    let named = matches!(&told.what, Happened::Named { comm, .. } if comm != "swapper");
+    told.pid == 0 && named
 }
 
 /// In a PID namespace perf gives 0 to every process that is not in it.
