@@ -34,18 +34,20 @@ pub fn why(snapshot: &Snapshot) -> String {
         page.push_str("  nothing, as far as anything here counts it\n");
     }
     for d in lost.iter().take(10) {
-        let about = if d.estimated { "≈" } else { "" };
+        let owner = d.comm.as_deref();
+        let owner = owner.map(|comm| format!(", socket of {}", clean(comm)));
+        let partly = (d.counted_s)
+            .map(|seconds| format!(", counted for {seconds:.1} of {:.1} s", snapshot.elapsed_s));
         let _infallible = writeln!(
             page,
-            "  {about}{} {} at {} ({}){}",
+            "  {}{} {} at {} ({}){}{}",
+            d.mark(),
             d.total,
             d.unit,
             clean(&d.place),
             d.class.name(),
-            d.comm
-                .as_deref()
-                .map(|comm| format!(", socket of {}", clean(comm)))
-                .unwrap_or_default()
+            owner.unwrap_or_default(),
+            partly.unwrap_or_default()
         );
     }
     let _infallible = writeln!(page, "\nCOST");

@@ -167,6 +167,7 @@ pub const DROPS: &[Column<Drop>] = &[
     Column::new("rate", PerS, |d| d.rate.into()),
     Column::new("total", Count, |d| d.total.into()),
     Column::new("estimated", Bare, |d| d.estimated.into()),
+    Column::new("counted_s", Seconds, |d| d.counted_s.into()),
     // `Udp.RcvbufErrors=1994 kfree_skb SOCKET_RCVBUFF=1994`
     Column::new("witnesses", Bare, |d| {
         let said = |w: &Witness| format!("{}={}", w.name, w.count);

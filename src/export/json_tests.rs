@@ -24,7 +24,7 @@ const DEVICES: &str = "name netns driver rx_packets rx_bytes tx_packets tx_bytes
 const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes tx_packets rx_packets \
     cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
     retransmits limit";
-const DROPS: &str = "where reason class layer unit location device pid comm count rate total estimated witnesses by";
+const DROPS: &str = "where reason class layer unit location device pid comm count rate total estimated counted_s witnesses by";
 const LATENCY: &str =
     "pair device count matched_pct censored p50_ns p99_ns p999_ns max_ns one_in reason by";
 const STACKS: &str = "function pid comm weight unit samples stage direction context cut frames";

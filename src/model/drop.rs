@@ -110,6 +110,9 @@ pub struct Drop {
     pub total: u64,
     /// `count` and `total` are from samples.
     pub estimated: bool,
+    /// Of the seconds since netop started those in which this was counted; then `total` is at least that.
+    /// Null: all of them.
+    pub counted_s: Option<f64>,
     pub witnesses: Vec<Witness>,
     /// What it was about since netop started: devices, functions, owners; each heaviest first.
     pub by: Vec<Share>,
@@ -127,6 +130,15 @@ pub struct Drop {
 }
 
 impl Drop {
+    /// What stands before its total: an estimate, or of a part of the time alone.
+    pub fn mark(&self) -> &'static str {
+        match (self.counted_s, self.estimated) {
+            (Some(_), _) => "≥",
+            (None, true) => "≈",
+            (None, false) => "",
+        }
+    }
+
     /// A row without anything in it yet.
     pub fn at(place: String, class: Class, layer: Layer, unit: &'static str) -> Drop {
         Drop {
@@ -144,6 +156,7 @@ impl Drop {
             rate: None,
             total: 0,
             estimated: false,
+            counted_s: None,
             witnesses: Vec::new(),
             by: Vec::new(),
             history: Vec::new(),

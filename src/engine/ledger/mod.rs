@@ -71,6 +71,9 @@ pub struct Ledger {
     rests: Vec<u64>,
     episode: Option<u64>,
     last_loss: u64,
+    /// Time that was shown, and how much of it kfree_skb was counted, ns.
+    shown_ns: u64,
+    seen_ns: u64,
 }
 
 impl Ledger {
@@ -259,6 +262,10 @@ impl Ledger {
                 self.sums.explained(seen.device.as_deref(), seen.hits);
             }
         }
+        if ending.shown {
+            self.shown_ns += ending.interval_ns;
+            self.seen_ns += ending.interval_ns * u64::from(!ending.counted.is_empty());
+        }
         self.sums.classes(&classes, ending);
         self.unsampled += unseen;
         self.rest();
@@ -351,7 +358,7 @@ impl Ledger {
     pub fn drops(&self, named: impl Fn(u32) -> Arc<str>) -> Vec<Drop> {
         let mut drops: Vec<Drop> = (self.rows.values())
             .filter(|row| row.total() > 0)
-            .map(|row| row.drop(&named))
+            .map(|row| row.drop(&named, self.seen_s()))
             .collect();
         drops.sort_by(|a, b| {
             let rate = |drop: &Drop| drop.rate.unwrap_or(0.0);
@@ -360,6 +367,12 @@ impl Ledger {
                 .then(b.total.cmp(&a.total))
         });
         drops
+    }
+
+    /// Seconds in which kfree_skb was counted, where it has a tracepoint and that was not always.
+    fn seen_s(&self) -> Option<f64> {
+        let always = self.seen_ns as f64 >= 0.98 * self.shown_ns as f64 || self.seen_ns == 0;
+        (!always).then_some(self.seen_ns as f64 / 1e9)
     }
 
     pub fn losses(&self, drops: &[Drop]) -> Losses {

@@ -220,8 +220,9 @@ impl Row {
             .map(|(_, name, _)| name)
     }
 
-    /// `named`: a process's name.
-    pub fn drop(&self, named: impl Fn(u32) -> Arc<str>) -> Drop {
+    /// `named`: a process's name. `seen_s`: seconds in which kfree_skb was counted, where that was not
+    /// always.
+    pub fn drop(&self, named: impl Fn(u32) -> Arc<str>, seen_s: Option<f64>) -> Drop {
         let pid = self.heaviest(OWNER).and_then(|pid| pid.parse().ok());
         let text = |kind| self.heaviest(kind).map(ToString::to_string);
         let mut by = Vec::new();
@@ -261,6 +262,7 @@ impl Row {
             rate: self.rate,
             total: self.total(),
             estimated: self.estimated(),
+            counted_s: seen_s.filter(|_| self.counter.is_none()),
             witnesses,
             by,
             key: Arc::clone(&self.head.key),

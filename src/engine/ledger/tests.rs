@@ -399,3 +399,27 @@ fn losses_are_counted_once_also_where_a_namespace_is_not_read_each_time() {
     let lost: Vec<u64> = bench.drops().iter().map(|drop| drop.total).collect();
     assert_eq!(lost, [7]);
 }
+
+#[test]
+fn a_sum_over_a_time_in_which_kfree_skb_was_partly_not_counted_says_so() {
+    let mut bench = Bench::new();
+    bench
+        .counters(&[("Udp.RcvbufErrors", 0)])
+        .tick("f", &[(2, 40)], 1);
+    let partly = |bench: &Bench| -> Vec<Option<f64>> {
+        bench.drops().iter().map(|drop| drop.counted_s).collect()
+    };
+    assert_eq!(partly(&bench), [None]);
+    let ending = Ending {
+        interval_ns: S,
+        shown: true,
+        counted: &FxHashMap::default(),
+        event: Some(&bench.event),
+        helpers: &[],
+        owner: &|_| None,
+    };
+    bench.ledger.settle(&ending, &mut Book("f"));
+    assert_eq!(partly(&bench), [Some(1.0)]);
+    let drop = &bench.drops()[0];
+    assert_eq!((drop.total, drop.mark()), (40, "≥"));
+}

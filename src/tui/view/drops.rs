@@ -201,11 +201,7 @@ fn history(scene: &Scene<'_>, d: &Drop, width: u16) -> Line<'static> {
 
 fn total(scene: &Scene<'_>, d: &Drop, _: u16) -> Line<'static> {
     let count = figure::count(Some(d.total));
-    scene.figure(if d.estimated {
-        format!("≈{count}")
-    } else {
-        count
-    })
+    scene.figure(format!("{}{count}", d.mark()))
 }
 
 fn process(scene: &Scene<'_>, d: &Drop, _: u16) -> Line<'static> {

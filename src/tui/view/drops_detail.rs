@@ -78,11 +78,13 @@ fn witnesses(d: &Drop) -> String {
         )
     };
     let all: Vec<String> = d.witnesses.iter().map(said).collect();
-    let about = if d.estimated { "≈" } else { "" };
-    let total = figure::exact(d.total);
+    let partly = (d.counted_s).map(|seconds| format!(" (counted for {seconds:.1} s of it)"));
     format!(
-        "{about}{total} {} since netop started: {}",
+        "{}{} {} since netop started{}: {}",
+        d.mark(),
+        figure::exact(d.total),
         d.unit,
+        partly.unwrap_or_default(),
         all.join(" · ")
     )
 }
