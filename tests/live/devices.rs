@@ -44,7 +44,7 @@ fn a_device_of_another_namespace_has_its_packets_its_name_and_its_driver() {
     let net = Net::new();
     let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:9500"));
     let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9500 2 1500 100"));
-    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    let mut netop = Netop::watch(&["--counting", "bpf", "--all"]);
     // The namespaces are known and have a first reading.
     while device(netop.next(), &net.a, &net.va).is_none_or(|row| row["tx_packets"].is_null()) {}
     sender.go();
@@ -65,7 +65,7 @@ fn a_device_of_another_namespace_has_its_packets_its_name_and_its_driver() {
 fn a_namespace_that_nobody_is_in_is_read_and_a_sender_that_ends_takes_nothing_with_it() {
     let Some(_one) = may_run() else { return };
     let net = Net::new();
-    let mut netop = Netop::watch(&["--counting", "bpf"]);
+    let mut netop = Netop::watch(&["--counting", "bpf", "--all"]);
     for (netns, name) in [(&net.a, &net.va), (&net.b, &net.vb)] {
         let there = (0..40).any(|_| {
             let row = device(netop.next(), netns, name);
