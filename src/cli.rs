@@ -224,8 +224,9 @@ pub struct Batch {
           value_parser = PossibleValuesParser::new(formats::FORMATS.iter().map(|f| f.name)))]
     pub format: String,
 
-    /// Tell every device and network namespace in JSON and CSV, also in files that `w` writes; else the
-    /// 64 busiest devices, up to 64 more that have a wire or lose something, and the sum of the others
+    /// Export every device and network namespace, also to the files that `w` writes. Without it: the 64
+    /// busiest devices, up to 64 more that carry traffic, have a wire or lose something, and in JSON
+    /// the sum of the others
     #[arg(long)]
     pub all: bool,
 

@@ -173,6 +173,11 @@ impl Devices {
         (row, fresh)
     }
 
+    /// A device of this name is in some namespace, as last read.
+    pub fn has(&self, name: &str) -> bool {
+        self.rows.values().any(|row| row.name == name)
+    }
+
     /// A sample of a poll: whether it used its whole budget.
     pub fn polled(&mut self, device: &str, work: f64, budget: f64, weight: u64) {
         let weight = weight as f64;

@@ -340,6 +340,27 @@ fn what_was_counted_is_not_shown_again_in_an_interval_without_a_reading() {
 }
 
 #[test]
+fn a_device_is_there_also_while_the_turn_of_its_namespace_has_not_come() {
+    let with_blue0 = |mut slow: SlowSample| {
+        slow.links.push(LinkCounters {
+            netns: 9,
+            ifindex: 7,
+            name: "blue0".to_owned(),
+            ..LinkCounters::default()
+        });
+        Arc::new(slow)
+    };
+    let mut devices = Devices::default();
+    devices.take(&with_blue0((*reading(1)).clone()), &[4, 5]);
+    devices.take(&own_only(2), &[4, 5]);
+    assert!(devices.has("blue0") && !devices.has("blue1"));
+    let mut gone = (*own_only(3)).clone();
+    gone.namespaces.pop();
+    devices.take(&Arc::new(gone), &[4, 5]);
+    assert!(!devices.has("blue0"));
+}
+
+#[test]
 fn a_namespace_that_is_gone_has_no_rows() {
     let mut devices = two_readings();
     let mut slow = (*own_only(4)).clone();

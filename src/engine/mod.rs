@@ -333,7 +333,7 @@ impl Engine {
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device
-                .filter(|device| slow.links.iter().all(|link| link.name != **device))
+                .filter(|device| !self.devices.has(device))
                 .map(|device| {
                     format!(
                         "no device {device} in the network namespaces that were read: ip -br link"

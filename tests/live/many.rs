@@ -99,10 +99,6 @@ fn the_first_snapshot_has_every_device_of_a_hundred_namespaces_and_the_busy_one_
         let shown = devices(snapshot).len();
         assert!((64..=128).contains(&shown), "{shown}");
         assert_eq!(shown + left_out as usize, own_and_net + 5 * NAMESPACES);
-        let own = devices(snapshot)
-            .iter()
-            .any(|row| row["name"] == net.va.as_str());
-        assert!(own || other["fresh"].as_u64() > Some(0), "{other}");
         let length = snapshot.to_string().len();
         assert!(length < 400_000, "{length} bytes");
     }
