@@ -8,8 +8,8 @@ use crate::model::{Busy, Cpu, Device, Ranked};
 pub const MOST_DEVICES: usize = 64;
 
 impl Engine {
-    /// The rows of the devices at the end of an interval; fills the CPUs' part of it. `order`: the CPU of each column of
-    /// the interrupts.
+    /// The rows of the devices at the end of an interval; fills the CPUs' part of it. `order`: the CPU
+    /// of each column of the interrupts.
     pub(super) fn device_rows(
         &mut self,
         tick: &Tick,

@@ -106,6 +106,11 @@ impl Devices {
             let (mut row, fresh) = self.row(link, before.as_ref(), old, readings, order);
             carried(&mut row, link, before.as_ref(), span_ns);
             losses(&mut row, link, before.as_ref(), fresh);
+            if last.is_none() {
+                // Nothing to compare with: what it counts is not 0.
+                row.age();
+                row.fresh = true;
+            }
             row.netns = (own != Some(link.netns)).then(|| netns_name(link.netns, now));
             self.rows.insert(id(link), row);
             self.first.entry(id(link)).or_insert_with(|| link.clone());

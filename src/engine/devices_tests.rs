@@ -259,6 +259,18 @@ fn a_cpu_names_its_node_and_what_it_serves() {
 }
 
 #[test]
+fn the_first_reading_names_the_devices_and_counts_nothing() {
+    let mut devices = Devices::default();
+    devices.take(&reading(1), &[4, 5]);
+    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    assert_eq!(rows.len(), 4);
+    let row = eth0(&rows);
+    assert_eq!((row.interrupts, row.rx_rate, row.fresh), (None, None, true));
+    assert_eq!((row.irqs[0].count, row.counters[0].count), (None, None));
+    assert_eq!(row.queues[0].interrupts, None);
+}
+
+#[test]
 fn a_device_that_has_just_come_has_no_rates_yet() {
     let mut devices = Devices::default();
     let mut first = (*reading(1)).clone();

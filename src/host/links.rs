@@ -162,7 +162,12 @@ impl Links {
             .is_some_and(|inside| inside.socket.is_some())
     }
 
-    /// What is not known of the namespaces, of which there are so many.
+    /// Of how many namespaces files may stay open.
+    pub fn most_entered(&self) -> usize {
+        self.most_entered
+    }
+
+    /// What is not known of the `others`, which is how many other namespaces there are.
     pub fn missing(&self, others: usize) -> impl Iterator<Item = String> {
         let less = "their devices are read from /proc, without rings, qdiscs and offloads";
         let denied = self
@@ -176,8 +181,7 @@ impl Links {
         let more = others.saturating_sub(self.most_entered);
         let more = (more > 0).then(|| {
             format!(
-                "{more} network namespaces more than {} are not entered, with as many files as netop may open (ulimit -n): {less}",
-                self.most_entered
+                "{more} of {others} network namespaces are not entered, for netop may open too few files (ulimit -n): {less}"
             )
         });
         denied.into_iter().chain(more)
@@ -464,7 +468,7 @@ mod tests {
         );
         let said: Vec<String> = links.missing(9).collect();
         assert!(
-            said[0].starts_with("1 network namespaces more than 8"),
+            said[0].starts_with("1 of 9 network namespaces are not entered"),
             "{said:?}"
         );
     }

@@ -73,11 +73,14 @@ pub struct SlowReader {
 
 impl SlowReader {
     pub fn new(proc: Proc) -> SlowReader {
+        let links = Links::new(sys::raise_open_files());
+        let mut sockets = Sockets::new(sys::monotonic_ns);
+        sockets.keep_open(links.most_entered());
         SlowReader {
             accounting: accounting::apart(&proc),
             nodes: nodes::read(&proc),
             proc,
-            links: Links::new(sys::raise_open_files()),
+            links,
             namespaces: Namespaces::default(),
             others: Vec::new(),
             not_found: Vec::new(),
@@ -87,7 +90,7 @@ impl SlowReader {
             interrupts: interrupts::Interrupts::default(),
             settings: Settings::default(),
             protocols: protocols::Protocols::default(),
-            sockets: Sockets::new(sys::monotonic_ns),
+            sockets,
             later: Later::default(),
             listed: None,
         }

@@ -60,8 +60,9 @@ struct Before {
 pub struct Sockets {
     /// CLOCK_MONOTONIC, ns.
     clock: fn() -> u64,
-    /// By namespace, opened inside it.
+    /// By namespace, opened inside it; so many at most stay open.
     inside: FxHashMap<u64, Diag>,
+    most_open: usize,
     before: FxHashMap<Id, Before>,
     /// Namespaces whose sockets were all seen and remembered the time before.
     complete: FxHashSet<u64>,
@@ -93,6 +94,7 @@ impl Sockets {
         Sockets {
             clock,
             inside: FxHashMap::default(),
+            most_open: usize::MAX,
             before: FxHashMap::default(),
             complete: FxHashSet::default(),
             owners: SocketOwners::default(),
@@ -103,6 +105,11 @@ impl Sockets {
             pids: Vec::new(),
             last: None,
         }
+    }
+
+    /// Keeps the files of so many namespaces open; others are entered for each reading.
+    pub fn keep_open(&mut self, most: usize) {
+        self.most_open = most;
     }
 
     /// Looks on for who has the sockets (inodes) open, then says it of those that are known.
@@ -270,7 +277,7 @@ impl Sockets {
                 }
             }
         }
-        if !failed {
+        if !failed && self.inside.len() < self.most_open {
             self.inside.insert(netns, diag);
         }
         forgotten == found.forgotten
