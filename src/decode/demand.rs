@@ -50,6 +50,8 @@ pub struct Demand {
     pub clock_hz: u32,
     /// Processes of the PID filter; empty: no filter.
     pub pids: Vec<u32>,
+    /// When those of `pids` started of which it is known, clock ticks since boot.
+    pub start_ticks: Vec<(u32, u64)>,
     /// `pids` are the processes of this control group.
     pub cgroup: Option<String>,
     /// Count forked children of `pids` too.

@@ -344,6 +344,9 @@ pub struct ProtocolCounters {
 pub struct TaskCounters {
     pub pid: u32,
     pub comm: String,
+    /// When it started, clock ticks since boot (field 22 of /proc/PID/stat).
+    #[serde(default)]
+    pub start_ticks: Option<u64>,
     pub netns: u64,
     /// Time spent runnable but not running (/proc/PID/schedstat), ns; main thread only.
     pub runq_ns: Option<u64>,

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attribution::Attribution;
 use super::limit::tightest;
 use super::readers::Readers;
-use crate::decode::{Counts, ENDED, EventId, SlowSample};
+use crate::decode::{Counts, ENDED, EventId, SlowSample, TaskCounters};
 use crate::model::{Folded, NO_SOCKET, Process, SEVERAL};
 use crate::probe::Flow;
 
@@ -140,6 +140,8 @@ impl Exact {
 #[derive(Debug, Default)]
 pub struct Processes {
     names: FxHashMap<u32, Arc<str>>,
+    /// When each started, clock ticks since boot.
+    starts: FxHashMap<u32, u64>,
     runq: FxHashMap<u32, (u64, u64)>,
     /// Delay per second, ms, of the last reading.
     delays: FxHashMap<u32, f64>,
@@ -162,6 +164,7 @@ impl Processes {
         self.delays.clear();
         self.throttled.clear();
         for task in &slow.tasks {
+            self.meet(task);
             if let Some(container) = &task.container {
                 self.containers.insert(task.pid, container.as_str().into());
             }
@@ -193,6 +196,19 @@ impl Processes {
         }
     }
 
+    /// What is known of a pid is the process's that has it: of one that had it before nothing stays.
+    fn meet(&mut self, task: &TaskCounters) {
+        let Some(start) = task.start_ticks else {
+            return;
+        };
+        let before = self.starts.insert(task.pid, start);
+        if before.is_some_and(|before| before != start) {
+            self.runq.remove(&task.pid);
+            self.quotas.remove(&task.pid);
+            self.containers.remove(&task.pid);
+        }
+    }
+
     pub fn called(&mut self, pid: u32, comm: &str) {
         self.make_room();
         self.names.insert(pid, comm.into());
@@ -210,6 +226,7 @@ impl Processes {
     fn make_room(&mut self) {
         if self.names.len() > 16 * MOST {
             self.names.clear();
+            self.starts.clear();
             self.containers.clear();
         }
     }
@@ -352,6 +369,7 @@ impl Processes {
                 process.rx_calls.get_or_insert(0.0);
                 process.rx_bytes.get_or_insert(0.0);
             }
+            process.start_ticks = self.starts.get(&process.pid).copied();
             charged.fill(process);
             interval.fill(process);
             process.runq_delay_ms = self.delays.get(&process.pid).copied();

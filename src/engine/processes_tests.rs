@@ -295,3 +295,37 @@ fn ten_thousand_processes_and_a_hundred_thousand_sockets_stay_within_their_bound
     // In an unoptimized build.
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
+
+#[test]
+fn nothing_of_the_process_that_had_a_pid_before_is_told_of_the_one_that_has_it_now() {
+    let mut given = given();
+    given.counts = vec![count(SEND, 7, 1_000)];
+    let mut processes = Processes::default();
+    let task = |comm: &str, start, runq_ns, container: Option<&str>| SlowSample {
+        tasks: vec![TaskCounters {
+            pid: 7,
+            comm: comm.to_owned(),
+            start_ticks: Some(start),
+            runq_ns: Some(runq_ns),
+            container: container.map(str::to_owned),
+            throttled: Some((start, start)),
+            ..TaskCounters::default()
+        }],
+        ..SlowSample::default()
+    };
+    let mut row = |at, sample: SlowSample| {
+        processes.take(Some(&SlowSample { at, ..sample }));
+        let mut rows = given.rows_of(&mut processes).into_iter();
+        let row = rows.find(|row| row.pid == 7).expect("a row");
+        (row.comm, row.start_ticks, row.runq_delay_ms, row.container)
+    };
+    row(0, task("bash", 500, 0, Some("web")));
+    let known = row(S, task("bash", 500, 3_000_000, Some("web")));
+    assert_eq!(
+        known,
+        ("bash".into(), Some(500), Some(3.0), Some("web".into()))
+    );
+    // It waited longer than the one before ever did: that is not what it waited in this second.
+    let another = row(2 * S, task("python3", 900, 9_000_000, None));
+    assert_eq!(another, ("python3".into(), Some(900), None, None));
+}

@@ -137,6 +137,7 @@ impl Engine {
             clock_hz: self.plan.clock_hz,
             attached: self.plan.attached.clone(),
             pids: self.want.pids.clone(),
+            start_ticks: self.want.start_ticks.clone(),
             children: self.want.children,
             cgroup: self.want.cgroup.clone(),
             device: self.want.device.clone(),

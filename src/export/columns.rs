@@ -136,6 +136,7 @@ pub const PROCESSES: &[Column<Process>] = &[
     Column::new("bytes_exact", Bare, |p| p.bytes_exact.into()),
     Column::new("packets_estimated", Bare, |p| p.packets_estimated.into()),
     Column::new("ended", Bare, |p| p.ended.into()),
+    Column::new("start_ticks", Bare, |p| p.start_ticks.into()),
 ];
 
 pub const STACKS: &[Column<Stack>] = &[

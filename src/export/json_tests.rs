@@ -21,7 +21,7 @@ const CPUS: &str = "cpu node net_pct net_rx_pct net_tx_pct net_sock_pct observer
     work_per_poll";
 const DEVICES: &str = "name netns driver rx_packets rx_bytes tx_packets tx_bytes gro_ratio rx_dropped \
     tx_dropped qdisc qdisc_backlog unexplained_drops queues";
-const PROCESSES: &str = "pid comm container tx_calls tx_bytes rx_calls rx_bytes tx_packets rx_packets \
+const PROCESSES: &str = "pid start_ticks comm container tx_calls tx_bytes rx_calls rx_bytes tx_packets rx_packets \
     cpu_own_pct cpu_softirq_owned_pct cpu_stolen_pct runq_delay_ms throttled_pct oldest_rx_ms drops \
     retransmits limit";
 const DROPS: &str = "where reason class layer unit location device pid comm count rate total estimated counted_s witnesses by";

@@ -33,8 +33,24 @@ fn parent(stat: &str) -> Option<u32> {
 
 /// When a process started, in clock ticks since boot: with its number it is that process and no other.
 pub fn started_at(proc: &Proc, pid: u32) -> Option<u64> {
-    let stat = proc.text(&format!("proc/{pid}/stat")).ok()?;
-    field(&stat, 22)?.parse().ok()
+    start_ticks(&proc.text(&format!("proc/{pid}/stat")).ok()?)
+}
+
+pub(super) fn start_ticks(stat: &str) -> Option<u64> {
+    field(stat, 22)?.parse().ok()
+}
+
+/// The name as /proc/PID/comm has it; stat writes a backslash and a line's end as C does
+/// (`proc_task_name` of fs/proc/array.c).
+pub(super) fn name(stat: &str) -> Option<String> {
+    let (_, from_name) = stat.split_once('(')?;
+    let (name, _) = from_name.rsplit_once(')')?;
+    let mut chars = name.chars();
+    let next = || match chars.next()? {
+        '\\' => chars.next().map(|c| if c == 'n' { '\n' } else { c }),
+        c => Some(c),
+    };
+    Some(std::iter::from_fn(next).collect())
 }
 
 /// A field behind the name, counted from 1 as in man 5 proc_pid_stat.

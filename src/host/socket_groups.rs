@@ -63,10 +63,10 @@ impl Groups {
     }
 
     /// Ends a reading.
-    pub fn take(&mut self, comm: impl Fn(u32) -> Option<String>) -> Vec<SocketGroup> {
+    pub fn take(&mut self, mut comm: impl FnMut(u32) -> Option<String>) -> Vec<SocketGroup> {
         self.served = std::mem::take(&mut self.serving);
         let mut groups: Vec<SocketGroup> = (self.sums.drain())
-            .map(|(key, sum)| sum.told(key, &comm))
+            .map(|(key, sum)| sum.told(key, &mut comm))
             .collect();
         self.sums.shrink_to(SUMMED / 16);
         groups.sort_by(|a, b| order(b).cmp(&order(a)).then_with(|| a.key.cmp(&b.key)));
@@ -112,7 +112,7 @@ impl Sum {
         self.min_rtt_us = self.min_rtt_us.into_iter().chain(tcp.min_rtt_us).min();
     }
 
-    fn told(self, key: GroupKey, comm: impl Fn(u32) -> Option<String>) -> SocketGroup {
+    fn told(self, key: GroupKey, comm: impl FnOnce(u32) -> Option<String>) -> SocketGroup {
         let comm = match key {
             GroupKey::Process(Some(pid)) => comm(pid).unwrap_or_default(),
             _ => String::new(),

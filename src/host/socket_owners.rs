@@ -52,8 +52,14 @@ impl SocketOwners {
         self.by_inode.get(&inode).copied()
     }
 
-    pub fn comm(&self, pid: u32) -> Option<&str> {
-        self.processes.get(&pid).map(|p| p.comm.as_str())
+    /// What the process is called by now: exec renames it, and another one may have its pid. Of one that
+    /// has ended the last name.
+    pub fn comm(&mut self, proc: &Proc, pid: u32) -> Option<&str> {
+        let process = self.processes.get_mut(&pid)?;
+        if let Some(comm) = comm(proc, pid) {
+            process.comm = comm;
+        }
+        Some(&process.comm)
     }
 
     /// `unknown`: sockets that have no known process. Of the processes `first` are looked at first.
@@ -119,9 +125,8 @@ impl SocketOwners {
     /// How many files of `left` are left.
     fn look_at(&mut self, proc: &Proc, pid: u32, left: usize) -> usize {
         self.forget(pid);
-        let comm = proc.text(&format!("proc/{pid}/comm")).unwrap_or_default();
         let process = Process {
-            comm: printable(comm.trim_end_matches('\n')),
+            comm: comm(proc, pid).unwrap_or_default(),
             sockets: Vec::new(),
         };
         self.processes.insert(pid, process);
@@ -155,6 +160,11 @@ impl SocketOwners {
         self.open = Some((pid, files));
         0
     }
+}
+
+fn comm(proc: &Proc, pid: u32) -> Option<String> {
+    let comm = proc.text(&format!("proc/{pid}/comm")).ok()?;
+    Some(printable(comm.trim_end_matches('\n')))
 }
 
 /// Of all sockets that a process has open the inodes.
@@ -198,7 +208,10 @@ mod tests {
         };
         assert_eq!(owners.of(70), Some(owner));
         assert_eq!(owners.of(71), None);
+        fs::write(proc.path("proc/5/comm"), "exec\n").expect("a file");
+        assert_eq!(owners.comm(&proc, 5), Some("exec"));
         fs::remove_dir_all(proc.path("proc/5")).expect("it ends");
+        assert_eq!(owners.comm(&proc, 5), Some("exec"), "its last name");
         owners.look(&proc, &[70], &[]);
         assert_eq!(owners.pid(70), Some(9), "the child still has it");
     }

@@ -204,7 +204,7 @@ impl Sockets {
             ));
         }
         self.complete = complete;
-        Some(self.end(found, notes))
+        Some(self.end(proc, found, notes))
     }
 
     /// The first two readings follow each other at once: the first has nothing to compare with, and what it
@@ -382,7 +382,7 @@ impl Sockets {
         unread
     }
 
-    fn end(&mut self, found: Found, notes: &mut Vec<String>) -> SocketSample {
+    fn end(&mut self, proc: &Proc, found: Found, notes: &mut Vec<String>) -> SocketSample {
         let mut sample = found.sample;
         let mut closed = 0;
         self.before.retain(|(netns, _), before| {
@@ -399,8 +399,12 @@ impl Sockets {
                 "more than {REMEMBERED} sockets: what the others did between two readings is not known"
             ));
         }
-        let comm = |pid| self.owners.comm(pid).map(str::to_owned);
-        sample.groups = self.groups.take(comm);
+        let mut names = FxHashMap::default();
+        let mut comm = |pid| {
+            let read = || self.owners.comm(proc, pid).map(str::to_owned);
+            names.entry(pid).or_insert_with(read).clone()
+        };
+        sample.groups = self.groups.take(&mut comm);
         sample.readers = self.readers.take();
         sample.listeners = found.listeners.take();
         sample.datagrams = found.datagrams.take();
@@ -410,6 +414,14 @@ impl Sockets {
             if told.insert((socket.netns, socket.cookie)) {
                 sample.connections.push(socket);
             }
+        }
+        let told = [
+            &mut sample.connections,
+            &mut sample.listeners,
+            &mut sample.datagrams,
+        ];
+        for owner in (told.into_iter().flatten()).filter_map(|socket| socket.owner.as_mut()) {
+            owner.comm = comm(owner.pid).unwrap_or_default();
         }
         sample.took_ns = (self.clock)().saturating_sub(sample.at);
         self.last = Some((sample.at, sample.took_ns));

@@ -63,7 +63,7 @@ fn reading(sockets: &mut Sockets, second: u64, all: Vec<SocketCounters>) -> Sock
         sockets.take(socket, Protocol::Tcp, &mut found);
     }
     sockets.complete.insert(1);
-    sockets.end(found, &mut Vec::new())
+    sockets.end(&Proc::at("/nowhere"), found, &mut Vec::new())
 }
 
 fn bytes(sample: &SocketSample) -> Vec<(u64, Option<u64>)> {

@@ -1,7 +1,7 @@
-//! Processes: name, network namespace and how long they waited for a CPU.
+//! Processes: name, start, network namespace and how long they waited for a CPU.
 
 use super::proc::{Proc, printable};
-use super::{cgroup, netns};
+use super::{cgroup, family, netns};
 use crate::decode::TaskCounters;
 
 /// Those of `pids` that exist. `named`: the namespaces that have names, by inode.
@@ -12,7 +12,8 @@ pub fn read(proc: &Proc, pids: &[u32], named: &[(u64, String)]) -> Vec<TaskCount
 }
 
 fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> {
-    let comm = proc.text(&format!("proc/{pid}/comm")).ok()?;
+    // That of the main thread: the kernel adds up nothing over all threads for it.
+    let stat = proc.text(&format!("proc/{pid}/task/{pid}/stat")).ok()?;
     // 0: somebody else's process, not ours to see.
     let netns = netns::of(proc, pid).unwrap_or(0);
     let known = |netns: u64| named.iter().find(|(inode, _)| *inode == netns);
@@ -23,7 +24,8 @@ fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> 
             .and_then(|groups| cgroup::name(proc, &groups.path))
             .or_else(|| Some(format!("netns {}", &known(netns)?.1))),
         throttled: groups.and_then(|groups| cgroup::throttled(proc, &groups)),
-        comm: printable(comm.strip_suffix('\n').unwrap_or(&comm)),
+        comm: printable(&family::name(&stat)?),
+        start_ticks: family::start_ticks(&stat),
         netns,
         runq_ns: proc
             .text(&format!("proc/{pid}/schedstat"))
@@ -59,20 +61,24 @@ mod tests {
     #[test]
     fn processes_that_ended_are_left_out_and_names_are_made_printable() {
         let (_dir, proc) = root_with(&[
-            ("proc/5/comm", "evil\u{1b}]0;\n"),
+            ("proc/5/task/5/stat", "5 (evil\u{1b}) ]0;) S 1 2"),
             ("proc/5/schedstat", "1 2 3\n"),
-            ("proc/9/comm", "plain\n"),
+            (
+                "proc/9/task/9/stat",
+                "9 (a\\\\b) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4711 23\n",
+            ),
         ]);
         let expected = [
             TaskCounters {
                 pid: 5,
-                comm: "evil?]0;".to_owned(),
+                comm: "evil?) ]0;".to_owned(),
                 runq_ns: Some(2),
                 ..TaskCounters::default()
             },
             TaskCounters {
                 pid: 9,
-                comm: "plain".to_owned(),
+                comm: "a\\b".to_owned(),
+                start_ticks: Some(4711),
                 ..TaskCounters::default()
             },
         ];

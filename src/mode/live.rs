@@ -57,7 +57,7 @@ pub enum After {
 
 /// To the engine's thread.
 enum Order {
-    Want(Want),
+    Want(Box<Want>),
     /// This one takes over.
     Engine(Box<Engine>),
 }
@@ -133,7 +133,7 @@ fn drive(
     loop {
         while let Ok(order) = wants.try_recv() {
             match order {
-                Order::Want(want) => engine.want(want),
+                Order::Want(want) => engine.want(*want),
                 Order::Engine(mut other) => {
                     other.follow(&engine);
                     engine = *other;
@@ -282,7 +282,7 @@ impl Session {
             Effect::Quit => return Ok(Next::Leave),
             Effect::Want(want) => {
                 // The engine is gone only when its end is already in the slot.
-                let _engine_ended = self.wants.send(Order::Want(want));
+                let _engine_ended = self.wants.send(Order::Want(Box::new(want)));
             }
             Effect::ListProbes(place) => self.list(place, ui.want().pids.clone()),
             Effect::Probes(events) => self.probe(&events, ui),
@@ -293,14 +293,14 @@ impl Session {
             Effect::Suspend => {
                 // Nobody drains the rings while we are stopped: nothing may stay attached.
                 let want = ui.want().clone();
-                let _engine_ended = self.wants.send(Order::Want(Want {
+                let _engine_ended = self.wants.send(Order::Want(Box::new(Want {
                     detached: true,
                     ..want.clone()
-                }));
+                })));
                 thread::sleep(DETACHED);
                 terminal::give_back();
                 stop_self();
-                let _engine_ended = self.wants.send(Order::Want(want));
+                let _engine_ended = self.wants.send(Order::Want(Box::new(want)));
                 terminal::enter().map_err(|e| {
                     Error::failed(format!("cannot use this terminal: {e}"), "netop")
                 })?;

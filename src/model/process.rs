@@ -23,6 +23,9 @@ pub struct Process {
     /// Null: [`NO_SOCKET`].
     #[serde(serialize_with = "pid_or_null")]
     pub pid: u32,
+    /// When it started, clock ticks since boot (field 22 of /proc/PID/stat): with the pid it is one
+    /// process, whoever has that pid later. Null: not read yet, or not of this host.
+    pub start_ticks: Option<u64>,
     pub comm: String,
     pub container: Option<String>,
     pub tx_calls: Option<f64>,

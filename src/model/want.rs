@@ -22,6 +22,9 @@ pub struct Want {
     pub drill: Option<String>,
     /// PID filter; empty: none.
     pub pids: Vec<u32>,
+    /// When the processes of `pids` started that were picked from a row, clock ticks since boot: who
+    /// has such a pid but started later is somebody else.
+    pub start_ticks: Vec<(u32, u64)>,
     /// `pids` are the processes of this control group; others join as they come.
     pub cgroup: Option<String>,
     /// The forked children of `pids` too.
@@ -74,6 +77,7 @@ impl Default for Want {
             only: false,
             drill: None,
             pids: Vec::new(),
+            start_ticks: Vec::new(),
             cgroup: None,
             children: false,
             by_owner: true,

@@ -14,7 +14,7 @@ use super::prompt::{IDLE_TASK, Kind, Prompt};
 use super::state::UiState;
 use super::trial::Trial;
 use super::view::{self, VIEWS};
-use crate::model::NO_SOCKET;
+use crate::model::{NO_SOCKET, Process};
 
 /// Intervals that `+` and `-` go through, milliseconds.
 const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
@@ -156,7 +156,11 @@ impl UiState {
         } else if pid == 0 {
             self.message(IDLE_TASK, true);
         } else {
+            // The row may be minutes old: whoever has its pid by now is not meant.
+            let row = self.process(pid);
+            let start = row.and_then(|row| Some((pid, row.start_ticks?)));
             self.filter(vec![pid]);
+            self.want.start_ticks = start.into_iter().collect();
         }
     }
 
@@ -172,18 +176,22 @@ impl UiState {
         };
         self.message(&format!("{said}; totals start anew"), false);
         self.want.pids = pids;
+        self.want.start_ticks.clear();
         self.want.cgroup = None;
+    }
+
+    /// The row of the process on screen.
+    fn process(&self, pid: u32) -> Option<&Process> {
+        let mut processes = self.shown()?.processes.iter();
+        processes.find(|process| process.pid == pid)
     }
 
     /// `statsd(9127)`
     fn called(&self, pid: u32) -> String {
         let known = self.candidates().iter().find(|(other, _)| *other == pid);
-        let sampled = self
-            .shown()
-            .and_then(|shown| shown.processes.iter().find(|process| process.pid == pid));
         known
             .map(|(_, name)| name.as_str())
-            .or(sampled.map(|process| process.comm.as_str()))
+            .or(self.process(pid).map(|process| process.comm.as_str()))
             .map_or_else(|| format!("process {pid}"), |name| format!("{name}({pid})"))
     }
 

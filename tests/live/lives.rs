@@ -53,3 +53,46 @@ fn who_is_given_the_number_of_a_process_that_ended_is_not_counted_for_it() {
     assert_eq!(filter["pids"], serde_json::json!([pid]));
     assert_eq!(filter["ended"], serde_json::json!([pid]));
 }
+
+/// Field 22 of /proc/PID/stat.
+fn started(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let start = fields.split_ascii_whitespace().nth(19).expect("a start");
+    start.parse().expect("a number")
+}
+
+#[test]
+fn the_row_of_a_number_says_the_start_of_the_process_that_has_it() {
+    let Some(_one) = may_run() else { return };
+    if !std::path::Path::new(LAST_PID).exists() {
+        return eprintln!("skipped: this kernel does not let the next process number be chosen");
+    }
+    let net = Net::new();
+    let order = format!("udp-send 0.0.0.0:0 {B}:9771 1 100000000 2000");
+    let mut netop = Netop::watch(&[]);
+    let row = |netop: &mut Netop, pid: u32, start: u64| {
+        for _ in 0..8 {
+            let rows = netop.next()["processes"].as_array().expect("a table");
+            let row = rows.iter().find(|row| row["pid"] == pid);
+            if row.is_some_and(|row| row["start_ticks"] == start) {
+                return;
+            }
+        }
+        panic!(
+            "{pid} of {start} is never shown: {}",
+            netop.last["processes"]
+        );
+    };
+    let mut sender = Traffic::start(&net.a, &order);
+    let pid = sender.child.id();
+    let first = started(pid);
+    sender.go();
+    row(&mut netop, pid, first);
+    drop(sender);
+    let mut stranger = with_number(&net, &order, pid);
+    let second = started(pid);
+    assert!(second > first);
+    stranger.go();
+    row(&mut netop, pid, second);
+}

@@ -171,6 +171,7 @@ fn tasks(all: &Load, demand: &Demand) -> Vec<TaskCounters> {
         .map(|process| TaskCounters {
             pid: process.pid,
             comm: process.comm.to_owned(),
+            start_ticks: None,
             netns: NETNS,
             // The slow reader of the drop episode waits for its CPU.
             runq_ns: Some(if process.pid == STATSD.pid {

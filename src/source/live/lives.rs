@@ -4,13 +4,16 @@ use rustc_hash::FxHashMap;
 
 use crate::host::{Proc, started_at};
 
-/// When the processes of the filter started, as first seen, in ticks since boot.
+/// When the processes of the filter started, in ticks since boot: as whoever asked for them knew, or
+/// as first seen.
 #[derive(Debug, Default)]
 pub struct Lives(FxHashMap<u32, u64>);
 
 impl Lives {
-    /// Those of `pids` whose number another process has now.
-    pub fn replaced(&mut self, proc: &Proc, pids: &[u32]) -> Vec<u32> {
+    /// Those of `pids` whose number another process has now. `known`: when some of them started.
+    pub fn replaced(&mut self, proc: &Proc, pids: &[u32], known: &[(u32, u64)]) -> Vec<u32> {
+        self.0.retain(|pid, _| pids.contains(pid));
+        self.0.extend(known.iter().copied());
         let is_another = |pid: &u32| {
             let Some(now) = started_at(proc, *pid) else {
                 return false;
@@ -41,14 +44,19 @@ mod tests {
         let mut lives = Lives::default();
         process(8797, "bash", 500);
         process(9, "a) b", 501);
-        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        assert_eq!(lives.replaced(&proc, &[8797, 9], &[]), [0_u32; 0]);
         // An exec is the same process.
         process(8797, "python3", 500);
-        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        assert_eq!(lives.replaced(&proc, &[8797, 9], &[]), [0_u32; 0]);
         fs::remove_dir_all(dir.path().join("proc/8797")).expect("it ends");
-        assert_eq!(lives.replaced(&proc, &[8797, 9]), [0_u32; 0]);
+        assert_eq!(lives.replaced(&proc, &[8797, 9], &[]), [0_u32; 0]);
         process(8797, "python3", 900);
-        assert_eq!(lives.replaced(&proc, &[8797, 9]), [8797]);
-        assert_eq!(lives.replaced(&proc, &[8797, 9]), [8797], "for good");
+        assert_eq!(lives.replaced(&proc, &[8797, 9], &[]), [8797]);
+        assert_eq!(lives.replaced(&proc, &[8797, 9], &[]), [8797], "for good");
+        // Picked from a row of a process that had the number before.
+        let picked = [(9, 300)];
+        assert_eq!(lives.replaced(&proc, &[9], &picked), [9]);
+        let asked_again = lives.replaced(&proc, &[8797], &[]);
+        assert_eq!(asked_again, [0_u32; 0], "the one that has it now is meant");
     }
 }

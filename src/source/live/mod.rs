@@ -398,7 +398,10 @@ impl Live {
         Filtered {
             ended: self.demand.pids.iter().copied().filter(gone).collect(),
             replaced: match group {
-                None => self.lives.replaced(&self.proc, &self.demand.pids),
+                None => {
+                    let demand = &self.demand;
+                    (self.lives).replaced(&self.proc, &demand.pids, &demand.start_ticks)
+                }
                 // The group itself says who is in it.
                 Some(_) => Vec::new(),
             },
