@@ -58,8 +58,8 @@ fn who_is_given_the_number_of_a_process_that_ended_is_not_counted_for_it() {
 fn started(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let start = fields.split_ascii_whitespace().nth(19).expect("a start");
-    start.parse().expect("a number")
+    let ticks = fields.split_ascii_whitespace().nth(19).expect("a start");
+    ticks.parse().expect("a number")
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod board;
 mod call;
+mod entries;
 mod memory;
 mod pairs;
 mod sockets;
@@ -20,6 +21,7 @@ use aya::programs::{BtfTracePoint, ProgramError};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 
+use self::entries::Entries;
 use self::memory::Shared;
 use self::struck::Struck;
 use super::lockdown::{FORBIDS, is_confidential};
@@ -163,16 +165,29 @@ impl Gate {
     /// Hits and bytes per (process, program), summed over the CPUs. `keep` says whether an entry
     /// stays; one that does not makes room.
     pub fn processes(&mut self, mut keep: impl FnMut(u32, usize, u64, u64) -> bool) {
+        let cpus = self.board.possible() as usize;
+        let at_once = Entries::<[u32; 2], [u64; 2]>::read(self.ebpf.map("processes"), cpus);
         let map = self.ebpf.map_mut("processes");
         let Some(mut processes) =
             map.and_then(|map| PerCpuHashMap::<_, [u32; 2], [u64; 2]>::try_from(map).ok())
         else {
             return;
         };
+        let add = |values: &[[u64; 2]]| {
+            let sum = |at: usize| values.iter().map(|value| value[at]).sum::<u64>();
+            [sum(0), sum(1)]
+        };
+        let entries = match at_once {
+            Some(entries) => (entries.iter())
+                .map(|(key, values)| (*key, add(values)))
+                .collect(),
+            None => (processes.iter().flatten())
+                .map(|(key, values)| (key, add(&values)))
+                .collect::<Vec<_>>(),
+        };
         let mut gone = Vec::new();
-        for (key, values) in processes.iter().flatten() {
-            let sum = |at: usize| values.iter().map(|value| value[at]).sum();
-            if !keep(key[0], key[1] as usize, sum(0), sum(1)) {
+        for (key, [hits, bytes]) in entries {
+            if !keep(key[0], key[1] as usize, hits, bytes) {
                 gone.push(key);
             }
         }

@@ -4,6 +4,7 @@
 use aya::maps::HashMap;
 
 use super::Gate;
+use super::entries::Entries;
 
 /// `struct channel` and `struct transfer` of gate.bpf.c; sums since the entry was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +22,22 @@ pub struct SocketTally {
 impl Gate {
     /// `keep` says whether an entry stays; one that does not makes room.
     pub fn sockets(&mut self, mut keep: impl FnMut(SocketTally) -> bool) {
+        let at_once = Entries::<[u32; 4], [u64; 3]>::read(self.ebpf.map("sockets"), 1);
         let map = self.ebpf.map_mut("sockets");
         let Some(mut sockets) =
             map.and_then(|map| HashMap::<_, [u32; 4], [u64; 3]>::try_from(map).ok())
         else {
             return;
         };
+        let entries = match at_once {
+            Some(entries) => entries
+                .iter()
+                .map(|(key, values)| (*key, values[0]))
+                .collect(),
+            None => sockets.iter().flatten().collect::<Vec<_>>(),
+        };
         let mut gone = Vec::new();
-        for (key, [hits, packets, bytes]) in sockets.iter().flatten() {
+        for (key, [hits, packets, bytes]) in entries {
             let [low, high, event, cpu] = key;
             let tally = SocketTally {
                 socket: u64::from(high) << 32 | u64::from(low),
@@ -49,7 +58,13 @@ impl Gate {
 
     /// The sockets of [`Switches::SAMPLE_CHOSEN`](super::Switches) and their processes.
     pub fn chosen(&mut self) -> Vec<(u64, u32)> {
-        let map = self.ebpf.map_mut("chosen");
+        let map = self.ebpf.map("chosen");
+        if let Some(entries) = Entries::<u64, u32>::read(map, 1) {
+            return entries
+                .iter()
+                .map(|(key, values)| (*key, values[0]))
+                .collect();
+        }
         let chosen = map.and_then(|map| HashMap::<_, u64, u32>::try_from(map).ok());
         chosen.map_or_else(Vec::new, |chosen| chosen.iter().flatten().collect())
     }
