@@ -67,6 +67,8 @@ struct Place {
     /// From a rate in the windows to that of the interval, by its packets; `None`: the rates are the
     /// same.
     factor: Option<f64>,
+    /// Hits that windows without packets say nothing of, where the interval had packets.
+    missed: f64,
 }
 
 /// An interval's windows.
@@ -99,6 +101,7 @@ impl Place {
             stands: STANDS,
             by_packets: true,
             factor: None,
+            missed: 0.0,
         }
     }
 
@@ -113,7 +116,7 @@ impl Place {
         let (time, packets) = (self.by_time(), self.per_packet());
         if let (Some(time), Some(packets)) = (time.variance(), packets.variance()) {
             self.by_packets = if self.by_packets {
-                packets < CLEARLY * time
+                packets <= CLEARLY * time
             } else {
                 CLEARLY * packets < time
             };
@@ -169,6 +172,24 @@ impl Place {
         Some(rate / seen.means.packets)
     }
 
+    /// A burst between the windows: they have too few packets to foretell anything by, and the interval has
+    /// more of them, or fewer, than the windows would make of it. So many hits, at the hits per packet
+    /// of all windows that saw any, else at one a packet.
+    fn missed(&self, interval_ns: u64, packets: Option<u64>) -> f64 {
+        let few = |seen: &&Seen| seen.spread.softnet.is_some_and(|s| s.packets < FEW_PACKETS);
+        let front = self.seen.front().filter(few).filter(|_| self.by_packets);
+        let (Some(seen), Some(packets)) = (front, packets) else {
+            return 0.0;
+        };
+        let known = || (self.seen.iter()).filter(|seen| seen.means.packets > 0.0);
+        let ratio = match known().next() {
+            Some(_) => Means::ratio(known().map(|seen| (1.0, &seen.means))),
+            None => 1.0,
+        };
+        let foretold = seen.means.packets * interval_ns as f64 / 1e9;
+        (packets as f64 - foretold).abs() * ratio
+    }
+
     fn span_ns(&self) -> f64 {
         self.last.first().map_or(0.0, |count| count.span_ns as f64)
     }
@@ -210,6 +231,7 @@ impl Spreads {
         }
         for place in self.places.values_mut() {
             place.factor = place.factor(interval_ns, packets);
+            place.missed = place.missed(interval_ns, packets);
         }
     }
 
@@ -245,7 +267,7 @@ impl Spreads {
         interval_ns: u64,
     ) -> Option<f64> {
         let seconds = interval_ns as f64 / 1e9;
-        let (mut sum, mut freedom) = (0.0, f64::INFINITY);
+        let (mut sum, mut missed, mut freedom) = (0.0, 0.0, f64::INFINITY);
         let mut told: Vec<EventId> = Vec::new();
         for count in counts {
             let Some(spread) = count.spread.filter(|_| !told.contains(&count.event)) else {
@@ -263,12 +285,13 @@ impl Spreads {
             } else {
                 1.0
             };
+            missed += place.missed;
             sum += seconds * factor * (variance * rest).sqrt();
             freedom = freedom.min(differences.freedom);
         }
         freedom
             .is_finite()
-            .then(|| sum * t95(freedom.round() as usize))
+            .then(|| sum * t95(freedom.round() as usize) + missed)
     }
 
     /// The share of an interval in which the event was counted, in the last one with windows of it.

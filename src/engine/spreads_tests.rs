@@ -394,3 +394,30 @@ fn a_count_from_windows_stands_for_all_of_the_interval() {
     };
     assert_eq!(spreads.hits(&exact, S), 500);
 }
+
+#[test]
+fn a_burst_that_no_window_met_is_in_the_bound_of_the_0_that_they_saw() {
+    let mut spreads = Spreads::default();
+    let interval = |spreads: &mut Spreads, in_windows: u64, hits: u64, packets: u64| {
+        let mut windows = Windows::default();
+        for _ in 0..2 {
+            windows.push(hits, Some(in_windows), WINDOW_LENGTH_NS);
+        }
+        let count = count(0, &windows, windows.spread());
+        spreads.learn(&[count], &[attach(10)], S, Some(packets));
+        (
+            spreads.hits(&count, S),
+            spreads.error([count].iter(), S).map(f64::round),
+        )
+    };
+    // Nothing came, and nothing was seen.
+    assert_eq!(interval(&mut spreads, 0, 0, 0), (0, Some(0.0)));
+    assert_eq!(interval(&mut spreads, 0, 0, 36_149), (0, Some(36_149.0)));
+    // Half a hit a packet, since windows have seen some.
+    let mut spreads = Spreads::default();
+    interval(&mut spreads, 1_000, 500, 20_000);
+    let (hits, error) = interval(&mut spreads, 0, 0, 36_149);
+    assert_eq!(hits, 0);
+    let error = error.expect("a bound");
+    assert!(error >= 18_000.0, "{error}");
+}
