@@ -103,7 +103,7 @@ fn recording(bytes: &[u8], scratch: &Path) {
     };
     let mut replay = Replay::start(opened, options).expect("a thread");
     loop {
-        match replay.step(Duration::from_secs(20)) {
+        match replay.step(Duration::from_secs(120)) {
             Ok(Step::Batch(batch)) => replay.recycle(batch),
             Ok(Step::Tick(_)) => {}
             Ok(Step::Idle) => panic!("it hangs"),
