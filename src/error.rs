@@ -1,5 +1,6 @@
 //! The intents that can fail, each with a sentence and the next command to type.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Exit codes of design.md 8.
@@ -7,6 +8,15 @@ pub const EXIT_NOTHING: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_PERMISSION: u8 = 3;
 pub const EXIT_FAILED: u8 = 4;
+
+/// A word of a command to type: what a shell would split or obey is quoted.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:=,@%+~".contains(c);
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
 
 #[derive(Debug)]
 pub enum Error {
@@ -81,3 +91,22 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_a_shell_would_obey_is_quoted() {
+        for (word, quoted) in [
+            ("/a/b-1.perf.data", "/a/b-1.perf.data"),
+            ("für", "für"),
+            ("a b;reboot", "'a b;reboot'"),
+            ("it's", r"'it'\''s'"),
+            ("~root", "'~root'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
+}

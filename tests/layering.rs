@@ -260,23 +260,29 @@ fn is_test_module(name: &str) -> bool {
 }
 
 fn all_files() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = files_below("src");
+    assert!(files.len() > 100, "only {} sources found", files.len());
+    files
+}
+
+/// Every Rust file below a folder of the repository, with its text; paths are from there.
+fn files_below(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut folders = vec![root.clone()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("src can be read") {
-            let path = entry.expect("src can be read").path();
+        for entry in fs::read_dir(folder).expect("it can be read") {
+            let path = entry.expect("it can be read").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).expect("sources are text");
-                let below = path.strip_prefix(&root).expect("found below src");
+                let below = path.strip_prefix(&root).expect("found below it");
                 files.push((below.to_owned(), text));
             }
         }
     }
     files.sort();
-    assert!(files.len() > 100, "only {} sources found", files.len());
     files
 }
 
@@ -369,6 +375,38 @@ fn bad_length(text: &str) -> Option<String> {
         .then(|| format!("{lines} lines, and the header does not say \"{EXCUSE} …\""))
 }
 
+/// `None < Some(_)` is true: a comparison of that kind passes where the figure is missing.
+fn passes_without_a_figure(text: &str) -> Vec<usize> {
+    let is_less = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        ["< Some(", "<= Some("]
+            .iter()
+            .any(|less| code.contains(less))
+    };
+    let lines = text.lines().enumerate();
+    lines
+        .filter(|(_, line)| is_less(line))
+        .map(|(at, _)| at + 1)
+        .collect()
+}
+
+#[test]
+fn no_comparison_is_passed_by_a_figure_that_is_missing() {
+    let mut found = Vec::new();
+    for folder in ["src", "tests"] {
+        for (path, text) in files_below(folder) {
+            if folder == "tests" && path == Path::new("layering.rs") {
+                continue;
+            }
+            let path = path.display();
+            let lines = passes_without_a_figure(&text).into_iter();
+            found.extend(lines.map(|line| format!("  {folder}/{path}:{line}")));
+        }
+    }
+    let what = "None < Some(_) is true; demand the figure: is_some_and, or expect";
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
 #[test]
 fn rooms_import_only_what_the_table_allows() {
     hold("imports against the table", bad_imports);
@@ -458,6 +496,14 @@ mod rules_can_fail {
             let found = bad_imports(&file("tui/screen.rs", text));
             assert_eq!(found, ["tui may not import engine"], "{text}");
         }
+    }
+
+    #[test]
+    fn a_missing_figure_that_would_pass_is_found_with_its_line() {
+        let text =
+            "let x = 1;\nassert!(row[\"a\"].as_f64() < Some(1.0));\nx > Some(1); // < Some(\n";
+        assert_eq!(passes_without_a_figure(text), [2]);
+        assert_eq!(passes_without_a_figure("a <= Some(b)"), [1]);
     }
 
     #[test]

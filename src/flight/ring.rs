@@ -88,6 +88,12 @@ fn name(start_ns: u64, thinned: bool) -> String {
     format!("{at}{}{SUFFIX}", if thinned { THINNED } else { "" })
 }
 
+/// What an earlier recorder has left unfinished, and nothing else that ends like it.
+fn is_unfinished(name: &str) -> bool {
+    let begins = name.strip_suffix(UNFINISHED);
+    begins.is_some_and(|begins| parsed(&format!("{begins}{SUFFIX}")).is_some())
+}
+
 fn parsed(name: &str) -> Option<(u64, bool)> {
     let rest = name.strip_suffix(SUFFIX)?;
     let (time, thinned) = match rest.strip_suffix(THINNED) {
@@ -124,9 +130,10 @@ impl Ring {
         let lock = open_own_file(&dir.join("lock"))?;
         lock.try_lock().map_err(io::Error::from)?;
         for file in fs::read_dir(dir)? {
-            let path = file?.path();
-            if path.to_str().is_some_and(|path| path.ends_with(UNFINISHED)) {
-                fs::remove_file(path)?;
+            let file = file?;
+            let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && file.file_name().to_str().is_some_and(is_unfinished) {
+                fs::remove_file(file.path())?;
             }
         }
         Ok(Ring {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{batch, printed, report, save};
 use crate::cli;
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::export::{self, LARGEST, Profile, Recorded, compared, svg};
 use crate::model::compare::compare;
 use crate::model::format_time;
@@ -69,7 +69,7 @@ fn read(path: &Path) -> Result<Recorded, Error> {
         let name = shown(path);
         Error::failed(
             format!("cannot read {name}: {error}"),
-            format!("ls -l {name}"),
+            format!("ls -l {}", shell_word(&name)),
         )
     };
     if report::is_recording(path) {
@@ -139,7 +139,7 @@ fn open(path: &Path) -> Result<BufReader<File>, Error> {
         let name = shown(path);
         Error::failed(
             format!("cannot read {name}: {why}"),
-            format!("ls -l {name}"),
+            format!("ls -l {}", shell_word(&name)),
         )
     };
     let file = open_regular(path, u64::MAX).map_err(|error| failed(&error.to_string()))?;

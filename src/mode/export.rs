@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::said::say;
 use super::{Origin, batch, printed, report, save};
 use crate::cli;
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::export::{self, Profile, Saved};
 use crate::model::{STACKS_EXPORTED, Snapshot, Stack, format_time, parse_time};
 use crate::plan;
 use crate::source::demo::Pace;
+use crate::source::replay::Opened;
 use crate::sys::open_regular;
 
 /// A stream of snapshots has no end, a file that is read does.
@@ -39,7 +40,11 @@ pub fn run(typed: &cli::Export) -> Result<(), Error> {
             let shown = export::clean(&path.display().to_string()).into_owned();
             return Err(Error::usage(
                 format!("{shown} is a snapshot: its stacks are what was looked at then"),
-                format!("netop export {shown} --to {}", typed.to),
+                format!(
+                    "netop export {shown} --to {}",
+                    typed.to,
+                    shown = shell_word(&shown)
+                ),
             ));
         }
         Some(path) => of_file(path, typed, format)?,
@@ -97,6 +102,9 @@ fn of_recording(
     format: &export::StackFormat,
 ) -> Result<Vec<u8>, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
+    for fault in Opened::open(path)?.faults() {
+        say(&format!("{shown}: {fault}"));
+    }
     let (mut engine, mut want) = report::open(&cli::Report {
         module: typed.module.clone(),
         ..cli::Report::quiet(path, None)
@@ -120,9 +128,10 @@ fn of_recording(
             Some(other) => format!(
                 "netop export {shown} --function '{}' --to {}",
                 export::clean(&other.function),
-                typed.to
+                typed.to,
+                shown = shell_word(&shown)
             ),
-            None => format!("netop report {shown} -b"),
+            None => format!("netop report {shown} -b", shown = shell_word(&shown)),
         };
         Error::nothing(format!("{shown} has no stacks of {of}"), hint)
     })
@@ -180,7 +189,10 @@ fn nothing_sampled(snapshot: &Snapshot, function: Option<&str>, to: &str) -> Err
             };
             Error::nothing(
                 format!("no stack of {name} was sampled{why}"),
-                format!("netop export --function {name} --duration 30 --to {to}"),
+                format!(
+                    "netop export --function {name} --duration 30 --to {to}",
+                    name = shell_word(name)
+                ),
             )
         }
         None => Error::nothing(
@@ -237,11 +249,16 @@ fn not_in_file(path: &Path, saved: &Saved, typed: &cli::Export) -> Error {
         .iter()
         .find(|name| Some(**name) != typed.function.as_deref());
     let hint = match other {
-        Some(&"cpu") => format!("netop export {shown} --to {}", typed.to),
+        Some(&"cpu") => format!(
+            "netop export {shown} --to {}",
+            typed.to,
+            shown = shell_word(&shown)
+        ),
         Some(name) => format!(
             "netop export {shown} --function {} --to {}",
             export::clean(name),
-            typed.to
+            typed.to,
+            shown = shell_word(&shown)
         ),
         None => format!("netop export --to {}", typed.to),
     };
@@ -251,7 +268,7 @@ fn not_in_file(path: &Path, saved: &Saved, typed: &cli::Export) -> Error {
 fn read(path: &Path) -> Result<Saved, Error> {
     let shown = export::clean(&path.display().to_string()).into_owned();
     let failed = |why: &str, hint: &str| Error::failed(format!("cannot read {shown}: {why}"), hint);
-    let list = format!("ls -l {shown}");
+    let list = format!("ls -l {}", shell_word(&shown));
     let file = open_regular(path, u64::MAX).map_err(|error| failed(&error.to_string(), &list))?;
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1)
@@ -260,7 +277,7 @@ fn read(path: &Path) -> Result<Saved, Error> {
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(failed(
             "it is larger than 64 MiB; only its last snapshot is used",
-            &format!("tail -n 1 {shown} > last.json"),
+            &format!("tail -n 1 {} > last.json", shell_word(&shown)),
         ));
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is no text (UTF-8)".to_owned());

@@ -9,7 +9,7 @@ use regex::Regex;
 use super::observable::{observables, type_of};
 use super::printed;
 use crate::decode::{EventSpec, Format};
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::export::clean;
 use crate::model::Observable;
 use crate::probe::{Kind, PROBES, Spot, also_called, typed};
@@ -140,7 +140,7 @@ fn of_file(said: &str, pids: &[u32]) -> Result<String, Error> {
     if names.is_empty() {
         return Err(Error::nothing(
             format!("{file} names no function (it is stripped); an address serves, too"),
-            format!("objdump -d {file} | less"),
+            format!("objdump -d {file} | less", file = shell_word(file)),
         ));
     }
     let wanted = matcher(pattern)?;
@@ -151,7 +151,7 @@ fn of_file(said: &str, pids: &[u32]) -> Result<String, Error> {
     let matching = names.iter().filter(function);
     Ok(matching.fold(String::new(), |mut page, one| {
         let line = format!("{}  {}", one.name, one.about);
-        let _infallible = writeln!(page, "{}", line.trim_end());
+        let _infallible = writeln!(page, "{}", clean(line.trim_end()));
         page
     }))
 }

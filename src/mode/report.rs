@@ -13,7 +13,7 @@ use crate::advice::Limits;
 use crate::cli;
 use crate::decode::{Format, Place};
 use crate::engine::{Counting, Engine, Registry, Settings};
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::export;
 use crate::host::{Proc, drivers};
 use crate::model::{Names, Want, parse_time};
@@ -106,7 +106,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         let file = export::clean(&typed.file.display().to_string()).into_owned();
         return Err(Error::failed(
             format!("{file} has no event: it was cut, or never ended"),
-            format!("ls -l {file}"),
+            format!("ls -l {file}", file = shell_word(&file)),
         ));
     }
     let cut = match (typed.interval, typed.batch.batch) {
@@ -118,7 +118,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     let mut names: Box<dyn Names> = if opened.is_netops() {
         let kept = kept(opened.take_symbols());
         let file = export::clean(&typed.file.display().to_string()).into_owned();
-        let hint = format!("netop report {file}");
+        let hint = format!("netop report {file}", file = shell_word(&file));
         module::met(typed.module.as_deref(), kept.modules(), (&file, &hint))?;
         Box::new(KeptNames::new(kept))
     } else {

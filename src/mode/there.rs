@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::module;
 use crate::decode::{Batch, ClockKind, EventSpec, Happened, Sample, Session, Span};
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::export;
 use crate::model::{Entry, Names, entries};
 use crate::source::replay::{FileEvent, Opened, Options, Replay};
@@ -102,12 +102,19 @@ pub fn check_samples(path: &Path, opened: &Opened, specs: Vec<EventSpec>) -> Res
     });
     let events: Vec<String> = events.collect();
     let events = export::clean(&events.join(", ")).into_owned();
+    let what = format!("{file} has no sample that netop reads");
+    if let [fault, ..] = opened.faults() {
+        let again = "netop record -o FILE, and end it with Ctrl-C";
+        return Err(Error::nothing(
+            format!("{what}: {}", export::clean(fault)),
+            again,
+        ));
+    }
     Err(Error::nothing(
         format!(
-            "{file} has no sample that netop reads: {events} did not happen while it was recorded, or is \
-             in data that only perf decodes (AUX)"
+            "{what}: {events} did not happen while it was recorded, or is in data that only perf decodes (AUX)"
         ),
-        format!("perf report --stats -i {file}"),
+        format!("perf report --stats -i {}", shell_word(&file)),
     ))
 }
 
@@ -139,7 +146,7 @@ impl There {
     }
 
     fn judge(&self, file: &str, filter: &Filter<'_>) -> Result<(), Error> {
-        let hint = format!("netop report {file}");
+        let hint = format!("netop report {file}", file = shell_word(file));
         let samples = |pid: &u32| self.processes.get(pid).map(|(samples, _)| *samples);
         let is_there = |pid: &u32| samples(pid).is_some_and(|n| n > 0 || filter.by_owner);
         if !filter.pids.is_empty() && !filter.pids.iter().any(is_there) {

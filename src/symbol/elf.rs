@@ -177,11 +177,6 @@ impl<'a> Elf<'a> {
         }
     }
 
-    /// Bytes held beside the pieces of the files.
-    pub fn bytes(&self) -> u64 {
-        self.functions.bytes()
-    }
-
     /// The functions at `offset` of the file, innermost first; none: nobody knows.
     pub fn functions(&self, offset: u64) -> Vec<Found> {
         let within = |segment: &Segment| {

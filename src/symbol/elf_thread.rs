@@ -15,6 +15,7 @@ use super::elf::{self, Dwarf, Elf, Found};
 use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
 use super::pieces::{MOST_BYTES, Pieces};
+use crate::sys::held_by_thread;
 
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
@@ -28,7 +29,7 @@ const MOST_AT_ONCE: usize = 256;
 const GROWTH: u64 = MOST_BYTES / 2;
 
 /// Waited for another file's turn to end.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Files are read one after the other: netop shall not take all CPUs of the host it measures. A
 /// file that keeps its turn too long is not waited for.
@@ -205,6 +206,7 @@ fn serve<R: Read + Seek, T>(
         shared, questions, ..
     } = order;
     let turn = shared.turns.take();
+    let before = held_by_thread();
     let pieces = Pieces::new(read);
     let mapped = elf::parse(&pieces);
     let stripped = mapped.as_ref().filter(|file| !elf::has_dwarf(file));
@@ -231,18 +233,14 @@ fn serve<R: Read + Seek, T>(
         .or(too_large.then_some("has more packed debug information than netop reads (24 MB)"));
     let dwarf = dwarf.unwrap_or_default();
     let fuel = Fuel::for_bytes(dwarf.bytes());
+    fuel.go_on(u64::try_from(held_by_thread() - before).unwrap_or(0));
     let elf = mapped
         .as_ref()
         .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &fuel));
     let holds_most = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
-    let weigh = || {
-        let table = elf.as_ref().map_or(0, Elf::bytes);
-        let pieces = pieces.read() + debug_pieces.as_ref().map_or(0, Pieces::read);
-        let weight = table + pieces + fuel.bytes();
-        order.held.store(weight, Ordering::Relaxed);
-        weight
-    };
-    let at_first = weigh();
+    let at_first = fuel.bytes();
+    let mut weight = at_first;
+    order.held.store(weight, Ordering::Relaxed);
     drop(turn);
 
     while let Ok(first) = questions.recv_timeout(shared.rest) {
@@ -250,16 +248,24 @@ fn serve<R: Read + Seek, T>(
         let batch = std::iter::once(first).chain(questions.try_iter().take(MOST_AT_ONCE));
         let answers: Vec<Reply<T>> = batch
             .map(|asked| {
+                fuel.go_on(weight);
                 let functions = elf.as_ref().map(|elf| elf.functions(asked.offset));
-                Reply::Functions(asked.tag, functions.unwrap_or_default(), extent)
+                let functions = functions.unwrap_or_default();
+                // The answer is not held: it goes.
+                weight = fuel.bytes().saturating_sub(bytes(&functions));
+                Reply::Functions(asked.tag, functions, extent)
             })
             .collect();
-        let weight = weigh();
+        order.held.store(weight, Ordering::Relaxed);
         drop(turn);
         if holds_most() {
             gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
         }
-        if fuel.is_empty() {
+        if fuel.is_too_large() {
+            gave_up.get_or_insert(
+                "has debug information that takes more than 48 MB of memory to read",
+            );
+        } else if fuel.is_empty() {
             gave_up.get_or_insert("has debug information that takes too long to read");
         }
         let said = gave_up.filter(|_| !said_before).map(Reply::GaveUp);
@@ -282,6 +288,16 @@ fn serve<R: Read + Seek, T>(
         }
     }
     After::Nothing
+}
+
+/// What an answer takes.
+fn bytes(functions: &[Found]) -> u64 {
+    let text = |found: &Found| {
+        let place = found.place.as_ref().map_or(0, |(file, _)| file.capacity());
+        found.function.capacity() + place
+    };
+    let texts: usize = functions.iter().map(text).sum();
+    (texts + size_of_val(functions)) as u64
 }
 
 pub(super) fn build_id(file: File) -> Option<Vec<u8>> {

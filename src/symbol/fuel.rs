@@ -8,6 +8,7 @@ use std::cell::Cell;
 use addr2line::gimli::{self, ReaderOffsetId, RunTimeEndian};
 
 use super::section::Section;
+use crate::sys::held_by_thread;
 
 /// Reads per byte of DWARF: all of it is read two or three times, most reads take some bytes.
 const PER_BYTE: u64 = 4;
@@ -15,8 +16,12 @@ const LEAST: u64 = 1 << 16;
 /// About 4 s of work.
 const MOST: u64 = 96 << 20;
 
-/// What is made of it takes memory: about a byte for each read, most of which only pass by.
-const KEPT_PER_READ: u64 = 1;
+/// What is made of one file's DWARF may take so many bytes. The units alone of a program of 250 MB come to
+/// more.
+const MOST_HELD: isize = 48 << 20;
+
+/// Memory is looked at once in so many reads.
+const LOOK_EVERY: u64 = 1 << 10;
 
 /// A read in the middle of a long text costs one per so many bytes.
 const BYTES_PER_READ: usize = 64;
@@ -29,7 +34,9 @@ pub const STACK: usize = 2 * DEEPEST;
 #[derive(Debug)]
 pub struct Fuel {
     left: Cell<u64>,
-    full: u64,
+    /// What the thread held when reading began, less what it has kept of the file since.
+    base: Cell<isize>,
+    too_large: Cell<bool>,
     /// Where the stack was.
     shallow: usize,
 }
@@ -40,14 +47,26 @@ impl Fuel {
         let full = dwarf.saturating_mul(PER_BYTE).clamp(LEAST, MOST);
         Fuel {
             left: Cell::new(full),
-            full,
+            base: Cell::new(held_by_thread()),
+            too_large: Cell::new(false),
             shallow: here(),
         }
     }
 
-    /// Bytes of memory that reading has come to, about.
+    /// Bytes of memory that reading has come to.
     pub fn bytes(&self) -> u64 {
-        (self.full - self.left.get()) * KEPT_PER_READ
+        u64::try_from(held_by_thread() - self.base.get()).unwrap_or(0)
+    }
+
+    /// The thread has done something else since it read the last time, with `bytes` held then.
+    pub fn go_on(&self, bytes: u64) {
+        let bytes = isize::try_from(bytes).unwrap_or(isize::MAX);
+        self.base.set(held_by_thread().saturating_sub(bytes));
+    }
+
+    /// It ended because of the memory.
+    pub fn is_too_large(&self) -> bool {
+        self.too_large.get()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -55,7 +74,14 @@ impl Fuel {
     }
 
     fn burn(&self, reads: u64) -> Option<()> {
-        let left = self.left.get().saturating_sub(reads);
+        let before = self.left.get();
+        let mut left = before.saturating_sub(reads);
+        if before / LOOK_EVERY != left / LOOK_EVERY
+            && held_by_thread() - self.base.get() > MOST_HELD
+        {
+            self.too_large.set(true);
+            left = 0;
+        }
         self.left.set(left);
         (left > 0 && here().abs_diff(self.shallow) < DEEPEST).then_some(())
     }

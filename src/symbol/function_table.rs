@@ -112,11 +112,6 @@ impl<'d> FunctionTable<'d> {
         self.functions.shrink_to_fit();
     }
 
-    /// Bytes held beside the names.
-    pub fn bytes(&self) -> u64 {
-        (self.functions.len() * size_of::<Function>()) as u64
-    }
-
     /// As the file has it: mangled, of any length.
     pub fn name(&self, address: u64) -> Option<Cow<'_, [u8]>> {
         let after = self

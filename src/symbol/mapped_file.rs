@@ -2,12 +2,15 @@
 //! looked at (O_PATH: no device is touched, no FIFO waited for) before it is read, and it is then
 //! read through its descriptor: nobody can swap it in between.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::maps::Mapping;
+
+/// S_IROTH
+const EVERYBODY_READS: u32 = 0o004;
 
 /// Numbers of a deleted file are soon given to another: the time of its last change tells them
 /// apart.
@@ -57,15 +60,14 @@ impl MappedFile {
             .map(|looked_at| MappedFile { looked_at })
     }
 
-    /// A regular file at `path`, which is no symbolic link, that belongs to `uid` or root.
-    pub fn owned_by(path: &Path, uid: u32) -> Option<MappedFile> {
+    /// A regular file at `path`, which is no symbolic link, that belongs to `uid`, or to root and everybody
+    /// may read it.
+    pub fn readable_for(path: &Path, uid: u32) -> Option<MappedFile> {
+        let belongs = |data: &Metadata| {
+            data.uid() == uid || data.uid() == 0 && data.mode() & EVERYBODY_READS != 0
+        };
         look_at(path, libc::O_PATH | libc::O_NOFOLLOW)
-            .filter(|file| {
-                is_regular(file)
-                    && file
-                        .metadata()
-                        .is_ok_and(|data| data.uid() == uid || data.uid() == 0)
-            })
+            .filter(|file| is_regular(file) && file.metadata().is_ok_and(|data| belongs(&data)))
             .map(|looked_at| MappedFile { looked_at })
     }
 
@@ -183,10 +185,19 @@ mod tests {
         let file = dir.path().join("perf-1.map");
         fs::write(&file, "").expect("file");
         let uid = fs::metadata(&file).expect("metadata").uid();
-        assert!(MappedFile::owned_by(&file, uid).is_some());
-        assert_eq!(MappedFile::owned_by(&file, uid + 1).is_some(), uid == 0);
+        let mode = |mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(&file, mode).expect("own");
+        };
+        mode(0o644);
+        assert!(MappedFile::readable_for(&file, uid).is_some());
+        let of_root = MappedFile::readable_for(&file, uid + 1);
+        assert_eq!(of_root.is_some(), uid == 0);
+        mode(0o600);
+        assert!(MappedFile::readable_for(&file, uid).is_some());
+        assert!(MappedFile::readable_for(&file, uid + 1).is_none());
         let link = dir.path().join("link");
         symlink(&file, &link).expect("link");
-        assert!(MappedFile::owned_by(&link, uid).is_none());
+        assert!(MappedFile::readable_for(&link, uid).is_none());
     }
 }

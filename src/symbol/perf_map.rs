@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::mapped_file::MappedFile;
@@ -21,7 +20,8 @@ pub struct PerfMap {
 }
 
 impl PerfMap {
-    /// Empty when the process has none that can be trusted (its own or root's).
+    /// Empty when the process has none that it could read itself: what it mounts or links there may be a file
+    /// of somebody else.
     pub fn read(proc: &Path, pid: u32) -> PerfMap {
         let mut text = Vec::new();
         if let Some(file) = open(proc, pid) {
@@ -54,16 +54,15 @@ impl PerfMap {
 fn open(proc: &Path, pid: u32) -> Option<File> {
     let process = proc.join(pid.to_string());
     let status = fs::read_to_string(process.join("status")).ok()?;
-    let inner: u32 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))?
-        .split_whitespace()
-        .last()?
-        .parse()
-        .ok()?;
-    let uid = fs::metadata(&process).ok()?.uid();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.split_whitespace())
+    };
+    let inner: u32 = field("NSpid:")?.last()?.parse().ok()?;
+    // The effective one; /proc/PID itself belongs to root where the process does not let itself be dumped.
+    let uid: u32 = field("Uid:")?.nth(1)?.parse().ok()?;
     let path = process.join(format!("root/tmp/perf-{inner}.map"));
-    File::open(MappedFile::owned_by(&path, uid)?.path()).ok()
+    File::open(MappedFile::readable_for(&path, uid)?.path()).ok()
 }
 
 fn function(line: &str) -> Option<(u64, u64, String)> {
@@ -94,7 +93,9 @@ mod tests {
     fn the_map_is_found_by_the_pid_inside_the_namespace() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir_all(dir.path().join("70/root/tmp")).expect("directory");
-        fs::write(dir.path().join("70/status"), "Name:\tx\nNSpid:\t70\t5\n").expect("file");
+        let own = crate::sys::effective_uid();
+        let status = format!("Name:\tx\nUid:\t9\t{own}\t9\t9\nNSpid:\t70\t5\n");
+        fs::write(dir.path().join("70/status"), status).expect("file");
         fs::write(dir.path().join("70/root/tmp/perf-5.map"), "10 10 jitted\n").expect("file");
         assert_eq!(
             PerfMap::read(dir.path(), 70).name(0x18).as_deref(),

@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 
 use cpp_demangle::{BorrowedSymbol, DemangleOptions};
 
+use crate::model::steers;
+
 /// Longest name shown, in characters.
 pub const LONGEST: usize = 200;
 
@@ -88,15 +90,10 @@ impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-            self.text.push(if hides(c) { '?' } else { c });
+            self.text.push(if steers(c) { '?' } else { c });
         }
         Ok(())
     }
-}
-
-/// Control characters, and those that turn the direction of the text round.
-fn hides(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::rights::effective_uid;
 
@@ -96,6 +96,8 @@ pub fn open_own_file(path: &Path) -> io::Result<File> {
 
 /// Whether a directory is this user's, and nobody else may change what is in it.
 pub fn is_own_dir(path: &Path) -> io::Result<()> {
+    // A slash at the end would follow a link.
+    let path: PathBuf = path.components().collect();
     let meta = fs::symlink_metadata(path)?;
     if meta.is_symlink() {
         return Err(refused("it is a symbolic link"));

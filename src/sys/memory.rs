@@ -1,6 +1,7 @@
 //! Memory that cannot be had ends netop with a sentence; Rust's own answer is an abort with a core dump.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,23 @@ pub struct Allocator;
 static BEFORE: OnceLock<fn()> = OnceLock::new();
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Bytes that the calling thread has asked for, less those that it has given back, whoever asked for them.
+/// What two readings differ by is what the work between them holds.
+pub fn held_by_thread() -> isize {
+    // A thread that ends has no counter any more.
+    HELD.try_with(Cell::get).unwrap_or_default()
+}
+
+#[inline]
+fn hold(bytes: usize, before: usize) {
+    let more = bytes.cast_signed() - before.cast_signed();
+    let _ending = HELD.try_with(|held| held.set(held.get() + more));
+}
+
 /// What is done before netop ends for want of memory. It may not need much itself.
 pub fn before_out_of_memory(work: fn()) {
     // The first one stays.
@@ -24,21 +42,25 @@ pub fn before_out_of_memory(work: fn()) {
 // SAFETY: every call is passed on to the system's allocator as it is; null is not returned.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        hold(layout.size(), 0);
         // SAFETY: the caller's promise is the one that is asked for.
         there(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        hold(layout.size(), 0);
         // SAFETY: as above.
         there(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        hold(size, layout.size());
         // SAFETY: as above.
         there(unsafe { System.realloc(old, layout, size) }, size)
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        hold(0, layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(old, layout) }
     }

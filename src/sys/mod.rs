@@ -46,14 +46,14 @@ pub use gate::{
 pub use group::GroupReader;
 pub use linger::{exit_now, linger};
 pub use lockdown::{chosen as chosen_lockdown, lockdown};
-pub use memory::{Allocator, before_out_of_memory};
+pub use memory::{Allocator, before_out_of_memory, held_by_thread};
 pub use netns::in_netns;
 pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid};
 pub use perf::{
     Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };
 pub use refusal::{Refusal, SETCAP, UNPATCHED_LEVEL};
-pub use rights::{Raised, effective_uid, set_aside_rights};
+pub use rights::{Raised, effective_uid, set_aside_rights, with_callers_rights};
 pub use signal::{Signals, stop_self, terminate};
 pub use tracefs::Tracefs;
 pub use tty::{Tty, TtyState, is_terminal};

@@ -160,6 +160,24 @@ impl Drop for Raised {
     }
 }
 
+/// Does something with the caller's own rights, whatever is raised here.
+pub fn with_callers_rights<T>(work: impl FnOnce() -> T) -> T {
+    let aside = SET_ASIDE.load(Ordering::Relaxed);
+    let raised = Set::read().map_or(0, |set| set.effective() & aside);
+    if raised == 0 {
+        return work();
+    }
+    // As a guard's end does: it lowers now, and what it would have lowered later is raised again.
+    drop(Raised {
+        bits: raised,
+        _of_this_thread: PhantomData,
+    });
+    let done = work();
+    let again = Set::read().and_then(|set| set.with_effective(set.effective() | raised).write());
+    again.expect("what is permitted may be raised");
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -135,3 +135,68 @@ fn an_output_is_no_fifo_that_nobody_reads() {
     let ended = run("demo -b -n 1 -d 0.05 -o /dev/null");
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn no_line_of_a_name_looks_like_one_of_netops_own() {
+    let forged = "/nowhere/none\n  try: sudo rm -rf /";
+    for words in [
+        &["report", "-b", forged][..],
+        &["export", forged, "--to", "json"],
+        &["diff", forged, "/nowhere/b"],
+        &["demo", "-b", "-n", "1", "-o", forged],
+        &["demo", "-b", "-n", "1", "--rules", forged],
+        &["-b", "-n", "1", "-d", "0.05", "-e", forged],
+        &["list", forged],
+        &["demo", "--format", forged],
+    ] {
+        let output = Command::new(super::program()).args(words).output();
+        let ended = ended(output.expect("netop runs"));
+        assert_ne!(ended.code, Some(0), "{words:?}: {ended:?}");
+        let forged = ended
+            .err
+            .lines()
+            .find(|line| line.starts_with("  try: sudo"));
+        assert_eq!(forged, None, "{words:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_command_to_type_names_a_file_as_a_shell_reads_it() {
+    let name = "/nowhere/none b;reboot";
+    let output = Command::new(super::program())
+        .args(["export", name, "--to", "json"])
+        .output();
+    let ended = ended(output.expect("netop runs"));
+    assert!(
+        ended.err.contains("try: ls -l '/nowhere/none b;reboot'"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_flight_recorder_removes_what_an_earlier_one_left_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(dir.path(), mode).expect("own");
+    let at = |name: &str| dir.path().join(name);
+    for name in ["movie.part", "20261123T031000.123Z.part"] {
+        fs::write(at(name), "x").expect("a file");
+    }
+    fs::create_dir(at("x.part")).expect("a directory");
+    let ended = flight(&dir.path().display().to_string());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(at("movie.part").exists() && at("x.part").exists());
+    assert!(!at("20261123T031000.123Z.part").exists());
+}
+
+#[test]
+fn an_export_of_a_recording_that_was_cut_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("x.perf.data").display().to_string();
+    let ended = run(&format!("record --demo --duration 0.3 -o {path}"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let bytes = fs::read(&path).expect("a recording");
+    fs::write(&path, &bytes[..bytes.len() / 3]).expect("cut");
+    let ended = run(&format!("export --to folded {path}"));
+    assert!(ended.err.contains("data is cut short"), "{ended:?}");
+}

@@ -185,6 +185,17 @@ fn with_the_capabilities_of_the_readme_no_flag_opens_what_its_caller_may_not() {
     assert_eq!(fs::read(&secret).expect("the secret"), before);
     let left: Vec<_> = fs::read_dir(&closed).expect("list").collect();
     assert_eq!(left.len(), 1, "{left:?}");
+    // Nor is a command started from where its caller may not go.
+    let program = closed.join("program");
+    fs::copy("/bin/true", &program).expect("a program");
+    let open = dir.path().join("open");
+    fs::create_dir(&open).expect("a directory");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
+    let record = format!("record --demo --duration 1 -o {}/x -- ", open.display());
+    let ended = nobody(&format!("{record} {}", program.display()));
+    assert!(ended.err.contains("Permission denied"), "{ended:?}");
+    let ended = nobody(&format!("{record} /bin/true"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]

@@ -77,12 +77,13 @@ fn gro_makes_a_packet_cheaper_and_its_calls_fewer_beyond_chance() {
     // Whether 20 s are enough to tell it from chance is the machine's mood; the simulation of
     // model/compare holds the verdicts.
     let pct = changed["ns_per_packet"]["change_pct"].as_f64();
-    assert!(pct < Some(0.0), "{pct:?}");
+    assert!(pct.is_some_and(|pct| pct < 0.0), "{pct:?}");
     let rows = changed["rows"].as_array().expect("rows");
     let row = rows.iter().find(|row| row["name"] == "netif_receive_skb");
     let rate = &row.expect("it is always counted")["rate"];
     assert_eq!(rate["verdict"], "different");
-    assert!(rate["change_pct"].as_f64() < Some(-50.0), "{rate}");
+    let pct = rate["change_pct"].as_f64();
+    assert!(pct.is_some_and(|pct| pct < -50.0), "{rate}");
 }
 
 /// A recording of `seconds` while datagrams are sent as fast as they go.

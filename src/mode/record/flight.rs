@@ -12,7 +12,7 @@ use super::super::said::say;
 use crate::cli;
 use crate::decode::{Demand, EventKind, HostEvent, Tick};
 use crate::engine::Registry;
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::flight::{Begin, Limits, Ring};
 use crate::host::{KernelLog, Proc, boot_id};
 use crate::perfdata::Run;
@@ -97,7 +97,10 @@ fn open(dir: &Path, begin: Begin) -> Result<Ring, Error> {
         match error.kind() {
             io::ErrorKind::WouldBlock => Error::failed(
                 format!("another flight recorder writes to {dir}"),
-                format!("fuser {dir}/lock, or netop record --flight --dir OTHER"),
+                format!(
+                    "fuser {}, or netop record --flight --dir OTHER",
+                    shell_word(&format!("{dir}/lock"))
+                ),
             ),
             _ => Error::failed(
                 format!("cannot record into {dir}: {error}"),

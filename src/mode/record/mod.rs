@@ -26,7 +26,9 @@ use crate::perfdata::{Begin, ClockPair, Run};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::source::demo::Pace;
-use crate::sys::{Raised, Signals, exit_now, linger, monotonic_ns, terminate, wall_ns};
+use crate::sys::{
+    Raised, Signals, exit_now, linger, monotonic_ns, terminate, wall_ns, with_callers_rights,
+};
 
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -150,7 +152,8 @@ impl Recording {
         let Some((program, words)) = typed.command.split_first() else {
             return Ok(());
         };
-        let started = Command::new(program).args(words).spawn();
+        // It is looked for and started as the caller could.
+        let started = with_callers_rights(|| Command::new(program).args(words).spawn());
         self.command = Some(started.map_err(|error| {
             let program = program.to_string_lossy().replace(char::is_control, "?");
             Error::unavailable(

@@ -422,9 +422,10 @@ impl Decoder {
             }
             return self.tick(begin, end);
         }
-        // Nothing was sampled; what was to be said of it is said.
+        // Nothing was sampled; what was to be said of the file is said, but not in the place of a part.
         let at = self.intervals.newest();
-        if !self.notes.is_empty() || self.now.loss != Loss::default() {
+        let is_said = !self.notes.is_empty() || self.now.loss != Loss::default();
+        if is_said && self.intervals.are_of_all() {
             return self.tick(at.saturating_sub(SHORTEST), at);
         }
         Ok(())

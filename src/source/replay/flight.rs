@@ -9,7 +9,7 @@ use super::outlet::{Closed, Outlet};
 use super::part::{Clocks, Part};
 use super::ticks::Ids;
 use crate::decode::{EventKind, EventSpec, HostEvent, Session, Tick};
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::flight::{Begin, Ended, Entry, Segment, SegmentReader, segments};
 use crate::perfdata::Run;
 
@@ -27,13 +27,19 @@ pub struct Flight {
 impl Flight {
     pub fn open(dir: &Path) -> Result<Flight, Error> {
         let shown = dir.display();
-        let hint = format!("ls -l {shown}");
+        let hint = format!("ls -l {shown}", shown = shell_word(&shown.to_string()));
         let all = segments(dir).map_err(|error| {
             Error::failed(format!("cannot read {shown}: {error}"), hint.clone())
         })?;
         let none = || {
             let what = format!("{shown} is a directory without a flight recorder's seconds");
-            Error::nothing(what, format!("netop record --flight --dir {shown}"))
+            Error::nothing(
+                what,
+                format!(
+                    "netop record --flight --dir {shown}",
+                    shown = shell_word(&shown.to_string())
+                ),
+            )
         };
         // What was killed at its very beginning has nothing to tell.
         let begin = all.iter().find_map(begin_of).ok_or_else(none)?;

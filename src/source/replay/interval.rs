@@ -136,6 +136,11 @@ impl Intervals {
         self.end = self.begin.saturating_add(length);
     }
 
+    /// No part was asked for.
+    pub fn are_of_all(&self) -> bool {
+        self.part.is_all()
+    }
+
     /// One interval is all.
     pub fn is_one(&self) -> bool {
         self.length.is_none()

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::part::Clocks;
 use crate::decode::{ClockKind, Costs, Event, EventId, Format, Host, Session, SourceKind};
-use crate::error::Error;
+use crate::error::{Error, shell_word};
 use crate::perfdata::{
     Attr, Described, Fault, HARDWARE, Kept, Recording, Run, SOFTWARE, Symbols, TRACEPOINT,
     TrailerReader, part,
@@ -44,7 +44,10 @@ impl Opened {
         let failed = |fault: Fault| {
             Error::failed(
                 format!("cannot read {shown}: {fault}"),
-                format!("perf report -i {shown}, or record again: netop record"),
+                format!(
+                    "perf report -i {}, or record again: netop record",
+                    shell_word(&shown.to_string())
+                ),
             )
         };
         let mut recording = Recording::open(path).map_err(failed)?;
@@ -81,6 +84,11 @@ impl Opened {
     /// netop made it, and ended it.
     pub fn is_netops(&self) -> bool {
         self.trailer.is_some()
+    }
+
+    /// What is missing of the file, a sentence each.
+    pub fn faults(&self) -> &[String] {
+        &self.recording.notes
     }
 
     pub fn described(&self) -> &Described {
