@@ -83,17 +83,25 @@ pub struct Loss {
     pub undecodable: u64,
 }
 
+/// A record of a damaged file may say any number: sums end at the largest.
 impl Loss {
     pub fn add(&mut self, other: Loss) {
-        self.lost += other.lost;
-        self.throttled += other.throttled;
-        self.channel_dropped += other.channel_dropped;
-        self.undecodable += other.undecodable;
+        self.lose(other.lost);
+        self.throttled = self.throttled.saturating_add(other.throttled);
+        self.channel_dropped = self.channel_dropped.saturating_add(other.channel_dropped);
+        self.undecodable = self.undecodable.saturating_add(other.undecodable);
+    }
+
+    /// So many samples were lost, as a record says.
+    pub fn lose(&mut self, samples: u64) {
+        self.lost = self.lost.saturating_add(samples);
     }
 
     /// Samples that were taken and are missing, wherever they were lost.
     pub fn samples(&self) -> u64 {
-        self.lost + self.channel_dropped + self.undecodable
+        self.lost
+            .saturating_add(self.channel_dropped)
+            .saturating_add(self.undecodable)
     }
 }
 
@@ -110,5 +118,26 @@ impl Batch {
     pub fn text(&self, value: u64) -> &[u8] {
         let bytes = Span::unpack(value).of(&self.raw);
         bytes.split(|b| *b == 0).next().unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_say_any_number_of_lost_samples_end_at_the_largest() {
+        let mut loss = Loss::default();
+        loss.lose(u64::MAX);
+        loss.lose(7);
+        loss.add(Loss {
+            lost: 1,
+            throttled: u64::MAX,
+            channel_dropped: 1,
+            undecodable: 2,
+        });
+        loss.add(loss);
+        assert_eq!((loss.lost, loss.throttled), (u64::MAX, u64::MAX));
+        assert_eq!((loss.undecodable, loss.samples()), (4, u64::MAX));
     }
 }

@@ -355,7 +355,9 @@ pub struct Stack {
 impl Health {
     /// Samples that were taken and are missing, wherever they were lost.
     pub fn samples_lost(&self) -> u64 {
-        self.lost + self.channel_dropped + self.undecodable
+        self.lost
+            .saturating_add(self.channel_dropped)
+            .saturating_add(self.undecodable)
     }
 }
 

@@ -239,7 +239,7 @@ impl Writer {
         let mut tick = tick.clone();
         tick.loss.add(std::mem::take(&mut self.loss));
         if shown {
-            self.lost += tick.loss.samples();
+            self.lost = self.lost.saturating_add(tick.loss.samples());
         }
         self.trailer.line(&Line::Tick {
             shown,

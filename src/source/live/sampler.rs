@@ -290,7 +290,7 @@ impl Sampler {
                         || lost_event(kind, body)
                             .is_some_and(|id| [clock, output, side_band].contains(&Some(id))) =>
                 {
-                    batch.loss.lost += decode_lost(kind, body).unwrap_or(0);
+                    batch.loss.lose(decode_lost(kind, body).unwrap_or(0));
                 }
                 RECORD_THROTTLE => batch.loss.throttled += 1,
                 _ if side_band.is_some() => batch.side.extend(happened(kind, misc, body)),

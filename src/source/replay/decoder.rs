@@ -133,7 +133,8 @@ impl Decoder {
                 self.send_full()?;
             }
             RECORD_LOST | RECORD_LOST_SAMPLES => {
-                self.now.loss.lost += decode_lost(record.kind, record.body).unwrap_or(0);
+                let lost = decode_lost(record.kind, record.body).unwrap_or(0);
+                self.now.loss.lose(lost);
             }
             RECORD_THROTTLE => self.now.loss.throttled += 1,
             _ => {

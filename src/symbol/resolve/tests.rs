@@ -95,7 +95,7 @@ fn a_mapping_holds_addresses_from_its_start_to_just_before_its_end() {
 #[test]
 fn jitted_code_has_the_name_of_the_perf_map() {
     let mut host = Host::with_maps(MAPS);
-    host.write("7/status", "NSpid:\t7\n");
+    host.write("7/status", "Uid:\t0\t0\t0\t0\nNSpid:\t7\n");
     host.write("7/root/tmp/perf-7.map", "1800 10 fast_path\n");
     assert_eq!(host.name(0x1808).as_deref(), Some("fast_path [jit]"));
 }
@@ -103,7 +103,7 @@ fn jitted_code_has_the_name_of_the_perf_map() {
 #[test]
 fn a_function_that_is_compiled_later_is_found() {
     let mut host = Host::with_maps(MAPS);
-    host.write("7/status", "NSpid:\t7\n");
+    host.write("7/status", "Uid:\t0\t0\t0\t0\nNSpid:\t7\n");
     assert_eq!(host.name(0x1808).as_deref(), Some("[anon]"));
     host.write("7/root/tmp/perf-7.map", "1800 10 fast_path\n");
     assert_eq!(host.name(0x1808), None);
