@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::said::say;
 use crate::cli;
 use crate::engine::{Engine, Progress};
 use crate::error::Error;
@@ -22,8 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const FOR_NAMES: Duration = Duration::from_millis(250);
 const FOR_NAMES_AT_LAST: Duration = Duration::from_secs(2);
 
-/// How long the partial interval may take after an interrupt.
-const LAST: Duration = Duration::from_secs(1);
+/// How long the partial interval may take after an interrupt: a busy or slow host reads its counts late,
+/// and without them the sum of all intervals lacks what it had. A second interrupt ends it.
+const LAST: Duration = Duration::from_secs(9);
 
 /// Prints snapshots until `typed.count`, a signal, the end of the source, or a closed pipe.
 /// Returns how many.
@@ -48,6 +50,14 @@ pub fn drive(
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
     signals.end_by_deadline(|| {}).map_err(failed)?;
+    // Only what waits for a reader is cut short.
+    signals.take_time(true);
+    let mut give = |snapshot: &Arc<Snapshot>| {
+        signals.take_time(false);
+        let goes_on = take(snapshot);
+        signals.take_time(true);
+        goes_on
+    };
     let mut left = count;
     while left != Some(0) {
         engine.be_patient(match left {
@@ -57,20 +67,22 @@ pub fn drive(
         if signals.stop_asked() {
             want.interval = Duration::from_millis(1);
             engine.want(want);
-            engine.be_patient(FOR_NAMES_AT_LAST);
+            // Nobody waits for names who wants it to end.
+            engine.be_patient(FOR_NAMES);
             let until = Instant::now() + LAST;
             while Instant::now() < until {
                 if let Progress::Snapshot(partial) = engine.step(PATIENCE)? {
-                    take(&partial)?;
-                    break;
+                    give(&partial)?;
+                    return Ok(());
                 }
             }
+            say("the last interval is not shown: it was not read in time");
             return Ok(());
         }
         match engine.step(PATIENCE)? {
             Progress::Working => {}
             Progress::Snapshot(snapshot) => {
-                if !take(&snapshot)? {
+                if !give(&snapshot)? {
                     return Ok(());
                 }
                 left = left.map(|left| left - 1);

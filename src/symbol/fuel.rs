@@ -250,6 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn reading_ends_where_it_holds_too_much_and_what_others_hold_does_not_count() {
+        let section = Section::whole(vec![7; 8]);
+        let fuel = Fuel::for_bytes(1 << 30);
+        let read = |times: u64| {
+            let reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
+            (0..times).all(|_| reader.clone().read_u8().is_ok())
+        };
+        let others = vec![1_u8; MOST_HELD.cast_unsigned() + 1];
+        fuel.go_on(5);
+        assert!(read(2 * LOOK_EVERY) && fuel.bytes() < 1 << 10);
+        let held = vec![1_u8; MOST_HELD.cast_unsigned() + 1];
+        assert!(!read(2 * LOOK_EVERY));
+        assert!(fuel.is_too_large() && fuel.is_empty());
+        assert_eq!(others.len(), held.len());
+    }
+
+    #[test]
     fn a_long_text_costs_more_than_a_short_one() {
         let text = Section::whole(vec![b'x'; 1 << 20]);
         let fuel = Fuel::for_bytes(0);

@@ -93,3 +93,26 @@ fn end(bytes: usize) -> ! {
     let _nobody_reads = io::stderr().write_all(&text[..length]);
     exit_now(EXIT_FAILED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Allocator = Allocator;
+
+    #[test]
+    fn a_thread_holds_what_it_asked_for_less_what_it_gave_back() {
+        let before = held_by_thread();
+        let mut bytes: Vec<u8> = Vec::with_capacity(5000);
+        assert_eq!(held_by_thread() - before, 5000);
+        bytes.reserve_exact(7000);
+        assert_eq!(held_by_thread() - before, 7000);
+        let freed_elsewhere = std::thread::spawn(move || {
+            let before = held_by_thread();
+            drop(bytes);
+            before - held_by_thread()
+        });
+        assert_eq!(freed_elsewhere.join().expect("no panic"), 7000);
+    }
+}

@@ -12,12 +12,15 @@ use super::linger::{exit_now, linger};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 
 const DEADLINE: Duration = Duration::from_millis(800);
+/// So many of them may pass while work is under way ([`Signals::take_time`]).
+const DEADLINES: u32 = 12;
 
 #[derive(Debug)]
 pub struct Signals {
     stop: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
     redraw: Arc<AtomicBool>,
+    takes_time: Arc<AtomicBool>,
     pipe: UnixStream,
 }
 
@@ -31,6 +34,7 @@ impl Signals {
             stop: Arc::default(),
             hangup: Arc::default(),
             redraw: Arc::default(),
+            takes_time: Arc::default(),
             pipe: read,
         };
         for (signal, flag) in [
@@ -48,16 +52,24 @@ impl Signals {
     }
 
     /// A program that still runs this long after it was asked to stop hangs in a write that nobody
-    /// takes (a pipe that is not read, a terminal on hold): it then ends all the same.
+    /// takes (a pipe that is not read, a terminal on hold): it then ends all the same; at once when it is
+    /// asked again.
     pub fn end_by_deadline(&self, last: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let (mut asked, write) = UnixStream::pair()?;
         write.set_nonblocking(true)?;
         for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
+        let takes_time = Arc::clone(&self.takes_time);
         let deadline = move || {
             if matches!(asked.read(&mut [0]), Ok(1)) {
-                thread::sleep(DEADLINE);
+                let _waits_at_least_once = asked.set_read_timeout(Some(DEADLINE));
+                for _ in 0..DEADLINES {
+                    let again = matches!(asked.read(&mut [0]), Ok(1));
+                    if again || !takes_time.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
                 last();
                 linger();
                 exit_now(0);
@@ -67,6 +79,11 @@ impl Signals {
             .name("deadline".to_owned())
             .spawn(deadline)
             .map(|_| ())
+    }
+
+    /// What is done now may take longer than a deadline: it waits for no reader.
+    pub fn take_time(&self, takes: bool) {
+        self.takes_time.store(takes, Ordering::Relaxed);
     }
 
     pub fn stop_asked(&self) -> bool {
