@@ -280,8 +280,15 @@ fn read(path: &Path) -> Result<Saved, Error> {
             &format!("tail -n 1 {} > last.json", shell_word(&shown)),
         ));
     }
-    let text = String::from_utf8(bytes).map_err(|_| "it is no text (UTF-8)".to_owned());
-    text.and_then(|text| export::parse(&text)).map_err(|why| {
+    if bytes.is_empty() {
+        return Err(failed("it is empty", &list));
+    }
+    let Ok(text) = String::from_utf8(bytes) else {
+        // What it is instead (compressed, a program), a reader of recordings knows.
+        let not_a_recording = Opened::open(path).err();
+        return Err(not_a_recording.unwrap_or_else(|| failed("it is no text (UTF-8)", &list)));
+    };
+    export::parse(&text).map_err(|why| {
         Error::failed(
             format!("{shown} is no snapshot of netop: {}", export::clean(&why)),
             "netop -b -n 2 --format json -o snapshot.json",

@@ -1,12 +1,13 @@
 //! `netop report FILE`: a recording in the same views. Of perf's files the counts are sums of
 //! weights; of netop's everything is as it was.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use super::said::say;
 use super::there::{self, Filter};
 use super::{batch, flight, live, module, screen, script};
 use crate::advice::Limits;
@@ -100,6 +101,13 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         start: moment(typed.start.as_deref())?,
         stop: moment(typed.stop.as_deref())?,
     };
+    let is_fifo = |meta: fs::Metadata| meta.file_type().is_fifo();
+    if fs::metadata(&typed.file).is_ok_and(is_fifo) {
+        let file = typed.file.display();
+        say(&format!(
+            "{file} is a FIFO: waiting for perf record -o {file}, or who else writes to it"
+        ));
+    }
     let mut opened = Opened::open(&typed.file)?;
     opened.name_by_this_host();
     if !opened.is_netops() && opened.file_events().is_empty() {

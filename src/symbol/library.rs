@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -50,6 +51,9 @@ fn at_path(root: &Path, name: &str, pids: &[u32]) -> Result<PathBuf, String> {
         match path.metadata() {
             Ok(found) if found.is_file() => Ok(path),
             Ok(_) => Err(format!("{name} is no regular file")),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(format!("cannot look at {name}{whose}: {error}"))
+            }
             Err(_) => Err(format!("there is no file {name}{whose}")),
         }
     };

@@ -200,3 +200,19 @@ fn an_export_of_a_recording_that_was_cut_says_so() {
     let ended = run(&format!("export --to folded {path}"));
     assert!(ended.err.contains("data is cut short"), "{ended:?}");
 }
+
+#[test]
+fn export_says_what_a_file_is_that_is_no_snapshot() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (bytes, why) in [
+        (&b""[..], "it is empty"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03abcdef\xff", "gunzip it first"),
+        (b"root:x:0:0\n", "is no snapshot of netop"),
+    ] {
+        let path = dir.path().join("x");
+        fs::write(&path, bytes).expect("a file");
+        let ended = run(&format!("export --to json {}", path.display()));
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.err.contains(why), "{why}: {ended:?}");
+    }
+}
