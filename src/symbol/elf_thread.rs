@@ -263,7 +263,7 @@ fn serve<R: Read + Seek, T>(
         }
         if fuel.is_too_large() {
             gave_up.get_or_insert(
-                "has debug information that takes more than 48 MB of memory to read",
+                "has debug information that takes more than 64 MB of memory to read",
             );
         } else if fuel.is_empty() {
             gave_up.get_or_insert("has debug information that takes too long to read");

@@ -16,9 +16,9 @@ const LEAST: u64 = 1 << 16;
 /// About 4 s of work.
 const MOST: u64 = 96 << 20;
 
-/// What is made of one file's DWARF may take so many bytes. The units alone of a program of 250 MB come to
-/// more.
-const MOST_HELD: isize = 48 << 20;
+/// What one file holds while it is open: the units of a debug build of 270 MB come to 50 MB, and all of
+/// netop is to stay below 128 MB.
+const MOST_HELD: isize = 64 << 20;
 
 /// Memory is looked at once in so many reads.
 const LOOK_EVERY: u64 = 1 << 10;
