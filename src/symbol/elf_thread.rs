@@ -29,7 +29,7 @@ const MOST_AT_ONCE: usize = 256;
 const GROWTH: u64 = MOST_BYTES / 2;
 
 /// Waited for another file's turn to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Files are read one after the other: netop shall not take all CPUs of the host it measures. A
 /// file that keeps its turn too long is not waited for.
