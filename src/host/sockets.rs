@@ -18,8 +18,12 @@ use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
-/// Of the time this much is spent reading while somebody looks, and else: a 150th, a 300th.
-const LOOKED_AT: u64 = 150;
+/// Of the time this much is spent reading while somebody looks, and else: an eightieth, a
+/// three-hundredth.
+const LOOKED_AT: u64 = 80;
+/// On a host with so many sockets that readings would be further apart than this, ns, a 150th.
+const SELDOM_NS: u64 = 4_000_000_000;
+const LOOKED_AT_SELDOM: u64 = 150;
 const ASIDE: u64 = 300;
 
 /// Who has the sockets that samples name is looked up for this part of the time: a 200th. Of thousands
@@ -225,8 +229,11 @@ impl Sockets {
             return true;
         }
         let pause = |took: u64| {
-            if looked_at {
-                took.saturating_mul(LOOKED_AT)
+            let often = took.saturating_mul(LOOKED_AT);
+            if looked_at && often <= SELDOM_NS {
+                often
+            } else if looked_at {
+                took.saturating_mul(LOOKED_AT_SELDOM)
             } else {
                 took.saturating_mul(ASIDE).max(ASIDE_NS)
             }

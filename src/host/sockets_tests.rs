@@ -115,7 +115,7 @@ fn a_socket_that_is_given_twice_counts_once() {
 }
 
 #[test]
-fn readings_take_a_150th_of_the_time_when_looked_at_and_else_a_300th_every_3_s_at_most() {
+fn readings_take_an_80th_of_the_time_when_looked_at_a_150th_where_they_are_long_and_else_a_300th() {
     const MS: u64 = 1_000_000;
     let mut sockets = Sockets::new(clock);
     reading(&mut sockets, 1, vec![sent(1, 0)]);
@@ -123,8 +123,11 @@ fn readings_take_a_150th_of_the_time_when_looked_at_and_else_a_300th_every_3_s_a
     assert!(sockets.is_due(1, false), "nothing is compared yet");
     reading(&mut sockets, 2, vec![sent(1, 10)]);
     for (took, at, looked_at, due) in [
-        (MS, 150 * MS - 1, true, false),
-        (MS, 150 * MS, true, true),
+        (MS, 80 * MS - 1, true, false),
+        (MS, 80 * MS, true, true),
+        (50 * MS, 4000 * MS, true, true),
+        (100 * MS, 15_000 * MS - 1, true, false),
+        (100 * MS, 15_000 * MS, true, true),
         (MS, 300 * MS, false, false),
         (MS, 3000 * MS - 1, false, false),
         (MS, 3000 * MS, false, true),
