@@ -67,7 +67,7 @@ struct Place {
     /// From a rate in the windows to that of the interval, by its packets; `None`: the rates are the
     /// same.
     factor: Option<f64>,
-    /// Hits that windows without packets say nothing of, where the interval had packets.
+    /// Hits of a burst that no window met.
     missed: f64,
 }
 
@@ -172,9 +172,9 @@ impl Place {
         Some(rate / seen.means.packets)
     }
 
-    /// A burst between the windows: they have too few packets to foretell anything by, and the interval has
-    /// more of them, or fewer, than the windows would make of it. So many hits, at the hits per packet
-    /// of all windows that saw any, else at one a packet.
+    /// Hits of a burst between the windows: these saw too few packets to foretell anything by, and the
+    /// interval had many more than they would make of it. At the hits per packet of all windows that saw
+    /// any, else at one a packet.
     fn missed(&self, interval_ns: u64, packets: Option<u64>) -> f64 {
         let few = |seen: &&Seen| seen.spread.softnet.is_some_and(|s| s.packets < FEW_PACKETS);
         let front = self.seen.front().filter(few).filter(|_| self.by_packets);
@@ -187,7 +187,11 @@ impl Place {
             None => 1.0,
         };
         let foretold = seen.means.packets * interval_ns as f64 / 1e9;
-        (packets as f64 - foretold).abs() * ratio
+        let burst = packets as f64 - foretold;
+        if burst < FEW_PACKETS as f64 {
+            return 0.0;
+        }
+        burst * ratio
     }
 
     fn span_ns(&self) -> f64 {

@@ -1,4 +1,4 @@
-//! Who was forked by whom: the parent of every process, from /proc/PID/stat.
+//! What /proc/PID/stat says of a process: its parent, and so who was forked by whom; its start; its name.
 
 use super::proc::Proc;
 

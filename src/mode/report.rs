@@ -103,9 +103,10 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     };
     let is_fifo = |meta: fs::Metadata| meta.file_type().is_fifo();
     if fs::metadata(&typed.file).is_ok_and(is_fifo) {
-        let file = typed.file.display();
+        let file = typed.file.display().to_string();
+        let word = shell_word(&file);
         say(&format!(
-            "{file} is a FIFO: waiting for perf record -o {file}, or who else writes to it"
+            "{file} is a FIFO: waiting for a writer, for example perf record -o {word}"
         ));
     }
     let mut opened = Opened::open(&typed.file)?;

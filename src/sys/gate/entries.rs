@@ -14,7 +14,7 @@ const AT_ONCE: usize = 256;
 
 /// Keys, and of each `copies` values in a row: one, or one for each possible CPU.
 pub struct Entries<K, V> {
-    pub keys: Vec<K>,
+    keys: Vec<K>,
     values: Vec<V>,
     copies: usize,
 }
