@@ -52,6 +52,7 @@ mod wanted;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
 use self::by_sample::Received;
@@ -258,6 +259,11 @@ impl Engine {
     /// Each snapshot may wait so long for names that are not known yet.
     pub fn be_patient(&mut self, at_most: Duration) {
         self.patience = at_most;
+    }
+
+    /// [`step`](Engine::step) returns when something comes here; `false`: it waits for all of its patience.
+    pub fn wake_by(&mut self, wake: Receiver<()>) -> bool {
+        self.source.wake_by(wake)
     }
 
     /// Takes over from another engine: time and the numbers of snapshots go on.

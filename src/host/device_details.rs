@@ -1,12 +1,13 @@
 //! What takes longer to read of devices, at its own slower pace: queues and the drivers' counters,
 //! and how devices are set up. Between readings the last ones stand.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use netlink_socket2::NetlinkSocket;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::driver_counters::{fill, of_queue, trouble};
 use super::link_setup;
@@ -18,6 +19,10 @@ use crate::sys::{Ethtool, Strings};
 
 /// Counters of drivers may be fetched from the device's firmware: not more often than this, ns.
 const COUNTERS_NS: u64 = 2_000_000_000;
+/// … nor than this while its devices do next to nothing.
+const QUIET_NS: u64 = 10_000_000_000;
+/// Packets between two readings that make them worth reading again.
+const BUSY_PACKETS: u64 = 100;
 const SETUP_NS: u64 = 10_000_000_000;
 
 /// The devices of one network namespace.
@@ -27,12 +32,51 @@ pub struct Details {
     netlink: NetlinkSocket,
     ethtool: Option<Ethtool>,
     counted_at: Option<u64>,
+    /// What the devices had done then.
+    done: Done,
+    /// With a device behind them (PCI, virtio, USB …), by name.
+    wired: FxHashSet<CString>,
     set_up_at: Option<u64>,
     queues: Queues,
     /// This kernel has the netdev family.
     netdev: bool,
     /// By ifindex.
     known: FxHashMap<u32, Known>,
+}
+
+/// What tells whether anything that drivers count can have moved.
+#[derive(Default, PartialEq, Eq)]
+struct Done {
+    packets: u64,
+    trouble: u64,
+    queued: u64,
+}
+
+impl Done {
+    fn by(devices: &[Device]) -> Done {
+        let mut done = Done::default();
+        for Device { link, .. } in devices {
+            let packets = [link.rx_packets, link.tx_packets];
+            let trouble = [
+                Some(link.rx_dropped),
+                Some(link.rx_missed),
+                Some(link.tx_dropped),
+                link.rx_errors,
+                link.tx_errors,
+                link.rx_nohandler,
+                link.qdisc_drops,
+            ];
+            done.packets = packets.into_iter().fold(done.packets, u64::wrapping_add);
+            done.trouble = (trouble.into_iter().flatten()).fold(done.trouble, u64::wrapping_add);
+            done.queued = (done.queued).wrapping_add(link.qdisc_backlog.unwrap_or(0));
+        }
+        done
+    }
+
+    fn is_quiet_since(&self, before: &Done) -> bool {
+        let moved = self.packets.wrapping_sub(before.packets);
+        moved < BUSY_PACKETS && self.trouble == before.trouble && self.queued == 0
+    }
 }
 
 #[derive(Default)]
@@ -71,12 +115,20 @@ impl Details {
             self.set_up_at = Some(at);
             self.set_up(proc, own, devices);
         }
-        if set_up || due(self.counted_at, COUNTERS_NS, at) {
+        let done = Done::by(devices);
+        let every = if done.is_quiet_since(&self.done) {
+            QUIET_NS
+        } else {
+            COUNTERS_NS
+        };
+        if set_up || due(self.counted_at, every, at) {
             self.counted_at = Some(at);
+            self.done = done;
             self.count(proc, own);
         }
         for device in devices {
             let link = &mut device.link;
+            link.physical |= self.wired.contains(&device.name);
             let Some(known) = self.known.get(&link.ifindex) else {
                 continue;
             };
@@ -94,6 +146,14 @@ impl Details {
         self.netdev = queues.is_ok();
         self.queues = queues.unwrap_or_default();
         self.known.clear();
+        // /sys shows the own namespace.
+        let is_wired = |device: &&Device| {
+            let name = OsStr::from_bytes(device.name.to_bytes());
+            let folder = proc.path("sys/class/net").join(name);
+            folder.join("device").exists()
+        };
+        let wired = devices.iter().filter(|_| own).filter(is_wired);
+        self.wired = wired.map(|device| device.name.clone()).collect();
         let Some(ethtool) = &self.ethtool else {
             return;
         };
@@ -165,4 +225,29 @@ fn due(last: Option<u64>, every: u64, at: u64) -> bool {
 
 fn unsupported(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EOPNOTSUPP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(packets: u64, dropped: u64, queued: u64) -> Device {
+        let mut device = Device::default();
+        device.link.tx_packets = packets;
+        device.link.rx_dropped = dropped;
+        device.link.qdisc_backlog = Some(queued);
+        device
+    }
+
+    #[test]
+    fn drivers_are_asked_seldom_only_while_nothing_moves_is_lost_or_waits() {
+        let before = Done::by(&[device(1000, 3, 0), device(7, 0, 0)]);
+        let quiet = |now: [Device; 2]| Done::by(&now).is_quiet_since(&before);
+        assert!(quiet([device(1090, 3, 0), device(16, 0, 0)]));
+        assert!(!quiet([device(1091, 3, 0), device(16, 0, 0)]));
+        assert!(!quiet([device(1000, 3, 0), device(7, 1, 0)]));
+        assert!(!quiet([device(1000, 3, 5), device(7, 0, 0)]));
+        // A device went: what there was is no measure of what there is.
+        assert!(!Done::by(&[device(7, 0, 0)]).is_quiet_since(&before));
+    }
 }

@@ -101,7 +101,7 @@ pub fn contents<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str>
 
 /// The same of a file that the kernel renders whole for a buffer that is large enough
 /// (single_open() in fs/proc): a read at its end would have it render all of it once more.
-fn contents_at_once<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
+pub fn contents_at_once<'a>(file: &File, buffer: &'a mut Vec<u8>) -> io::Result<&'a str> {
     read_from_start(file, buffer, true)
 }
 

@@ -1,5 +1,8 @@
 //! Which machine this is.
 
+use std::fs::File;
+
+use super::fast::contents_at_once;
 use super::proc::{Proc, printable};
 use crate::decode::{Host, cpu_list};
 
@@ -13,15 +16,32 @@ pub fn identity(proc: &Proc) -> Host {
         hostname: line("proc/sys/kernel/hostname"),
         kernel: line("proc/sys/kernel/osrelease"),
         arch: std::env::consts::ARCH.to_owned(),
-        cpus: online_cpus(proc).unwrap_or_else(|| vec![0]),
+        cpus: OnlineCpus::open(proc).read().unwrap_or_else(|| vec![0]),
         clock: None,
     }
 }
 
-/// Ascending; `None`: the kernel does not say.
-pub fn online_cpus(proc: &Proc) -> Option<Vec<u32>> {
-    let list = proc.text("sys/devices/system/cpu/online").ok()?;
-    cpu_list(&list)
+/// Which CPUs are online; kept open.
+#[derive(Debug)]
+pub struct OnlineCpus {
+    /// `None`: the kernel does not say.
+    file: Option<File>,
+    text: Vec<u8>,
+}
+
+impl OnlineCpus {
+    pub fn open(proc: &Proc) -> OnlineCpus {
+        OnlineCpus {
+            file: proc.open("sys/devices/system/cpu/online").ok(),
+            text: vec![0; 256],
+        }
+    }
+
+    /// Ascending; `None`: the kernel does not say.
+    pub fn read(&mut self) -> Option<Vec<u32>> {
+        let list = contents_at_once(self.file.as_ref()?, &mut self.text).ok()?;
+        cpu_list(list)
+    }
 }
 
 /// Another one with every boot.

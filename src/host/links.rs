@@ -2,9 +2,8 @@
 //! by /proc, which knows less.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 use netlink_bindings::rt_link::{self, Ifinfomsg, IterableLinkAttrs, OpGetlinkDump};
 use netlink_bindings::traits::NetlinkRequest;
@@ -100,10 +99,7 @@ impl Links {
         let set_up = details.is_due(at, &devices);
         details.add(proc, true, at, set_up, &mut devices);
         for device in &mut devices {
-            let name = OsStr::from_bytes(device.name.to_bytes());
-            let folder = proc.path("sys/class/net").join(name);
-            device.link.physical = folder.join("device").exists();
-            device.link.local = name == "lo" || is_veth(device);
+            device.link.local = device.name.to_bytes() == b"lo" || is_veth(device);
         }
         self.name_programs(&mut devices);
         devices

@@ -47,7 +47,7 @@ pub use changes::Changes;
 pub use drivers::drivers;
 pub use family::{descendants, started_at};
 pub use fast::FastCounters;
-pub use identity::{boot_id, identity, online_cpus, possible_cpus};
+pub use identity::{OnlineCpus, boot_id, identity, possible_cpus};
 pub use inet_diag::is_socket;
 pub use kernel_code::kernel_code;
 pub use kernel_log::KernelLog;

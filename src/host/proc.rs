@@ -75,6 +75,14 @@ impl Proc {
             .unwrap_or_default())
     }
 
+    /// How many tasks there are and the last pid that was given, as /proc/loadavg has them: while this
+    /// stands still no process began or ended that is seen here. `None`: it cannot be read.
+    pub fn task_mark(&self) -> Option<String> {
+        let text = self.text("proc/loadavg").ok()?;
+        let (_running, mark) = text.split_once('/')?;
+        Some(mark.trim_end().to_owned())
+    }
+
     /// Process ids, ascending.
     pub fn pids(&self) -> io::Result<Vec<u32>> {
         let mut pids: Vec<u32> = fs::read_dir(self.path("proc"))?

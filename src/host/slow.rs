@@ -19,6 +19,10 @@ use crate::sys;
 /// Processes are searched for new namespaces for this part of the time: a 300th. That is 3 µs each.
 const SEARCH_SHARE: u64 = 300;
 
+/// Where no process began or ended they are searched again after this time, ns: one may have changed
+/// its namespace.
+const SEARCH_AGAIN_NS: u64 = 5_000_000_000;
+
 /// What will take longer than this, ns, is read when the answer has been given, and told with the next.
 const AT_ONCE_NS: u64 = 8_000_000;
 
@@ -55,6 +59,8 @@ pub struct SlowReader {
     others: Vec<Netns>,
     not_found: Vec<String>,
     searched: Option<(u64, u64)>,
+    /// What processes there were then; [`Proc::task_mark`].
+    tasks: Option<String>,
     turns: Turns,
     /// By namespace, why softnet's counters are not exact.
     inexact: BTreeMap<u64, String>,
@@ -85,6 +91,7 @@ impl SlowReader {
             others: Vec::new(),
             not_found: Vec::new(),
             searched: None,
+            tasks: None,
             turns: Turns::default(),
             inexact: BTreeMap::new(),
             interrupts: interrupts::Interrupts::default(),
@@ -217,8 +224,16 @@ impl SlowReader {
     fn look_for_namespaces(&mut self, at: u64) -> u64 {
         let proc = &self.proc;
         let own = netns::own(proc);
+        let tasks = proc.task_mark();
+        let same = tasks.is_some() && tasks == self.tasks;
         let due = self.searched.is_none_or(|(last, took)| {
-            at.saturating_sub(last) >= took.saturating_mul(SEARCH_SHARE)
+            let wait = took.saturating_mul(SEARCH_SHARE);
+            let wait = if same {
+                wait.max(SEARCH_AGAIN_NS)
+            } else {
+                wait
+            };
+            at.saturating_sub(last) >= wait
         });
         if due || self.namespaces.has_new_name(proc) {
             let began = sys::monotonic_ns();
@@ -232,6 +247,7 @@ impl SlowReader {
             };
             self.not_found = notes;
             self.searched = Some((at, sys::monotonic_ns() - began));
+            self.tasks = tasks;
             self.links.retain(&self.others);
             let own = own.as_ref().copied().unwrap_or(0);
             self.protocols.retain(own, &self.others);
@@ -346,6 +362,32 @@ mod tests {
         assert_eq!((sample.at, sample.tasks_complete), (5, false));
         assert!(sample.tasks.is_empty() && sample.irqs.is_empty());
         assert_eq!(sample.notes.len(), 2, "{:?}", sample.notes);
+    }
+
+    #[test]
+    fn namespaces_are_searched_for_at_once_when_a_process_began_and_else_after_a_while() {
+        let (_dir, proc) = root_with(&[("proc/loadavg", "0.1 0.1 0.1 1/80 5\n")]);
+        let netns = |pid: &str, inode: u64| {
+            let at = proc.path(&format!("proc/{pid}/ns"));
+            std::fs::create_dir_all(&at).expect("a directory");
+            std::os::unix::fs::symlink(format!("net:[{inode}]"), at.join("net")).expect("a link");
+        };
+        netns("self", 1);
+        let mut reader = SlowReader::new(proc.clone());
+        let mut found = |at: u64| {
+            reader.look_for_namespaces(at);
+            let others = reader.others.iter().map(|other| other.inode);
+            others.collect::<Vec<_>>()
+        };
+        let second = 1_000_000_000;
+        assert_eq!(found(100 * second), [0_u64; 0]);
+        netns("7", 2);
+        assert_eq!(found(102 * second), [0_u64; 0], "no process began");
+        std::fs::write(proc.path("proc/loadavg"), "0.1 0.1 0.1 1/81 7\n").expect("a file");
+        assert_eq!(found(103 * second), [2]);
+        netns("9", 3);
+        assert_eq!(found(107 * second), [2]);
+        assert_eq!(found(108 * second), [2, 3]);
     }
 
     #[test]

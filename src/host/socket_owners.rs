@@ -29,6 +29,8 @@ pub struct SocketOwners {
     round: VecDeque<u32>,
     /// How many of the round are still to be looked at for `wanted`.
     left: usize,
+    /// What processes there were when all of them had been looked at; [`Proc::task_mark`].
+    met: Option<String>,
     wanted: FxHashSet<u32>,
     /// Nobody has them: the kernel's own, or of processes that hide theirs.
     nobodys: FxHashSet<u32>,
@@ -64,25 +66,15 @@ impl SocketOwners {
 
     /// `unknown`: sockets that have no known process. Of the processes `first` are looked at first.
     pub fn look(&mut self, proc: &Proc, unknown: &[u32], first: &[u32]) {
-        let Ok(pids) = proc.pids() else { return };
-        let alive: FxHashSet<u32> = pids.iter().copied().collect();
-        let ended: Vec<u32> = (self.processes.keys().copied())
-            .filter(|pid| !alive.contains(pid))
-            .collect();
-        for pid in ended {
-            self.forget(pid);
-        }
-        self.round.retain(|pid| alive.contains(pid));
+        let tasks = proc.task_mark();
         let mut left = self.go_on(FILES_PER_CALL);
-        let first = first.iter().filter(|pid| alive.contains(pid));
-        for pid in first.copied().chain(pids) {
+        if tasks.is_none() || tasks != self.met {
+            self.met = None;
+            left = self.meet(proc, first, left);
             if left == 0 {
                 return;
             }
-            if !self.processes.contains_key(&pid) {
-                self.round.push_back(pid);
-                left = self.look_at(proc, pid, left);
-            }
+            self.met = tasks;
         }
         self.want(unknown);
         while self.left > 0 && left > 0 {
@@ -92,6 +84,31 @@ impl SocketOwners {
                 left = self.look_at(proc, pid, left);
             }
         }
+    }
+
+    /// Looks at the processes that are new, and forgets those that ended. How many files of `left` are
+    /// left; 0: new processes may be left, too.
+    fn meet(&mut self, proc: &Proc, first: &[u32], mut left: usize) -> usize {
+        let Ok(pids) = proc.pids() else { return 0 };
+        let alive: FxHashSet<u32> = pids.iter().copied().collect();
+        let ended: Vec<u32> = (self.processes.keys().copied())
+            .filter(|pid| !alive.contains(pid))
+            .collect();
+        for pid in ended {
+            self.forget(pid);
+        }
+        self.round.retain(|pid| alive.contains(pid));
+        let first = first.iter().filter(|pid| alive.contains(pid));
+        for pid in first.copied().chain(pids) {
+            if left == 0 {
+                break;
+            }
+            if !self.processes.contains_key(&pid) {
+                self.round.push_back(pid);
+                left = self.look_at(proc, pid, left);
+            }
+        }
+        left
     }
 
     /// Begins a round through all processes where there is something new to look for.
@@ -226,6 +243,47 @@ mod tests {
         assert_eq!(owners.pid(70), None);
         owners.look(&proc, &[70], &[]);
         assert_eq!(owners.pid(70), Some(5));
+    }
+
+    #[test]
+    fn processes_are_listed_only_when_some_began_or_ended() {
+        let (_dir, proc) = root_with(&[
+            ("proc/loadavg", "0.10 0.00 0.00 1/80 5\n"),
+            ("proc/5/comm", "a\n"),
+        ]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[], &[]);
+        open(&proc, 9, 3, "socket:[70]");
+        let mut owner = |loadavg: &str| {
+            fs::write(proc.path("proc/loadavg"), loadavg).expect("a file");
+            owners.look(&proc, &[], &[]);
+            owners.pid(70)
+        };
+        assert_eq!(owner("0.20 0.00 0.00 2/80 5\n"), None, "no other process");
+        assert_eq!(owner("0.20 0.00 0.00 2/81 9\n"), Some(9));
+        fs::remove_dir_all(proc.path("proc/9")).expect("it ends");
+        assert_eq!(owner("0.20 0.00 0.00 2/80 9\n"), None);
+    }
+
+    #[test]
+    fn files_of_a_long_list_are_gone_on_with_where_no_process_began() {
+        let (_dir, proc) = root_with(&[("proc/loadavg", "0.10 0.00 0.00 1/80 5\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[], &[]);
+        for fd in 0..FILES_PER_CALL as u32 {
+            open(&proc, 5, fd, "/dev/null");
+        }
+        open(&proc, 5, 9999, "socket:[70]");
+        fs::write(proc.path("proc/loadavg"), "0.10 0.00 0.00 1/81 5\n").expect("a file");
+        for _ in 0..2 {
+            owners.look(&proc, &[], &[]);
+        }
+        assert_eq!(owners.pid(70), Some(5));
+        open(&proc, 5, 10_000, "socket:[71]");
+        for _ in 0..2 {
+            owners.look(&proc, &[71], &[]);
+        }
+        assert_eq!(owners.pid(71), Some(5), "looked for among the known");
     }
 
     #[test]

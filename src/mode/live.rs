@@ -19,8 +19,11 @@ use crate::model::{Observable, Snapshot, Want};
 use crate::sys::{Signals, Tty, TtyState, WakeFd, stop_self};
 use crate::tui::{Effect, UiState, render};
 
-/// The engine looks at new wants at least this often: each wake-up takes 50 µs.
+/// An engine that orders do not wake looks for them this often.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// One that they wake waits for its source alone.
+const PATIENCE_OF_WOKEN: Duration = Duration::from_secs(60);
 
 /// A snapshot waits so long for names.
 const FOR_NAMES: Duration = Duration::from_millis(50);
@@ -62,6 +65,21 @@ enum Order {
     Engine(Box<Engine>),
 }
 
+/// Orders, and what wakes the engine for them.
+struct Orders {
+    orders: Sender<Order>,
+    wake: Sender<()>,
+}
+
+impl Orders {
+    fn send(&self, order: Order) {
+        // The engine is gone only when its end is already in the slot; one wake-up is enough for all
+        // orders that wait.
+        let _engine_ended = self.orders.send(order);
+        let _already_woken = self.wake.try_send(());
+    }
+}
+
 /// What the two threads share.
 struct Shared {
     slot: Mutex<Slot>,
@@ -101,18 +119,19 @@ pub fn run(
         slot: Mutex::default(),
         wake: WakeFd::new().map_err(failed)?,
     });
-    let (wants, wanted) = crossbeam_channel::unbounded();
+    let (orders, ordered) = crossbeam_channel::unbounded();
+    let (wake, woken) = crossbeam_channel::bounded(1);
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || drive(engine, (then, recorded), &wanted, &theirs))
+        .spawn(move || drive(engine, (then, recorded), (&ordered, &woken), &theirs))
         .map_err(failed)?;
     let mut screen = terminal::take()?;
     let mut session = Session {
         signals,
         tty,
         shared,
-        wants,
+        orders: Orders { orders, wake },
         probing,
         dir,
         left: snapshots,
@@ -122,26 +141,29 @@ pub fn run(
     result
 }
 
-/// The engine's thread: wants in, snapshots out.
+/// The engine's thread: orders in, snapshots out.
 fn drive(
     mut engine: Engine,
     (mut then, recorded): (Option<Engine>, bool),
-    wants: &Receiver<Order>,
+    (orders, woken): (&Receiver<Order>, &Receiver<()>),
     shared: &Shared,
 ) {
     let mut all = false;
+    let mut wakes = engine.wake_by(woken.clone());
     loop {
-        while let Ok(order) = wants.try_recv() {
+        while let Ok(order) = orders.try_recv() {
             match order {
                 Order::Want(want) => engine.want(*want),
                 Order::Engine(mut other) => {
                     other.follow(&engine);
                     engine = *other;
+                    wakes = engine.wake_by(woken.clone());
                 }
             }
         }
         engine.be_patient(FOR_NAMES);
-        match engine.step(PATIENCE) {
+        let patience = if wakes { PATIENCE_OF_WOKEN } else { PATIENCE };
+        match engine.step(patience) {
             Ok(Progress::Working) => {}
             Ok(Progress::Snapshot(snapshot)) => {
                 shared.put(|slot| {
@@ -156,6 +178,7 @@ fn drive(
                 all = true;
                 if let Some(whole) = then.take() {
                     engine = whole;
+                    wakes = engine.wake_by(woken.clone());
                 }
             }
             Ok(Progress::End) if recorded => return shared.put(|slot| slot.read = true),
@@ -169,7 +192,7 @@ struct Session {
     signals: Signals,
     tty: Tty,
     shared: Arc<Shared>,
-    wants: Sender<Order>,
+    orders: Orders,
     /// `None`: a recording has what it has.
     probing: Option<Probing>,
     dir: PathBuf,
@@ -281,8 +304,7 @@ impl Session {
         match effect {
             Effect::Quit => return Ok(Next::Leave),
             Effect::Want(want) => {
-                // The engine is gone only when its end is already in the slot.
-                let _engine_ended = self.wants.send(Order::Want(Box::new(want)));
+                self.orders.send(Order::Want(Box::new(want)));
             }
             Effect::ListProbes(place) => self.list(place, ui.want().pids.clone()),
             Effect::Probes(events) => self.probe(&events, ui),
@@ -293,14 +315,14 @@ impl Session {
             Effect::Suspend => {
                 // Nobody drains the rings while we are stopped: nothing may stay attached.
                 let want = ui.want().clone();
-                let _engine_ended = self.wants.send(Order::Want(Box::new(Want {
+                self.orders.send(Order::Want(Box::new(Want {
                     detached: true,
                     ..want.clone()
                 })));
                 thread::sleep(DETACHED);
                 terminal::give_back();
                 stop_self();
-                let _engine_ended = self.wants.send(Order::Want(Box::new(want)));
+                self.orders.send(Order::Want(Box::new(want)));
                 terminal::enter().map_err(|e| {
                     Error::failed(format!("cannot use this terminal: {e}"), "netop")
                 })?;
@@ -334,7 +356,7 @@ impl Session {
         match probing.engine(events, ui.want()) {
             Ok(other) => {
                 ui.probes_taken(other.events, other.exact, &other.notes);
-                let _engine_ended = self.wants.send(Order::Engine(Box::new(other.engine)));
+                self.orders.send(Order::Engine(Box::new(other.engine)));
             }
             Err(why) => ui.probes_refused(events, &why.to_string()),
         }

@@ -9,6 +9,8 @@ pub mod replay;
 use std::time::Duration;
 
 pub use self::narrowed::narrowed;
+use crossbeam_channel::Receiver;
+
 use crate::decode::{Batch, Demand, Session, Tick};
 use crate::error::Error;
 
@@ -31,6 +33,12 @@ pub trait Source: Send {
 
     /// The next batch or tick, waiting at most `patience`.
     fn step(&mut self, patience: Duration) -> Result<Step, Error>;
+
+    /// From now on [`step`](Source::step) returns when something comes here. `false`: it does not, so that
+    /// its caller must not wait long.
+    fn wake_by(&mut self, _wake: Receiver<()>) -> bool {
+        false
+    }
 
     /// What is wanted from now on. Cheap when nothing changed.
     fn demand(&mut self, demand: &Demand);

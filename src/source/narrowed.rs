@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use super::{Source, Step};
 use crate::decode::{Batch, CpuRanges, Demand, Session};
 use crate::error::Error;
@@ -78,6 +80,10 @@ impl Source for Narrowed {
             self.learn();
         }
         Ok(step)
+    }
+
+    fn wake_by(&mut self, wake: Receiver<()>) -> bool {
+        self.source.wake_by(wake)
     }
 
     fn demand(&mut self, demand: &Demand) {

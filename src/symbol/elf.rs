@@ -177,18 +177,39 @@ impl<'a> Elf<'a> {
         }
     }
 
-    /// The functions at `offset` of the file, innermost first; none: nobody knows.
-    pub fn functions(&self, offset: u64) -> Vec<Found> {
-        let within = |segment: &Segment| {
+    /// The address in the program that is at `offset` of the file.
+    fn address(&self, offset: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
             let within = offset.checked_sub(segment.offset)?;
             (within < segment.size).then(|| segment.address.wrapping_add(within))
-        };
-        let Some(address) = self.segments.iter().find_map(within) else {
+        })
+    }
+
+    fn symbol(&self, address: u64) -> Option<String> {
+        let name = self.functions.name(address)?;
+        Some(readable::symbol_bytes(&name))
+    }
+
+    /// The function at `offset` of the file by the tables of symbols alone.
+    pub fn by_symbol(&self, offset: u64) -> Vec<Found> {
+        let function = self
+            .address(offset)
+            .and_then(|address| self.symbol(address));
+        let function = function.filter(|function| !function.is_empty());
+        let found = function.map(|function| Found {
+            function,
+            place: None,
+        });
+        found.into_iter().collect()
+    }
+
+    /// The functions at `offset` of the file, innermost first; none: nobody knows.
+    pub fn functions(&self, offset: u64) -> Vec<Found> {
+        let Some(address) = self.address(offset) else {
             return Vec::new();
         };
         let mut found = self.in_dwarf(address);
-        let name = || self.functions.name(address);
-        let symbol = || name().map(|name| readable::symbol_bytes(&name));
+        let symbol = || self.symbol(address);
         match found.last_mut() {
             // DWARF knows the line but no function.
             Some(outermost) if outermost.function.is_empty() => match symbol() {

@@ -15,7 +15,7 @@ use super::elf::{self, Dwarf, Elf, Found};
 use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
 use super::pieces::{MOST_BYTES, Pieces};
-use crate::sys::held_by_thread;
+use crate::sys::{held_by_thread, thread_cpu_ns};
 
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
@@ -27,6 +27,12 @@ const MOST_AT_ONCE: usize = 256;
 /// A file that has grown by so much since it was opened, or by a quarter of it and may soon hold no
 /// more, is begun anew: most of what it holds was for names that are known by now.
 const GROWTH: u64 = MOST_BYTES / 2;
+
+/// A file that takes long to open stays open for so many times as long without a question …
+const REST_TIMES: u64 = 1000;
+
+/// … but not for longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Waited for another file's turn to end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -108,6 +114,8 @@ impl Recorded {
 /// A question; `T` finds its way back with the answer.
 pub struct Asked<T> {
     pub offset: u64,
+    /// The table of symbols is enough.
+    pub brief: bool,
     pub tag: T,
 }
 
@@ -125,17 +133,23 @@ pub enum Extent {
     Whole,
     /// What the table of symbols knows; the debug information is not read yet ([`Shared::debug_from`]).
     Table,
+    /// The same, and it is enough.
+    Enough,
 }
 
 /// What every thread shares.
 #[derive(Clone)]
 pub struct Shared {
     pub turns: Turns,
-    /// A file that nobody has asked for so long is let go: what was asked is known by then.
+    /// A file that nobody has asked for so long is let go: what was asked is known by then. One that
+    /// takes long to open stays for longer.
     pub rest: Duration,
     /// Debug information is not read before: that of a C library takes 100 ms of CPU time, and whoever
     /// has just started netop wants something else first.
     pub debug_from: Instant,
+    /// netop itself on a live host, PID: on a quiet one most samples are its own, and reading debug
+    /// information for them would cost more than all else that it does.
+    pub brief: Option<u32>,
 }
 
 impl Default for Shared {
@@ -144,6 +158,7 @@ impl Default for Shared {
             turns: Turns::default(),
             rest: Duration::from_secs(10),
             debug_from: Instant::now(),
+            brief: None,
         }
     }
 }
@@ -205,7 +220,11 @@ fn serve<R: Read + Seek, T>(
     let Order {
         shared, questions, ..
     } = order;
+    let Ok(first) = questions.recv_timeout(shared.rest) else {
+        return After::Nothing;
+    };
     let turn = shared.turns.take();
+    let began = thread_cpu_ns();
     let before = held_by_thread();
     let pieces = Pieces::new(read);
     let mapped = elf::parse(&pieces);
@@ -217,7 +236,7 @@ fn serve<R: Read + Seek, T>(
         .map(Pieces::new);
     let debug = debug_pieces.as_ref().and_then(elf::parse);
     let informed = debug.is_some() || mapped.as_ref().is_some_and(elf::has_dwarf);
-    let extent = if informed && Instant::now() < shared.debug_from {
+    let extent = if informed && (first.brief || Instant::now() < shared.debug_from) {
         Extent::Table
     } else {
         Extent::Whole
@@ -243,14 +262,25 @@ fn serve<R: Read + Seek, T>(
     order.held.store(weight, Ordering::Relaxed);
     drop(turn);
 
-    while let Ok(first) = questions.recv_timeout(shared.rest) {
+    let opening = Duration::from_nanos((thread_cpu_ns() - began).saturating_mul(REST_TIMES));
+    let rest = shared.rest.max(opening.min(LONGEST_REST));
+    let mut first = Some(first);
+    let next = || questions.recv_timeout(rest).ok();
+    while let Some(first) = first.take().or_else(next) {
         let turn = shared.turns.take();
         let batch = std::iter::once(first).chain(questions.try_iter().take(MOST_AT_ONCE));
+        let mut brief = true;
         let answers: Vec<Reply<T>> = batch
             .map(|asked| {
                 fuel.go_on(weight);
-                let functions = elf.as_ref().map(|elf| elf.functions(asked.offset));
-                let functions = functions.unwrap_or_default();
+                let (functions, extent) = match &elf {
+                    Some(elf) if informed && asked.brief => {
+                        (elf.by_symbol(asked.offset), Extent::Enough)
+                    }
+                    Some(elf) => (elf.functions(asked.offset), extent),
+                    None => (Vec::new(), extent),
+                };
+                brief &= asked.brief;
                 // The answer is not held: it goes.
                 weight = fuel.bytes().saturating_sub(bytes(&functions));
                 Reply::Functions(asked.tag, functions, extent)
@@ -279,7 +309,7 @@ fn serve<R: Read + Seek, T>(
             || debug_pieces
                 .as_ref()
                 .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
-        if extent == Extent::Table && Instant::now() >= shared.debug_from {
+        if extent == Extent::Table && !brief && Instant::now() >= shared.debug_from {
             return After::BeginAnew;
         }
         let grown = weight.saturating_sub(at_first);

@@ -100,8 +100,8 @@ pub enum Handed {
 }
 
 impl Files {
-    /// `debug_from`: [`Shared::debug_from`].
-    pub fn new(answers: Sender<Message>, debug_from: Instant) -> Files {
+    /// `debug_from`, `brief`: [`Shared`].
+    pub fn new(answers: Sender<Message>, debug_from: Instant, brief: Option<u32>) -> Files {
         Files {
             open: FxHashMap::default(),
             waiting: bounded(MOST_WAITING),
@@ -109,6 +109,7 @@ impl Files {
             answered: Answered::default(),
             shared: Shared {
                 debug_from,
+                brief,
                 ..Shared::default()
             },
             answers,
@@ -200,6 +201,7 @@ impl Files {
         open.used = self.turn;
         let asked = Asked {
             offset: tag.offset,
+            brief: self.shared.brief == Some(tag.pid),
             tag,
         };
         let handed = match open.questions.try_send(asked) {

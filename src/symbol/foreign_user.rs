@@ -66,7 +66,7 @@ impl ForeignUser {
             index: FxHashMap::default(),
             build_ids,
             debug,
-            files: Files::new(answer, Instant::now()),
+            files: Files::new(answer, Instant::now(), None),
             answers,
             known: FxHashMap::default(),
             places: Places::default(),

@@ -97,7 +97,11 @@ impl HostNames {
     ) -> HostNames {
         HostNames {
             kernel: KernelNames::start(KernelFiles::below(root), cache),
-            user: UserNames::start(root.join("proc"), Instant::now() + debug_after),
+            user: UserNames::start(
+                root.join("proc"),
+                Instant::now() + debug_after,
+                Some(std::process::id()),
+            ),
             stages: StageTable::builtin(),
             drivers,
         }

@@ -101,13 +101,16 @@ impl Named {
 
 impl UserNames {
     /// `proc` is /proc. Before `debug_from` names are those of tables of symbols, and not settled where
-    /// there is debug information.
-    pub fn start(proc: PathBuf, debug_from: Instant) -> UserNames {
+    /// there is debug information. Of the process `brief` they are that for good.
+    pub fn start(proc: PathBuf, debug_from: Instant, brief: Option<u32>) -> UserNames {
         let (questions, asked) = bounded::<Question>(QUEUE);
         let (answer, answers) = bounded(QUEUE);
         let worker = thread::Builder::new()
             .name("user symbols".to_owned())
-            .spawn(move || work(proc, debug_from, &asked, &answer));
+            .spawn(move || {
+                let files = Files::new(answer.clone(), debug_from, brief);
+                work(Resolver::new(proc, files), &asked, &answer);
+            });
         UserNames {
             questions: worker.is_ok().then_some(questions),
             answers,
@@ -141,7 +144,7 @@ impl UserNames {
         self.take_answers();
         loop {
             match self.known(pid, address, names) {
-                Some(Extent::Whole) => return true,
+                Some(Extent::Whole | Extent::Enough) => return true,
                 Some(Extent::Table) => return false,
                 None => {}
             }
@@ -248,7 +251,7 @@ impl UserNames {
                 });
                 let texts: Arc<[Arc<str>]> = texts.collect();
                 match (answer.extent, state) {
-                    (Extent::Whole, state) => *state = State::Named(texts),
+                    (Extent::Whole | Extent::Enough, state) => *state = State::Named(texts),
                     (
                         Extent::Table,
                         State::Asked {
@@ -292,13 +295,7 @@ fn send(questions: &mut Option<Sender<Question>>, question: Question) -> bool {
 }
 
 /// Ends when nobody asks or listens any more.
-fn work(
-    proc: PathBuf,
-    debug_from: Instant,
-    questions: &Receiver<Question>,
-    answers: &Sender<Message>,
-) {
-    let mut resolver = Resolver::new(proc, Files::new(answers.clone(), debug_from));
+fn work(mut resolver: Resolver, questions: &Receiver<Question>, answers: &Sender<Message>) {
     let mut batch = Vec::new();
     while let Ok(question) = questions.recv() {
         batch.push(question);
@@ -374,7 +371,7 @@ mod tests {
     #[test]
     fn a_function_of_this_program_has_its_name_and_file() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
-        let mut names = UserNames::start("/proc".into(), Instant::now());
+        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
         let mut first = Vec::new();
         assert!(!names.name(std::process::id(), address + 1, &mut first));
         assert_eq!(first, [hex(address + 1)]);
@@ -392,7 +389,7 @@ mod tests {
     fn before_debug_information_is_read_a_function_has_its_name_without_a_line() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
         let debug_from = Instant::now() + Duration::from_millis(1500);
-        let mut names = UserNames::start("/proc".into(), debug_from);
+        let mut names = UserNames::start("/proc".into(), debug_from, None);
         let mut ask = || {
             let mut frames = Vec::new();
             let settled = names.name(std::process::id(), address + 1, &mut frames);
@@ -420,23 +417,33 @@ mod tests {
     }
 
     #[test]
+    fn a_function_of_a_process_whose_symbols_are_enough_has_no_line() {
+        let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
+        let me = std::process::id();
+        let mut names = UserNames::start("/proc".into(), Instant::now(), Some(me));
+        let text = settled(&mut names, me, address + 1);
+        assert!(text.contains("a_function_with_a_long_name"), "{text}");
+        assert_eq!(names.location(&text), None);
+    }
+
+    #[test]
     fn a_function_of_libc_has_its_name() {
         let address = libc::getpid as *const () as usize as u64;
-        let mut names = UserNames::start("/proc".into(), Instant::now());
+        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
         let text = settled(&mut names, std::process::id(), address);
         assert!(text.contains("getpid (libc"), "{text}");
     }
 
     #[test]
     fn addresses_nobody_maps_and_processes_that_ended_settle_as_unknown() {
-        let mut names = UserNames::start("/proc".into(), Instant::now());
+        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
         assert_eq!(&*settled(&mut names, std::process::id(), 0x10), "[unknown]");
         assert_eq!(&*settled(&mut names, u32::MAX, 0x7f00), "[unknown]");
     }
 
     #[test]
     fn a_full_queue_is_asked_again_later() {
-        let mut names = UserNames::start("/proc".into(), Instant::now());
+        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
         let (full, _kept) = bounded(0);
         let real = names.questions.replace(full);
         assert!(!names.name(u32::MAX, 0x10, &mut Vec::new()));
@@ -446,7 +453,7 @@ mod tests {
 
     #[test]
     fn without_a_worker_every_answer_is_settled_hex() {
-        let mut names = UserNames::start("/proc".into(), Instant::now());
+        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
         let (gone, _) = bounded(1);
         names.questions = Some(gone);
         let mut frames = Vec::new();

@@ -1,7 +1,7 @@
 //! What this process itself uses: CPU time of all its threads and anonymous memory.
 
-use std::fs;
-use std::io::Read;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 use perf_event::events::Software;
 use perf_event::{Builder, Counter};
@@ -47,15 +47,21 @@ impl OwnByCpu {
     }
 }
 
+/// All of /proc/self/status is shorter, bytes: one call reads it.
+const STATUS: usize = 4 << 10;
+
 #[derive(Debug, Default)]
 pub struct Own {
     last_cpu_ns: u64,
+    /// /proc/self/status; `None`: it cannot be opened.
+    status: Option<File>,
 }
 
 impl Own {
     pub fn new() -> Self {
         Own {
             last_cpu_ns: cpu_ns(),
+            status: File::open("/proc/self/status").ok(),
         }
     }
 
@@ -68,12 +74,11 @@ impl Own {
     }
 
     /// Resident anonymous memory, bytes (`RssAnon` of /proc/self/status).
-    pub fn anon_bytes() -> Option<u64> {
-        // Room for all of it, so that one call reads it.
-        let mut status = String::with_capacity(4 << 10);
-        let mut file = fs::File::open("/proc/self/status").ok()?;
-        file.read_to_string(&mut status).ok()?;
-        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"))?;
+    pub fn anon_bytes(&self) -> Option<u64> {
+        let mut text = [0; STATUS];
+        let len = self.status.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..len]).ok()?;
+        let line = text.lines().find_map(|l| l.strip_prefix("RssAnon:"))?;
         let kb: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kb * 1024)
     }
@@ -124,9 +129,10 @@ impl Surplus {
             return;
         }
         self.looked_at = at;
-        if Own::anon_bytes().is_some_and(|now| now > self.settled_bytes + GROWN) {
+        let own = Own::new();
+        if (own.anon_bytes()).is_some_and(|now| now > self.settled_bytes + GROWN) {
             give_back_memory();
-            self.settled_bytes = Own::anon_bytes().unwrap_or(0);
+            self.settled_bytes = own.anon_bytes().unwrap_or(0);
         }
     }
 }
@@ -137,13 +143,23 @@ pub fn own_tid() -> u32 {
     unsafe { libc::gettid() }.cast_unsigned()
 }
 
+/// CPU time of the calling thread since its start, ns.
+pub fn thread_cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// The same of all threads.
 fn cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: `time` is a valid timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -156,15 +172,15 @@ mod tests {
 
     #[test]
     fn time_by_cpu_adds_up_to_all_of_it_with_the_threads_started_since() {
-        let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
+        let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
         let cpus = crate::decode::cpu_list(&online).unwrap();
         let mut by_cpu = OwnByCpu::open(&cpus);
         if by_cpu.clocks.is_empty() {
             return eprintln!("skipped: perf events may not be opened here");
         }
         let spin = || {
-            let (until, mut sum) = (thread_ns() + EACH_NS, 0u64);
-            while thread_ns() < until {
+            let (until, mut sum) = (thread_cpu_ns() + EACH_NS, 0u64);
+            while thread_cpu_ns() < until {
                 sum = std::hint::black_box(sum.wrapping_add(1));
             }
         };
@@ -173,16 +189,6 @@ mod tests {
         spin();
         let all: u64 = by_cpu.cpu_ns().iter().map(|(_, ns)| ns).sum();
         assert!((2 * EACH_NS..3 * EACH_NS).contains(&all), "{all} ns");
-    }
-
-    fn thread_ns() -> u64 {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: `time` is a valid timespec.
-        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }
 
     #[test]
@@ -196,10 +202,10 @@ mod tests {
                 *piece = None;
             }
         }
-        let before = Own::anon_bytes().expect("a figure");
+        let before = Own::new().anon_bytes().expect("a figure");
         surplus.give_back(2 * LOOK_NS - 1);
         surplus.give_back(2 * LOOK_NS);
-        let after = Own::anon_bytes().expect("a figure");
+        let after = Own::new().anon_bytes().expect("a figure");
         assert!(after + (40 << 20) < before, "{before} {after}");
         assert_eq!(pieces.iter().flatten().count(), 200);
     }
@@ -211,6 +217,6 @@ mod tests {
         while own.cpu_ns() == 0 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(Own::anon_bytes().unwrap() > 0);
+        assert!(own.anon_bytes().unwrap() > 0);
     }
 }

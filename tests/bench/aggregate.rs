@@ -79,14 +79,14 @@ fn main() {
 }
 
 fn run(cpus: u32, samples: usize, seconds: usize) {
-    let before = Own::anon_bytes().unwrap_or(0);
+    let before = Own::new().anon_bytes().unwrap_or(0);
     let mut engine = synthetic::engine(Load {
         cpus,
         samples,
         stacks: 2000,
         new_every: 100,
     });
-    let made = Own::anon_bytes().unwrap_or(0);
+    let made = Own::new().anon_bytes().unwrap_or(0);
     let (mut batches, mut ticks, mut all) = (Vec::new(), Vec::new(), Vec::new());
     let mut most = 0;
     let mut last = None;
@@ -95,7 +95,7 @@ fn run(cpus: u32, samples: usize, seconds: usize) {
         all.push(second.batches + second.tick);
         batches.push(second.batches);
         ticks.push(second.tick);
-        most = most.max(Own::anon_bytes().unwrap_or(0));
+        most = most.max(Own::new().anon_bytes().unwrap_or(0));
         last = Some(snapshot);
     }
     let snapshot = last.expect("a second passed");

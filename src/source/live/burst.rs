@@ -15,6 +15,10 @@ const EVERY_NS: u64 = 200_000_000;
 /// not for so long, and again as soon while it sees a burst rise.
 const SOON_NS: u64 = 15_000_000;
 
+/// While hits cost less than this share of what they may, no look is worth waking up for: the samples
+/// of a burst wake netop, and it looks then.
+const QUIET: f64 = 0.01;
+
 /// So many times the budget is a burst; less is for the next plan. What it may be is that of the whole
 /// time between two looks.
 const TIMES: f64 = 1.5;
@@ -44,6 +48,8 @@ pub struct Burst {
     /// A ring has filled, or a burst rises: it looks before it is due.
     pub(super) woken: bool,
     rises: bool,
+    /// What was counted between the last two looks was next to nothing.
+    quiet: bool,
     /// When it looked last, due or not, CLOCK_MONOTONIC, ns, and what had been spent by then since it
     /// looked when it was due: of what may be spent from there to the next time.
     looked_at: u64,
@@ -78,9 +84,18 @@ impl Live {
         }
         if self.burst.rises {
             self.burst.looked_at + SOON_NS
+        } else if self.burst.quiet && self.samples_wake() {
+            u64::MAX
         } else {
             self.burst.at + EVERY_NS
         }
+    }
+
+    /// Every hit that may cost much is sampled, whoever causes it.
+    fn samples_wake(&self) -> bool {
+        let sampled = |a: &Attach| !may_go(a) || a.every || a.stacks_per_s > 0;
+        let demand = &self.demand;
+        demand.pids.is_empty() && demand.device.is_none() && demand.attached.iter().all(sampled)
     }
 
     /// Looks, if it is time to.
@@ -100,6 +115,8 @@ impl Live {
         self.burst.looked_at = now;
         self.burst.woken = false;
         let first = self.burst.at == 0;
+        // What woke it after a long quiet time may all have come just now.
+        let begins = due && since > 2 * EVERY_NS && asked && self.burst.quiet;
         let grown = if due {
             self.burst.at = now;
             gate.hits_since(&mut self.burst.hits)
@@ -108,6 +125,11 @@ impl Live {
         };
         if first || self.started.is_none() {
             self.burst.rises = false;
+            return;
+        }
+        if begins {
+            self.burst.rises = true;
+            self.burst.spent = 0.0;
             return;
         }
         let over = if due { since } else { EVERY_NS };
@@ -126,6 +148,9 @@ impl Live {
         let enough = if steep { 1.0 } else { TIMES };
         self.burst.rises = !due && risen > TIMES && spent <= enough;
         self.burst.spent = if due { 0.0 } else { spent };
+        if due {
+            self.burst.quiet = spent < QUIET;
+        }
         if spent <= enough {
             return;
         }

@@ -381,6 +381,10 @@ impl Open {
             bytes: all.bytes,
         });
         // Which CPU left a run out is not told: most likely the busiest.
+        // It was running, so it had hits.
+        if all.hits == 0 {
+            return;
+        }
         let misses = gate.misses(self.program);
         let left_out = misses.saturating_sub(self.misses);
         self.misses = misses;

@@ -60,7 +60,7 @@ use crate::decode::{
     SourceKind, Tick, Windows,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, Proc, descendants, identity, members, online_cpus};
+use crate::host::{FastCounters, OnlineCpus, Proc, descendants, identity, members};
 use crate::sys::{
     Leader, Own, OwnByCpu, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -97,6 +97,8 @@ pub struct Live {
     batches: Receiver<Batch>,
     recycled: Sender<Batch>,
     answers: Receiver<Answer>,
+    /// Whoever steps has something for its engine.
+    wake: Receiver<()>,
     /// What leads each CPU's group; `None`: there are no events here.
     leader: Option<Leader>,
     /// Counts with BPF programs; `None`: not here.
@@ -117,6 +119,7 @@ pub struct Live {
     aside: Aside,
     proc: Proc,
     fast: Option<FastCounters>,
+    online: OnlineCpus,
     slow: Slow,
     own: Own,
     own_by_cpu: OwnByCpu,
@@ -231,7 +234,9 @@ impl Live {
             batches,
             recycled,
             answers,
+            wake: crossbeam_channel::never(),
             fast: FastCounters::open(&proc).ok(),
+            online: OnlineCpus::open(&proc),
             slow: Slow::start(Proc::host())?,
             leader: None,
             gate: None,
@@ -294,7 +299,7 @@ impl Live {
         if let Some(gate) = &mut self.gate {
             gate.cpus.clone_from(&self.session.host.cpus);
             // One that came within the interval has counted as well.
-            let came = online_cpus(&self.proc).unwrap_or_default().into_iter();
+            let came = self.online.read().unwrap_or_default().into_iter();
             let came = came.filter(|cpu| self.chosen.is_empty() || self.chosen.contains(cpu));
             gate.cpus.extend(came);
             gate.cpus.sort_unstable();
@@ -348,7 +353,7 @@ impl Live {
             host: HostSample { cpus, slow },
             own: OwnCost {
                 cpu_ns: Some(self.own.cpu_ns()),
-                anon_bytes: Own::anon_bytes(),
+                anon_bytes: self.own.anon_bytes(),
                 per_cpu: own_per_cpu,
             },
             compared: std::mem::take(&mut self.meter.compared),
@@ -443,8 +448,19 @@ impl Source for Live {
                 }
                 Ok(Step::Idle)
             },
+            recv(self.wake) -> woken => {
+                if woken.is_err() {
+                    self.wake = crossbeam_channel::never();
+                }
+                Ok(Step::Idle)
+            },
             default(wait) => Ok(Step::Idle),
         }
+    }
+
+    fn wake_by(&mut self, wake: Receiver<()>) -> bool {
+        self.wake = wake;
+        true
     }
 
     fn demand(&mut self, demand: &Demand) {

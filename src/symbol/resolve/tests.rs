@@ -22,7 +22,7 @@ impl Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (answers, _) = unbounded();
         let proc = dir.path().join("proc");
-        let resolver = Resolver::new(proc, Files::new(answers, Instant::now()));
+        let resolver = Resolver::new(proc, Files::new(answers, Instant::now(), None));
         let host = Host { dir, resolver };
         host.write("7/maps", maps);
         host
