@@ -377,7 +377,7 @@ fn a_key_that_comes_with_a_new_size_is_obeyed() {
 
 #[test]
 fn ctrl_c_and_the_polite_signals_end_it_and_restore_the_terminal() {
-    for name in ["ctrl-c", "TERM", "INT", "QUIT"] {
+    for name in ["ctrl-c", "TERM", "INT", "QUIT", "USR1", "ALRM", "XCPU"] {
         let (mut terminal, _folder) = demo(name);
         terminal.first_frame();
         if name == "ctrl-c" {

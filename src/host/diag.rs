@@ -9,7 +9,7 @@ use netlink_socket2::NetlinkSocket;
 
 use super::fast::contents;
 use super::inet_diag::{self, Protocol};
-use super::proc::{Proc, because};
+use super::proc::{Proc, because_of_netlink};
 use crate::decode::SocketCounters;
 
 /// The families as sock_diag numbers them, where their numbers are, and how the lines are called
@@ -91,7 +91,7 @@ pub fn missing(protocol: Protocol, error: &io::Error) -> String {
     };
     format!(
         "sock_diag does not list the {name} sockets ({}){next}",
-        because(error)
+        because_of_netlink(error)
     )
 }
 

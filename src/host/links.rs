@@ -11,7 +11,7 @@ use netlink_socket2::NetlinkSocket;
 
 use super::device_details::Details;
 use super::netns::Netns;
-use super::proc::{Proc, printable};
+use super::proc::{Proc, because_of_netlink, printable};
 use super::turns::Plan;
 use super::{net_dev, qdiscs, sysctls};
 use crate::decode::{LinkCounters, LinkState};
@@ -92,7 +92,8 @@ impl Links {
         let mut devices = asked.unwrap_or_else(|error| {
             *socket = None;
             notes.push(format!(
-                "netlink does not list the devices ({error}): /proc/net/dev is read instead, without ring and qdisc drops"
+                "netlink does not list the devices ({}): /proc/net/dev is read instead, without ring and qdisc drops",
+                because_of_netlink(&error)
             ));
             by_proc(proc, "proc/net/dev", netns, notes)
         });
@@ -327,7 +328,10 @@ fn by_netlink(
                 }
             }
         }
-        Err(error) => notes.push(format!("netlink does not list the qdiscs: {error}")),
+        Err(error) => notes.push(format!(
+            "netlink does not list the qdiscs: {}",
+            because_of_netlink(&error)
+        )),
     }
     Ok(devices)
 }

@@ -105,6 +105,15 @@ pub fn because(error: &io::Error) -> String {
     }
 }
 
+/// The same of a netlink request. netlink-socket2 0.3.5 calls whatever keeps it from opening a socket
+/// EPERM (sock.rs, get_socket_new), a lack of descriptors, too.
+pub fn because_of_netlink(error: &io::Error) -> String {
+    let lack = (error.raw_os_error() == Some(libc::EPERM))
+        .then(|| File::open("/proc/self/stat").err())
+        .flatten();
+    because(lack.as_ref().unwrap_or(error))
+}
+
 /// Text of the kernel that strangers may have chosen (comm, device names): control characters
 /// become `?`.
 pub fn printable(text: &str) -> String {

@@ -9,7 +9,24 @@ use std::thread;
 use std::time::Duration;
 
 use super::linger::{exit_now, linger};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGWINCH};
+
+/// What would end a program that does not know it (man 7 signal), but for crashes and SIGPIPE, which is
+/// ignored: each would leave the terminal raw.
+const ENDING: [libc::c_int; 12] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+];
 
 const DEADLINE: Duration = Duration::from_millis(800);
 /// So many of them may pass while work is under way ([`Signals::take_time`]).
@@ -25,7 +42,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// SIGINT, SIGTERM, SIGQUIT and SIGHUP ask to stop; SIGWINCH and SIGCONT ask to redraw.
+    /// [`ENDING`] and SIGHUP ask to stop; SIGWINCH and SIGCONT ask to redraw.
     pub fn watch() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
@@ -37,14 +54,13 @@ impl Signals {
             takes_time: Arc::default(),
             pipe: read,
         };
-        for (signal, flag) in [
-            (SIGINT, &signals.stop),
-            (SIGTERM, &signals.stop),
-            (SIGQUIT, &signals.stop),
+        let ending = ENDING.map(|signal| (signal, &signals.stop));
+        let others = [
             (SIGHUP, &signals.hangup),
             (SIGWINCH, &signals.redraw),
             (SIGCONT, &signals.redraw),
-        ] {
+        ];
+        for (signal, flag) in ending.into_iter().chain(others) {
             signal_hook::flag::register(signal, Arc::clone(flag))?;
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
@@ -57,7 +73,7 @@ impl Signals {
     pub fn end_by_deadline(&self, last: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let (mut asked, write) = UnixStream::pair()?;
         write.set_nonblocking(true)?;
-        for signal in [SIGINT, SIGTERM, SIGQUIT, SIGHUP] {
+        for signal in ENDING.into_iter().chain([SIGHUP]) {
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
         let takes_time = Arc::clone(&self.takes_time);

@@ -71,14 +71,22 @@ impl Tracefs {
 
     /// The id of a tracepoint that hardly ever fires, to lead the groups of events.
     pub fn quiet(&self) -> Result<u64, String> {
-        QUIET
-            .iter()
-            .find_map(|(group, name)| {
-                let text = self.format(group, name).ok()?;
-                text.lines()
-                    .find_map(|line| line.strip_prefix("ID:")?.trim().parse().ok())
-            })
-            .ok_or_else(|| "this kernel has none of the tracepoints that lead a group".to_owned())
+        let id = |text: String| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("ID:")?.trim().parse().ok())
+        };
+        let mut why = None;
+        for (group, name) in QUIET {
+            match self.format(group, name) {
+                Ok(text) => match id(text) {
+                    Some(id) => return Ok(id),
+                    None => continue,
+                },
+                Err(error) => why.get_or_insert(error),
+            };
+        }
+        // Of a kernel that has none of them any name does.
+        Err(why.unwrap_or_else(|| "the formats of tracepoints have no ID".to_owned()))
     }
 
     /// All `group:name` of this kernel, sorted.

@@ -48,7 +48,8 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         return flight::run(typed);
     }
     let plan = plan::record(typed)?;
-    plan.settings.notes.iter().for_each(|note| say(note));
+    let said_before = plan.settings.notes.clone();
+    said_before.iter().for_each(|note| say(note));
     let begin = begin(typed, &plan);
     let path = typed.output.clone().unwrap_or_else(default_name);
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
@@ -70,6 +71,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         want,
         signals,
         command: None,
+        notes: Vec::new(),
     };
     let ended = recording.drive(typed);
     let code = recording.end_command();
@@ -82,6 +84,10 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         let what = format!("cannot complete {}: {error}", path.display());
         Error::failed(what, "df -h")
     })?;
+    // What could not be counted or read is not in the file.
+    let notes = recording.notes.iter();
+    let notes = notes.filter(|note| !said_before.contains(note));
+    notes.for_each(|note| say(&format!("note: {note}")));
     let said = summary(&kept, &path);
     if let Some(error) = cut {
         let what = format!("recording stopped early ({error}): kept {said}");
@@ -104,6 +110,8 @@ struct Recording {
     want: Want,
     signals: Signals,
     command: Option<Child>,
+    /// Of the last whole interval, which has all that were ever said.
+    notes: Vec<String>,
 }
 
 impl Recording {
@@ -118,8 +126,13 @@ impl Recording {
             }
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::End => return Ok(()),
-                _ if !self.signals.hung_up() => progress.show(self.tape.recorded()),
-                _ => {}
+                engine::Progress::Snapshot(snapshot) => {
+                    self.notes.clone_from(&snapshot.health.notes)
+                }
+                engine::Progress::Working => {}
+            }
+            if !self.signals.hung_up() {
+                progress.show(self.tape.recorded());
             }
             if until.is_none() && self.engine.is_warm() {
                 let most = Duration::from_secs(u64::from(u32::MAX));
@@ -137,7 +150,13 @@ impl Recording {
         for _ in 0..LAST_STEPS {
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::Working => {}
-                engine::Progress::Snapshot(_) => left -= 1,
+                engine::Progress::Snapshot(snapshot) => {
+                    // So short an interval has no windows: the one before says what was missing.
+                    if self.notes.is_empty() {
+                        self.notes.clone_from(&snapshot.health.notes);
+                    }
+                    left -= 1;
+                }
                 engine::Progress::End => left = 0,
             }
             if left == 0 {
