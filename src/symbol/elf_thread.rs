@@ -15,7 +15,7 @@ use super::elf::{self, Dwarf, Elf, Found};
 use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
 use super::pieces::{MOST_BYTES, Pieces};
-use crate::sys::{held_by_thread, thread_cpu_ns};
+use crate::sys::held_by_thread;
 
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
@@ -27,12 +27,6 @@ const MOST_AT_ONCE: usize = 256;
 /// A file that has grown by so much since it was opened, or by a quarter of it and may soon hold no
 /// more, is begun anew: most of what it holds was for names that are known by now.
 const GROWTH: u64 = MOST_BYTES / 2;
-
-/// A file that takes long to open stays open for so many times as long without a question …
-const REST_TIMES: u64 = 1000;
-
-/// … but not for longer than this.
-const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// Waited for another file's turn to end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -141,8 +135,7 @@ pub enum Extent {
 #[derive(Clone)]
 pub struct Shared {
     pub turns: Turns,
-    /// A file that nobody has asked for so long is let go: what was asked is known by then. One that
-    /// takes long to open stays for longer.
+    /// A file that nobody has asked for so long is let go: what was asked is known by then.
     pub rest: Duration,
     /// Debug information is not read before: that of a C library takes 100 ms of CPU time, and whoever
     /// has just started netop wants something else first.
@@ -224,7 +217,6 @@ fn serve<R: Read + Seek, T>(
         return After::Nothing;
     };
     let turn = shared.turns.take();
-    let began = thread_cpu_ns();
     let before = held_by_thread();
     let pieces = Pieces::new(read);
     let mapped = elf::parse(&pieces);
@@ -262,10 +254,8 @@ fn serve<R: Read + Seek, T>(
     order.held.store(weight, Ordering::Relaxed);
     drop(turn);
 
-    let opening = Duration::from_nanos((thread_cpu_ns() - began).saturating_mul(REST_TIMES));
-    let rest = shared.rest.max(opening.min(LONGEST_REST));
     let mut first = Some(first);
-    let next = || questions.recv_timeout(rest).ok();
+    let next = || questions.recv_timeout(shared.rest).ok();
     while let Some(first) = first.take().or_else(next) {
         let turn = shared.turns.take();
         let batch = std::iter::once(first).chain(questions.try_iter().take(MOST_AT_ONCE));

@@ -143,12 +143,7 @@ pub fn own_tid() -> u32 {
     unsafe { libc::gettid() }.cast_unsigned()
 }
 
-/// CPU time of the calling thread since its start, ns.
-pub fn thread_cpu_ns() -> u64 {
-    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
-}
-
-/// The same of all threads.
+/// CPU time of all threads, ns.
 fn cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
@@ -169,6 +164,10 @@ mod tests {
 
     /// What each thread works, by its own clock: other tests run beside it.
     const EACH_NS: u64 = 30_000_000;
+
+    fn thread_cpu_ns() -> u64 {
+        clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+    }
 
     #[test]
     fn time_by_cpu_adds_up_to_all_of_it_with_the_threads_started_since() {

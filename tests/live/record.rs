@@ -408,3 +408,30 @@ fn a_full_disk_leaves_a_valid_file_with_what_was_seen() {
     let kept = format!("kept {seconds:.1} s with {samples} samples ({lost} lost)");
     assert!(said.contains(&kept), "{kept}: {said}");
 }
+
+/// util-linux's programs: netop raises its limit where it may.
+#[test]
+fn a_recording_with_too_few_open_files_says_what_is_not_in_it() {
+    let Some(_one) = may_run() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("few.data");
+    let output = Command::new("prlimit")
+        .args([
+            "--nofile=60:60",
+            "setpriv",
+            "--bounding-set",
+            "-sys_resource",
+        ])
+        .arg(env!("CARGO_BIN_EXE_netop"))
+        .args(["record", "--duration", "1", "-o"])
+        .arg(&path)
+        .output()
+        .expect("prlimit and setpriv");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{said}");
+    let lack = "too many open files; try: ulimit -n 65536";
+    let about = |line: &&str| line.starts_with("netop: note: ") && line.ends_with(lack);
+    assert!(said.lines().any(|line| about(&line)), "{said}");
+    // A lack of descriptors is no lack of rights.
+    assert!(!said.contains("not permitted"), "{said}");
+}

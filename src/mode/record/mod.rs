@@ -49,7 +49,9 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
     }
     let plan = plan::record(typed)?;
     let said_before = plan.settings.notes.clone();
-    said_before.iter().for_each(|note| say(note));
+    for note in &said_before {
+        say(note);
+    }
     let begin = begin(typed, &plan);
     let path = typed.output.clone().unwrap_or_else(default_name);
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
@@ -85,9 +87,11 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         Error::failed(what, "df -h")
     })?;
     // What could not be counted or read is not in the file.
-    let notes = recording.notes.iter();
-    let notes = notes.filter(|note| !said_before.contains(note));
-    notes.for_each(|note| say(&format!("note: {note}")));
+    for note in &recording.notes {
+        if !said_before.contains(note) {
+            say(&format!("note: {note}"));
+        }
+    }
     let said = summary(&kept, &path);
     if let Some(error) = cut {
         let what = format!("recording stopped early ({error}): kept {said}");
@@ -127,7 +131,7 @@ impl Recording {
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::End => return Ok(()),
                 engine::Progress::Snapshot(snapshot) => {
-                    self.notes.clone_from(&snapshot.health.notes)
+                    self.notes.clone_from(&snapshot.health.notes);
                 }
                 engine::Progress::Working => {}
             }
