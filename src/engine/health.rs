@@ -133,15 +133,19 @@ fn counting(attached: &[Attach]) -> &'static str {
 }
 
 /// Why rows are not counted, each reason once.
-fn uncounted(functions: &[Function]) -> Vec<String> {
+pub fn uncounted(functions: &[Function]) -> Vec<String> {
+    let uncounted = functions.iter().filter(|f| f.calls.is_none());
+    let reasons = uncounted.filter_map(|f| Some((&*f.name, f.reason.as_deref()?)));
+    by_reason(reasons)
+}
+
+/// `rows`: name and reason.
+pub fn by_reason<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for function in functions.iter().filter(|f| f.calls.is_none()) {
-        let Some(reason) = function.reason.as_deref() else {
-            continue;
-        };
+    for (name, reason) in rows {
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, names)) => names.push(&function.name),
-            None => reasons.push((reason, vec![&function.name])),
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
         }
     }
     reasons

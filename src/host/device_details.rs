@@ -31,8 +31,10 @@ pub struct Details {
     /// Both opened inside the namespace with each setup, and used from anywhere in between.
     netlink: NetlinkSocket,
     ethtool: Option<Ethtool>,
+    /// When their counters were read, and up to when nothing has moved since.
+    read_at: Option<u64>,
     counted_at: Option<u64>,
-    /// What the devices had done then.
+    /// What the devices had done when they were read.
     done: Done,
     /// With a device behind them (PCI, virtio, USB …), by name.
     wired: FxHashSet<CString>,
@@ -116,15 +118,15 @@ impl Details {
             self.set_up(proc, own, devices);
         }
         let done = Done::by(devices);
-        let every = if done.is_quiet_since(&self.done) {
-            QUIET_NS
-        } else {
-            COUNTERS_NS
-        };
-        if set_up || due(self.counted_at, every, at) {
-            self.counted_at = Some(at);
+        let quiet = done.is_quiet_since(&self.done);
+        let every = if quiet { QUIET_NS } else { COUNTERS_NS };
+        if set_up || due(self.read_at, every, at) {
+            (self.read_at, self.counted_at) = (Some(at), Some(at));
             self.done = done;
             self.count(proc, own);
+        } else if quiet {
+            // A burst's packets are not spread over the quiet time before it.
+            self.counted_at = Some(at);
         }
         for device in devices {
             let link = &mut device.link;

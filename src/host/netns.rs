@@ -10,7 +10,7 @@ use super::proc::{Proc, printable};
 use crate::sys::monotonic_ns;
 
 /// Scanning all processes costs about 10 µs each: every 10 s, and of thousands so rarely that it takes a
-/// thousandth of the time. New ones are looked at every time.
+/// thousandth of the time. New ones are looked at whenever a process began.
 const RESCAN_NS: u64 = 10_000_000_000;
 const RESCAN_SHARE: u64 = 1000;
 
@@ -102,6 +102,14 @@ impl Namespaces {
     /// A name was given or taken away in /run/netns since the last look.
     pub fn has_new_name(&self, proc: &Proc) -> bool {
         named_at(proc) != self.named_at
+    }
+
+    /// Whether [`others`](Namespaces::others) is to look although no process began or ended: at young
+    /// ones again, or at all.
+    pub fn is_due(&self, at: u64) -> bool {
+        let scanned = self.scanned_at;
+        let rescan = scanned.is_none_or(|last| at.saturating_sub(last) >= self.rescan_ns());
+        rescan || !self.young.is_empty()
     }
 
     fn rescan_ns(&self) -> u64 {

@@ -76,7 +76,7 @@ impl Proc {
     }
 
     /// How many tasks there are and the last pid that was given, as /proc/loadavg has them: while this
-    /// stands still no process began or ended that is seen here. `None`: it cannot be read.
+    /// stands still hardly any process began or ended that is seen here. `None`: it cannot be read.
     pub fn task_mark(&self) -> Option<String> {
         let text = self.text("proc/loadavg").ok()?;
         let (_running, mark) = text.split_once('/')?;

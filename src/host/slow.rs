@@ -19,10 +19,6 @@ use crate::sys;
 /// Processes are searched for new namespaces for this part of the time: a 300th. That is 3 µs each.
 const SEARCH_SHARE: u64 = 300;
 
-/// Where no process began or ended they are searched again after this time, ns: one may have changed
-/// its namespace.
-const SEARCH_AGAIN_NS: u64 = 5_000_000_000;
-
 /// What will take longer than this, ns, is read when the answer has been given, and told with the next.
 const AT_ONCE_NS: u64 = 8_000_000;
 
@@ -227,14 +223,9 @@ impl SlowReader {
         let tasks = proc.task_mark();
         let same = tasks.is_some() && tasks == self.tasks;
         let due = self.searched.is_none_or(|(last, took)| {
-            let wait = took.saturating_mul(SEARCH_SHARE);
-            let wait = if same {
-                wait.max(SEARCH_AGAIN_NS)
-            } else {
-                wait
-            };
-            at.saturating_sub(last) >= wait
+            at.saturating_sub(last) >= took.saturating_mul(SEARCH_SHARE)
         });
+        let due = due && (!same || self.namespaces.is_due(at));
         if due || self.namespaces.has_new_name(proc) {
             let began = sys::monotonic_ns();
             let mut notes = Vec::new();
@@ -385,9 +376,11 @@ mod tests {
         assert_eq!(found(102 * second), [0_u64; 0], "no process began");
         std::fs::write(proc.path("proc/loadavg"), "0.1 0.1 0.1 1/81 7\n").expect("a file");
         assert_eq!(found(103 * second), [2]);
+        // The young one is looked at again.
+        assert_eq!(found(104 * second), [2]);
         netns("9", 3);
-        assert_eq!(found(107 * second), [2]);
-        assert_eq!(found(108 * second), [2, 3]);
+        assert_eq!(found(109 * second), [2]);
+        assert_eq!(found(110 * second), [2, 3]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::decode::SocketOwner;
 /// Files looked at per call, about 1 µs each; a process with more is gone on with by the next.
 const FILES_PER_CALL: usize = 4096;
 
+/// Processes are listed after so many calls although none began or ended: a sandbox may say so.
+const LIST_AGAIN: u32 = 10;
+
 /// Sockets that nobody has are asked for again after so many calls: files are handed on.
 const PATIENCE: u32 = 60;
 
@@ -68,7 +71,8 @@ impl SocketOwners {
     pub fn look(&mut self, proc: &Proc, unknown: &[u32], first: &[u32]) {
         let tasks = proc.task_mark();
         let mut left = self.go_on(FILES_PER_CALL);
-        if tasks.is_none() || tasks != self.met {
+        let again = self.calls.is_multiple_of(LIST_AGAIN);
+        if again || tasks.is_none() || tasks != self.met {
             self.met = None;
             left = self.meet(proc, first, left);
             if left == 0 {

@@ -175,7 +175,7 @@ pub fn run<T>(
     let nothing = || Cursor::new(Vec::new());
     let (file, why) = match source {
         Source::Image(image) => {
-            let _small = serve(Cursor::new(image), None, None, order, &reply);
+            let _small = serve(Cursor::new(image), None, (None, true), order, &reply);
             return;
         }
         Source::File(file) => (Some(file), None),
@@ -186,36 +186,43 @@ pub fn run<T>(
     };
     let mut why = why;
     if let Some(file) = file {
+        let mut brief = true;
         while let Ok(opened) = File::open(file.path()) {
-            if let After::Nothing = serve(opened, places, why.take(), order, &reply) {
-                return;
+            match serve(opened, places, (why.take(), brief), order, &reply) {
+                After::Nothing => return,
+                After::BeginAnew { wholly } => brief = !wholly,
             }
         }
     }
-    let _nothing = serve(nothing(), None, why, order, &reply);
+    let _nothing = serve(nothing(), None, (why, true), order, &reply);
 }
 
 /// What is to be done when a file has been served.
 enum After {
     Nothing,
-    /// Nothing is wrong, and there may be questions left.
-    BeginAnew,
+    /// Nothing is wrong, and there may be questions left; with the debug information, too.
+    BeginAnew {
+        wholly: bool,
+    },
 }
 
-/// `missing`: what is known to be missing before it is read.
+/// `missing`: what is known to be missing before it is read. `brief`: questions that the table of symbols
+/// answers may have that alone.
 fn serve<R: Read + Seek, T>(
     read: R,
     places: Option<&Whereabouts>,
-    missing: Option<&'static str>,
+    (missing, brief): (Option<&'static str>, bool),
     order: &Order<T>,
     reply: &impl Fn(Reply<T>) -> Option<()>,
 ) -> After {
     let Order {
         shared, questions, ..
     } = order;
-    let Ok(first) = questions.recv_timeout(shared.rest) else {
+    order.held.store(0, Ordering::Relaxed);
+    let Some(waiting) = batch(questions, shared.rest) else {
         return After::Nothing;
     };
+    let brief = brief && waiting.iter().all(|asked| asked.brief);
     let turn = shared.turns.take();
     let before = held_by_thread();
     let pieces = Pieces::new(read);
@@ -228,7 +235,7 @@ fn serve<R: Read + Seek, T>(
         .map(Pieces::new);
     let debug = debug_pieces.as_ref().and_then(elf::parse);
     let informed = debug.is_some() || mapped.as_ref().is_some_and(elf::has_dwarf);
-    let extent = if informed && (first.brief || Instant::now() < shared.debug_from) {
+    let extent = if informed && (brief || Instant::now() < shared.debug_from) {
         Extent::Table
     } else {
         Extent::Whole
@@ -254,13 +261,12 @@ fn serve<R: Read + Seek, T>(
     order.held.store(weight, Ordering::Relaxed);
     drop(turn);
 
-    let mut first = Some(first);
-    let next = || questions.recv_timeout(shared.rest).ok();
-    while let Some(first) = first.take().or_else(next) {
+    let mut waiting = Some(waiting);
+    let next = || batch(questions, shared.rest);
+    while let Some(batch) = waiting.take().or_else(next) {
         let turn = shared.turns.take();
-        let batch = std::iter::once(first).chain(questions.try_iter().take(MOST_AT_ONCE));
         let mut brief = true;
-        let answers: Vec<Reply<T>> = batch
+        let answers: Vec<Reply<T>> = (batch.into_iter())
             .map(|asked| {
                 fuel.go_on(weight);
                 let (functions, extent) = match &elf {
@@ -300,14 +306,21 @@ fn serve<R: Read + Seek, T>(
                 .as_ref()
                 .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
         if extent == Extent::Table && !brief && Instant::now() >= shared.debug_from {
-            return After::BeginAnew;
+            return After::BeginAnew { wholly: true };
         }
         let grown = weight.saturating_sub(at_first);
         if grown > GROWTH || (nearly_full && grown > GROWTH / 4) {
-            return After::BeginAnew;
+            return After::BeginAnew { wholly: false };
         }
     }
     After::Nothing
+}
+
+/// The questions that wait, or the next ones; `None`: nobody asks for so long.
+fn batch<T>(questions: &Receiver<Asked<T>>, rest: Duration) -> Option<Vec<Asked<T>>> {
+    let first = questions.recv_timeout(rest).ok()?;
+    let more = questions.try_iter().take(MOST_AT_ONCE);
+    Some(std::iter::once(first).chain(more).collect())
 }
 
 /// What an answer takes.

@@ -47,8 +47,8 @@ impl OwnByCpu {
     }
 }
 
-/// All of /proc/self/status is shorter, bytes: one call reads it.
-const STATUS: usize = 4 << 10;
+/// /proc/self/status is shorter, bytes, unless somebody is in thousands of groups: one call reads it.
+const STATUS: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub struct Own {
@@ -75,7 +75,7 @@ impl Own {
 
     /// Resident anonymous memory, bytes (`RssAnon` of /proc/self/status).
     pub fn anon_bytes(&self) -> Option<u64> {
-        let mut text = [0; STATUS];
+        let mut text = vec![0; STATUS];
         let len = self.status.as_ref()?.read_at(&mut text, 0).ok()?;
         let text = std::str::from_utf8(&text[..len]).ok()?;
         let line = text.lines().find_map(|l| l.strip_prefix("RssAnon:"))?;

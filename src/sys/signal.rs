@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::linger::{exit_now, linger};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGWINCH};
 
-/// What would end a program that does not know it (man 7 signal), but for crashes and SIGPIPE, which is
-/// ignored: each would leave the terminal raw.
+/// What would end a program that does not know it (man 7 signal): each would leave the terminal raw. Not
+/// crashes, real-time signals, and SIGPIPE, which is ignored.
 const ENDING: [libc::c_int; 12] = [
     libc::SIGINT,
     libc::SIGTERM,
@@ -24,8 +24,8 @@ const ENDING: [libc::c_int; 12] = [
     libc::SIGPROF,
     libc::SIGIO,
     libc::SIGPWR,
+    libc::SIGSTKFLT,
     libc::SIGXCPU,
-    libc::SIGXFSZ,
 ];
 
 const DEADLINE: Duration = Duration::from_millis(800);
@@ -64,6 +64,9 @@ impl Signals {
             signal_hook::flag::register(signal, Arc::clone(flag))?;
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
+        // A write beyond `ulimit -f` fails, and that is said. A handler, for a command that netop starts
+        // would inherit that it is ignored.
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::default())?;
         Ok(signals)
     }
 

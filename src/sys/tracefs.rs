@@ -22,6 +22,8 @@ pub struct Tracefs {
     events: PathBuf,
 }
 
+const NO_TRACEPOINT: &str = "this kernel has no tracepoint";
+
 impl Tracefs {
     /// Finds tracefs; mounts it at its usual place when it is not there and we may.
     pub fn find_or_mount() -> Result<Tracefs, String> {
@@ -64,7 +66,7 @@ impl Tracefs {
         let path = self.events.join(group).join(name).join("format");
         let _root_only = Raised::all();
         read_text(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("this kernel has no tracepoint {group}:{name}"),
+            io::ErrorKind::NotFound => format!("{NO_TRACEPOINT} {group}:{name}"),
             _ => format!("{}: {error}", path.display()),
         })
     }
@@ -78,15 +80,17 @@ impl Tracefs {
         let mut why = None;
         for (group, name) in QUIET {
             match self.format(group, name) {
-                Ok(text) => match id(text) {
-                    Some(id) => return Ok(id),
-                    None => continue,
-                },
-                Err(error) => why.get_or_insert(error),
-            };
+                Ok(text) => {
+                    if let Some(id) = id(text) {
+                        return Ok(id);
+                    }
+                }
+                Err(error) if error.starts_with(NO_TRACEPOINT) => {}
+                Err(error) => why = why.or(Some(error)),
+            }
         }
-        // Of a kernel that has none of them any name does.
-        Err(why.unwrap_or_else(|| "the formats of tracepoints have no ID".to_owned()))
+        let none = || "this kernel has none of the tracepoints that lead a group".to_owned();
+        Err(why.unwrap_or_else(none))
     }
 
     /// All `group:name` of this kernel, sorted.

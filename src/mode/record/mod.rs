@@ -9,6 +9,7 @@ mod tape;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::output::Output;
@@ -18,10 +19,10 @@ use super::said::say;
 use super::{Origin, save};
 use crate::cli;
 use crate::decode::EventId;
-use crate::engine::{self, Engine, Observer, Registry};
+use crate::engine::{self, Engine, Observer, Registry, by_reason, uncounted};
 use crate::error::Error;
 use crate::host::{Proc, identity, possible_cpus};
-use crate::model::Want;
+use crate::model::{Snapshot, Want};
 use crate::perfdata::{Begin, ClockPair, Run};
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
@@ -73,7 +74,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         want,
         signals,
         command: None,
-        notes: Vec::new(),
+        missing: Missing::default(),
     };
     let ended = recording.drive(typed);
     let code = recording.end_command();
@@ -87,8 +88,8 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         Error::failed(what, "df -h")
     })?;
     // What could not be counted or read is not in the file.
-    for note in &recording.notes {
-        if !said_before.contains(note) {
+    for note in recording.missing.notes() {
+        if !said_before.contains(&note) {
             say(&format!("note: {note}"));
         }
     }
@@ -114,8 +115,42 @@ struct Recording {
     want: Want,
     signals: Signals,
     command: Option<Child>,
-    /// Of the last whole interval, which has all that were ever said.
+    missing: Missing,
+}
+
+/// What is not in the file, of all its whole intervals.
+#[derive(Default)]
+struct Missing {
     notes: Vec<String>,
+    /// Rows that were not counted and why, the first reason of each.
+    rows: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl Missing {
+    fn learn(&mut self, snapshot: &Snapshot) {
+        let rows = uncounted(&snapshot.functions);
+        for note in (snapshot.health.notes.iter()).filter(|note| !rows.contains(note)) {
+            // The same of another number is no news.
+            let text = |note: &str| {
+                note.trim_start_matches(|c: char| c.is_ascii_digit())
+                    .to_owned()
+            };
+            if self.notes.iter().all(|known| text(known) != text(note)) {
+                self.notes.push(note.clone());
+            }
+        }
+        for row in snapshot.functions.iter().filter(|row| row.calls.is_none()) {
+            let Some(reason) = &row.reason else { continue };
+            if self.rows.iter().all(|(name, _)| *name != row.name) {
+                self.rows.push((row.name.clone(), reason.clone()));
+            }
+        }
+    }
+
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let rows = self.rows.iter().map(|(name, reason)| (&**name, &**reason));
+        self.notes.iter().cloned().chain(by_reason(rows))
+    }
 }
 
 impl Recording {
@@ -131,7 +166,7 @@ impl Recording {
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::End => return Ok(()),
                 engine::Progress::Snapshot(snapshot) => {
-                    self.notes.clone_from(&snapshot.health.notes);
+                    self.missing.learn(&snapshot);
                 }
                 engine::Progress::Working => {}
             }
@@ -154,13 +189,7 @@ impl Recording {
         for _ in 0..LAST_STEPS {
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::Working => {}
-                engine::Progress::Snapshot(snapshot) => {
-                    // So short an interval has no windows: the one before says what was missing.
-                    if self.notes.is_empty() {
-                        self.notes.clone_from(&snapshot.health.notes);
-                    }
-                    left -= 1;
-                }
+                engine::Progress::Snapshot(_) => left -= 1,
                 engine::Progress::End => left = 0,
             }
             if left == 0 {

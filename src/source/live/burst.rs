@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Live, WindowEdge};
 use crate::decode::{ALWAYS, Attach, EventId};
+use crate::sys::monotonic_ns;
 
 /// Between two looks: each wakes netop, which takes 50 µs, and a burst has at most so long.
 const EVERY_NS: u64 = 200_000_000;
@@ -46,10 +47,13 @@ pub struct Burst {
     at: u64,
     hits: FxHashMap<EventId, Vec<u64>>,
     /// A ring has filled, or a burst rises: it looks before it is due.
-    pub(super) woken: bool,
+    woken: bool,
     rises: bool,
     /// What was counted between the last two looks was next to nothing.
     quiet: bool,
+    /// CLOCK_MONOTONIC, ns: up to then it looks whenever that is due, for samples have come. The gate lets
+    /// few through until the interval ends, so that those of a burst may not wake netop again.
+    alert_until: u64,
     /// When it looked last, due or not, CLOCK_MONOTONIC, ns, and what had been spent by then since it
     /// looked when it was due: of what may be spent from there to the next time.
     looked_at: u64,
@@ -75,6 +79,12 @@ impl Burst {
 }
 
 impl Live {
+    /// A ring has filled.
+    pub(super) fn be_woken(&mut self) {
+        self.burst.woken = true;
+        self.burst.alert_until = monotonic_ns() + 2 * EVERY_NS;
+    }
+
     /// When to look again, CLOCK_MONOTONIC, ns.
     pub(super) fn burst_look(&self) -> u64 {
         let mut attached = self.demand.attached.iter();
@@ -84,10 +94,14 @@ impl Live {
         }
         if self.burst.rises {
             self.burst.looked_at + SOON_NS
-        } else if self.burst.quiet && self.samples_wake() {
-            u64::MAX
         } else {
-            self.burst.at + EVERY_NS
+            let due = self.burst.at + EVERY_NS;
+            let unseen = self.burst.quiet && due > self.burst.alert_until;
+            if unseen && self.samples_wake() {
+                u64::MAX
+            } else {
+                due
+            }
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Gated {
     pub cpus: Vec<u32>,
     /// On others nothing is counted; empty: on all.
     chosen: Arc<[u32]>,
+    /// Not every hit counts.
+    filtered: bool,
 }
 
 /// Tracepoints whose programs do not load on this host and why, or why none does.
@@ -95,6 +97,7 @@ impl Gated {
             by_socket: BySocket::default(),
             cpus: Vec::new(),
             chosen,
+            filtered: false,
         })
     }
 
@@ -193,6 +196,7 @@ impl Gated {
 
     /// Sets the filters that [`Gated::aim`] switches on.
     pub fn filter(&mut self, demand: &Demand) -> Option<String> {
+        self.filtered = demand.device.is_some() || !demand.pids.is_empty();
         self.gate.set_device(demand.device.as_deref().unwrap_or(""));
         let result = self.gate.set_pids(&demand.pids);
         // Those of another filter.
@@ -212,7 +216,12 @@ impl Gated {
             return;
         };
         let mut open = self.open.swap_remove(index);
-        open.read(&mut self.gate, &self.cpus, (now, from), brought);
+        open.read(
+            &mut self.gate,
+            (&self.cpus, self.filtered),
+            (now, from),
+            brought,
+        );
         self.gate.detach(open.program);
     }
 
@@ -303,7 +312,12 @@ impl Gated {
     /// Everything since the last tick.
     pub fn read(&mut self, now: u64, from: u64, demand: &Demand, brought: &mut Brought) {
         for open in &mut self.open {
-            open.read(&mut self.gate, &self.cpus, (now, from), brought);
+            open.read(
+                &mut self.gate,
+                (&self.cpus, self.filtered),
+                (now, from),
+                brought,
+            );
         }
         if demand.by_process || !demand.pids.is_empty() {
             self.read_processes(now, from, &demand.pids, brought);
@@ -330,7 +344,7 @@ impl Open {
     fn read(
         &mut self,
         gate: &mut Gate,
-        cpus: &[u32],
+        (cpus, filtered): (&[u32], bool),
         (now, from): (u64, u64),
         brought: &mut Brought,
     ) {
@@ -381,8 +395,8 @@ impl Open {
             bytes: all.bytes,
         });
         // Which CPU left a run out is not told: most likely the busiest.
-        // It was running, so it had hits.
-        if all.hits == 0 {
+        // A run that is left out finds another one running, which is a hit unless a filter says no.
+        if all.hits == 0 && !filtered {
             return;
         }
         let misses = gate.misses(self.program);

@@ -439,7 +439,7 @@ impl Source for Live {
         let wait = patience.min(Duration::from_nanos(next.saturating_sub(now)));
         select! {
             recv(self.batches) -> batch => {
-                self.burst.woken = true;
+                self.be_woken();
                 Ok(batch.map_or(Step::Idle, Step::Batch))
             },
             recv(self.answers) -> answer => {
