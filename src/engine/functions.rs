@@ -14,6 +14,9 @@ use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind}
 use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
+/// Why a row has no figure that will have one in the next interval.
+pub const BEING_ATTACHED: &str = "attaching …";
+
 /// What an interval brought.
 #[derive(Clone, Copy)]
 pub struct Interval<'a> {
@@ -193,7 +196,7 @@ impl Functions {
                     (false, _) if interval.session.source == SourceKind::File => {
                         Some(UNSEEN.into())
                     }
-                    (false, _) => Some("attaching …".into()),
+                    (false, _) => Some(BEING_ATTACHED.into()),
                     (true, true) => Some(attached.into()),
                     (true, false) => None,
                 }

@@ -77,6 +77,7 @@ use crate::model::{Facts, Fold, Names, Snapshot, Want};
 use crate::source::{Source, Step};
 
 pub use self::counting::Counting;
+pub use self::functions::BEING_ATTACHED;
 pub use self::health::{by_reason, uncounted};
 pub use self::registry::{Observer, Registry, Row};
 pub use self::settings::Settings;

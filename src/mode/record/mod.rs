@@ -19,7 +19,7 @@ use super::said::say;
 use super::{Origin, save};
 use crate::cli;
 use crate::decode::EventId;
-use crate::engine::{self, Engine, Observer, Registry, by_reason, uncounted};
+use crate::engine::{self, BEING_ATTACHED, Engine, Observer, Registry, by_reason, uncounted};
 use crate::error::Error;
 use crate::host::{Proc, identity, possible_cpus};
 use crate::model::{Snapshot, Want};
@@ -140,7 +140,11 @@ impl Missing {
             }
         }
         for row in snapshot.functions.iter().filter(|row| row.calls.is_none()) {
-            let Some(reason) = &row.reason else { continue };
+            let reason = row
+                .reason
+                .as_ref()
+                .filter(|reason| ***reason != *BEING_ATTACHED);
+            let Some(reason) = reason else { continue };
             if self.rows.iter().all(|(name, _)| *name != row.name) {
                 self.rows.push((row.name.clone(), reason.clone()));
             }
