@@ -121,6 +121,7 @@ struct Recording {
 /// What is not in the file, of all its whole intervals.
 #[derive(Default)]
 struct Missing {
+    intervals: u32,
     notes: Vec<String>,
     /// Rows that were not counted and why, the first reason of each.
     rows: Vec<(Arc<str>, Arc<str>)>,
@@ -128,6 +129,7 @@ struct Missing {
 
 impl Missing {
     fn learn(&mut self, snapshot: &Snapshot) {
+        self.intervals += 1;
         let rows = uncounted(&snapshot.functions);
         for note in (snapshot.health.notes.iter()).filter(|note| !rows.contains(note)) {
             // The same of another number is no news.
@@ -193,7 +195,13 @@ impl Recording {
         for _ in 0..LAST_STEPS {
             match self.engine.step_past(PATIENCE, Some(&mut self.tape))? {
                 engine::Progress::Working => {}
-                engine::Progress::Snapshot(_) => left -= 1,
+                engine::Progress::Snapshot(snapshot) => {
+                    // It is short, and windows may have missed it: whole ones know better.
+                    if self.missing.intervals == 0 {
+                        self.missing.learn(&snapshot);
+                    }
+                    left -= 1;
+                }
                 engine::Progress::End => left = 0,
             }
             if left == 0 {
