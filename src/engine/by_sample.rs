@@ -74,26 +74,21 @@ impl Engine {
             let Some(span_ns) = all.clone().map(|c| c.span_ns).min() else {
                 continue;
             };
-            // Hits between the last sample and a new period are in no weight: samples say shares of
-            // what was counted.
-            let of_event = owned.iter().filter(|owned| owned.0 == event);
-            let weights: f64 = of_event.map(|(.., weight)| weight).sum();
             let counted: u64 = all.map(|c| c.hits).sum();
-            let scale = counted as f64 / weights.max(1.0);
-            for &pid in &self.want.pids {
-                let its = |owned: &&Owned| owned.0 == event && owned.1 == Some(pid);
-                let weight: f64 = owned.iter().filter(its).map(|(.., weight)| weight).sum();
-                counts.push(Counts {
-                    event,
-                    cpu: None,
-                    pid: Some(pid),
-                    hits: (weight * scale).round() as u64,
-                    bytes: 0,
-                    span_ns,
-                    gate: false,
-                    spread: None,
-                });
-            }
+            let of_event = owned.iter().filter(|owned| owned.0 == event);
+            let weights: Vec<_> = of_event.map(|&(_, pid, weight)| (pid, weight)).collect();
+            // Without an answer the row has no count.
+            let hits = shared(counted, &weights, &self.want.pids).unwrap_or_default();
+            counts.extend(hits.into_iter().map(|(pid, hits)| Counts {
+                event,
+                cpu: None,
+                pid: Some(pid),
+                hits,
+                bytes: 0,
+                span_ns,
+                gate: false,
+                spread: None,
+            }));
         }
         (counts, events)
     }
@@ -118,6 +113,24 @@ impl Engine {
             attribution.received(cpu, by_pid, processed(cpu));
         }
     }
+}
+
+/// How many of the `counted` hits are each process's, by the weights of samples and their owners. `None`:
+/// there were hits, and no sample of them names a process that is known.
+fn shared(counted: u64, weights: &[(Option<u32>, f64)], pids: &[u32]) -> Option<Vec<(u32, u64)>> {
+    if counted > 0 && weights.iter().all(|(pid, _)| pid.is_none()) {
+        return None;
+    }
+    // Hits between the last sample and a new period are in no weight: samples say shares of what was
+    // counted.
+    let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    let scale = counted as f64 / all.max(1.0);
+    let hits = |&pid: &u32| {
+        let its = weights.iter().filter(|(owner, _)| *owner == Some(pid));
+        let weight: f64 = its.map(|(_, weight)| weight).sum();
+        (pid, (weight * scale).round() as u64)
+    };
+    Some(pids.iter().map(hits).collect())
 }
 
 #[cfg(test)]
@@ -182,5 +195,14 @@ mod tests {
         assert_eq!(hits(NO_SOCKET), Some(40.0));
         assert!(attribution.estimated);
         assert_eq!(attribution.moved(EventId(4), 7), None, "nothing is known");
+    }
+
+    #[test]
+    fn hits_that_no_sample_names_a_process_of_are_unknown_and_not_none() {
+        let two = [(Some(7), 30.0), (Some(8), 10.0), (None, 10.0)];
+        assert_eq!(shared(100, &two, &[7, 9]), Some(vec![(7, 60), (9, 0)]));
+        assert_eq!(shared(100, &[], &[7]), None);
+        assert_eq!(shared(100, &[(None, 50.0)], &[7]), None);
+        assert_eq!(shared(0, &[], &[7]), Some(vec![(7, 0)]));
     }
 }

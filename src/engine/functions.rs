@@ -14,6 +14,9 @@ use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind}
 use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
+/// Of a filter by owner.
+const UNNAMED: &str = "no sample of this interval names the socket of a known process: whose its hits are is not known";
+
 /// Why a row has no figure that will have one in the next interval.
 pub const BEING_ATTACHED: &str = "attaching …";
 
@@ -195,6 +198,9 @@ impl Functions {
                     }
                     (false, _) if interval.session.source == SourceKind::File => {
                         Some(UNSEEN.into())
+                    }
+                    (false, _) if events.iter().any(|e| interval.by_sample.contains(e)) => {
+                        Some(UNNAMED.into())
                     }
                     (false, _) => Some(BEING_ATTACHED.into()),
                     (true, true) => Some(attached.into()),

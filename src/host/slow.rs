@@ -144,7 +144,7 @@ impl SlowReader {
         // Nobody asks while nothing is counted by socket: then nothing is searched for either.
         let socket_users = match question.ownerless.as_slice() {
             [] => Vec::new(),
-            wanted => self.sockets.users(proc, wanted),
+            wanted => self.sockets.users(proc, wanted, &question.pids),
         };
         let tasks = tasks::read(proc, &question.tasks, &self.settings.netns_names);
         SlowSample {

@@ -90,6 +90,23 @@ impl SocketOwners {
         }
     }
 
+    /// Adds the sockets that these processes have opened since they were looked at.
+    pub fn look_again(&mut self, proc: &Proc, pids: &[u32]) {
+        let mut left = FILES_PER_CALL;
+        for pid in pids {
+            let Some(process) = self.processes.get_mut(pid) else {
+                continue;
+            };
+            for inode in sockets_of(proc, *pid).take(left) {
+                left -= 1;
+                if self.by_inode.len() < MOST && !self.by_inode.contains_key(&inode) {
+                    self.by_inode.insert(inode, *pid);
+                    process.sockets.push(inode);
+                }
+            }
+        }
+    }
+
     /// Looks at the processes that are new, and forgets those that ended. How many files of `left` are
     /// left; 0: new processes may be left, too.
     fn meet(&mut self, proc: &Proc, first: &[u32], mut left: usize) -> usize {
@@ -302,6 +319,16 @@ mod tests {
             owners.look(&proc, &[], first);
             assert_eq!(owners.pid(70), owner);
         }
+    }
+
+    #[test]
+    fn a_known_process_is_looked_at_again_at_once_where_it_is_asked_for() {
+        let (_dir, proc) = root_with(&[("proc/5/comm", "a\n")]);
+        let mut owners = SocketOwners::default();
+        owners.look(&proc, &[], &[]);
+        open(&proc, 5, 3, "socket:[70]");
+        owners.look_again(&proc, &[5, 9]);
+        assert_eq!(owners.pid(70), Some(5));
     }
 
     #[test]

@@ -122,17 +122,21 @@ impl Sockets {
         self.most_open = most;
     }
 
-    /// Looks on for who has the sockets (inodes) open, then says it of those that are known.
-    pub fn users(&mut self, proc: &Proc, wanted: &[u64]) -> Vec<SocketUser> {
+    /// Looks on for who has the sockets (inodes) open, then says it of those that are known. The processes
+    /// `first` are looked at each time.
+    pub fn users(&mut self, proc: &Proc, wanted: &[u64], first: &[u32]) -> Vec<SocketUser> {
         let inodes = wanted.iter().filter_map(|&inode| u32::try_from(inode).ok());
         let inodes: Vec<u32> = inodes.collect();
         let of = |owners: &SocketOwners, inode: &u32| owners.pid(*inode);
         let unknown = |inode: &u32| of(&self.owners, inode).is_none();
         let unknown: Vec<u32> = inodes.iter().copied().filter(unknown).collect();
+        if !unknown.is_empty() {
+            self.owners.look_again(proc, first);
+        }
         let began = (self.clock)();
         let is_due = |(at, took): (u64, u64)| began.saturating_sub(at) >= took * USERS_SHARE;
         if self.looked.is_none_or(is_due) {
-            self.owners.look(proc, &unknown, &[]);
+            self.owners.look(proc, &unknown, first);
             self.looked = Some((began, (self.clock)().saturating_sub(began)));
         }
         let known = |inode: &u32| {
