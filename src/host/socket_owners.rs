@@ -46,6 +46,17 @@ struct Process {
     sockets: Vec<u32>,
 }
 
+impl Process {
+    /// The process `pid` has this socket open. Of several with one socket the first that was found keeps it:
+    /// most often the parent.
+    fn has(&mut self, by_inode: &mut FxHashMap<u32, u32>, pid: u32, inode: u32) {
+        if by_inode.len() < MOST && !by_inode.contains_key(&inode) {
+            by_inode.insert(inode, pid);
+            self.sockets.push(inode);
+        }
+    }
+}
+
 impl SocketOwners {
     pub fn of(&self, inode: u32) -> Option<SocketOwner> {
         let pid = *self.by_inode.get(&inode)?;
@@ -90,18 +101,19 @@ impl SocketOwners {
         }
     }
 
-    /// Adds the sockets that these processes have opened since they were looked at.
+    /// Adds the sockets that these processes have opened since they were looked at. Of a process with more
+    /// files than a call looks at the first ones: the rest comes with the round.
     pub fn look_again(&mut self, proc: &Proc, pids: &[u32]) {
         let mut left = FILES_PER_CALL;
         for pid in pids {
-            let Some(process) = self.processes.get_mut(pid) else {
+            let Some(process) = self.processes.get_mut(pid).filter(|_| left > 0) else {
                 continue;
             };
-            for inode in sockets_of(proc, *pid).take(left) {
+            let files = fs::read_dir(proc.path(&format!("proc/{pid}/fd")));
+            for entry in files.into_iter().flatten().take(left) {
                 left -= 1;
-                if self.by_inode.len() < MOST && !self.by_inode.contains_key(&inode) {
-                    self.by_inode.insert(inode, *pid);
-                    process.sockets.push(inode);
+                if let Some(inode) = entry.ok().and_then(|entry| socket(&entry.path())) {
+                    process.has(&mut self.by_inode, *pid, inode);
                 }
             }
         }
@@ -173,8 +185,7 @@ impl SocketOwners {
         self.go_on(left.saturating_sub(1))
     }
 
-    /// The files of the process that was begun. Of several processes with one socket the first
-    /// that was found keeps it: most often the parent.
+    /// The files of the process that was begun. How many of `left` are left.
     fn go_on(&mut self, mut left: usize) -> usize {
         let Some((pid, mut files)) = self.open.take() else {
             return left;
@@ -190,10 +201,7 @@ impl SocketOwners {
             let Some(inode) = entry.ok().and_then(|entry| socket(&entry.path())) else {
                 continue;
             };
-            if self.by_inode.len() < MOST && !self.by_inode.contains_key(&inode) {
-                self.by_inode.insert(inode, pid);
-                process.sockets.push(inode);
-            }
+            process.has(&mut self.by_inode, pid, inode);
         }
         self.open = Some((pid, files));
         0
