@@ -6,32 +6,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::FxHashMap;
 
 use super::elf::Found;
+use super::elf_thread::Extent;
 use super::mapped_file::Identity;
 
 /// Answers kept, some 300 bytes each; at so many all are forgotten.
 const MOST: usize = 1 << 13;
 
 /// By file and offset in it.
-type Answers = FxHashMap<(Identity, u64), Vec<Found>>;
+type Answers = FxHashMap<(Identity, u64), (Vec<Found>, Extent)>;
 
 #[derive(Clone, Default)]
 pub struct Answered(Arc<Mutex<Answers>>);
 
 impl Answered {
-    pub fn has(&self, file: &Identity, offset: u64) -> bool {
-        self.with(|answers| answers.contains_key(&(*file, offset)))
+    /// What the file has said of an offset, if that is the whole or `table` will do.
+    pub fn get(&self, file: &Identity, offset: u64, table: bool) -> Option<(Vec<Found>, Extent)> {
+        let said = self.with(|answers| answers.get(&(*file, offset)).cloned());
+        said.filter(|(_, extent)| table || *extent == Extent::Whole)
     }
 
-    pub fn get(&self, file: &Identity, offset: u64) -> Option<Vec<Found>> {
-        self.with(|answers| answers.get(&(*file, offset)).cloned())
-    }
-
-    pub fn keep(&self, file: &Identity, offset: u64, functions: &[Found]) {
+    pub fn keep(&self, file: &Identity, offset: u64, functions: &[Found], extent: Extent) {
         self.with(|answers| {
             if answers.len() >= MOST {
                 answers.clear();
             }
-            answers.insert((*file, offset), functions.to_vec());
+            answers.insert((*file, offset), (functions.to_vec(), extent));
         });
     }
 
@@ -55,11 +54,16 @@ mod tests {
             function: "f".to_owned(),
             place: None,
         }];
-        answered.keep(&other, 7, &found);
-        assert_eq!(answered.get(&other, 7).as_deref(), Some(&found[..]));
-        assert!(!answered.has(&other, 8) && !answered.has(&Identity::default(), 7));
+        answered.keep(&other, 7, &found, Extent::Table);
+        assert_eq!(answered.get(&other, 7, false), None);
+        let said = |extent| Some((found.to_vec(), extent));
+        assert_eq!(answered.get(&other, 7, true), said(Extent::Table));
+        answered.keep(&other, 7, &found, Extent::Whole);
+        assert_eq!(answered.get(&other, 7, false), said(Extent::Whole));
+        let has = |file, offset| answered.get(file, offset, true).is_some();
+        assert!(!has(&other, 8) && !has(&Identity::default(), 7));
         for offset in 0..2 * MOST as u64 {
-            answered.keep(&Identity::default(), offset, &[]);
+            answered.keep(&Identity::default(), offset, &[], Extent::Whole);
         }
         assert!(answered.with(|answers| answers.len()) <= MOST);
     }

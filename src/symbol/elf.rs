@@ -157,7 +157,7 @@ impl<'a> Elf<'a> {
         mapped: &Parsed<'a, R>,
         debug: Option<&Parsed<'a, D>>,
         dwarf: &'a Dwarf<'a>,
-        fuel: &'a Fuel,
+        fuel: &'a Fuel<'a>,
     ) -> Elf<'a> {
         let mut functions = FunctionTable::default();
         add(&mut functions, mapped);

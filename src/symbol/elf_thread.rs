@@ -4,18 +4,19 @@
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::build_id::same;
 use super::debug_file::Whereabouts;
+use super::dwarf_budget::DwarfBudget;
 use super::elf::{self, Dwarf, Elf, Found};
+use super::elf_memory::{ElfMemory, FileMemory, NoRoom};
 use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
 use super::pieces::{MOST_BYTES, Pieces};
-use crate::sys::held_by_thread;
+use crate::sys::{held_by_thread, thread_cpu_ns};
 
 /// Name of these threads: a panic in one is not netop's end.
 pub const NAME: &str = "elf reader";
@@ -30,6 +31,9 @@ const GROWTH: u64 = MOST_BYTES / 2;
 
 /// Waited for another file's turn to end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Debug information that others left no room for is tried again after so long.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Files are read one after the other: netop shall not take all CPUs of the host it measures. A
 /// file that keeps its turn too long is not waited for.
@@ -125,7 +129,7 @@ pub enum Reply<T> {
 pub enum Extent {
     /// All that the file and its debug information know.
     Whole,
-    /// What the table of symbols knows; the debug information is not read yet ([`Shared::debug_from`]).
+    /// What the table of symbols knows; the debug information is not read now ([`Shared::dwarf`]).
     Table,
     /// The same, and it is enough.
     Enough,
@@ -137,9 +141,9 @@ pub struct Shared {
     pub turns: Turns,
     /// A file that nobody has asked for so long is let go: what was asked is known by then.
     pub rest: Duration,
-    /// Debug information is not read before: that of a C library takes 100 ms of CPU time, and whoever
-    /// has just started netop wants something else first.
-    pub debug_from: Instant,
+    /// When debug information may be read.
+    pub dwarf: DwarfBudget,
+    pub memory: ElfMemory,
     /// netop itself on a live host, PID: on a quiet one most samples are its own, and reading debug
     /// information for them would cost more than all else that it does.
     pub brief: Option<u32>,
@@ -150,7 +154,8 @@ impl Default for Shared {
         Shared {
             turns: Turns::default(),
             rest: Duration::from_secs(10),
-            debug_from: Instant::now(),
+            dwarf: DwarfBudget::unlimited(),
+            memory: ElfMemory::default(),
             brief: None,
         }
     }
@@ -160,8 +165,7 @@ impl Default for Shared {
 pub struct Order<'a, T> {
     pub shared: &'a Shared,
     pub questions: &'a Receiver<Asked<T>>,
-    /// Bytes that the file holds while it is open.
-    pub held: &'a AtomicU64,
+    pub memory: &'a FileMemory,
 }
 
 /// Runs until nobody asks any more for a while, or nobody listens.
@@ -215,12 +219,18 @@ fn serve<R: Read + Seek, T>(
     order: &Order<T>,
     reply: &impl Fn(Reply<T>) -> Option<()>,
 ) -> After {
-    let Order {
-        shared, questions, ..
-    } = order;
-    order.held.store(0, Ordering::Relaxed);
-    let Some(waiting) = batch(questions, shared.rest) else {
+    let Order { shared, memory, .. } = order;
+    let _less = memory.hold(0);
+    let Some(waiting) = batch(order) else {
         return After::Nothing;
+    };
+    let mut before_ns = thread_cpu_ns();
+    // Before the turn ends: whoever has it next shall know.
+    let mut spend = || {
+        let now_ns = thread_cpu_ns();
+        shared
+            .dwarf
+            .spend(now_ns - std::mem::replace(&mut before_ns, now_ns));
     };
     let brief = brief && waiting.iter().all(|asked| asked.brief);
     let turn = shared.turns.take();
@@ -235,7 +245,7 @@ fn serve<R: Read + Seek, T>(
         .map(Pieces::new);
     let debug = debug_pieces.as_ref().and_then(elf::parse);
     let informed = debug.is_some() || mapped.as_ref().is_some_and(elf::has_dwarf);
-    let extent = if informed && (brief || Instant::now() < shared.debug_from) {
+    let extent = if informed && (brief || !shared.dwarf.is_open()) {
         Extent::Table
     } else {
         Extent::Whole
@@ -250,50 +260,44 @@ fn serve<R: Read + Seek, T>(
     let mut gave_up = missing
         .or(too_large.then_some("has more packed debug information than netop reads (24 MB)"));
     let dwarf = dwarf.unwrap_or_default();
-    let fuel = Fuel::for_bytes(dwarf.bytes());
+    let fuel = Fuel::for_bytes(dwarf.bytes(), memory);
     fuel.go_on(u64::try_from(held_by_thread() - before).unwrap_or(0));
     let elf = mapped
         .as_ref()
         .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &fuel));
     let holds_most = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
+    let most_read = || (pieces.read()).max(debug_pieces.as_ref().map_or(0, Pieces::read));
     let at_first = fuel.bytes();
     let mut weight = at_first;
-    order.held.store(weight, Ordering::Relaxed);
+    let _room = memory.hold(weight);
+    spend();
     drop(turn);
 
     let mut waiting = Some(waiting);
-    let next = || batch(questions, shared.rest);
+    let next = || batch(order);
     while let Some(batch) = waiting.take().or_else(next) {
         let turn = shared.turns.take();
         let mut brief = true;
         let answers: Vec<Reply<T>> = (batch.into_iter())
             .map(|asked| {
                 fuel.go_on(weight);
-                let (functions, extent) = match &elf {
-                    Some(elf) if informed && asked.brief => {
-                        (elf.by_symbol(asked.offset), Extent::Enough)
-                    }
-                    Some(elf) => (elf.functions(asked.offset), extent),
-                    None => (Vec::new(), extent),
-                };
+                let (functions, extent) = elf.as_ref().map_or((Vec::new(), extent), |elf| {
+                    let brief = informed && asked.brief;
+                    answer(elf, asked.offset, (extent, brief), &fuel)
+                });
                 brief &= asked.brief;
                 // The answer is not held: it goes.
                 weight = fuel.bytes().saturating_sub(bytes(&functions));
                 Reply::Functions(asked.tag, functions, extent)
             })
             .collect();
-        order.held.store(weight, Ordering::Relaxed);
+        let _room = memory.hold(weight);
+        spend();
         drop(turn);
         if holds_most() {
             gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
         }
-        if fuel.is_too_large() {
-            gave_up.get_or_insert(
-                "has debug information that takes more than 64 MB of memory to read",
-            );
-        } else if fuel.is_empty() {
-            gave_up.get_or_insert("has debug information that takes too long to read");
-        }
+        gave_up = gave_up.or(ended_early(&fuel));
         let said = gave_up.filter(|_| !said_before).map(Reply::GaveUp);
         said_before |= said.is_some();
         for answer in said.into_iter().chain(answers) {
@@ -301,12 +305,13 @@ fn serve<R: Read + Seek, T>(
                 return After::Nothing;
             }
         }
-        let nearly_full = pieces.read() > MOST_BYTES / 4 * 3
-            || debug_pieces
-                .as_ref()
-                .is_some_and(|d| d.read() > MOST_BYTES / 4 * 3);
-        if extent == Extent::Table && !brief && Instant::now() >= shared.debug_from {
+        let nearly_full = most_read() > MOST_BYTES / 4 * 3;
+        if extent == Extent::Table && !brief && shared.dwarf.is_open() {
             return After::BeginAnew { wholly: true };
+        }
+        if fuel.no_room() == Some(NoRoom::Crowded) {
+            shared.dwarf.rest(TRY_AGAIN);
+            return After::BeginAnew { wholly: false };
         }
         let grown = weight.saturating_sub(at_first);
         if grown > GROWTH || (nearly_full && grown > GROWTH / 4) {
@@ -316,9 +321,50 @@ fn serve<R: Read + Seek, T>(
     After::Nothing
 }
 
-/// The questions that wait, or the next ones; `None`: nobody asks for so long.
-fn batch<T>(questions: &Receiver<Asked<T>>, rest: Duration) -> Option<Vec<Asked<T>>> {
-    let first = questions.recv_timeout(rest).ok()?;
+/// The functions at an offset. `brief`: the table of symbols is enough.
+fn answer(
+    elf: &Elf,
+    offset: u64,
+    (extent, brief): (Extent, bool),
+    fuel: &Fuel,
+) -> (Vec<Found>, Extent) {
+    if brief {
+        return (elf.by_symbol(offset), Extent::Enough);
+    }
+    let functions = elf.functions(offset);
+    if fuel.no_room() == Some(NoRoom::Crowded) {
+        return (elf.by_symbol(offset), Extent::Table);
+    }
+    (functions, extent)
+}
+
+/// Why debug information was not read to its end, for good.
+fn ended_early(fuel: &Fuel) -> Option<&'static str> {
+    match fuel.no_room() {
+        Some(NoRoom::TooLarge) => {
+            Some("has debug information that takes more than 64 MB of memory to read")
+        }
+        Some(NoRoom::Crowded) => None,
+        None => (fuel.is_empty()).then_some("has debug information that takes too long to read"),
+    }
+}
+
+/// The questions that wait, or the next ones; `None`: nobody asks for so long, or another file needs the
+/// room.
+fn batch<T>(order: &Order<T>) -> Option<Vec<Asked<T>>> {
+    let Order {
+        shared,
+        questions,
+        memory,
+    } = order;
+    let first = questions.try_recv().ok().or_else(|| {
+        select! {
+            recv(questions) -> first => first.ok(),
+            recv(memory.idle()) -> _ => None,
+            default(shared.rest) => None,
+        }
+    })?;
+    memory.reading();
     let more = questions.try_iter().take(MOST_AT_ONCE);
     Some(std::iter::once(first).chain(more).collect())
 }

@@ -3,16 +3,17 @@
 //! arena that was one of theirs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rustc_hash::FxHashMap;
 
 use super::answered::Answered;
 use super::debug_file::Whereabouts;
+use super::dwarf_budget::DwarfBudget;
 use super::elf::Found;
+use super::elf_memory::FileMemory;
 use super::elf_thread::{self, Asked, Extent, Order, Reply, Shared, Source};
 use super::fuel::STACK;
 use super::mapped_file::Identity;
@@ -68,11 +69,9 @@ struct OpenFile {
 }
 
 /// What a file's thread tells of it.
-#[derive(Default)]
 struct FileState {
     ended: AtomicU8,
-    /// Bytes.
-    held: AtomicU64,
+    memory: FileMemory,
 }
 
 /// Values of `ended` beside 0.
@@ -100,15 +99,15 @@ pub enum Handed {
 }
 
 impl Files {
-    /// `debug_from`, `brief`: [`Shared`].
-    pub fn new(answers: Sender<Message>, debug_from: Instant, brief: Option<u32>) -> Files {
+    /// `dwarf`, `brief`: [`Shared`].
+    pub fn new(answers: Sender<Message>, dwarf: DwarfBudget, brief: Option<u32>) -> Files {
         Files {
             open: FxHashMap::default(),
             waiting: bounded(MOST_WAITING),
             threads: Arc::default(),
             answered: Answered::default(),
             shared: Shared {
-                debug_from,
+                dwarf,
                 brief,
                 ..Shared::default()
             },
@@ -119,7 +118,13 @@ impl Files {
 
     /// It is open, or need not be for what is at this offset.
     pub fn has(&self, file: &Identity, offset: u64) -> bool {
-        self.open.contains_key(file) || self.answered.has(file, offset)
+        self.open.contains_key(file) || self.said(file, offset).is_some()
+    }
+
+    /// What it has said of this offset. While debug information is not read, it would say no more now.
+    fn said(&self, file: &Identity, offset: u64) -> Option<(Vec<Found>, Extent)> {
+        let table = !self.shared.dwarf.is_open();
+        self.answered.get(file, offset, table)
     }
 
     /// `object`: what the file is called when it must be told that it is given up. A file that no
@@ -129,7 +134,10 @@ impl Files {
             self.let_go_oldest();
         }
         let (questions, asked) = bounded(QUEUE);
-        let state = Arc::<FileState>::default();
+        let state = Arc::new(FileState {
+            ended: AtomicU8::new(0),
+            memory: self.shared.memory.file(),
+        });
         let job = Job {
             identity: file,
             source,
@@ -164,7 +172,7 @@ impl Files {
 
     fn held(&self) -> u64 {
         let files = self.open.values();
-        files.map(|f| f.file.held.load(Ordering::Relaxed)).sum()
+        files.map(|file| file.file.memory.bytes()).sum()
     }
 
     /// Lives until the files are dropped, or a file makes it panic.
@@ -178,7 +186,7 @@ impl Files {
             .stack_size(STACK)
             .spawn(move || {
                 // A batch waits for its names, a screen has other things to show first.
-                if Instant::now() < shared.debug_from {
+                if !shared.dwarf.is_open() {
                     run_in_background();
                 }
                 while let Some(job) = counted.wait(&jobs) {
@@ -189,8 +197,8 @@ impl Files {
 
     pub fn ask(&mut self, file: &Identity, tag: Tag) -> Handed {
         self.turn += 1;
-        if let Some(functions) = self.answered.get(file, tag.offset) {
-            let answer = message(Reply::Functions(tag, functions, Extent::Whole), "");
+        if let Some((functions, extent)) = self.said(file, tag.offset) {
+            let answer = message(Reply::Functions(tag, functions, extent), "");
             // Whoever has to make room may be this thread.
             let sent = self.answers.try_send(answer);
             return sent.map_or(Handed::Later, |()| Handed::Over);
@@ -264,7 +272,7 @@ fn read(job: Job, shared: &Shared, answered: &Answered, answers: &Sender<Message
             } else {
                 CAME_TO_REST
             };
-            self.0.held.store(0, Ordering::Relaxed);
+            let _less = self.0.memory.hold(0);
             self.0.ended.store(how, Ordering::Release);
         }
     }
@@ -272,12 +280,12 @@ fn read(job: Job, shared: &Shared, answered: &Answered, answers: &Sender<Message
     let order = Order {
         shared,
         questions: &job.questions,
-        held: &ending.0.held,
+        memory: &ending.0.memory,
     };
     let object = &job.object;
     let reply = |reply: Reply<Tag>| {
-        if let Reply::Functions(tag, functions, Extent::Whole) = &reply {
-            answered.keep(&job.identity, tag.offset, functions);
+        if let Reply::Functions(tag, functions, extent @ (Extent::Whole | Extent::Table)) = &reply {
+            answered.keep(&job.identity, tag.offset, functions, *extent);
         }
         answers.send(message(reply, object)).ok()
     };

@@ -6,7 +6,7 @@ use super::*;
 
 fn files() -> (Files, crossbeam_channel::Receiver<Message>) {
     let (answers, heard) = bounded(64);
-    (Files::new(answers, std::time::Instant::now(), None), heard)
+    (Files::new(answers, DwarfBudget::unlimited(), None), heard)
 }
 
 fn nowhere() -> Whereabouts {

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::build_id::in_folders;
 use super::debug_file::Whereabouts;
+use super::dwarf_budget::DwarfBudget;
 use super::elf_thread::{Recorded, Source};
 use super::files::{Files, Handed, Tag, unnamed};
 use super::kernel::hex;
@@ -66,7 +67,7 @@ impl ForeignUser {
             index: FxHashMap::default(),
             build_ids,
             debug,
-            files: Files::new(answer, Instant::now(), None),
+            files: Files::new(answer, DwarfBudget::unlimited(), None),
             answers,
             known: FxHashMap::default(),
             places: Places::default(),

@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 use addr2line::gimli::{self, ReaderOffsetId, RunTimeEndian};
 
+use super::elf_memory::{FileMemory, NoRoom};
 use super::section::Section;
 use crate::sys::held_by_thread;
 
@@ -15,10 +16,6 @@ const PER_BYTE: u64 = 4;
 const LEAST: u64 = 1 << 16;
 /// About 4 s of work.
 const MOST: u64 = 96 << 20;
-
-/// What one file holds while it is open: the units of a debug build of 270 MB come to 50 MB, and all of
-/// netop is to stay below 128 MB.
-const MOST_HELD: isize = 64 << 20;
 
 /// Memory is looked at once in so many reads.
 const LOOK_EVERY: u64 = 1 << 10;
@@ -32,23 +29,25 @@ pub const STACK: usize = 2 * DEEPEST;
 
 /// Of one file, for as long as it is open.
 #[derive(Debug)]
-pub struct Fuel {
+pub struct Fuel<'m> {
     left: Cell<u64>,
     /// What the thread held when reading began, less what it has kept of the file since.
     base: Cell<isize>,
-    too_large: Cell<bool>,
+    memory: &'m FileMemory,
+    no_room: Cell<Option<NoRoom>>,
     /// Where the stack was.
     shallow: usize,
 }
 
-impl Fuel {
+impl<'m> Fuel<'m> {
     /// To be called where nothing deep is under way.
-    pub fn for_bytes(dwarf: u64) -> Fuel {
+    pub fn for_bytes(dwarf: u64, memory: &'m FileMemory) -> Fuel<'m> {
         let full = dwarf.saturating_mul(PER_BYTE).clamp(LEAST, MOST);
         Fuel {
             left: Cell::new(full),
             base: Cell::new(held_by_thread()),
-            too_large: Cell::new(false),
+            memory,
+            no_room: Cell::new(None),
             shallow: here(),
         }
     }
@@ -65,8 +64,8 @@ impl Fuel {
     }
 
     /// It ended because of the memory.
-    pub fn is_too_large(&self) -> bool {
-        self.too_large.get()
+    pub fn no_room(&self) -> Option<NoRoom> {
+        self.no_room.get()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -77,9 +76,9 @@ impl Fuel {
         let before = self.left.get();
         let mut left = before.saturating_sub(reads);
         if before / LOOK_EVERY != left / LOOK_EVERY
-            && held_by_thread() - self.base.get() > MOST_HELD
+            && let Err(why) = self.memory.hold(self.bytes())
         {
-            self.too_large.set(true);
+            self.no_room.set(Some(why));
             left = 0;
         }
         self.left.set(left);
@@ -100,11 +99,11 @@ pub struct Reader<'a> {
     at: usize,
     len: usize,
     endian: RunTimeEndian,
-    fuel: &'a Fuel,
+    fuel: &'a Fuel<'a>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(section: &'a Section<'a>, endian: RunTimeEndian, fuel: &'a Fuel) -> Reader<'a> {
+    pub fn new(section: &'a Section<'a>, endian: RunTimeEndian, fuel: &'a Fuel<'a>) -> Reader<'a> {
         Reader {
             section,
             at: 0,
@@ -232,12 +231,14 @@ impl gimli::Reader for Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::elf_memory::{ElfMemory, MOST_HELD};
     use super::*;
     use addr2line::gimli::Reader as _;
 
     #[test]
     fn reading_ends_with_the_fuel() {
-        let fuel = Fuel::for_bytes(0);
+        let memory = ElfMemory::default().file();
+        let fuel = Fuel::for_bytes(0, &memory);
         let section = Section::whole(vec![7; 64]);
         let mut reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
         let mut again = reader.clone();
@@ -252,24 +253,27 @@ mod tests {
     #[test]
     fn reading_ends_where_it_holds_too_much_and_what_others_hold_does_not_count() {
         let section = Section::whole(vec![7; 8]);
-        let fuel = Fuel::for_bytes(1 << 30);
+        let memory = ElfMemory::default().file();
+        let fuel = Fuel::for_bytes(1 << 30, &memory);
         let read = |times: u64| {
             let reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
             (0..times).all(|_| reader.clone().read_u8().is_ok())
         };
-        let others = vec![1_u8; MOST_HELD.cast_unsigned() + 1];
+        let others = vec![1_u8; MOST_HELD as usize + 1];
         fuel.go_on(5);
         assert!(read(2 * LOOK_EVERY) && fuel.bytes() < 1 << 10);
-        let held = vec![1_u8; MOST_HELD.cast_unsigned() + 1];
+        let held = vec![1_u8; MOST_HELD as usize + 1];
         assert!(!read(2 * LOOK_EVERY));
-        assert!(fuel.is_too_large() && fuel.is_empty());
+        assert_eq!(fuel.no_room(), Some(NoRoom::TooLarge));
+        assert!(fuel.is_empty());
         assert_eq!(others.len(), held.len());
     }
 
     #[test]
     fn a_long_text_costs_more_than_a_short_one() {
         let text = Section::whole(vec![b'x'; 1 << 20]);
-        let fuel = Fuel::for_bytes(0);
+        let memory = ElfMemory::default().file();
+        let fuel = Fuel::for_bytes(0, &memory);
         let reader = Reader::new(&text, RunTimeEndian::Little, &fuel);
         let _ = reader.find(0);
         assert!(fuel.left.get() <= LEAST - (1 << 20) / BYTES_PER_READ as u64);
@@ -287,7 +291,8 @@ mod tests {
         let levels = std::thread::Builder::new()
             .stack_size(STACK)
             .spawn(|| {
-                let fuel = Fuel::for_bytes(0);
+                let memory = ElfMemory::default().file();
+                let fuel = Fuel::for_bytes(0, &memory);
                 let section = Section::whole(vec![7; 8]);
                 deeper(&mut Reader::new(&section, RunTimeEndian::Little, &fuel), 0)
             })

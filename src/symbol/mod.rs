@@ -6,7 +6,9 @@ mod answered;
 mod build_id;
 mod cache;
 mod debug_file;
+mod dwarf_budget;
 mod elf;
+mod elf_memory;
 mod elf_thread;
 mod entry;
 mod files;
@@ -38,12 +40,13 @@ mod user;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
 use crate::decode::maps;
 use crate::model::{KernelFunction, Name, Names, StageId};
+use dwarf_budget::DwarfBudget;
 use kernel::{KernelFiles, KernelNames};
 use user::UserNames;
 
@@ -75,33 +78,34 @@ impl HostNames {
     }
 
     /// Kernel names are there at once when an earlier run kept them. User frames have the names of the
-    /// files' tables of symbols first, and debug information is read after `debug_after`.
+    /// files' tables of symbols first, and debug information is read after `debug_after`, within a budget.
     pub fn cached(
         drivers: FxHashSet<String>,
         cache: Option<KernelCache>,
         debug_after: Duration,
     ) -> HostNames {
-        HostNames::with(Path::new("/"), drivers, cache, debug_after)
+        HostNames::with(
+            Path::new("/"),
+            drivers,
+            cache,
+            DwarfBudget::live(debug_after),
+        )
     }
 
     /// The host whose /proc is `root`/proc.
     pub fn at(root: &Path, drivers: FxHashSet<String>) -> HostNames {
-        HostNames::with(root, drivers, None, Duration::ZERO)
+        HostNames::with(root, drivers, None, DwarfBudget::unlimited())
     }
 
     fn with(
         root: &Path,
         drivers: FxHashSet<String>,
         cache: Option<KernelCache>,
-        debug_after: Duration,
+        dwarf: DwarfBudget,
     ) -> HostNames {
         HostNames {
             kernel: KernelNames::start(KernelFiles::below(root), cache),
-            user: UserNames::start(
-                root.join("proc"),
-                Instant::now() + debug_after,
-                Some(std::process::id()),
-            ),
+            user: UserNames::start(root.join("proc"), dwarf, Some(std::process::id())),
             stages: StageTable::builtin(),
             drivers,
         }

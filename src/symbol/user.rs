@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustc_hash::FxHashMap;
 
+use super::dwarf_budget::DwarfBudget;
 use super::elf_thread::Extent;
 use super::files::Files;
 use super::kernel::hex;
@@ -26,6 +27,9 @@ const MOST_NAMES: usize = 1 << 16;
 /// A process is looked at this often: it may be another one under the same pid.
 const CHECK_AFTER: Duration = Duration::from_secs(1);
 
+/// What a table of symbols has named is asked for again after so long at least.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 pub struct UserNames {
     questions: Option<Sender<Question>>,
     answers: Receiver<Message>,
@@ -37,7 +41,7 @@ pub struct UserNames {
     places: Places,
     missing: Option<String>,
     patience: Patience,
-    debug_from: Instant,
+    dwarf: DwarfBudget,
 }
 
 /// What is known of a process.
@@ -52,7 +56,7 @@ enum State {
     Asked {
         first: Instant,
         queued: Option<Instant>,
-        /// What the table of symbols says.
+        /// What the table of symbols says. The question is not asked again before `first`.
         so_far: Option<Arc<[Arc<str>]>>,
     },
     Named(Arc<[Arc<str>]>),
@@ -100,15 +104,16 @@ impl Named {
 }
 
 impl UserNames {
-    /// `proc` is /proc. Before `debug_from` names are those of tables of symbols, and not settled where
+    /// `proc` is /proc. While `dwarf` is closed names are those of tables of symbols, and not settled where
     /// there is debug information. Of the process `brief` they are that for good.
-    pub fn start(proc: PathBuf, debug_from: Instant, brief: Option<u32>) -> UserNames {
+    pub fn start(proc: PathBuf, dwarf: DwarfBudget, brief: Option<u32>) -> UserNames {
+        let readers = dwarf.clone();
         let (questions, asked) = bounded::<Question>(QUEUE);
         let (answer, answers) = bounded(QUEUE);
         let worker = thread::Builder::new()
             .name("user symbols".to_owned())
             .spawn(move || {
-                let files = Files::new(answer.clone(), debug_from, brief);
+                let files = Files::new(answer.clone(), readers, brief);
                 work(Resolver::new(proc, files), &asked, &answer);
             });
         UserNames {
@@ -120,7 +125,7 @@ impl UserNames {
             places: Places::default(),
             missing: None,
             patience: Patience::new(Duration::ZERO),
-            debug_from,
+            dwarf,
         }
     }
 
@@ -202,7 +207,7 @@ impl UserNames {
                 queued,
                 so_far,
             } => {
-                let too_early = so_far.is_some() && now < self.debug_from;
+                let too_early = so_far.is_some() && now < *first;
                 if !too_early && queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
                     let frame = Frame {
                         pid,
@@ -260,7 +265,7 @@ impl UserNames {
                             so_far,
                         },
                     ) => {
-                        *first = self.debug_from.max(Instant::now());
+                        *first = self.dwarf.opens_at().max(Instant::now() + ASK_AGAIN);
                         (*queued, *so_far) = (None, Some(texts));
                     }
                     (Extent::Table, State::Named(_)) => {}
@@ -371,7 +376,7 @@ mod tests {
     #[test]
     fn a_function_of_this_program_has_its_name_and_file() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
-        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
         let mut first = Vec::new();
         assert!(!names.name(std::process::id(), address + 1, &mut first));
         assert_eq!(first, [hex(address + 1)]);
@@ -388,8 +393,9 @@ mod tests {
     #[test]
     fn before_debug_information_is_read_a_function_has_its_name_without_a_line() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
-        let debug_from = Instant::now() + Duration::from_millis(1500);
-        let mut names = UserNames::start("/proc".into(), debug_from, None);
+        let after = Duration::from_millis(1500);
+        let debug_from = Instant::now() + after;
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::live(after), None);
         let mut ask = || {
             let mut frames = Vec::new();
             let settled = names.name(std::process::id(), address + 1, &mut frames);
@@ -420,7 +426,7 @@ mod tests {
     fn a_function_of_a_process_whose_symbols_are_enough_has_no_line() {
         let address = a_function_with_a_long_name as fn() -> u32 as usize as u64;
         let me = std::process::id();
-        let mut names = UserNames::start("/proc".into(), Instant::now(), Some(me));
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), Some(me));
         let text = settled(&mut names, me, address + 1);
         assert!(text.contains("a_function_with_a_long_name"), "{text}");
         assert_eq!(names.location(&text), None);
@@ -429,21 +435,21 @@ mod tests {
     #[test]
     fn a_function_of_libc_has_its_name() {
         let address = libc::getpid as *const () as usize as u64;
-        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
         let text = settled(&mut names, std::process::id(), address);
         assert!(text.contains("getpid (libc"), "{text}");
     }
 
     #[test]
     fn addresses_nobody_maps_and_processes_that_ended_settle_as_unknown() {
-        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
         assert_eq!(&*settled(&mut names, std::process::id(), 0x10), "[unknown]");
         assert_eq!(&*settled(&mut names, u32::MAX, 0x7f00), "[unknown]");
     }
 
     #[test]
     fn a_full_queue_is_asked_again_later() {
-        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
         let (full, _kept) = bounded(0);
         let real = names.questions.replace(full);
         assert!(!names.name(u32::MAX, 0x10, &mut Vec::new()));
@@ -453,7 +459,7 @@ mod tests {
 
     #[test]
     fn without_a_worker_every_answer_is_settled_hex() {
-        let mut names = UserNames::start("/proc".into(), Instant::now(), None);
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
         let (gone, _) = bounded(1);
         names.questions = Some(gone);
         let mut frames = Vec::new();

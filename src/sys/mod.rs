@@ -48,7 +48,7 @@ pub use linger::{exit_now, linger};
 pub use lockdown::{chosen as chosen_lockdown, lockdown};
 pub use memory::{Allocator, before_out_of_memory, held_by_thread};
 pub use netns::in_netns;
-pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid};
+pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid, thread_cpu_ns};
 pub use perf::{
     Leader, NO_SAMPLES, PerfEvent, Ring, Target, readings_count_loss, settle_read_format,
 };

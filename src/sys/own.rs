@@ -148,6 +148,11 @@ fn cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
+/// CPU time of the calling thread, ns.
+pub fn thread_cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -164,10 +169,6 @@ mod tests {
 
     /// What each thread works, by its own clock: other tests run beside it.
     const EACH_NS: u64 = 30_000_000;
-
-    fn thread_cpu_ns() -> u64 {
-        clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
-    }
 
     #[test]
     fn time_by_cpu_adds_up_to_all_of_it_with_the_threads_started_since() {

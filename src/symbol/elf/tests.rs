@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::super::elf_memory::ElfMemory;
 use super::super::fuel::STACK;
 use super::*;
 
@@ -26,7 +27,8 @@ fn ask(bytes: &[u8]) -> usize {
     };
     let _ = marks(&file);
     let dwarf = Dwarf::read(&file).unwrap_or_default();
-    let fuel = Fuel::for_bytes(dwarf.bytes());
+    let memory = ElfMemory::default().file();
+    let fuel = Fuel::for_bytes(dwarf.bytes(), &memory);
     let elf = Elf::new(&file, None::<&Parsed<Cursor<&[u8]>>>, &dwarf, &fuel);
     let offsets = (0..bytes.len() as u64).step_by(7);
     offsets.map(|offset| elf.functions(offset).len()).sum()
@@ -158,7 +160,8 @@ fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
 fn look_up(entries: Vec<u8>, ranges: Vec<u8>) -> (usize, bool) {
     in_reader(move || {
         let dwarf = dwarf(&entries, &ranges);
-        let fuel = Fuel::for_bytes(dwarf.bytes());
+        let memory = ElfMemory::default().file();
+        let fuel = Fuel::for_bytes(dwarf.bytes(), &memory);
         let elf = Elf {
             segments: Vec::new(),
             functions: FunctionTable::default(),

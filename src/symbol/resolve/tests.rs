@@ -1,5 +1,6 @@
 //! A made-up /proc, asked about.
 
+use super::super::dwarf_budget::DwarfBudget;
 use super::super::process::REREAD_AFTER;
 use super::*;
 use std::fs;
@@ -22,7 +23,7 @@ impl Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (answers, _) = unbounded();
         let proc = dir.path().join("proc");
-        let resolver = Resolver::new(proc, Files::new(answers, Instant::now(), None));
+        let resolver = Resolver::new(proc, Files::new(answers, DwarfBudget::unlimited(), None));
         let host = Host { dir, resolver };
         host.write("7/maps", maps);
         host
