@@ -11,7 +11,7 @@ const NS_PER_NS: u64 = 2000;
 
 /// Read at first, and after a long rest, before any waiting, ns: a screen shows the programs of a host within
 /// the first minute.
-const CREDIT_NS: u64 = 500_000_000;
+const CREDIT_NS: u64 = 200_000_000;
 
 /// However much one file has cost.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -34,7 +34,7 @@ impl DwarfBudget {
         DwarfBudget::new(Duration::ZERO, None)
     }
 
-    /// Nothing is read for `after`, then for 500 ms and 0.05 % of the time.
+    /// Nothing is read for `after`, then for 200 ms and 0.05 % of the time.
     pub fn live(after: Duration) -> DwarfBudget {
         DwarfBudget::new(after, Some(AtomicU64::new(0)))
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn reading_is_free_at_first_and_then_waits_two_thousand_times_as_long_as_it_took() {
         let budget = DwarfBudget::live(Duration::ZERO);
-        budget.spend(499 * MS);
+        budget.spend(199 * MS);
         assert!(budget.is_open());
         budget.spend(101 * MS);
         let wait = opens_in(&budget).as_secs_f64();
