@@ -1,10 +1,10 @@
 //! Files that a user names, and files that are to be this user's alone: opened so that nothing is
 //! waited for, no link is followed, and nobody else's file is taken.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::rights::effective_uid;
@@ -12,6 +12,7 @@ use super::rights::effective_uid;
 /// Group and others may write.
 const OTHERS_WRITE: u32 = 0o022;
 const OWNER_ONLY: u32 = 0o600;
+const OWNER_ONLY_DIR: u32 = 0o700;
 
 /// Takes room on the disk for the file's first `bytes` bytes, so that they cannot run out later.
 pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
@@ -94,24 +95,67 @@ pub fn open_own_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether a directory is this user's, and nobody else may change what is in it.
-pub fn is_own_dir(path: &Path) -> io::Result<()> {
-    // A slash at the end would follow a link.
-    let path: PathBuf = path.components().collect();
-    let meta = fs::symlink_metadata(path)?;
-    if meta.is_symlink() {
-        return Err(refused("it is a symbolic link"));
+/// A directory of this user's alone, held open: whoever may rename what leads to it does not lead what
+/// is written to another place.
+pub struct OwnDir(File);
+
+impl OwnDir {
+    /// Nobody else may change what is in it, and no link of another user leads to it.
+    pub fn open(path: &Path) -> io::Result<OwnDir> {
+        // A slash at the end would follow a link.
+        let path: PathBuf = path.components().collect();
+        for above in path.ancestors().skip(1) {
+            foreign_link(above)?;
+        }
+        let dir = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
+            .open(&path)
+            .map_err(|error| match fs::symlink_metadata(&path) {
+                Ok(there) if there.is_symlink() => refused("it is a symbolic link"),
+                Ok(there) if !there.is_dir() => refused("it is no directory"),
+                _ => error,
+            })?;
+        let meta = dir.metadata()?;
+        if meta.uid() != effective_uid() {
+            return Err(refused(&format!("it belongs to user {}", meta.uid())));
+        }
+        if meta.mode() & OTHERS_WRITE != 0 {
+            return Err(refused(&format!(
+                "others may write to it (mode {:04o}): chmod go-w it",
+                meta.mode() & 0o7777
+            )));
+        }
+        Ok(OwnDir(dir))
     }
-    if !meta.is_dir() {
-        return Err(refused("it is no directory"));
+
+    /// Leads to the directory itself as long as it is open.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
     }
-    if meta.uid() != effective_uid() {
-        return Err(refused(&format!("it belongs to user {}", meta.uid())));
+}
+
+/// Makes a directory of mode 0700 and those that lead to it, if no link of another user does.
+pub fn create_own_dir(path: &Path) -> io::Result<()> {
+    for above in path.ancestors().skip(1) {
+        foreign_link(above)?;
     }
-    if meta.mode() & OTHERS_WRITE != 0 {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(OWNER_ONLY_DIR)
+        .create(path)
+}
+
+/// A link in the way belongs to root or to this user. What is not there is no link.
+fn foreign_link(path: &Path) -> io::Result<()> {
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if meta.is_symlink() && ![0, effective_uid()].contains(&meta.uid()) {
         return Err(refused(&format!(
-            "others may write to it (mode {:04o}): chmod go-w it",
-            meta.mode() & 0o7777
+            "{} is a symbolic link of user {}",
+            path.display(),
+            meta.uid()
         )));
     }
     Ok(())
@@ -198,15 +242,15 @@ mod tests {
             (0o1777, false),
         ] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("chmod");
-            assert_eq!(is_own_dir(&path).is_ok(), own, "{mode:o}");
+            assert_eq!(OwnDir::open(&path).is_ok(), own, "{mode:o}");
         }
         symlink(dir.path(), dir.path().join("link")).expect("a link");
         assert_eq!(
-            why(is_own_dir(&dir.path().join("link"))),
+            why(OwnDir::open(&dir.path().join("link"))),
             "it is a symbolic link"
         );
         assert_eq!(
-            why(is_own_dir(Path::new("/proc/self/status"))),
+            why(OwnDir::open(Path::new("/proc/self/status"))),
             "it is no directory"
         );
     }
@@ -224,6 +268,37 @@ mod tests {
             std::os::unix::fs::chown(path, Some(65_534), None).expect("given away");
         }
         assert_eq!(why(open_own_file(&file)), "it belongs to user 65534");
-        assert_eq!(why(is_own_dir(&ring)), "it belongs to user 65534");
+        assert_eq!(why(OwnDir::open(&ring)), "it belongs to user 65534");
+    }
+
+    #[test]
+    fn a_directory_stays_the_one_that_was_opened_whatever_its_name_leads_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (ring, moved) = (dir.path().join("ring"), dir.path().join("moved"));
+        create_own_dir(&ring).expect("made");
+        let own = OwnDir::open(&ring).expect("one's own");
+        fs::rename(&ring, &moved).expect("renamed");
+        symlink("/nowhere", &ring).expect("a link");
+        create_own_file(&own.path().join("lock")).expect("a file");
+        assert!(moved.join("lock").exists());
+    }
+
+    #[test]
+    fn a_link_of_another_user_leads_to_no_directory_of_ones_own() {
+        if effective_uid() != 0 {
+            return eprintln!("skipped: only root can give a link away");
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let (there, link) = (dir.path().join("there"), dir.path().join("link"));
+        fs::create_dir(&there).expect("made");
+        symlink(&there, &link).expect("a link");
+        let below = link.join("ring");
+        create_own_dir(&below).expect("root's own link");
+        OwnDir::open(&below).expect("root's own link");
+        std::os::unix::fs::lchown(&link, Some(65_534), None).expect("given away");
+        let said = format!("{} is a symbolic link of user 65534", link.display());
+        assert_eq!(why(OwnDir::open(&below)), said);
+        assert_eq!(why(create_own_dir(&link.join("new"))), said);
+        assert!(!there.join("new").exists());
     }
 }

@@ -38,7 +38,9 @@ pub use clock::{monotonic_ns, wall_ns};
 pub use cpu_clock::cpu_clock;
 pub use ethtool::{Driver, Ethtool, Strings};
 pub use exception::exception_ns;
-pub use file::{allocate, create_own_file, is_own_dir, open_own_file, open_regular, read_regular};
+pub use file::{
+    OwnDir, allocate, create_own_dir, create_own_file, open_own_file, open_regular, read_regular,
+};
 pub use gate::{
     BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard,
     Switches, Tally, Timed,

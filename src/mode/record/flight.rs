@@ -1,9 +1,7 @@
 //! `netop record --flight`: the source alone, every second into the ring. No engine: what the
 //! figures mean is worked out when somebody looks.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +16,7 @@ use crate::host::{KernelLog, Proc, boot_id};
 use crate::perfdata::Run;
 use crate::source::live::{Live, Options};
 use crate::source::{Source, Step};
-use crate::sys::{Raised, Signals, is_own_dir};
+use crate::sys::{OwnDir, Raised, Signals, create_own_dir};
 
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -52,7 +50,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
         session: source.session().clone(),
         boot: boot_id(&Proc::host()),
     };
-    let mut ring = open(&typed.dir, begin)?;
+    let (_stays_open, mut ring) = open(&typed.dir, begin)?;
     let dir = typed.dir.display();
     say(&format!("flight recorder: the last day is kept in {dir}"));
     let started = Instant::now();
@@ -87,12 +85,14 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
 }
 
 /// With its directory: nobody else is to read what is on this host's network.
-fn open(dir: &Path, begin: Begin) -> Result<Ring, Error> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    let ring = made
-        .and_then(|()| is_own_dir(dir))
-        .and_then(|()| Ring::open(dir, Limits::default(), begin));
-    ring.map_err(|error| {
+fn open(dir: &Path, begin: Begin) -> Result<(OwnDir, Ring), Error> {
+    let opened = create_own_dir(dir)
+        .and_then(|()| OwnDir::open(dir))
+        .and_then(|own| {
+            let ring = Ring::open(&own.path(), Limits::default(), begin)?;
+            Ok((own, ring))
+        });
+    opened.map_err(|error| {
         let dir = dir.display();
         match error.kind() {
             io::ErrorKind::WouldBlock => Error::failed(
