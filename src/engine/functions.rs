@@ -16,6 +16,7 @@ use crate::probe::Free;
 
 /// Of a filter by owner.
 const UNNAMED: &str = "no sample of this interval names the socket of a known process: whose its hits are is not known";
+const NO_CALLS: &str = "samples of sock_send_length and sock_recv_length say whose a socket is, and both are not counted to save CPU; e counts them all the same";
 
 /// Why a row has no figure that will have one in the next interval.
 pub const BEING_ATTACHED: &str = "attaching …";
@@ -200,7 +201,9 @@ impl Functions {
                         Some(UNSEEN.into())
                     }
                     (false, _) if events.iter().any(|e| interval.by_sample.contains(e)) => {
-                        Some(UNNAMED.into())
+                        let says = |event| interval.registry.says(event).flow.is_some();
+                        let called = (interval.plan.attached.iter()).any(|a| says(a.event));
+                        Some(if called { UNNAMED } else { NO_CALLS }.into())
                     }
                     (false, _) => Some(BEING_ATTACHED.into()),
                     (true, true) => Some(attached.into()),

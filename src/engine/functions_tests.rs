@@ -1,7 +1,7 @@
 //! Rows from made-up counts: who counted, a part of the time or all of it, devices and packets.
 
 use super::*;
-use crate::decode::{Costs, Event, Host, Place, SourceKind, Spread};
+use crate::decode::{ALWAYS, Attach, Costs, Event, Host, Place, SourceKind, Spread};
 use crate::model::{Sums, Tagged};
 use crate::probe::Added;
 
@@ -64,15 +64,19 @@ impl Given {
     }
 
     fn row(&self, function: &str) -> Function {
+        self.row_of(function, &Plan::default(), &FxHashSet::default())
+    }
+
+    fn row_of(&self, function: &str, plan: &Plan, by_sample: &FxHashSet<EventId>) -> Function {
         let row = self.registry.row_named(function).expect("a row");
         let mut spreads = Spreads::default();
         spreads.learn(&self.counts, &[], S, None);
         let interval = Interval {
-            by_sample: &FxHashSet::default(),
+            by_sample,
             registry: &self.registry,
             session: &self.session,
             want: &self.want,
-            plan: &Plan::default(),
+            plan,
             free: self.free,
             counts: &self.counts,
             spreads: &spreads,
@@ -376,4 +380,36 @@ fn a_process_without_hits_has_none_when_the_gate_counts_the_filter() {
     given.counts.pop();
     let row = given.row("sock_send_length");
     assert_eq!(row.calls, None, "perf's per-task counts are still to come");
+}
+
+#[test]
+fn a_row_whose_sockets_nobody_names_says_what_would_name_them() {
+    let given = given();
+    let retransmits = given.event("tcp_retransmit_skb", 0);
+    let by_sample = FxHashSet::from_iter([retransmits]);
+    let reason = |attached: &[EventId]| {
+        let plan = Plan {
+            attached: (attached.iter())
+                .map(|&event| Attach {
+                    event,
+                    stacks_per_s: 49,
+                    every: false,
+                    wide: true,
+                    per_task: false,
+                    gate: false,
+                    everyone: false,
+                    by_socket: false,
+                    duty_permille: ALWAYS,
+                    asked: false,
+                })
+                .collect(),
+            ..Plan::default()
+        };
+        let row = given.row_of("tcp_retransmit_skb", &plan, &by_sample);
+        assert_eq!(row.calls, None);
+        row.reason.expect("a reason")
+    };
+    assert_eq!(&*reason(&[retransmits]), NO_CALLS);
+    let call = given.event("sock_send_length", 0);
+    assert_eq!(&*reason(&[retransmits, call]), UNNAMED);
 }
