@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Exit codes of design.md 8.
+/// Exit codes (docs/guide.md).
 pub const EXIT_NOTHING: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_PERMISSION: u8 = 3;

@@ -8,7 +8,8 @@
 //!  by BPF or perf (source/live, sys, decode)   ├─► engine ─► Arc<Snapshot> ─► tui    ─► terminal
 //!  /proc /sys netlink ─► host counters ────────┘   (probe,        │
 //!                 (host)                            model)        └─────────► export ─► stdout, files
-//!  made-up machine ─► source/demo ─────────────────┘  ▲
+//!  recordings, flight segments ─► source/replay ───┤  ▲
+//!  made-up machine ─► source/demo ─────────────────┘  │
 //!                                          names: symbol (kallsyms, ELF)
 //!
 //!  what the user wants:  tui ─► Effect ─► mode ─► Want ─► engine's governor ─► Demand ─► source
@@ -21,7 +22,7 @@
 //!  LOSS  how much is lost, where, since when
 //!  HOT   the CPU busiest with softirqs, and why
 //!  NET   what wires carried, and what stayed on this host
-//!  [1 Path] 2 CPUs  4 Procs  5 Stacks
+//!  [1 Path] 2 CPUs  3 Devices  4 Procs  5 Stacks  6 Drops …
 //!   FUNCTION        RATE/s 60s      PEAK  TOTAL PER HIT SOURCE
 //!  ─ the selected row: what a hit means, per CPU, stacks, why it is not counted ─
 //!  keys

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may import whom: design.md 3 and the reasons for what differs from it. A room is a folder
+/// Who may import whom (ARCHITECTURE.md). A room is a folder
 /// or a file of src/; one that is not here fails the test.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decode", &[]),
@@ -54,7 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["cli", "mode", "error", "sys"]),
 ];
 
-/// Rooms that may read clocks (design.md 2, "time is an input"). `symbol` limits how often it
+/// Rooms that may read clocks (time is an input: ARCHITECTURE.md). `symbol` limits how often it
 /// reads the host's lists again, `source/demo` paces a screen in real time, `mode` frames.
 const READ_CLOCKS: &[&str] = &["sys", "source/live", "source/demo", "symbol", "mode"];
 

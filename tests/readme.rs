@@ -1,32 +1,77 @@
-//! README says what the program says: the key table, and the flags it names. `UPDATE_README=1`
-//! writes the key table anew.
+//! What the documents say is so: the key table is the program's own (`UPDATE_README=1` writes it anew), the
+//! flags they name exist, and so does every file they or the code's comments refer to.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const BEGIN: &str = "<!-- keys: written by UPDATE_README=1 cargo test --test readme -->\n";
 const END: &str = "<!-- /keys -->\n";
 
-fn path() -> String {
-    format!("{}/README.md", env!("CARGO_MANIFEST_DIR"))
+/// Documents whose lines are commands of netop.
+const WITH_COMMANDS: [&str; 4] = [
+    "README.md",
+    "docs/guide.md",
+    "docs/measuring.md",
+    "docs/flight-recorder.md",
+];
+
+/// Bytes: what a visitor reads before the first scroll is tired.
+const LONGEST_README: usize = 10_000;
+
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(at(path)).expect(path)
+}
+
+fn is_markdown(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == "md")
+}
+
+/// The repository's own Markdown files.
+fn documents() -> Vec<String> {
+    let names = |dir: &str| -> Vec<String> {
+        let entries = fs::read_dir(at(dir)).expect(dir);
+        let names = entries.map(|entry| entry.expect(dir).file_name().into_string());
+        names.map(|name| name.expect("a name")).collect()
+    };
+    let docs = names("docs").into_iter().map(|name| format!("docs/{name}"));
+    let mut all: Vec<String> = names(".").into_iter().chain(docs).collect();
+    all.retain(|name| is_markdown(name));
+    all
+}
+
+/// Files below a directory that are Rust or C source.
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs" || e == "c") {
+            found.push(path);
+        }
+    }
 }
 
 #[test]
 fn the_key_table_is_the_programs_own() {
-    let readme = fs::read_to_string(path()).expect("README.md");
-    let (before, rest) = readme.split_once(BEGIN).expect("the table's begin");
+    let keys = read("docs/keys.md");
+    let (before, rest) = keys.split_once(BEGIN).expect("the table's begin");
     let (table, after) = rest.split_once(END).expect("the table's end");
     let own = netop::tui::markdown();
     if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(path(), format!("{before}{BEGIN}{own}{END}{after}")).expect("README.md is ours");
+        let text = format!("{before}{BEGIN}{own}{END}{after}");
+        fs::write(at("docs/keys.md"), text).expect("docs/keys.md is ours");
     } else {
         assert_eq!(table, own, "UPDATE_README=1 cargo test --test readme");
     }
 }
 
 #[test]
-fn every_long_flag_that_readme_names_exists() {
-    let readme = fs::read_to_string(path()).expect("README.md");
+fn every_long_flag_that_the_documents_name_exists() {
     let mut help = String::new();
     for words in [
         &["--help"][..],
@@ -44,31 +89,87 @@ fn every_long_flag_that_readme_names_exists() {
             .expect("it runs");
         help += &String::from_utf8_lossy(&output.stdout);
     }
-    for line in readme
-        .lines()
-        .filter(|l| l.contains("netop") && !l.contains("cargo") && !l.contains("apt-get"))
-    {
-        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-        for flag in words.filter(|w| w.starts_with("--") && w.len() > 2) {
-            assert!(help.contains(flag), "README names {flag}: {line}");
+    let mut found = 0;
+    for document in WITH_COMMANDS {
+        let text = read(document);
+        let lines = text
+            .lines()
+            .filter(|l| !l.contains("cargo") && !l.contains("apt-get"));
+        for line in lines {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            for flag in words.filter(|w| {
+                w.starts_with("--") && w.len() > 2 && w.as_bytes()[2].is_ascii_lowercase()
+            }) {
+                assert!(help.contains(flag), "{document} names {flag}: {line}");
+                found += 1;
+            }
         }
     }
+    assert!(found > 30, "{found}");
 }
 
 #[test]
 fn every_picture_is_there_and_made_by_the_command() {
-    let readme = fs::read_to_string(path()).expect("README.md");
-    let pictures: Vec<&str> = readme
-        .split("](screenshots/")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .collect();
-    assert!(!pictures.is_empty());
-    for picture in pictures {
-        let file = format!("{}/screenshots/{picture}", env!("CARGO_MANIFEST_DIR"));
-        assert!(
-            fs::read_to_string(file).expect(picture).starts_with("<svg"),
-            "{picture}"
-        );
+    let mut pictures = 0;
+    for document in documents() {
+        let text = read(&document);
+        for rest in text.split("screenshots/").skip(1) {
+            let Some((picture, _)) = rest.split_once(".svg)") else {
+                continue;
+            };
+            let svg = read(&format!("screenshots/{picture}.svg"));
+            assert!(svg.starts_with("<svg"), "{picture}");
+            pictures += 1;
+        }
     }
+    assert!(pictures > 3, "{pictures}");
+}
+
+#[test]
+fn every_file_that_a_document_links_to_is_there() {
+    let mut links = 0;
+    for document in documents() {
+        let text = read(&document);
+        let dir = at(&document).parent().expect("a directory").to_owned();
+        for rest in text.split("](").skip(1) {
+            let link = rest.split([')', '#']).next().unwrap_or_default();
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            assert!(dir.join(link).exists(), "{document} links to {link}");
+            links += 1;
+        }
+    }
+    assert!(links > 10, "{links}");
+}
+
+#[test]
+fn every_document_that_the_code_refers_to_is_there() {
+    let mut files = Vec::new();
+    for dir in ["src", "tests", "assets"] {
+        sources(&at(dir), &mut files);
+    }
+    let mut cited = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        let comments = text.lines().filter(|line| line.trim().starts_with("//"));
+        let words = comments.flat_map(|line| {
+            line.split(|c: char| !c.is_ascii_alphanumeric() && !"/_-.".contains(c))
+        });
+        for word in words {
+            let name = word.trim_matches('.');
+            if is_markdown(name) {
+                let there = at(name).exists() || at("docs").join(name).exists();
+                assert!(there, "{} refers to {name}", file.display());
+                cited += 1;
+            }
+        }
+    }
+    assert!(cited > 20, "{cited}");
+}
+
+#[test]
+fn readme_is_short() {
+    let bytes = read("README.md").len();
+    assert!(bytes <= LONGEST_README, "{bytes} bytes");
 }

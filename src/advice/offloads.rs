@@ -118,13 +118,25 @@ pub fn gro_ratio(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 None => "–",
             }, true)
             .check(device.inside(&format!("ethtool -k {name}; ethtool -c {name}")))
-            .attempt(
-                format!("echo 20000 > /sys/class/net/{name}/gro_flush_timeout; echo 2 > /sys/class/net/{name}/napi_defer_hard_irqs"),
-                format!("echo 0 > /sys/class/net/{name}/gro_flush_timeout; echo 0 > /sys/class/net/{name}/napi_defer_hard_irqs"),
-            )
+            .attempt(deferral(name, 20_000, 2), deferral_now(device))
             .done()
     });
     found.collect()
+}
+
+/// The command that lets a NIC's packets wait for so many ns, polled so many times without an interrupt.
+pub fn deferral(name: &str, flush_ns: u64, hard_irqs: u64) -> String {
+    let dir = format!("/sys/class/net/{name}");
+    format!(
+        "echo {flush_ns} > {dir}/gro_flush_timeout; echo {hard_irqs} > {dir}/napi_defer_hard_irqs"
+    )
+}
+
+/// The same with what is set now.
+pub fn deferral_now(device: &Device) -> String {
+    let now = device.setup.as_ref().and_then(|setup| setup.napi);
+    let now = now.unwrap_or_default();
+    deferral(&device.name, now.gro_flush_timeout, now.defer_hard_irqs)
 }
 
 const TSO: About = About {
@@ -144,9 +156,11 @@ pub fn tso_off(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             return None;
         }
         let name = &device.name;
-        let checksums = setup.offload("tx-csum");
-        let wanted = if checksums == Some(false) { "sg on tx on tso on gso on" } else { "sg on tso on gso on" };
-        let before = if checksums == Some(false) { "tx off tso off" } else { "tso off" };
+        // TSO needs the others.
+        let needed = [("sg", "sg"), ("tx-csum", "tx"), ("tso", "tso"), ("gso", "gso")];
+        let off = needed.into_iter().filter(|(offload, _)| setup.offload(offload) == Some(false));
+        let set = |to: &str| off.clone().map(|(_, name)| format!("{name} {to}")).collect::<Vec<_>>().join(" ");
+        let (wanted, before) = (set("on"), set("off"));
         let qdisc = device.qdisc.clone().unwrap_or_else(|| "–".to_owned());
         TSO
             .card(Severity::Cost, name.clone(), format!("{name} is handed {rate:.0} packets a second one by one: TSO is off"))

@@ -52,7 +52,7 @@ pub fn reverse_path(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     if rate < limits.get("A43.drops") {
         return None;
     }
-    // Strict is 1; a device is filtered by the stricter of its own and the setting of all.
+    // Strict is 1; of a device's own setting and that of all the larger number counts: 2 (loose) of all lifts a strict device.
     let strict = |netns: &&String| window.sysctl_inside(Some(netns), SETTING) == Some("1");
     let inside = match window.sysctl(SETTING) {
         Some("1") => None,

@@ -29,7 +29,9 @@ pub fn coalesce_down(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         // The busiest line meets the timer's limit.
         let most = 1e6 / f64::from(old);
         let busiest = device.irqs.iter().filter_map(|irq| irq.count).max()?;
-        let rate = busiest as f64 / window.now.interval_s.max(1e-9);
+        // Interrupts are read with the devices.
+        let since_s = window.now.summary.devices_s.unwrap_or(window.now.interval_s);
+        let rate = busiest as f64 / since_s.max(1e-9);
         let round_trip = nearest? as f64;
         if (rate / most - 1.0).abs() > limits.get("A07.near") / 100.0
             || round_trip > limits.get("A07.round_trips") * f64::from(old)
@@ -121,7 +123,8 @@ const FLOWS: u64 = 32_768;
 pub fn flow_steering(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     let reads = window.now.latency.iter().find(|l| l.pair == "reader")?;
     let crossed = reads.crossed_cpu_pct?;
-    let wakes = reads.times.count as f64 / window.now.interval_s.max(1e-9);
+    let wakes =
+        f64::from(reads.one_in) * reads.times.count as f64 / window.now.interval_s.max(1e-9);
     if crossed < limits.get("A21.crossed_pct") || wakes < limits.get("A21.wakes") {
         return None;
     }

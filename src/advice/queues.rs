@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::card::About;
 use super::limits::Limits;
+use super::offloads::{deferral, deferral_now};
 use super::receive::figure;
 use super::window::{CpuSeen, Window};
 use crate::model::{Device, Finding, Queue, Severity};
@@ -120,10 +121,7 @@ pub fn coalesce(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .check(format!("ethtool -c {name}"));
         match set {
             Some(set) => card.attempt(format!("ethtool -C {name} adaptive-rx on"), format!("ethtool -C {name} adaptive-rx off rx-usecs {}", set.rx_us)),
-            None => card.attempt(
-                format!("echo 20000 > /sys/class/net/{name}/gro_flush_timeout; echo 2 > /sys/class/net/{name}/napi_defer_hard_irqs"),
-                format!("echo 0 > /sys/class/net/{name}/gro_flush_timeout; echo 0 > /sys/class/net/{name}/napi_defer_hard_irqs"),
-            ),
+            None => card.attempt(deferral(name, 20_000, 2), deferral_now(device)),
         }
         .done()
     });

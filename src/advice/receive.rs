@@ -11,7 +11,7 @@ const SQUEEZE: About = About {
     source: "Documentation/admin-guide/sysctl/net.rst; net/core/dev.c net_rx_action",
 };
 
-/// A squeeze alone is no loss: it costs only beside drops or a starved ksoftirqd.
+/// A squeeze alone is no loss: it costs only beside losses at the NIC.
 pub fn squeeze(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
     let lossy = window.losses(|d| d.class == Class::Trouble && d.layer == Layer::Nic);
     let found = window.cpus().into_iter().filter_map(|cpu| {
@@ -72,7 +72,8 @@ pub fn backlog(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
     } else {
         "Packets of RPS, veth, loopback or tunnels wait in a queue per CPU, and it was full. A longer queue takes bursts."
     };
-    BACKLOG
+    let longer = (2 * old).min(10_000);
+    let card = BACKLOG
         .card(Severity::Drop, "", format!("{rate:.0} packets a second find a CPU's backlog full"))
         .why(why)
         .saw("backlog drops", rate, "/s")
@@ -80,11 +81,17 @@ pub fn backlog(window: &Window<'_>, limits: &Limits) -> Option<Finding> {
         .state("softirq of the busiest CPU", softirq, "%")
         .guard("flow limit (net.core.flow_limit_cpu_bitmap)", "its drops are in softnet_stat column 11 too", true)
         .check("cat /proc/net/softnet_stat; sysctl net.core.netdev_max_backlog; grep . /sys/class/net/*/queues/rx-*/rps_cpus")
-        .attempt(
-            format!("sysctl -w net.core.netdev_max_backlog={}", (2 * old).min(10_000).max(old)),
+;
+    // Longer than that it only adds delay.
+    let card = if longer > old {
+        card.attempt(
+            format!("sysctl -w net.core.netdev_max_backlog={longer}"),
             format!("sysctl -w net.core.netdev_max_backlog={old}"),
         )
-        .done()
+    } else {
+        card
+    };
+    card.done()
 }
 
 const ONE_CPU: About = About {

@@ -29,7 +29,11 @@ const UDP: About = About {
 };
 
 pub fn udp_buffer(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
-    let received = window.counter("Udp.InDatagrams");
+    // The place is of both versions of IP.
+    let both = |name: &str| {
+        window.counter(&format!("Udp.{name}")) + window.counter(&format!("Udp6.{name}"))
+    };
+    let received = both("InDatagrams");
     let found = window.losses(at("socket buffer (UDP)")).into_iter().filter_map(|(drop, rate)| {
         let share = 100.0 * rate / (received + rate).max(1e-9);
         if rate < limits.get("A27.drops") || share < limits.get("A27.share") {
@@ -42,7 +46,7 @@ pub fn udp_buffer(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         );
         let wanted = 8 << 20;
         let old = max.unwrap_or(212_992);
-        let of_all = window.counter("Udp.MemErrors");
+        let of_all = both("MemErrors");
         let reader = drop.pid.and_then(|pid| window.now.processes.iter().find(|p| p.pid == pid));
         let waits = reader.and_then(|p| p.runq_delay_ms);
         let stopped = reader.and_then(|p| p.throttled_pct);
@@ -64,12 +68,13 @@ pub fn udp_buffer(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .check("nstat -az UdpRcvbufErrors UdpMemErrors; ss -uampn");
         let card = if old < wanted {
             card.attempt(format!("sysctl -w net.core.rmem_max={wanted}"), format!("sysctl -w net.core.rmem_max={old}"))
-        } else {
-            let default = default.unwrap_or(212_992);
+        } else if let Some(default) = default.filter(|default| *default < 1 << 20) {
             card.attempt(
                 format!("sysctl -w net.core.rmem_default={}", 1 << 20),
                 format!("sysctl -w net.core.rmem_default={default}"),
             )
+        } else {
+            card
         };
         card.done()
     });

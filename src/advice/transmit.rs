@@ -1,4 +1,4 @@
-//! Sending: rings, qdiscs, retransmits (signals.md A16–A18, A23, A24, A32).
+//! Rings, allowances and memory of NICs; qdiscs, retransmits (signals.md A16–A18, A23, A24, A32).
 
 use super::card::About;
 use super::limits::Limits;
@@ -12,7 +12,9 @@ const RING: About = About {
 };
 
 pub fn ring(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
-    let lost = window.losses(|d| d.layer == Layer::Nic && d.class == Class::Trouble);
+    // What the driver could not send, or had no memory for, is no matter of the receive ring.
+    let ring = |d: &crate::model::Drop| d.place.starts_with("NIC ring");
+    let lost = window.losses(|d| d.layer == Layer::Nic && d.class == Class::Trouble && ring(d));
     let found = lost.into_iter().filter_map(|(drop, rate)| {
         if rate < limits.get("A16.drops") || drop.reason.as_deref().is_some_and(|r| r.contains("allowance")) {
             return None;
@@ -156,7 +158,7 @@ pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .why(why)
             .saw("qdisc drops", rate, "/s")
             .state("limit", full.and_then(|q| q.limit).map(f64::from), "")
-            .guard("kind", kind.unwrap_or_else(|| "–".to_owned()), true)
+            .guard("kind", kind.as_deref().unwrap_or("–"), true)
             .check(inside(device, &format!("tc -s -d qdisc show dev {name}")));
         if policy {
             return card.done();
@@ -169,10 +171,12 @@ pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 let set = |limit: u32| inside(device, &format!("tc qdisc change dev {name} {place}{handle} {} limit {limit}", queue.kind));
                 card.attempt(set(old.saturating_mul(2)), set(old))
             }
-            None => card.attempt(
+            // Others have limits of their own.
+            None if kind.as_deref() == Some("pfifo_fast") => card.attempt(
                 inside(device, &format!("ip link set {name} txqueuelen 2000")),
-                inside(device, &format!("tc -d qdisc show dev {name}  # before: its old limit")),
+                inside(device, &format!("ip link show {name}  # before: its old qlen")),
             ),
+            None => card,
         }
         .done()
     });

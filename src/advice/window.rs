@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::model::{Device, Drop, Facts, Snapshot};
 
-/// Seconds that a rule looks back, and the longest that any does.
+/// Seconds that a rule looks back.
 pub const WINDOW_S: f64 = 10.0;
-const LONGEST_S: f64 = 60.0;
 
 /// Snapshots kept at most, whatever their interval.
 const MOST: usize = 1200;
@@ -81,7 +80,7 @@ impl Past {
         });
         let mut length = 0.0;
         let kept = self.moments.iter().rev().take_while(|moment| {
-            let inside = length < LONGEST_S;
+            let inside = length < WINDOW_S;
             length += moment.seconds;
             inside
         });

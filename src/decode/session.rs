@@ -31,7 +31,7 @@ pub struct Session {
 }
 
 /// What one hit costs the CPU it happens on, ns: as measured on this host before anything was
-/// attached, or as measured elsewhere (peers.md 0.4, crates.md 1) where that was not possible.
+/// attached, or as measured elsewhere (docs/measuring.md) where that was not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Costs {
     /// Counted by a perf event.

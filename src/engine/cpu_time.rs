@@ -1,6 +1,6 @@
 //! CPU time of the network stack: the window of the last 30 seconds of CPU samples, and what it
 //! says of stages, functions, CPUs and processes. Means over the window with 95 % bounds from the
-//! variance between its seconds (design.md 5).
+//! variance between its seconds (docs/measuring.md).
 
 use std::collections::VecDeque;
 

@@ -27,7 +27,7 @@ const GOES_TO: f64 = 0.85;
 /// A CPU that works less than this share of the time has room: the budget there is that of one that does.
 const LEAST_BUSY: f64 = 0.5;
 
-/// What was given up comes back only when it would leave this share of the budget free.
+/// What was given up comes back only when everything would fit into this share of the budget.
 const COMES_BACK: f64 = 0.8;
 
 /// … and would have for so many intervals.
@@ -36,7 +36,7 @@ const QUIET: u32 = 3;
 /// Counting that is forecast to cost this much, percent of a CPU, is priced before everything is
 /// counted without a limit: in windows of this share of the time, 1/1000.
 const PRICED_FROM: f64 = 1.0;
-const PRICING: u16 = 400;
+const PRICING: u16 = 250;
 
 /// What is counted beside everything else to learn what counting costs, from this much on, percent
 /// of a CPU, in this share of the time, 1/1000, or as much as others are counted.

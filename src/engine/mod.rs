@@ -93,7 +93,7 @@ const WARM_UP: Duration = Duration::from_millis(100);
 /// shown interval is counted from its beginning.
 const ATTACHING: Duration = Duration::from_millis(30);
 
-/// Where counting is priced before everything is counted without a limit: some ten windows, nothing
+/// Where counting is priced before everything is counted without a limit: some six windows, nothing
 /// of which is shown.
 const PRICING: Duration = Duration::from_millis(1200);
 
@@ -415,7 +415,6 @@ impl Engine {
         Ok(progress)
     }
 
-    /// Each sentence once; after so many the host has said enough.
     /// Processes that ended and whose numbers were given again are counted no more.
     fn leave_replaced(&mut self, replaced: &[u32]) {
         let mut pids = std::mem::take(&mut self.want.pids);
@@ -439,6 +438,7 @@ impl Engine {
         }
     }
 
+    /// Each sentence once; after so many the host has said enough.
     fn note(&mut self, note: &str) {
         // How many there were is no news once it is said how many there are.
         if note.starts_with(CPUS_ONLINE) {

@@ -1,4 +1,4 @@
-//! The columns of every table, in the order of design.md 6: name, unit, getter; a title where the
+//! The columns of every table, as docs/snapshot.md names them: name, unit, getter; a title where the
 //! text page shows the column. A figure that CSV and text both show is declared here and only here.
 
 use std::fmt::Display;

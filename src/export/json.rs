@@ -1,4 +1,4 @@
-//! JSON: one object per snapshot (design.md 6). A figure that could not be had is null.
+//! JSON: one object per snapshot (docs/snapshot.md). A figure that could not be had is null.
 
 use std::fmt::Write;
 

@@ -1,11 +1,10 @@
-//! JSON against the schema of design.md 6.
+//! JSON against the schema of docs/snapshot.md.
 
 use serde_json::Value;
 
 use super::super::fixture;
 use super::*;
 
-/// Of design.md 6.
 const TOP: &str = "schema at interval_s elapsed_s host filter summary functions stages contexts cpus devices \
     processes tcp drops losses latency stacks events facts findings health";
 const HOST: &str = "hostname kernel arch cpus_online clock source";
@@ -110,4 +109,32 @@ fn a_stranger_s_name_survives_but_cannot_steer_a_terminal() {
         busy()["processes"][0]["comm"],
         fixture::busy().processes[0].comm.as_str()
     );
+}
+
+/// Objects whose keys are names of the host's, not of the schema.
+const MAPS: [&str; 4] = ["lines", "protocol_rates", "sysctls", "inside"];
+
+#[test]
+fn every_field_that_is_written_is_in_the_document() {
+    fn names(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    found.insert(name.clone());
+                    if !MAPS.contains(&name.as_str()) {
+                        names(value, found);
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/snapshot.md");
+    let document = std::fs::read_to_string(path).expect(path);
+    let mut found = std::collections::BTreeSet::new();
+    names(&busy(), &mut found);
+    assert!(found.len() > 200, "{}", found.len());
+    found.retain(|name| !document.contains(&format!("\n| `{name}` | ")));
+    assert!(found.is_empty(), "docs/snapshot.md lacks {found:?}");
 }

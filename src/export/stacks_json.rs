@@ -1,4 +1,4 @@
-//! Call stacks as JSON: one object, the stacks as a snapshot has them (design.md 6).
+//! Call stacks as JSON: one object, the stacks as a snapshot has them (docs/snapshot.md).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

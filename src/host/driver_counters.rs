@@ -16,7 +16,8 @@ pub fn tells(name: &str) -> Option<Trouble> {
     if has(&["xdp_drop"]) {
         return Some(Trouble::Xdp);
     }
-    if has(&["alloc_err", "oom_discard"]) || (has(&["alloc"]) && has(&["fail"])) {
+    if has(&["alloc_err", "oom_discard", "rx_total_buf_err"]) || (has(&["alloc"]) && has(&["fail"]))
+    {
         return Some(Trouble::Memory);
     }
     // How often, not for how long, nor what only the NIC's guard against storms counts.
@@ -34,6 +35,7 @@ pub fn tells(name: &str) -> Option<Trouble> {
         "discard",
         "drop",
         "overrun",
+        "underrun",
         "fifo_err",
         "empty_rx_ring",
         "allowance_exceeded",

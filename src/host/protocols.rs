@@ -48,6 +48,7 @@ const WANTED: [(&str, &[&str]); 5] = [
             "TCPMemoryPressures",
             "TCPDSACKRecv",
             "IPReversePathFilter",
+            "BusyPollRxPackets",
         ],
     ),
 ];

@@ -87,7 +87,6 @@ fn made_up(typed: &Live, seed: u64) -> Result<(), Error> {
     watch(Origin::MadeUp(seed, pace), plan::demo(typed)?, typed)
 }
 
-/// Where samples and names come from.
 /// How long the first figures wait for BPF programs to load: a screen has the free counters at once,
 /// a batch is read by programs that expect every row in the first snapshot.
 const SCREEN_WAITS: Duration = Duration::from_millis(150);
@@ -97,6 +96,7 @@ const BATCH_WAITS: Duration = Duration::from_secs(10);
 /// cost more than everything else that netop does in its first seconds.
 const DEBUG_AFTER: Duration = Duration::from_secs(5);
 
+/// Where samples and names come from.
 #[derive(Clone, Copy)]
 enum Origin {
     Host,

@@ -1,6 +1,6 @@
 //! Means over a sliding window, with honest bounds: what a second costs, or a packet, and how
 //! sure that is. The 95 % half-width comes from the variance between the window's parts (seconds),
-//! not from Poisson statistics of samples: ten equal runs differed by 3 × Poisson (peers.md).
+//! not from Poisson statistics of samples: ten equal runs differed by 3 × Poisson (docs/measuring.md).
 
 /// A mean and its 95 % half-width; `None`: too few parts to say.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,5 +1,5 @@
 //! The ledger of losses: one row per way in which packets are lost, with everything that counted
-//! it, and the sums by layer and device (design.md 6, `drops` and `losses`).
+//! it, and the sums by layer and device (docs/snapshot.md, `drops` and `losses`).
 
 use std::sync::Arc;
 

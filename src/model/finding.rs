@@ -1,5 +1,5 @@
 //! A finding: an advice rule that fired, with what it saw, what it checked and what to type
-//! (design.md 6, `findings`), and the settings of the host that rules and diffs refer to (`facts`).
+//! (docs/snapshot.md, `findings`), and the settings of the host that rules and diffs refer to (`facts`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

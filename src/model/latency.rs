@@ -1,5 +1,5 @@
 //! How long packets, softirqs and sockets wait between two events: one row per pair of events
-//! (design.md 6, `latency`; signals.md 2).
+//! (docs/snapshot.md; signals.md 2).
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Pair {
         }
     }
 
-    /// Of a softirq: found by its CPU, and always all of them.
+    /// Of a softirq: its beginning and end are matched by CPU, not by skb.
     pub fn is_softirq(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! The snapshot, schema `netop.snapshot/1` (design.md 6): one immutable value per interval.
+//! The snapshot, schema `netop.snapshot/1` (docs/snapshot.md): one immutable value per interval.
 //! Screen, JSON, CSV, text and advice read this and nothing else. A field that cannot be had is
 //! `None`, in JSON `null`; never 0. Fields marked `serde(skip)` serve the screen only.
 

@@ -1,5 +1,5 @@
 //! Who can be named for a hit, and the two events that say for whom a softirq has worked
-//! (include/trace/events/tcp.h, and sock.h since 6.4): they belong to no row.
+//! (include/trace/events/tcp.h, sock.h): they belong to no row.
 
 use super::event;
 use crate::decode::{Event, EventSpec};

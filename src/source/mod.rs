@@ -1,4 +1,4 @@
-//! Where batches come from. Threads live only in `live`; every source is pulled by the engine.
+//! Where batches come from; every source is pulled by the engine. Threads live in `live`, and one in `replay` that reads ahead.
 //! Knows no probe, no model, no screen.
 
 pub mod demo;

@@ -26,7 +26,7 @@ const MOST_FILES: usize = 12;
 /// While more is held, the file used longest ago goes. The debug information of a C library comes to
 /// 20 MB, the symbols of a compiler to 10: closing and reading these in turns takes more CPU time
 /// than everything else netop does.
-const MOST_HELD: u64 = 32 << 20;
+const MOST_RESTING: u64 = 32 << 20;
 
 /// Files that wait for a thread: with more, those there are are stuck in a file system that does
 /// not answer.
@@ -130,7 +130,8 @@ impl Files {
     /// `object`: what the file is called when it must be told that it is given up. A file that no
     /// thread has time for is not open.
     pub fn open(&mut self, file: Identity, source: Source, places: Whereabouts, object: Arc<str>) {
-        while self.open.len() >= MOST_FILES || (self.held() > MOST_HELD && !self.open.is_empty()) {
+        while self.open.len() >= MOST_FILES || (self.held() > MOST_RESTING && !self.open.is_empty())
+        {
             self.let_go_oldest();
         }
         let (questions, asked) = bounded(QUEUE);
@@ -217,7 +218,7 @@ impl Files {
             Err(TrySendError::Full(_)) => Handed::Later,
             Err(TrySendError::Disconnected(_)) => self.ended(file),
         };
-        if self.open.len() > 1 && self.held() > MOST_HELD {
+        if self.open.len() > 1 && self.held() > MOST_RESTING {
             self.let_go_oldest();
         }
         handed

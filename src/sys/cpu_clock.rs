@@ -8,7 +8,7 @@ use perf_event::events::{Event, Hardware, Software};
 use super::perf::no_such_counter;
 use crate::decode::ClockKind;
 
-/// design.md 5: the fixed rate of CPU samples, Hz.
+/// The rate of CPU samples, Hz: prime, so that it runs in step with no timer (docs/measuring.md).
 const RATE: u64 = 199;
 
 /// Opens (and closes) one on `cpu` at the rate it would be used with: some virtual processors

@@ -64,7 +64,7 @@ pub fn readings_count_loss() -> bool {
 }
 
 /// What every event of a ring has in common. PERF_SAMPLE_PERIOD is set on clocks only: on a
-/// tracepoint the kernel then ignores the period and records every hit (peers.md 0.3).
+/// tracepoint the kernel then ignores the period and records every hit (docs/measuring.md).
 fn in_ring(builder: &mut Builder, cpu: u32, watermark: usize, clock: bool) {
     let period = if clock {
         SampleFlag::PERIOD

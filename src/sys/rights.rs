@@ -1,4 +1,4 @@
-//! Capabilities that open what its caller may not (README, "without sudo"). netop sets them aside when
+//! Capabilities that open what its caller may not (README, "Install and permissions"). netop sets them aside when
 //! it starts, so that files a user names are opened with that user's rights, and raises them for the
 //! thread that reads /proc, tracefs or other users' programs.
 

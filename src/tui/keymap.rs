@@ -1,4 +1,4 @@
-//! One table of all keys; look-up, footer, help and README's table walk it. Its order is the order
+//! One table of all keys; look-up, footer, help and the table of docs/keys.md walk it. Its order is the order
 //! on screen, and in the footer the first entries are the last to be left out.
 
 use std::fmt::Write as _;
@@ -34,7 +34,7 @@ pub struct Binding {
     pub action: Action,
     /// In the footer; empty: not there.
     pub label: &'static str,
-    /// One sentence for help and README.
+    /// One sentence for help and docs/keys.md.
     pub help: &'static str,
 }
 
@@ -101,9 +101,9 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
     bind(&[Path], &[ENTER], Action::Drill, "stacks", "Show the call stacks that lead to this function."),
-    bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only what runs in this process."),
+    bind(&[Procs], &[ENTER], Action::PickProcess, "only this", "Count only this process."),
     bind(&[Procs], &[c('s')], Action::ProcessStacks, "stacks", "Show where the CPU time of this process goes."),
-    bind(&[Tcp], &[ENTER], Action::PickProcess, "only this", "Count only what runs in the process of this socket."),
+    bind(&[Tcp], &[ENTER], Action::PickProcess, "only this", "Count only the process of this socket."),
     bind(&[Tcp], &[c('b')], Action::Grouping(false), "by", "By peer network, port, process, state; listening sockets."),
     bind(&[Tcp], &[c('B')], Action::Grouping(true), "", "The grouping before."),
     bind(&[Cpus], &[c('s'), ENTER], Action::StageStacks(false), "stages", "Show where the CPU time of the heaviest stage goes."),
@@ -138,7 +138,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('1')], Action::View('1'), "", "Path: the functions of the stack."),
     bind(VIEWS, &[c('2')], Action::View('2'), "", "CPUs: who is busy with packets."),
     bind(VIEWS, &[c('3')], Action::View('3'), "", "Devices: what each carries, batches and loses."),
-    bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: in whose context the stack runs."),
+    bind(VIEWS, &[c('4')], Action::View('4'), "", "Procs: for whose sockets the stack works, and who pays."),
     bind(VIEWS, &[c('5')], Action::View('5'), "", "Stacks: the way to a function."),
     bind(VIEWS, &[c('6')], Action::View('6'), "", "Drops: where packets are lost, and why."),
     bind(VIEWS, &[c('7')], Action::View('7'), "", "Latency: how long packets and readers wait."),
@@ -198,6 +198,7 @@ impl Binding {
     pub fn place(&self) -> &'static str {
         match self.contexts {
             [Path] => "Path",
+            [Cpus] => "CPUs",
             [Procs] => "Procs",
             [Drops] => "Drops",
             [Advice] => "Advice",
@@ -213,7 +214,7 @@ impl Binding {
     }
 }
 
-/// The key table of README.
+/// The key table of docs/keys.md.
 pub fn markdown() -> String {
     let mut out = String::from("| Key | Where | What it does |\n|---|---|---|\n");
     for binding in KEYMAP {

@@ -122,6 +122,8 @@ struct DeviceFigures {
     rx_usecs: Option<u32>,
     adaptive: bool,
     threaded: Option<bool>,
+    gro_flush_timeout: u64,
+    defer_hard_irqs: u64,
     xdp: Option<String>,
     pause: Option<bool>,
     channels_most: Option<u32>,
@@ -318,7 +320,8 @@ impl DeviceFigures {
                 }),
                 napi: self.threaded.map(|threaded| Polling {
                     threaded: Some(threaded),
-                    ..Polling::default()
+                    gro_flush_timeout: self.gro_flush_timeout,
+                    defer_hard_irqs: self.defer_hard_irqs,
                 }),
                 coalesce: self.rx_usecs.map(|rx_us| Coalescing {
                     adaptive_rx: self.adaptive,

@@ -100,7 +100,7 @@ pub static KINDS: &[Kind] = &[
         unit: "connection attempts",
         counters: &["TcpExt.ListenDrops"],
         minus: &["TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop"],
-        meaning: "A listening socket dropped a connection attempt, though its queues were not full: no memory or no route back.",
+        meaning: "A listening socket dropped a connection attempt, though its queues were not full: the SYN queue was three quarters full without SYN cookies, no memory, or no route back.",
         next: "nstat -az TcpExtListenDrops; ip route get PEER; free -m",
         ..PLAIN
     },

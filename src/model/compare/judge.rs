@@ -11,7 +11,7 @@ use super::second::{Cell, Key, Second, Windowed};
 use super::welch::{detectable, half_width, holm, p_value};
 
 /// Packet rates farther apart than this, of the greater one, make costs not comparable: what a
-/// packet costs depends on how many there are (design.md 5).
+/// packet costs depends on how many there are (docs/measuring.md).
 const RATE_TOLERANCE: f64 = 0.1;
 
 /// What fewer CPU samples met, on both sides together, is not asked about.

@@ -1,6 +1,6 @@
 //! Two measurements of a host against each other: what a packet costs, each stage, function, device
 //! and process. A change is called one when it is more than the variance between seconds makes
-//! likely (design.md 5).
+//! likely (docs/measuring.md).
 //!
 //! ```text
 //!   snapshots ─► Second ─► Measured (a series per figure) ─► Mean ─┐

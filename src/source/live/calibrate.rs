@@ -21,7 +21,7 @@ const PAIRS: usize = 5;
 const LEAST_NS: f64 = 40.0;
 
 /// Under traffic the counter's own memory is not in the nearest cache as it is in a loop:
-/// 193 ns (peers.md 0.4) where the loop says 120.
+/// 193 ns (docs/measuring.md) where the loop says 120.
 const OUTSIDE_A_LOOP: f64 = 1.5;
 
 /// Measured costs, or the assumed ones of what cannot be measured here. Takes some 5 ms. `returns`:

@@ -1,5 +1,5 @@
 //! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
-//! and tick, host counters beside them. The only source that has threads and reads clocks.
+//! and tick, host counters beside them. It reads clocks (so does `demo`, to pace a screen).
 //! What is open is `attach`'s business, the intervals are this file's.
 
 mod aside;

@@ -65,11 +65,10 @@ pub trait View: Sync {
     fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer);
 }
 
-/// In the order of the tabs.
 pub use column::order_sign;
-
 pub use tcp_rows::entries as sockets;
 
+/// In the order of the tabs.
 pub static VIEWS: &[&dyn View] = &[
     &path::Path,
     &cpus::Cpus,

@@ -79,7 +79,7 @@ pub fn change(scene: &Scene<'_>, at: usize) -> Change {
 }
 
 /// How many times more than samples alone seconds make figures vary, where it is not known: ten
-/// equal runs (design.md 5).
+/// equal runs (docs/measuring.md).
 const USUAL_SCATTER: f64 = 1.7;
 
 /// Frames are many: of twenty that did not change one is called changed in 5 of 100 graphs.
