@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use skip::skip;
+
 #[path = "cli/batch.rs"]
 mod batch;
 #[path = "cli/diff.rs"]
@@ -15,6 +17,7 @@ mod export;
 mod hostile;
 #[path = "cli/rights.rs"]
 mod rights;
+mod skip;
 
 fn netop(words: &str) -> Command {
     let mut command = Command::new(program());
@@ -54,10 +57,6 @@ fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("/proc");
     let uids = status.lines().find(|line| line.starts_with("Uid:"));
     uids.and_then(|line| line.split_whitespace().nth(2)) == Some("0")
-}
-
-fn skipped(why: &str) {
-    println!("skipped: {why}");
 }
 
 fn parsed(line: &str) -> serde_json::Value {
@@ -105,7 +104,7 @@ fn a_process_that_does_not_exist_is_exit_1() {
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.err.contains("there is no process 4194999"));
     } else {
-        skipped("without privilege a filter is refused before its process is looked for");
+        skip("without privilege a filter is refused before its process is looked for");
         assert_eq!(ended.code, Some(3), "{ended:?}");
     }
 }
@@ -125,7 +124,7 @@ fn an_unknown_event_is_exit_3_with_the_nearest_name() {
     let ended = run("-b -n 1 -e net:net_dev_xmitt");
     assert_eq!(ended.code, Some(3), "{ended:?}");
     if !is_root() {
-        return skipped("without privilege no event name can be looked up");
+        return skip("without privilege no event name can be looked up");
     }
     assert!(ended.err.contains("has no tracepoint net:net_dev_xmitt"));
     assert!(ended.err.contains("netop -e net:net_dev_xmit "));

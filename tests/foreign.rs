@@ -1,6 +1,8 @@
 //! Names for a recording of perf, against those perf itself gives it: `perf script` is the reader
 //! of the file here, netop's names are the subject.
 
+mod skip;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use netop::model::{Mapped, Names};
 use netop::symbol::{Foreign, ForeignNames, KernelCache};
+
+use skip::skip;
 
 const PROGRAM: &str = r#"
 #include <unistd.h>
@@ -47,11 +51,11 @@ fn recorded(dir: &Path) -> Option<()> {
         .into_iter()
         .find(|tool| Command::new(tool).arg("--version").output().is_err());
     if let Some(tool) = missing {
-        println!("skipped: no {tool} here");
+        skip(&format!("no {tool} here"));
         return None;
     }
     if !is_root() {
-        println!("skipped: only root sees kernel addresses");
+        skip("only root sees kernel addresses");
         return None;
     }
     fs::write(dir.join("prog.c"), PROGRAM).expect("file");
@@ -301,10 +305,10 @@ fn trials() -> Option<std::path::PathBuf> {
     if dir.is_dir() {
         return Some(dir);
     }
-    println!(
-        "skipped: no {} (NETOP_TRIALS names another place)",
+    skip(&format!(
+        "there are no trials: no {} (NETOP_TRIALS names another place)",
         dir.display()
-    );
+    ));
     None
 }
 

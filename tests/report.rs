@@ -3,12 +3,15 @@
 
 #[path = "net/installed.rs"]
 mod installed;
+mod skip;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+use skip::skip;
 
 /// Sends so many datagrams to itself.
 const TRAFFIC: &str = "import socket
@@ -111,7 +114,7 @@ fn may_record() -> bool {
         .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0")));
     let may = root && installed::has("perf") && installed::has("python3");
     if !may {
-        println!("skipped: it needs root, perf and python3");
+        skip("it needs root, perf and python3");
     }
     may
 }

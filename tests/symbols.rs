@@ -1,6 +1,8 @@
 //! Names of the frames of real processes: a C program with known inlining is built in the ways
 //! programs are shipped, run, and asked about.
 
+mod skip;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use netop::model::Names;
 use netop::symbol::HostNames;
 use rustc_hash::FxHashSet;
+
+use skip::skip;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/inlined.c");
 
@@ -25,7 +29,7 @@ const INLINED: [&str; 4] = [
 fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok();
     if !found {
-        println!("skipped: no {tool} here");
+        skip(&format!("no {tool} here"));
     }
     found
 }
@@ -341,7 +345,7 @@ fn jitted_code_is_named_by_the_map_its_compiler_wrote() {
 #[test]
 fn a_program_that_only_its_mount_namespace_shows_is_named_with_its_debug_file() {
     if !am_root() || !has("unshare") {
-        println!("skipped: a mount namespace needs root and unshare");
+        skip("a mount namespace needs root and unshare");
         return;
     }
     let Some(built) = Built::with(&["-g", "-Wl,--build-id=none"]) else {
@@ -365,7 +369,7 @@ fn a_program_that_only_its_mount_namespace_shows_is_named_with_its_debug_file() 
 fn functions_of_the_vdso_have_their_names() {
     let maps = fs::read_to_string("/proc/self/maps").expect("maps");
     let Some(line) = maps.lines().find(|line| line.ends_with("[vdso]")) else {
-        println!("skipped: this kernel maps no vDSO");
+        skip("this kernel maps no vDSO");
         return;
     };
     let (start, _) = line.split_once('-').expect("a range");

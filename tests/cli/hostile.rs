@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Ended, ended, is_root, run, skipped};
+use super::skip::skip;
+use super::{Ended, ended, is_root, run};
 
 /// Sets the title of a terminal.
 const TITLE: &str = "\u{1b}]0;pwned\u{7}";
@@ -111,7 +112,7 @@ fn a_flight_recorder_takes_no_prepared_lock_and_no_directory_of_somebody_else() 
     let ended = flight(&at("ring-by-link").display().to_string());
     assert!(ended.err.contains("it is a symbolic link"), "{ended:?}");
     if !is_root() {
-        return skipped("only root can give a directory away");
+        return skip("only root can give a directory away");
     }
     std::os::unix::fs::chown(&ring, Some(65_534), None).expect("given away");
     let ended = flight(&ring.display().to_string());

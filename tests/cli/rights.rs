@@ -11,7 +11,8 @@ use clap::CommandFactory;
 
 use netop::cli::Cli;
 
-use super::{Ended, ended, is_root, parsed, program, run, skipped};
+use super::skip::skip;
+use super::{Ended, ended, is_root, parsed, program, run};
 
 /// A user whom nothing belongs to.
 const NOBODY: &str = "65534";
@@ -33,7 +34,7 @@ fn public_program() -> (tempfile::TempDir, PathBuf) {
 /// Runs as nobody; `None`, with the reason printed, when this user cannot become nobody.
 fn run_as_nobody(words: &str) -> Option<Ended> {
     if !is_root() {
-        skipped("only root can start a program as nobody");
+        skip("only root can start a program as nobody");
         return None;
     }
     let (_dir, copy) = public_program();
@@ -140,7 +141,7 @@ fn with_the_capabilities_of_the_readme_no_flag_opens_what_its_caller_may_not() {
         .collect();
     assert_eq!(flags_with_paths(), known, "each is given below");
     if !is_root() {
-        return skipped("only root can give a program capabilities");
+        return skip("only root can give a program capabilities");
     }
     let (dir, copy) = public_program();
     let given = Command::new("setcap")
@@ -229,7 +230,7 @@ fn the_doctor_sends_nobody_for_capabilities_of_this_very_program() {
 #[test]
 fn the_doctor_finds_root_able_to_do_the_full_job() {
     if !is_root() {
-        return skipped("root's rights are the point");
+        return skip("root's rights are the point");
     }
     let ended = run("doctor");
     assert_eq!(

@@ -2,6 +2,7 @@
 //! finding is marked with `d`, the command that its card proposes is run as it stands there, and the
 //! pair in the evidence bundle says what became of it.
 
+use crate::skip::skip;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -165,7 +166,7 @@ fn gro_on_a_veth_with_a_segmented_stream_ends_the_finding_and_the_cost_is_judged
         return;
     };
     if Command::new("ethtool").arg("--version").output().is_err() {
-        eprintln!("skipped: the command ethtool, which the card names, is missing");
+        skip("the command ethtool, which the card names, is missing");
         return;
     }
     let net = Net::new();

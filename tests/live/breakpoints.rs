@@ -1,6 +1,7 @@
 //! Breakpoints in a library that the test compiles (`cc`, which linking netop needs too): exact,
 //! per process, over threads that start later, recursion and other mounts.
 
+use crate::skip::skip;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -196,10 +197,10 @@ fn calls_of_one_process_are_its_own_and_it_can_start_threads() {
             continue;
         }
         if netop.field(event, "source") != "bpf" {
-            eprintln!(
-                "skipped: BPF does not load here: {}",
+            skip(&format!(
+                "BPF does not load here: {}",
                 netop.last["health"]["notes"]
-            );
+            ));
             return;
         }
         let before = netop.settle(event);
@@ -213,7 +214,7 @@ fn a_library_in_another_mount_namespace_is_found_through_its_process() {
     let Some(_one) = may_run() else { return };
     let unshare = Command::new("unshare").arg("--version").output();
     if unshare.is_err() {
-        eprintln!("skipped: unshare (util-linux) is missing");
+        skip("unshare (util-linux) is missing");
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -235,7 +236,7 @@ fn a_library_in_another_mount_namespace_is_found_through_its_process() {
     let event = format!("uprobe:{}:answer", path.display());
     let mut netop = Netop::watch(&["-e", &event, "-p", &pid]);
     if netop.field(&event, "source") != "bpf" {
-        eprintln!("skipped: BPF does not load here");
+        skip("BPF does not load here");
         return;
     }
     let before = netop.settle(&event);
@@ -278,7 +279,7 @@ fn calls_of_a_kernel_function_are_exact_or_the_nearest_tracepoint_is_named() {
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains("no kprobes (CONFIG_KPROBE_EVENTS)"), "{said}");
         assert!(said.contains("try: netop -e dev_queue_xmit"), "{said}");
-        eprintln!("skipped: this kernel has no kprobes ({})", pmu.display());
+        skip(&format!("this kernel has no kprobes ({})", pmu.display()));
         return;
     }
     let net = Net::new();

@@ -1,5 +1,6 @@
 //! `-C`: the same traffic, from one CPU, seen by those who look there and by those who do not.
 
+use crate::skip::skip;
 use std::fs;
 
 use crate::breakpoints::{CALLS_A_TIME, asker, compiled};
@@ -11,7 +12,7 @@ const SENT: u64 = 20_000;
 fn sees_only_its_cpu(counting: &str, port: u16) {
     let Some(_one) = may_run() else { return };
     if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
-        eprintln!("skipped: there is one CPU");
+        skip("there is one CPU");
         return;
     }
     let net = Net::new();
@@ -62,7 +63,7 @@ fn perf_events_count_on_chosen_cpus_only() {
 fn breakpoints_count_on_chosen_cpus_only() {
     let Some(_one) = may_run() else { return };
     if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() < 2) {
-        eprintln!("skipped: there is one CPU");
+        skip("there is one CPU");
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -106,7 +107,7 @@ fn a_cpu_that_comes_back_counts_in_the_interval_in_which_it_comes() {
     let Some(_one) = may_run() else { return };
     let cpu = Switch("/sys/devices/system/cpu/cpu1/online");
     if fs::read(cpu.0).is_err() {
-        eprintln!("skipped: CPU 1 cannot be switched off here");
+        skip("CPU 1 cannot be switched off here");
         return;
     }
     let mut netop = Netop::watch(&["--counting", "bpf"]);

@@ -1,5 +1,6 @@
 //! View 3's figures against known traffic and the kernel's own tools.
 
+use crate::skip::skip;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
@@ -113,7 +114,7 @@ fn tc(netns: &str, name: &str) -> Vec<(String, u64, u64)> {
 fn a_shaper_and_the_queue_below_it_drop_as_many_as_tc_says() {
     let Some(_one) = may_run() else { return };
     if Command::new("tc").arg("-V").output().is_err() {
-        eprintln!("skipped: the command tc (iproute2) is missing");
+        skip("the command tc (iproute2) is missing");
         return;
     }
     let net = Net::new();

@@ -1,5 +1,6 @@
 //! `netop diff` of the real kernel: the same stream with GRO off and on, and twice the same.
 
+use crate::skip::skip;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -59,7 +60,7 @@ fn gro_makes_a_packet_cheaper_and_its_calls_fewer_beyond_chance() {
         .args(["rate", "500mbit", "burst", "256kb", "latency", "20ms"])
         .status();
     if !held.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: tc cannot hold the stream to one rate (sch_tbf)");
+        skip("tc cannot hold the stream to one rate (sch_tbf)");
         return;
     }
     Traffic::start(&net.a, &format!("offloads {} tso=0 gso=0", net.va)).finish();

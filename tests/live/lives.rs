@@ -2,6 +2,7 @@
 
 use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
+use crate::skip::skip;
 
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
@@ -22,7 +23,7 @@ fn with_number(net: &Net, order: &str, pid: u32) -> Traffic {
 fn numbers_can_be_chosen() -> bool {
     let can = std::path::Path::new(LAST_PID).exists();
     if !can {
-        eprintln!("skipped: this kernel does not let the next process number be chosen");
+        skip("this kernel does not let the next process number be chosen");
     }
     can
 }

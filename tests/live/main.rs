@@ -40,6 +40,8 @@ mod record;
 mod recorded_breakpoints;
 mod recorded_budget;
 mod replay;
+#[path = "../skip/mod.rs"]
+mod skip;
 mod steering;
 #[path = "../tape/mod.rs"]
 mod tape;

@@ -1,6 +1,7 @@
 //! `--module`: the BPF programs of the host are a module in kallsyms. One that takes its time over
 //! each packet, live and out of a recording.
 
+use crate::skip::skip;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -93,7 +94,7 @@ impl Load {
         let xdp = Traffic::start(&net.b, &format!("xdp-work {}", net.vb));
         let shown = run(&["ip", "-n", &net.b, "link", "show", "dev", &net.vb]);
         if !String::from_utf8_lossy(&shown.stdout).contains("prog/xdp") {
-            eprintln!("skipped: this kernel takes no XDP program on a veth");
+            skip("this kernel takes no XDP program on a veth");
             return None;
         }
         let order = format!("udp-send 0.0.0.0:0 {B}:{port} 1 100000000 200");

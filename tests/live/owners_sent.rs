@@ -1,6 +1,7 @@
 //! What leaves in nobody's context belongs to its sender: paced and shaped streams; and where all of
 //! it leaves in the sender's own, perf says the same.
 
+use crate::skip::skip;
 use std::process::{Command, Stdio};
 
 use crate::net::{B, Net, Traffic, may_run, run};
@@ -52,7 +53,7 @@ fn a_shaped_stream_that_leaves_from_the_qdiscs_timer_is_its_senders() {
 fn of_a_sender_of_datagrams_perf_says_the_same() {
     let Some(_one) = may_run() else { return };
     if Command::new("perf").arg("--version").output().is_err() {
-        eprintln!("skipped: the command perf is missing");
+        skip("the command perf is missing");
         return;
     }
     let net = Net::new();

@@ -1,6 +1,7 @@
 //! Recordings of the real kernel, read by perf where it is installed: it accepts them, and its
 //! weights add up to what was sent and to the exact counts in netop's own part.
 
+use crate::skip::skip;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -216,7 +217,7 @@ fn perf_reads_a_recording_and_its_weights_are_what_was_sent() {
     assert!(!symbols.user.is_empty());
 
     let Some(weights) = weights(&path) else {
-        eprintln!("skipped: perf is not installed");
+        skip("perf is not installed");
         return;
     };
     let questions = last_questions(&path);
@@ -271,7 +272,7 @@ fn only_what_is_named_is_recorded_and_only_of_the_process_that_is_named() {
     sleep(Duration::from_millis(1200));
     let (path, _) = record.stop();
     let Some(weights) = weights(&path) else {
-        eprintln!("skipped: perf is not installed");
+        skip("perf is not installed");
         return;
     };
     assert_eq!(weights.keys().collect::<Vec<_>>(), ["net:net_dev_queue"]);
@@ -297,7 +298,7 @@ fn a_command_is_recorded_while_it_runs_and_its_exit_code_is_passed_on() {
         &path,
     );
     let Some(comms) = comms else {
-        eprintln!("skipped: perf is not installed");
+        skip("perf is not installed");
         return;
     };
     let told = |what: &str| comms.lines().any(|line| line.contains(what));

@@ -1,6 +1,7 @@
 //! Events of one's own in a recording, breakpoints and tracepoints behind a filter: perf reads their
 //! hits with their stacks, and a report counts them.
 
+use crate::skip::skip;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -108,7 +109,7 @@ fn hits_of_a_breakpoint_are_recorded_and_reported_to_the_last_one() {
     assert!(stacks.iter().filter(ours).any(by_program), "{stacks:?}");
 
     let Some(weights) = weights(&path) else {
-        eprintln!("skipped: perf is not installed");
+        skip("perf is not installed");
         return;
     };
     assert_eq!(weights.values().sum::<u64>(), hits, "{weights:?}");

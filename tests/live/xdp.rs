@@ -2,6 +2,7 @@
 
 use crate::net::{B, Net, Traffic, may_run, run};
 use crate::netop::Netop;
+use crate::skip::skip;
 
 #[test]
 fn drops_of_an_xdp_program_are_policy_and_have_its_name() {
@@ -10,7 +11,7 @@ fn drops_of_an_xdp_program_are_policy_and_have_its_name() {
     let xdp = Traffic::start(&net.b, &format!("xdp-drop {}", net.vb));
     let shown = run(&["ip", "-n", &net.b, "link", "show", "dev", &net.vb]);
     if !String::from_utf8_lossy(&shown.stdout).contains("prog/xdp") {
-        eprintln!("skipped: this kernel takes no XDP program on a veth");
+        skip("this kernel takes no XDP program on a veth");
         return;
     }
     let mut sender = Traffic::start(&net.a, &format!("udp-send 0.0.0.0:0 {B}:9801 1 2000 200"));
