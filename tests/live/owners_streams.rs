@@ -1,10 +1,15 @@
 //! Two streams that one poll receives together: each owner has its own packets and bytes, as if it
 //! had been alone.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::net::{B, Net, Traffic, may_run};
 use crate::netop::Netop;
+
+/// Until the streams have ended: they take 2 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes, and bytes per second, of each stream; both last two seconds.
 const STREAMS: [(u64, u64); 2] = [(20_000_000, 10_000_000), (8_000_000, 4_000_000)];
@@ -43,7 +48,9 @@ fn streamed(net: &Net, ports: &[(u16, (u64, u64))]) -> Vec<[Moved; 2]> {
     senders.iter_mut().for_each(Traffic::go);
     let mut moved = vec![[Moved::default(); 2]; ports.len()];
     let (mut still, mut begun) = (0, false);
+    let start = Instant::now();
     while still < 4 || !begun {
+        assert!(start.elapsed() < PATIENCE, "the streams never end");
         still += 1;
         let rows = netop.next()["processes"].as_array().expect("a table");
         for (index, sums) in moved.iter_mut().enumerate() {

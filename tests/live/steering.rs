@@ -1,6 +1,7 @@
 //! Packets that another CPU or a thread takes in: RPS and threaded NAPI, and who pays for it.
 
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -8,6 +9,9 @@ use crate::net::{B, Net, Traffic, may_run, run};
 use crate::netop::Netop;
 
 const SENT: u64 = 20_000;
+
+/// Until all of it has come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Burns CPU 1 and touches no socket.
 struct Burner(Child);
@@ -91,7 +95,9 @@ fn with_rps_the_other_cpu_takes_every_packet_in_and_is_interrupted_for_it() {
     let (mut cpus, mut still, mut interrupts, mut runs) = ([0; 2], 0, 0, 0);
     let drops = backlog_drops(1);
     sender.go();
+    let began = Instant::now();
     while still < 3 || cpus == [0; 2] {
+        assert!(began.elapsed() < PATIENCE, "it never rests: {cpus:?}");
         into.next();
         let now = [0, 1].map(|cpu| per_cpu(&into, "netif_receive_skb", cpu));
         still = if now == [0; 2] { still + 1 } else { 0 };
