@@ -2,47 +2,48 @@
 
 use std::time::Duration;
 
+use super::command::{Answer, SamplerCommand};
 use super::gating::counted_differently;
-use super::order::{Answer, Order};
-use super::station::Station;
+use super::sampler_handle::SamplerHandle;
 use super::{Live, RING_BYTES};
 use crate::decode::{Attach, Demand};
 use crate::host::descendants;
 use crate::sys::{Refusal, monotonic_ns};
 
 impl Live {
-    /// One station per online CPU; a CPU that went away loses its station.
-    pub(super) fn man_stations(&mut self) {
+    /// One sampler per online CPU; a CPU that went away loses its sampler.
+    pub(super) fn start_samplers(&mut self) {
         let Some(leader) = self.leader else { return };
         let cpus = self.session.host.cpus.clone();
-        self.stations.retain(|s| cpus.contains(&s.cpu) && !s.dead);
+        self.samplers.retain(|s| cpus.contains(&s.cpu) && !s.dead);
         for cpu in cpus {
-            if self.stations.iter().any(|s| s.cpu == cpu) {
+            if self.samplers.iter().any(|s| s.cpu == cpu) {
                 continue;
             }
             let interval_s = self.demand.interval.as_secs_f64();
-            match Station::start(cpu, leader, RING_BYTES, interval_s, &self.lines) {
-                Ok((station, size)) => {
-                    if size < RING_BYTES && self.stations.is_empty() {
+            match SamplerHandle::start(cpu, leader, RING_BYTES, interval_s, &self.lines) {
+                Ok((sampler, size)) => {
+                    if size < RING_BYTES && self.samplers.is_empty() {
                         self.notes.push(format!(
                             "locked memory is short: rings of {} KiB per CPU (give CAP_IPC_LOCK for larger ones)",
                             size / 1024
                         ));
                     }
                     for attach in self.demand.attached.clone() {
-                        self.attach_on(&station, attach);
+                        self.attach_on(&sampler, attach);
                         let gate = self.gate.as_ref().filter(|_| attach.gate);
-                        if let Some(order) = gate.and_then(|gate| self.gate_order(gate, &attach)) {
-                            station.order(order);
+                        if let Some(command) = gate.and_then(|gate| self.gate_order(gate, &attach))
+                        {
+                            sampler.send(command);
                         }
                     }
                     if self.demand.clock_hz > 0 {
-                        self.start_clock_on(&station);
+                        self.start_clock_on(&sampler);
                     }
                     if self.demand.side_band {
-                        station.order(Order::SideBand(true));
+                        sampler.send(SamplerCommand::SideBand(true));
                     }
-                    self.stations.push(station);
+                    self.samplers.push(sampler);
                 }
                 Err(error) => self
                     .notes
@@ -51,7 +52,7 @@ impl Live {
         }
     }
 
-    pub(super) fn attach_on(&mut self, station: &Station, attach: Attach) {
+    pub(super) fn attach_on(&mut self, sampler: &SamplerHandle, attach: Attach) {
         if !attach.wide || attach.gate {
             return;
         }
@@ -62,7 +63,7 @@ impl Live {
             return;
         };
         let stacks_per_s = attach.stacks_per_s;
-        station.order(Order::Attach {
+        sampler.send(SamplerCommand::Attach {
             event: attach.event,
             wanted,
             layout,
@@ -72,25 +73,25 @@ impl Live {
         self.pending += 1;
     }
 
-    fn start_clock_on(&mut self, station: &Station) {
+    fn start_clock_on(&mut self, sampler: &SamplerHandle) {
         let hz = self.demand.clock_hz;
-        station.order(Order::Clock { hz });
+        sampler.send(SamplerCommand::Clock { hz });
         self.pending += usize::from(hz > 0);
     }
 
     /// Samples CPU time at the demand's rate, on every CPU.
     pub(super) fn reconcile_clock(&mut self) {
-        let stations = std::mem::take(&mut self.stations);
-        for station in &stations {
-            self.start_clock_on(station);
+        let samplers = std::mem::take(&mut self.samplers);
+        for sampler in &samplers {
+            self.start_clock_on(sampler);
         }
-        self.stations = stations;
+        self.samplers = samplers;
     }
 
     pub(super) fn reconcile_side_band(&self, old: &Demand) {
         let wanted = self.demand.side_band;
-        for station in self.stations.iter().filter(|_| wanted != old.side_band) {
-            station.order(Order::SideBand(wanted));
+        for sampler in self.samplers.iter().filter(|_| wanted != old.side_band) {
+            sampler.send(SamplerCommand::SideBand(wanted));
         }
     }
 
@@ -99,7 +100,7 @@ impl Live {
         let now = monotonic_ns();
         let started = self.started.unwrap_or(now);
         let refilter = old.device != self.demand.device;
-        let mut stations = std::mem::take(&mut self.stations);
+        let mut samplers = std::mem::take(&mut self.samplers);
         let wide = |d: &Demand, event| {
             let attach = d.attached.iter().find(|a| a.event == event);
             attach.copied().filter(|a| a.wide && !a.gate)
@@ -109,8 +110,8 @@ impl Live {
         for attach in old.attached.iter().filter(|a| a.wide && !a.gate) {
             let after = wide(&self.demand, attach.event);
             if after.is_none_or(|after| !kept(attach, &after)) {
-                for station in &mut stations {
-                    station.detach(attach.event, now, started);
+                for sampler in &mut samplers {
+                    sampler.detach(attach.event, now, started);
                 }
             }
         }
@@ -122,13 +123,13 @@ impl Live {
             } = attach;
             match wide(old, event).filter(|before| kept(before, &attach)) {
                 None => {
-                    for station in &stations {
-                        self.attach_on(station, attach);
+                    for sampler in &samplers {
+                        self.attach_on(sampler, attach);
                     }
                 }
                 Some(before) if before.stacks_per_s != stacks_per_s => {
-                    for station in &stations {
-                        station.order(Order::Aim {
+                    for sampler in &samplers {
+                        sampler.send(SamplerCommand::Aim {
                             event,
                             stacks_per_s,
                         });
@@ -137,7 +138,7 @@ impl Live {
                 Some(_) => {}
             }
         }
-        self.stations = stations;
+        self.samplers = samplers;
     }
 
     pub(super) fn reconcile_tasks(&mut self, old: &Demand) {
@@ -184,10 +185,10 @@ impl Live {
                     .attached
                     .iter()
                     .any(|a| a.wide && a.event == event);
-                if let (true, Some(station)) =
-                    (wanted, self.stations.iter_mut().find(|s| s.cpu == cpu))
+                if let (true, Some(sampler)) =
+                    (wanted, self.samplers.iter_mut().find(|s| s.cpu == cpu))
                 {
-                    station.attached(event, id, at, reader);
+                    sampler.attached(event, id, at, reader);
                 }
             }
             Answer::Refused { cpu, event, error } => {
@@ -198,8 +199,8 @@ impl Live {
                     self.catalog
                         .refuse(event, format!("{name}: {}", Refusal::of(&error)));
                     self.session.events.clone_from(&self.catalog.events);
-                } else if let Some(station) = self.stations.iter_mut().find(|s| s.cpu == cpu) {
-                    station.dead = true;
+                } else if let Some(sampler) = self.samplers.iter_mut().find(|s| s.cpu == cpu) {
+                    sampler.dead = true;
                 }
             }
             Answer::Clock { cpu, result } => {
@@ -229,7 +230,7 @@ impl Live {
         }
     }
 
-    /// Waits until the samplers have answered the attach orders, so that the first interval
+    /// Waits until the samplers have answered the attach commands, so that the first interval
     /// counts what was asked for.
     pub(super) fn settle(&mut self) {
         let deadline = monotonic_ns() + 200_000_000;

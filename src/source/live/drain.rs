@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::select;
 
 use super::super::Step;
-use super::order::{Answer, Order};
+use super::command::{Answer, SamplerCommand};
 use super::{Live, RATE_SPAN_NS, ROUND_PATIENCE};
 use crate::decode::{Counts, Loss};
 use crate::sys::monotonic_ns;
@@ -26,19 +26,19 @@ impl Live {
             let same = counts.iter().filter(wide).filter(|c| c.event == event);
             same.map(rate).fold(0.0, f64::max)
         };
-        for station in &self.stations {
+        for sampler in &self.samplers {
             let rates = counts
                 .iter()
-                .filter(|c| c.cpu == Some(station.cpu) && c.span_ns >= RATE_SPAN_NS)
+                .filter(|c| c.cpu == Some(sampler.cpu) && c.span_ns >= RATE_SPAN_NS)
                 .map(|c| (c.event, rate(c).max(highest(c.event) / MIGRATION)))
                 .collect();
-            station.order(Order::Round {
+            sampler.send(SamplerCommand::Round {
                 number: self.round,
                 rates,
             });
         }
         let deadline = monotonic_ns() + ROUND_PATIENCE.as_nanos() as u64;
-        let mut waiting = self.stations.len();
+        let mut waiting = self.samplers.len();
         let mut recorded_lost = 0;
         while waiting > 0 {
             let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));

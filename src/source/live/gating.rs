@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::calibrate;
+use super::command::SamplerCommand;
 use super::gated::{Gated, windowed};
-use super::order::Order;
 use super::programs;
 use super::windows::{Edge, Member};
 use super::{Live, WindowEdge};
@@ -88,7 +88,7 @@ impl Live {
             let after = gated(&demand, before.event);
             if after.is_none_or(|after| counted_differently(before, &after)) {
                 gate.detach(before.event, now, started, &mut self.brought);
-                self.tell(&Order::Detach(before.event));
+                self.tell(&SamplerCommand::Detach(before.event));
             }
         }
         for attach in demand.attached.iter().filter(|a| a.gate) {
@@ -104,7 +104,7 @@ impl Live {
                 Some(before) => {
                     gate.aim(attach, &demand);
                     if before.stacks_per_s != attach.stacks_per_s {
-                        self.tell(&Order::Aim {
+                        self.tell(&SamplerCommand::Aim {
                             event: attach.event,
                             stacks_per_s: attach.stacks_per_s,
                         });
@@ -119,19 +119,19 @@ impl Live {
 
     /// Every sampler takes its CPU's samples of the event.
     fn sample_gated(&self, gate: &Gated, attach: &Attach) {
-        for station in &self.stations {
-            if let Some(order) = self.gate_order(gate, attach) {
-                station.order(order);
+        for sampler in &self.samplers {
+            if let Some(command) = self.gate_order(gate, attach) {
+                sampler.send(command);
             }
         }
     }
 
-    pub(super) fn gate_order(&self, gate: &Gated, attach: &Attach) -> Option<Order> {
+    pub(super) fn gate_order(&self, gate: &Gated, attach: &Attach) -> Option<SamplerCommand> {
         let program = gate.program(attach.event)?;
         let layout = self
             .catalog
             .gated(attach.event, &programs::format(program))?;
-        Some(Order::Gate {
+        Some(SamplerCommand::Gate {
             event: attach.event,
             board: gate.board().clone(),
             program,
@@ -140,9 +140,9 @@ impl Live {
         })
     }
 
-    fn tell(&self, order: &Order) {
-        for station in &self.stations {
-            station.order(order.clone());
+    fn tell(&self, command: &SamplerCommand) {
+        for sampler in &self.samplers {
+            sampler.send(command.clone());
         }
     }
 
@@ -198,7 +198,7 @@ impl Live {
     fn switch_windows(&mut self, on: bool) {
         let chosen = self.schedule.chosen().to_vec();
         for member in chosen.iter().filter(|m| !m.gate || self.gate.is_none()) {
-            self.tell(&Order::Window {
+            self.tell(&SamplerCommand::Window {
                 event: member.event,
                 on,
             });
@@ -206,7 +206,7 @@ impl Live {
         let Some(mut gate) = self.gate.take() else {
             return;
         };
-        // Each time in this order: attached all the while, softnet, the time, the gate's own counts.
+        // Each time in this command: attached all the while, softnet, the time, the gate's own counts.
         if on {
             gate.attach_window(&chosen);
             self.opened = self.look_at_window();

@@ -9,6 +9,7 @@ mod by_process;
 mod by_socket;
 mod calibrate;
 mod catalog;
+mod command;
 mod drain;
 mod gated;
 mod gating;
@@ -17,16 +18,15 @@ mod latency;
 mod lives;
 mod meter;
 mod options;
-mod order;
 mod outbox;
 mod period;
 mod programs;
 mod replaced;
 mod sampler;
+mod sampler_handle;
 mod side_band;
 mod slot;
 mod slow;
-mod station;
 mod tasks;
 mod windows;
 
@@ -40,6 +40,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::aside::Aside;
 use self::burst::Burst;
 use self::catalog::Catalog;
+use self::command::Answer;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::lane::Lane;
@@ -47,10 +48,9 @@ use self::latency::Latency;
 use self::lives::Lives;
 use self::meter::Meter;
 pub use self::options::Options;
-use self::order::Answer;
 use self::replaced::Replaced;
+use self::sampler_handle::{Lines, SamplerHandle, start_closer};
 use self::slow::Slow;
-use self::station::{Lines, Station, start_closer};
 use self::tasks::TaskCounters;
 use self::windows::Schedule;
 use super::narrowed::all_there;
@@ -89,7 +89,7 @@ pub struct Live {
     chosen: Arc<[u32]>,
     catalog: Catalog,
     demand: Demand,
-    stations: Vec<Station>,
+    samplers: Vec<SamplerHandle>,
     tasks: TaskCounters,
     /// Children that the filter's processes had when it was set.
     family: Vec<u32>,
@@ -128,7 +128,7 @@ pub struct Live {
     lives: Lives,
     lane: Lane,
     notes: Vec<String>,
-    /// Attach orders whose answer is still to come.
+    /// Attach commands whose answer is still to come.
     pending: usize,
     round: u64,
     /// Start of the current interval (`None` before the baseline), and when it is due to end.
@@ -227,7 +227,7 @@ impl Live {
                 interval: options.interval,
                 ..Demand::default()
             },
-            stations: Vec::new(),
+            samplers: Vec::new(),
             tasks: TaskCounters::on(options.cpus.clone()),
             family: Vec::new(),
             lines,
@@ -273,7 +273,7 @@ impl Live {
                 live.leader = sampled.then_some(Leader::Nothing);
             }
         }
-        live.man_stations();
+        live.start_samplers();
         if live.loading.is_none() {
             live.measure_costs();
         }
@@ -292,8 +292,8 @@ impl Live {
         let from = self.started.unwrap_or(at);
         let mut counts = Vec::new();
         let mut kernel_lost = 0;
-        for station in &mut self.stations {
-            kernel_lost += station.read(at, from, &mut counts);
+        for sampler in &mut self.samplers {
+            kernel_lost += sampler.read(at, from, &mut counts);
         }
         let mut brought = std::mem::take(&mut self.brought);
         if let Some(gate) = &mut self.gate {
@@ -379,8 +379,8 @@ impl Live {
         if changed {
             self.session.host.cpus = online;
         }
-        if changed || (told && self.stations.iter().any(|s| s.dead)) {
-            self.man_stations();
+        if changed || (told && self.samplers.iter().any(|s| s.dead)) {
+            self.start_samplers();
         }
     }
 

@@ -2,7 +2,7 @@
 //! it when it is an eighth full or when the interval ends, and keeps the periods.
 //!
 //! ```text
-//!  orders ─►│ poll(ring, wake) ─► drain ring ─► decode ─► outbox ─► batches
+//!  commands ─►│ poll(ring, wake) ─► drain ring ─► decode ─► outbox ─► batches
 //!           │ Round: drain, answer, draw new periods from the exact hits
 //! ```
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::order::{Answer, Order};
+use super::command::{Answer, SamplerCommand};
 use super::outbox::Outbox;
 use super::period::Draw;
 use super::side_band::happened;
@@ -32,7 +32,7 @@ const BATCH: usize = 1024;
 pub struct Sampler {
     pub cpu: u32,
     pub ring: Ring,
-    pub orders: Receiver<Order>,
+    pub commands: Receiver<SamplerCommand>,
     pub wake: Arc<WakeFd>,
     pub answers: Sender<Answer>,
     pub outbox: Outbox,
@@ -64,9 +64,9 @@ impl Sampler {
             if woken {
                 self.wake.clear();
             }
-            while let Ok(order) = self.orders.try_recv() {
-                match order {
-                    Order::Stop => {
+            while let Ok(command) = self.commands.try_recv() {
+                match command {
+                    SamplerCommand::Stop => {
                         for slot in slots {
                             self.close_slot(slot);
                         }
@@ -74,7 +74,7 @@ impl Sampler {
                         self.tell_processes(false);
                         return;
                     }
-                    Order::Round { number, rates } => {
+                    SamplerCommand::Round { number, rates } => {
                         self.drain(&mut slots, &mut batch);
                         self.outbox.send(&mut batch);
                         self.send_windows(&mut slots);
@@ -93,9 +93,9 @@ impl Sampler {
         }
     }
 
-    fn obey(&mut self, order: Order, slots: &mut Vec<Slot>) {
-        match order {
-            Order::Attach {
+    fn obey(&mut self, command: SamplerCommand, slots: &mut Vec<Slot>) {
+        match command {
+            SamplerCommand::Attach {
                 event,
                 wanted,
                 layout,
@@ -130,13 +130,13 @@ impl Sampler {
                     }),
                 }
             }
-            Order::Detach(event) => {
+            SamplerCommand::Detach(event) => {
                 while let Some(index) = slots.iter().position(|s| s.event == event) {
                     let slot = slots.swap_remove(index);
                     self.close_slot(slot);
                 }
             }
-            Order::Gate {
+            SamplerCommand::Gate {
                 event,
                 board,
                 program,
@@ -152,7 +152,7 @@ impl Sampler {
                 let slot = Slot::gate(event, place, layout, stacks_per_s, self.interval_s);
                 slots.push(slot);
             }
-            Order::Window { event, on } => {
+            SamplerCommand::Window { event, on } => {
                 let mut readings = Vec::new();
                 let _gone = self.reader.read(&mut readings);
                 for slot in slots.iter_mut().filter(|s| s.event == event) {
@@ -161,9 +161,9 @@ impl Sampler {
                     });
                 }
             }
-            Order::Clock { hz } => self.start_clock(hz),
-            Order::SideBand(on) => self.tell_processes(on),
-            Order::Aim {
+            SamplerCommand::Clock { hz } => self.start_clock(hz),
+            SamplerCommand::SideBand(on) => self.tell_processes(on),
+            SamplerCommand::Aim {
                 event,
                 stacks_per_s,
             } => {
@@ -171,7 +171,7 @@ impl Sampler {
                     slot.aim(stacks_per_s);
                 }
             }
-            Order::Round { .. } | Order::Stop => {}
+            SamplerCommand::Round { .. } | SamplerCommand::Stop => {}
         }
     }
 

@@ -6,7 +6,7 @@ use crate::decode::{ClockKind, EventId, Layout, Windows};
 use crate::sys::{GroupReader, Switchboard, Wanted};
 
 #[derive(Clone)]
-pub enum Order {
+pub enum SamplerCommand {
     Attach {
         event: EventId,
         wanted: Wanted,

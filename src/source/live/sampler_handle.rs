@@ -1,4 +1,4 @@
-//! The engine's side of one CPU: orders to its sampler thread, and the counts of its group.
+//! The engine's side of one CPU: commands to its sampler thread, and the counts of its group.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::order::{Answer, Order};
+use super::command::{Answer, SamplerCommand};
 use super::outbox::Outbox;
 use super::sampler::Sampler;
 use crate::decode::{Batch, Counts, EventId, Reading};
@@ -42,9 +42,9 @@ struct Attached {
     since: u64,
 }
 
-pub struct Station {
+pub struct SamplerHandle {
     pub cpu: u32,
-    orders: Sender<Order>,
+    commands: Sender<SamplerCommand>,
     wake: Arc<WakeFd>,
     reader: GroupReader,
     attached: Vec<Attached>,
@@ -57,7 +57,7 @@ pub struct Station {
     pub dead: bool,
 }
 
-impl Station {
+impl SamplerHandle {
     /// Opens the CPU's ring and starts its sampler thread. The second value is the ring's size.
     pub fn start(
         cpu: u32,
@@ -65,16 +65,16 @@ impl Station {
         ring_bytes: usize,
         interval_s: f64,
         lines: &Lines,
-    ) -> io::Result<(Station, usize)> {
+    ) -> io::Result<(SamplerHandle, usize)> {
         let (ring, size) = Ring::open(cpu, leader, ring_bytes)?;
         let reader = ring.reader()?;
         let ring_reader = ring.reader()?;
         let wake = Arc::new(WakeFd::new()?);
-        let (orders, incoming) = crossbeam_channel::unbounded();
+        let (commands, incoming) = crossbeam_channel::unbounded();
         let sampler = Sampler {
             cpu,
             ring,
-            orders: incoming,
+            commands: incoming,
             wake: Arc::clone(&wake),
             answers: lines.answers.clone(),
             outbox: Outbox::new(cpu, lines.batches.clone(), lines.pool.clone()),
@@ -89,9 +89,9 @@ impl Station {
         thread::Builder::new()
             .name(format!("sampler/{cpu}"))
             .spawn(move || sampler.run())?;
-        let station = Station {
+        let sampler = SamplerHandle {
             cpu,
-            orders,
+            commands,
             wake,
             reader,
             attached: Vec::new(),
@@ -100,12 +100,12 @@ impl Station {
             lost: 0,
             dead: false,
         };
-        Ok((station, size))
+        Ok((sampler, size))
     }
 
-    pub fn order(&self, order: Order) {
-        // A sampler that is gone has closed its events; the station is about to go too.
-        let _sampler_gone = self.orders.send(order);
+    pub fn send(&self, command: SamplerCommand) {
+        // A sampler that is gone has closed its events; the sampler is about to go too.
+        let _sampler_gone = self.commands.send(command);
         self.wake.wake();
     }
 
@@ -129,7 +129,7 @@ impl Station {
             self.carried.extend(last);
             self.attached.retain(|a| a.event != event);
         }
-        self.order(Order::Detach(event));
+        self.send(SamplerCommand::Detach(event));
     }
 
     /// One system call, and one for each event that is in no group: the hits of every event of
@@ -184,8 +184,8 @@ impl Station {
     }
 }
 
-impl Drop for Station {
+impl Drop for SamplerHandle {
     fn drop(&mut self) {
-        self.order(Order::Stop);
+        self.send(SamplerCommand::Stop);
     }
 }
