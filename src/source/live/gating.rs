@@ -206,7 +206,7 @@ impl Live {
         let Some(mut gate) = self.gate.take() else {
             return;
         };
-        // Each time in this command: attached all the while, softnet, the time, the gate's own counts.
+        // Each time in this order: attached all the while, softnet, the time, the gate's own counts.
         if on {
             gate.attach_window(&chosen);
             self.opened = self.look_at_window();
