@@ -5,7 +5,7 @@ use std::io::Write;
 use netop::cli::Cli;
 use netop::error::{self, Error};
 use netop::mode;
-use netop::sys::{Allocator, bound_allocator, exit_now, linger, set_aside_rights};
+use netop::sys::{Allocator, bound_allocator, close_in_child, exit_now, set_aside_rights};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -30,7 +30,7 @@ fn main() {
         }
     };
     let _flushed = std::io::stdout().flush();
-    linger();
+    close_in_child();
     exit_now(code);
 }
 

@@ -8,7 +8,7 @@ use crate::decode::{EventSpec, Format, Place};
 use crate::error::Error;
 use crate::probe::{Added, Kind, PROBES, Resolved, Spot, Typed, filter, nearest, resolve, typed};
 use crate::symbol::{find_library, of_address, of_function};
-use crate::sys::{PerfEvent, Raised, Target, Wanted, What, exception_ns};
+use crate::sys::{PerfEvent, Raised, Target, Wanted, What, uprobe_hit_ns};
 
 /// What is known of the kernel and the files of the host.
 pub struct Kernel<'a> {
@@ -187,7 +187,7 @@ fn breakpoint_of(said: &str, at: &Typed<'_>, kernel: &Kernel<'_>) -> Result<Aske
 /// What the exception of a hit costs, as measured here, or on other hosts.
 fn exception(at: &Typed<'_>) -> String {
     let measured = match at.kind {
-        Kind::User => exception_ns(at.returns),
+        Kind::User => uprobe_hit_ns(at.returns),
         Kind::Kernel => None,
     };
     match measured {

@@ -15,7 +15,7 @@ use crate::engine::{Counting, Registry, Row, Settings};
 use crate::error::Error;
 use crate::model::Want;
 use crate::probe::{Added, PROBES, Probe, rejoined, softirq_times};
-use crate::sys::{PerfEvent, Permissions, Refusal, Tracefs, cpu_clock, read_regular};
+use crate::sys::{ErrnoHint, PerfEvent, Permissions, Tracefs, cpu_clock, read_regular};
 
 pub struct Plan {
     pub registry: Registry,
@@ -89,8 +89,8 @@ pub fn record(typed: &cli::Record) -> Result<Plan, Error> {
         )?;
         live(&live_typed)?
     };
-    let struck = |row: &Row| row.probe.events().iter().any(EventSpec::is_breakpoint);
-    if !typed.pids.is_empty() && plan.registry.rows.iter().any(struck) {
+    let breakpoint = |row: &Row| row.probe.events().iter().any(EventSpec::is_breakpoint);
+    if !typed.pids.is_empty() && plan.registry.rows.iter().any(breakpoint) {
         // perf_uprobe_init() reads its file's name from whoever inherits the event (src/sys/perf.rs).
         return Err(Error::unavailable(
             "perf events cannot follow one process through a breakpoint: record all, and report one",
@@ -237,7 +237,7 @@ fn events(permissions: Permissions) -> Result<Tracefs, String> {
     let tracefs = Tracefs::find_or_mount()?;
     if !permissions.may_trace() {
         let quiet = tracefs.quiet()?;
-        PerfEvent::permitted(quiet, 0).map_err(|error| Refusal::of(&error).why)?;
+        PerfEvent::permitted(quiet, 0).map_err(|error| ErrnoHint::of(&error).why)?;
     }
     Ok(tracefs)
 }

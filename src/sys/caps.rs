@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::refusal::{SETCAP, UNPATCHED_LEVEL};
+use super::errno_hint::{SETCAP, UNPATCHED_LEVEL};
 
 /// Bits of `CapEff` and `CapPrm` in /proc/self/status (include/uapi/linux/capability.h).
 pub(super) const CAP_DAC_OVERRIDE: u32 = 1;

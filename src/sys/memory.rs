@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::linger::exit_now;
+use super::close_in_child::exit_now;
 use crate::error::EXIT_FAILED;
 
 /// The system's allocator. It never answers that it has nothing.

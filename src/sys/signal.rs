@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::linger::{exit_now, linger};
+use super::close_in_child::{close_in_child, exit_now};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGWINCH};
 
 /// What would end a program that does not know it (man 7 signal): each would leave the terminal raw. Not
@@ -90,7 +90,7 @@ impl Signals {
                     }
                 }
                 last();
-                linger();
+                close_in_child();
                 exit_now(0);
             }
         };

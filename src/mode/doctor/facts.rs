@@ -11,7 +11,7 @@ use crate::decode::{ClockKind, Host};
 use crate::host::{FastCounters, Proc, Question, SlowReader, identity};
 use crate::source::live::gate_refusals;
 use crate::sys::{
-    Permissions, Refusal, SETCAP, Tracefs, chosen_lockdown, cpu_clock, is_terminal, lockdown,
+    ErrnoHint, Permissions, SETCAP, Tracefs, chosen_lockdown, cpu_clock, is_terminal, lockdown,
     monotonic_ns, raise_open_files,
 };
 
@@ -31,7 +31,7 @@ pub struct Facts {
     pub rings: Option<Rings>,
     /// The limit, raised as far as it goes.
     pub open_files: u64,
-    pub clock: Result<ClockKind, Refusal>,
+    pub clock: Result<ClockKind, ErrnoHint>,
     pub kernel_names: KernelNames,
     pub btf: bool,
     /// Functions that netop's BPF programs cannot count here and why, or why none can.
@@ -80,7 +80,7 @@ pub struct Rings {
     pub opened: usize,
     /// The smallest ring got, bytes.
     pub bytes: Option<usize>,
-    pub refused: Option<(u32, Refusal)>,
+    pub refused: Option<(u32, ErrnoHint)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Facts {
             mount,
             tracefs: tracefs.map(|tracefs| tracefs.root().to_owned()),
             open_files,
-            clock: cpu_clock(host.cpus[0]).map_err(|error| Refusal::of(&error)),
+            clock: cpu_clock(host.cpus[0]).map_err(|error| ErrnoHint::of(&error)),
             kernel_names: kernel_names(&proc),
             gate: gate_refusals(),
             btf: proc.exists("sys/kernel/btf/vmlinux"),

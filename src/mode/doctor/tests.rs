@@ -6,7 +6,7 @@ use super::facts::{Function, KernelNames, Missing, Mount, Rings, Terminal};
 use super::*;
 use crate::decode::{ClockKind, Host};
 use crate::source::live::RING_BYTES;
-use crate::sys::{Permissions, Refusal};
+use crate::sys::{ErrnoHint, Permissions};
 
 /// A host where nothing is missing.
 fn healthy() -> Facts {
@@ -64,7 +64,7 @@ fn healthy() -> Facts {
 
 /// The same host for a user without capabilities.
 fn nobody() -> Facts {
-    let refusal = Refusal {
+    let refusal = ErrnoHint {
         why: "not allowed".to_owned(),
         mend: Some("sudo setcap".to_owned()),
     };
@@ -240,7 +240,7 @@ fn drops_without_reasons_are_said_with_the_kernel_that_has_them() {
 fn a_cpu_that_refuses_is_named_and_some_are_better_than_none() {
     let mut facts = healthy();
     for (opened, expected) in [(1, Verdict::Partly), (0, Verdict::No)] {
-        let refusal = Refusal {
+        let refusal = ErrnoHint {
             why: "too many open files".to_owned(),
             mend: Some("ulimit -n 65536".to_owned()),
         };

@@ -8,7 +8,8 @@ use crate::decode::Format;
 use crate::probe::{Free, GATE_TELLS, PROBES, Probe, since};
 use crate::source::live::RING_BYTES;
 use crate::sys::{
-    Leader, NO_SAMPLES, PerfEvent, Refusal, Ring, Target, Tracefs, Wanted, What, settle_read_format,
+    ErrnoHint, Leader, NO_SAMPLES, PerfEvent, Ring, Target, Tracefs, Wanted, What,
+    settle_read_format,
 };
 
 /// The rows of the path with what this kernel has of their events.
@@ -70,7 +71,7 @@ pub fn rings(tracefs: &Tracefs, cpus: &[u32]) -> Option<Rings> {
                 open.push((ring, event));
             }
             Err(error) => {
-                rings.refused.get_or_insert((cpu, Refusal::of(&error)));
+                rings.refused.get_or_insert((cpu, ErrnoHint::of(&error)));
             }
         }
     }

@@ -28,7 +28,8 @@ use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::source::demo::Pace;
 use crate::sys::{
-    Raised, Signals, exit_now, linger, monotonic_ns, terminate, wall_ns, with_callers_rights,
+    Raised, Signals, close_in_child, exit_now, monotonic_ns, terminate, wall_ns,
+    with_callers_rights,
 };
 
 /// How long a signal waits at most.
@@ -103,7 +104,7 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
     match code {
         None | Some(0) => Ok(()),
         Some(code) => {
-            linger();
+            close_in_child();
             exit_now(code)
         }
     }

@@ -8,7 +8,7 @@ use super::sampler_handle::SamplerHandle;
 use super::{Live, RING_BYTES};
 use crate::decode::{Attach, Demand};
 use crate::host::descendants;
-use crate::sys::{Refusal, monotonic_ns};
+use crate::sys::{ErrnoHint, monotonic_ns};
 
 impl Live {
     /// One sampler per online CPU; a CPU that went away loses its sampler.
@@ -47,7 +47,7 @@ impl Live {
                 }
                 Err(error) => self
                     .notes
-                    .push(format!("cpu {cpu}: {}", Refusal::of(&error))),
+                    .push(format!("cpu {cpu}: {}", ErrnoHint::of(&error))),
             }
         }
     }
@@ -197,7 +197,7 @@ impl Live {
                 if error.raw_os_error() != Some(libc::ENODEV) {
                     let name = self.session.events[event.0 as usize].spec.full_name();
                     self.catalog
-                        .refuse(event, format!("{name}: {}", Refusal::of(&error)));
+                        .refuse(event, format!("{name}: {}", ErrnoHint::of(&error)));
                     self.session.events.clone_from(&self.catalog.events);
                 } else if let Some(sampler) = self.samplers.iter_mut().find(|s| s.cpu == cpu) {
                     sampler.dead = true;
@@ -209,14 +209,14 @@ impl Live {
                     Ok(kind) => self.session.host.clock = Some(kind),
                     Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
                     Err(error) => {
-                        let why = Refusal::of(&error);
+                        let why = ErrnoHint::of(&error);
                         self.notes
                             .push(format!("cpu {cpu}: its time is not sampled: {why}"));
                     }
                 }
             }
             Answer::NoSideBand { cpu, error } => {
-                let why = Refusal::of(&error);
+                let why = ErrnoHint::of(&error);
                 self.notes.push(format!(
                     "cpu {cpu}: processes that begin there are not told: {why}"
                 ));

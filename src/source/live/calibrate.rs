@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::gated::Gated;
 use crate::decode::Costs;
-use crate::sys::{PerfEvent, Target, Wanted, exception_ns, monotonic_ns, own_tid};
+use crate::sys::{PerfEvent, Target, Wanted, monotonic_ns, own_tid, uprobe_hit_ns};
 
 /// The least of so many runs of so many calls: what is left when nothing interrupts.
 const RUNS: usize = 4;
@@ -33,7 +33,7 @@ pub fn costs(
     closer: &Sender<PerfEvent>,
 ) -> Costs {
     let mut costs = Costs::default();
-    if let Some(ns) = returns.and_then(exception_ns) {
+    if let Some(ns) = returns.and_then(uprobe_hit_ns) {
         costs.probe_ns = ns;
     }
     let gated = gate.and_then(|gate| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use crate::decode::{Counts, EventId};
-use crate::sys::{PerfEvent, Refusal, Target, Wanted, monotonic_ns};
+use crate::sys::{ErrnoHint, PerfEvent, Target, Wanted, monotonic_ns};
 
 /// How often the thread list may change under our hands before the counts are called unsure.
 const TRIES: usize = 5;
@@ -80,8 +80,10 @@ impl TaskCounters {
             }
             let mut opened = Vec::new();
             for (event, tracepoint) in wanted {
-                let threads = open_threads(tracepoint, &before, children, &self.cpus)
-                    .map_err(|e| format!("process {pid} cannot be counted: {}", Refusal::of(&e)))?;
+                let threads =
+                    open_threads(tracepoint, &before, children, &self.cpus).map_err(|e| {
+                        format!("process {pid} cannot be counted: {}", ErrnoHint::of(&e))
+                    })?;
                 opened.push((*event, threads));
             }
             // A thread born while we attached is either inherited or missed, and nobody can say

@@ -15,17 +15,17 @@ pub const UNPATCHED_LEVEL: &str = "sudo sysctl -w kernel.perf_event_paranoid=2";
 
 /// Why the kernel said no.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrnoHint {
     pub why: String,
     pub mend: Option<String>,
 }
 
-impl Refusal {
-    pub fn of(error: &io::Error) -> Refusal {
-        Refusal::explain(error, Permissions::of_this_process())
+impl ErrnoHint {
+    pub fn of(error: &io::Error) -> ErrnoHint {
+        ErrnoHint::explain(error, Permissions::of_this_process())
     }
 
-    fn explain(error: &io::Error, permissions: Permissions) -> Refusal {
+    fn explain(error: &io::Error, permissions: Permissions) -> ErrnoHint {
         let (why, mend) = match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) if is_confidential() => (FORBIDS.to_owned(), None),
             Some(libc::EPERM | libc::EACCES) if permissions.may_trace() => (
@@ -58,11 +58,11 @@ impl Refusal {
             Some(libc::ESRCH) => ("the process is gone".to_owned(), None),
             _ => (error.to_string(), None),
         };
-        Refusal { why, mend }
+        ErrnoHint { why, mend }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrnoHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)?;
         match &self.mend {
@@ -76,13 +76,13 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
 
-    fn explained(errno: i32, perfmon: bool, paranoid: i32) -> Refusal {
+    fn explained(errno: i32, perfmon: bool, paranoid: i32) -> ErrnoHint {
         let permissions = Permissions {
             perfmon,
             paranoid: Some(paranoid),
             ..Permissions::default()
         };
-        Refusal::explain(&io::Error::from_raw_os_error(errno), permissions)
+        ErrnoHint::explain(&io::Error::from_raw_os_error(errno), permissions)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 
 use super::memory::Shared;
-use super::{Program, into_io, refusal, types};
+use super::{Program, into_io, reason, types};
 
 /// Pairs of the object: the first are found by address, the rest by CPU.
 pub const PAIRS: usize = 9;
@@ -127,14 +127,14 @@ impl Pairs {
             .map_max_entries("cpus", possible)
             .map_max_entries("histograms", possible)
             .load(object)
-            .map_err(|error| refusal(&error))?;
+            .map_err(|error| reason(&error))?;
         let mut start = |program: &Program| -> Result<(), String> {
             let found = ebpf.program_mut(program.name);
             let found = found.ok_or_else(|| format!("no program {}", program.name))?;
             let traced: &mut BtfTracePoint = found.try_into().map_err(|_| "no tracepoint")?;
             traced
                 .load(program.tracepoint, &btf)
-                .map_err(|e| refusal(&e))?;
+                .map_err(|e| reason(&e))?;
             let attached = traced.attach().map_err(into_io);
             attached.map(|_| ()).map_err(|e| e.to_string())
         };

@@ -1,14 +1,14 @@
 //! BPF programs that count tracepoint hits and let some through as samples (assets/bpf): loaded
 //! with aya against the running kernel's BTF. Knows neither tracepoints nor what is in a sample.
 
-mod board;
 mod call;
 mod entries;
+mod latency;
 mod memory;
-mod pairs;
+mod shared_maps;
 mod sockets;
-mod struck;
 mod types;
+mod uprobe;
 mod verify;
 
 use std::io;
@@ -23,11 +23,11 @@ use aya::{Ebpf, EbpfLoader};
 
 use self::entries::Entries;
 use self::memory::Shared;
-use self::struck::Struck;
+use self::uprobe::Uprobe;
 use super::lockdown::{FORBIDS, is_confidential};
 
-pub use self::board::{DeviceTally, Switchboard, Switches, Tally};
-pub use self::pairs::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
+pub use self::latency::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
+pub use self::shared_maps::{DeviceTally, Switchboard, Switches, Tally};
 pub use self::sockets::SocketTally;
 
 /// One program of the object and the tracepoint it observes.
@@ -45,7 +45,7 @@ pub struct Gate {
     /// Of the loaded programs, in the order they were asked for.
     names: Vec<&'static str>,
     links: Vec<Option<BtfTracePointLinkId>>,
-    struck: Vec<Struck>,
+    uprobes: Vec<Uprobe>,
     /// Why a program could not be loaded.
     pub refused: Vec<Option<String>>,
     pub board: Switchboard,
@@ -62,7 +62,7 @@ impl Gate {
             .map_max_entries("devices", possible)
             .map_max_entries("rings", possible)
             .load(object)
-            .map_err(|error| refusal(&error))?;
+            .map_err(|error| reason(&error))?;
         let loaded = verify::load(&mut ebpf, programs, &btf);
         let (names, refused): (Vec<_>, Vec<_>) = loaded.into_iter().unzip();
         if refused.iter().all(Option::is_some) {
@@ -79,7 +79,7 @@ impl Gate {
         };
         Ok(Gate {
             ebpf,
-            struck: Vec::new(),
+            uprobes: Vec::new(),
             links: programs.iter().map(|_| None).collect(),
             names,
             refused,
@@ -96,7 +96,7 @@ impl Gate {
     }
 
     pub fn attach(&mut self, program: usize) -> io::Result<()> {
-        if program >= struck::FIRST {
+        if program >= uprobe::FIRST {
             return self.attach_breakpoint(program);
         }
         if self.links[program].is_none() {
@@ -108,7 +108,7 @@ impl Gate {
 
     /// From here on it is not run any more; what it counted stays.
     pub fn detach(&mut self, program: usize) {
-        if program >= struck::FIRST {
+        if program >= uprobe::FIRST {
             return self.detach_breakpoint(program);
         }
         if let Some(link) = self.links[program].take() {
@@ -120,7 +120,7 @@ impl Gate {
     /// Runs that the kernel left out because the program was running on that CPU already: they
     /// came in an interrupt. Since Linux 5.12; 0 before.
     pub fn misses(&mut self, program: usize) -> u64 {
-        if program >= struck::FIRST {
+        if program >= uprobe::FIRST {
             return 0;
         }
         let info = self.program(program).ok().and_then(|p| {
@@ -219,7 +219,7 @@ fn complaint(log: &str) -> Option<String> {
 }
 
 /// The kernel's answer is at the bottom of a chain of errors; the top says what was tried.
-fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     if is_confidential() {
         // The verifier does not know the helpers that read the kernel's memory then.
         return FORBIDS.to_owned();

@@ -7,7 +7,7 @@ use std::thread;
 use aya::programs::BtfTracePoint;
 use aya::{Btf, Ebpf};
 
-use super::{Program, refusal};
+use super::{Program, reason};
 
 /// More at once than CPUs do not help.
 const THREADS: usize = 4;
@@ -74,5 +74,5 @@ fn into_kernel(
     let program: &mut BtfTracePoint = program
         .try_into()
         .map_err(|error: aya::programs::ProgramError| error.to_string())?;
-    program.load(tracepoint, btf).map_err(|e| refusal(&e))
+    program.load(tracepoint, btf).map_err(|e| reason(&e))
 }

@@ -6,20 +6,20 @@ use std::io;
 use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLinkId, UProbeScope};
 
-use super::board::SLOTS;
-use super::{Gate, into_io, refusal};
+use super::shared_maps::SLOTS;
+use super::{Gate, into_io, reason};
 
 /// `BREAKPOINTS` of gate.bpf.c: the first slot.
 pub const FIRST: usize = 16;
 
-pub struct Struck {
+pub struct Uprobe {
     file: String,
     offset: u64,
     returns: bool,
     link: Option<UProbeLinkId>,
 }
 
-impl Struck {
+impl Uprobe {
     fn program(&self) -> &'static str {
         if self.returns {
             "netop_return"
@@ -38,22 +38,22 @@ impl Gate {
         offset: u64,
         returns: bool,
     ) -> Result<usize, String> {
-        let number = FIRST + self.struck.len();
+        let number = FIRST + self.uprobes.len();
         if number >= SLOTS {
             return Err(format!("more than {} breakpoints", SLOTS - FIRST));
         }
-        let struck = Struck {
+        let uprobe = Uprobe {
             file: file.to_owned(),
             offset,
             returns,
             link: None,
         };
-        let first = self.struck.iter().all(|s| s.returns != returns);
+        let first = self.uprobes.iter().all(|s| s.returns != returns);
         if first {
-            let program = self.uprobe(struck.program()).map_err(|e| e.to_string())?;
-            program.load().map_err(|error| refusal(&error))?;
+            let program = self.uprobe(uprobe.program()).map_err(|e| e.to_string())?;
+            program.load().map_err(|error| reason(&error))?;
         }
-        self.struck.push(struck);
+        self.uprobes.push(uprobe);
         Ok(number)
     }
 
@@ -66,23 +66,23 @@ impl Gate {
 
     pub(super) fn attach_breakpoint(&mut self, number: usize) -> io::Result<()> {
         let index = number - FIRST;
-        let Some(struck) = self.struck.get(index).filter(|s| s.link.is_none()) else {
+        let Some(uprobe) = self.uprobes.get(index).filter(|s| s.link.is_none()) else {
             return Ok(());
         };
-        let (name, offset, file) = (struck.program(), struck.offset, struck.file.clone());
+        let (name, offset, file) = (uprobe.program(), uprobe.offset, uprobe.file.clone());
         let point = UProbeAttachPoint {
             location: UProbeAttachLocation::AbsoluteOffset(offset),
             cookie: Some(index as u64),
         };
         let program = self.uprobe(name)?;
         let link = program.attach(point, file, UProbeScope::AllProcesses);
-        self.struck[index].link = Some(link.map_err(into_io)?);
+        self.uprobes[index].link = Some(link.map_err(into_io)?);
         Ok(())
     }
 
     pub(super) fn detach_breakpoint(&mut self, number: usize) {
-        let struck = self.struck.get_mut(number - FIRST);
-        if let Some((name, link)) = struck.and_then(|s| Some((s.program(), s.link.take()?))) {
+        let uprobe = self.uprobes.get_mut(number - FIRST);
+        if let Some((name, link)) = uprobe.and_then(|s| Some((s.program(), s.link.take()?))) {
             // Only a link that is not there cannot be detached.
             let _detached = self.uprobe(name).map(|p| p.detach(link));
         }

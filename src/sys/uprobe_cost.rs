@@ -17,7 +17,7 @@ const CALLS: u64 = 100;
 
 /// ns of one hit of a function's beginning, or of its return, counted and not sampled; `None`: no
 /// breakpoint can be set here. The first call takes some 30 ms.
-pub fn exception_ns(returns: bool) -> Option<u32> {
+pub fn uprobe_hit_ns(returns: bool) -> Option<u32> {
     static MEASURED: [OnceLock<Option<u32>>; 2] = [OnceLock::new(), OnceLock::new()];
     *MEASURED[usize::from(returns)].get_or_init(|| measure(returns))
 }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_exception_costs_between_a_tenth_of_a_microsecond_and_a_millisecond() {
         for returns in [false, true] {
-            match exception_ns(returns) {
+            match uprobe_hit_ns(returns) {
                 Some(ns) => assert!((100..1_000_000).contains(&ns), "{ns}"),
                 None => println!("skipped: no breakpoint can be set here"),
             }

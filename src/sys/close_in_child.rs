@@ -8,7 +8,7 @@ use super::perf::events_were_opened;
 /// Forks the child that outlives this process by the time its descriptors take to close.
 /// Call it right before the exit, when rings are no longer read. Failing to fork only means
 /// a slower exit. Without events there is nothing to wait for and no child.
-pub fn linger() {
+pub fn close_in_child() {
     if !events_were_opened() {
         return;
     }
