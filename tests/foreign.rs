@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netop::model::{Mapped, Names};
-use netop::symbol::{Foreign, ForeignNames, KernelCache};
+use netop::symbol::{KernelCache, PerfFile, PerfFileNames};
 
 use skip::skip;
 
@@ -91,7 +91,7 @@ fn recorded(dir: &Path) -> Option<()> {
 type Places = BTreeMap<(u32, String), u64>;
 
 /// `pid/tid: [0xSTART(0xLEN) @ 0xOFFSET …]: r-xp PATH` behind the record's name.
-fn told(names: &mut ForeignNames, places: &mut Places, line: &str) -> Option<()> {
+fn told(names: &mut PerfFileNames, places: &mut Places, line: &str) -> Option<()> {
     let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
     let (_, rest) = line.split_once("PERF_RECORD_MMAP")?;
     let rest = rest.trim_start_matches('2').trim_start();
@@ -117,7 +117,7 @@ fn told(names: &mut ForeignNames, places: &mut Places, line: &str) -> Option<()>
     Some(())
 }
 
-fn foreign(dir: &Path) -> Foreign {
+fn foreign(dir: &Path) -> PerfFile {
     let file = dir.join("perf.data");
     let file = file.to_str().expect("UTF-8");
     let list = text(run("perf", &["buildid-list", "-i", file], dir));
@@ -133,11 +133,11 @@ fn foreign(dir: &Path) -> Foreign {
             .collect()
     };
     let lines = list.lines().filter_map(|line| line.split_once(' '));
-    Foreign {
+    PerfFile {
         build_ids: lines
             .map(|(id, path)| (path.to_owned(), bytes(id)))
             .collect(),
-        ..Foreign::default()
+        ..PerfFile::default()
     }
 }
 
@@ -163,7 +163,7 @@ fn a_recording_of_perf_has_the_names_that_perf_gives_it() {
     let mut longest = Vec::new();
     for kept in [false, true, true, true] {
         let mut names =
-            ForeignNames::new(foreign(dir.path()), cache.clone(), Duration::from_secs(20));
+            PerfFileNames::new(foreign(dir.path()), cache.clone(), Duration::from_secs(20));
         let maps = mappings
             .lines()
             .filter(|line| line.contains("PERF_RECORD_MMAP"));
@@ -185,7 +185,7 @@ fn a_recording_of_perf_has_the_names_that_perf_gives_it() {
 }
 
 /// The longest wait for a kernel name.
-fn compare(names: &mut ForeignNames, places: &Places, samples: &str) -> Duration {
+fn compare(names: &mut PerfFileNames, places: &Places, samples: &str) -> Duration {
     let mut pid = 0;
     let (mut same, mut all) = (0, 0);
     let mut others: BTreeMap<String, u32> = BTreeMap::new();

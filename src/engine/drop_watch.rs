@@ -26,11 +26,11 @@ pub struct DropWatch {
     steps: Vec<(usize, u32)>,
     /// Intervals in a row with a rise.
     risen: u32,
-    let_go: Option<LetGo>,
+    let_go: Option<Detached>,
 }
 
 #[derive(Debug)]
-struct LetGo {
+struct Detached {
     rows: Vec<usize>,
     /// CLOCK_MONOTONIC, ns.
     until: u64,
@@ -45,9 +45,9 @@ struct LetGo {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Judged {
     /// Let these rows go: losses per second rose from, to.
-    LetGo(Vec<usize>, f64, f64),
+    Detached(Vec<usize>, f64, f64),
     /// Losses went on without them.
-    Innocent(Vec<usize>),
+    Cleared(Vec<usize>),
 }
 
 impl DropWatch {
@@ -75,7 +75,7 @@ impl DropWatch {
             let_go.intervals += 1;
             let judged = (let_go.intervals == LOOKED_AT && rate > let_go.threshold).then(|| {
                 let_go.innocent = true;
-                Judged::Innocent(let_go.rows.clone())
+                Judged::Cleared(let_go.rows.clone())
             });
             self.keep(rate);
             return judged;
@@ -95,14 +95,14 @@ impl DropWatch {
         if self.risen >= enough {
             self.risen = 0;
             let rows: Vec<usize> = self.steps.drain(..).map(|(row, _)| row).collect();
-            self.let_go = Some(LetGo {
+            self.let_go = Some(Detached {
                 rows: rows.clone(),
                 until: at + PAUSE_NS,
                 threshold,
                 intervals: 0,
                 innocent: false,
             });
-            return Some(Judged::LetGo(rows, mean, rate));
+            return Some(Judged::Detached(rows, mean, rate));
         }
         // What is under suspicion does not become usual.
         if self.risen == 0 {

@@ -18,7 +18,7 @@ fn what_was_attached_just_before_drops_jumped_is_let_go_and_left_alone_for_minut
     seconds(&mut watch, 1, &[10.0, 12.0, 9.0, 11.0]);
     watch.attached([2, 5].into_iter());
     let judged = seconds(&mut watch, 5, &[900.0]);
-    assert_eq!(judged, [Some(Judged::LetGo(vec![2, 5], 10.5, 900.0))]);
+    assert_eq!(judged, [Some(Judged::Detached(vec![2, 5], 10.5, 900.0))]);
     assert_eq!(watch.left_alone(), [2, 5]);
     seconds(&mut watch, 6, &[10.0; 170]);
     assert_eq!(watch.left_alone(), [2, 5]);
@@ -55,7 +55,7 @@ fn with_hardly_a_past_two_intervals_have_to_agree() {
     assert_eq!(seconds(&mut watch, 2, &[500.0]), [None]);
     assert!(matches!(
         seconds(&mut watch, 3, &[700.0])[0],
-        Some(Judged::LetGo(..))
+        Some(Judged::Detached(..))
     ));
 
     let mut watch = DropWatch::default();
@@ -73,8 +73,8 @@ fn losses_that_go_on_without_the_rows_clear_them() {
     seconds(&mut watch, 1, &[0.0; 5]);
     watch.attached([3].into_iter());
     let judged = seconds(&mut watch, 6, &[5_000.0, 5_100.0, 4_900.0]);
-    assert!(matches!(judged[0], Some(Judged::LetGo(..))));
-    assert_eq!(judged[2], Some(Judged::Innocent(vec![3])));
+    assert!(matches!(judged[0], Some(Judged::Detached(..))));
+    assert_eq!(judged[2], Some(Judged::Cleared(vec![3])));
     assert!(watch.left_alone().is_empty());
     watch.attached([3].into_iter());
     assert_eq!(seconds(&mut watch, 9, &[9_000.0, 9_000.0]), [None, None]);

@@ -6,9 +6,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::counting::FreeNow;
 use super::cpus::Cpus;
+use super::duty_cycle_error::DutyCycleError;
 use super::governor::Plan;
 use super::registry::Registry;
-use super::spreads::Spreads;
 use super::{per_hit, top};
 use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind};
 use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
@@ -30,7 +30,7 @@ pub struct Interval<'a> {
     pub plan: &'a Plan,
     pub free: FreeNow,
     pub counts: &'a [Counts],
-    pub spreads: &'a Spreads,
+    pub spreads: &'a DutyCycleError,
     /// Of gated events, exact.
     pub carried: &'a [Carried],
     pub devices: &'a [DeviceCounts],

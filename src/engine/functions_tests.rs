@@ -69,7 +69,7 @@ impl Given {
 
     fn row_of(&self, function: &str, plan: &Plan, by_sample: &FxHashSet<EventId>) -> Function {
         let row = self.registry.row_named(function).expect("a row");
-        let mut spreads = Spreads::default();
+        let mut spreads = DutyCycleError::default();
         spreads.learn(&self.counts, &[], S, None);
         let interval = Interval {
             by_sample,

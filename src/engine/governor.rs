@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
-use super::clocks;
 use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
 use super::counting::{Counting, FreeNow};
 use super::drop_watch::{DropWatch, Judged};
 use super::forecast::{Forecast, Load};
 use super::gate_check::GateCheck;
-use super::ladder::{Kept, Ladder};
+use super::ladder::{Allowance, Ladder};
 use super::live_price::LivePrice;
-use super::phrase::Said;
-use super::receives::Receives;
 use super::registry::Registry;
+use super::rx_attribution::RxAttribution;
+use super::sample_rate;
+use super::status::Status;
 use super::wanted::Wanted;
 use crate::decode::{ALWAYS, Attach, Compared, EventId, Session, SourceKind};
 use crate::model::Want;
@@ -75,14 +75,14 @@ pub struct Governor {
     pub(super) gate_misses: bool,
     pub(super) watch: DropWatch,
     /// What is taken now.
-    pub(super) kept: Kept,
+    pub(super) kept: Allowance,
     by_process: bool,
     /// Of the last interval, by CPU.
     latency_ns: Vec<(u32, f64)>,
-    pub(super) receives: Receives,
+    pub(super) receives: RxAttribution,
     /// Intervals in a row after which more would have fitted, and what in all of them.
     quiet: u32,
-    fitted: Kept,
+    fitted: Allowance,
     /// An interval has ended since the last plan.
     ticked: bool,
     /// Something was taken after a first measurement.
@@ -104,12 +104,12 @@ impl Governor {
             priced: false,
             pricing: false,
             watch: DropWatch::default(),
-            kept: Kept::default(),
+            kept: Allowance::default(),
             by_process: false,
             latency_ns: Vec::new(),
-            receives: Receives::default(),
+            receives: RxAttribution::default(),
             quiet: 0,
-            fitted: Kept::default(),
+            fitted: Allowance::default(),
             ticked: false,
             settled: false,
         }
@@ -161,11 +161,11 @@ impl Governor {
             rows.iter().map(name).collect::<Vec<_>>().join(", ")
         };
         Some(match self.watch.learn(at, seconds, rate)? {
-            Judged::LetGo(rows, from, to) => format!(
+            Judged::Detached(rows, from, to) => format!(
                 "drops rose from {from:.0}/s to {to:.0}/s right after netop began to count {}: let go for three minutes, e counts one all the same",
                 names(&rows)
             ),
-            Judged::Innocent(rows) => format!(
+            Judged::Cleared(rows) => format!(
                 "drops went on when netop did not count {}: counted again",
                 names(&rows)
             ),
@@ -231,7 +231,7 @@ impl Governor {
             let asked = wanted.iter().find(|w| w.asked);
             over = asked.map(|w| registry.rows[w.row].probe.function());
         }
-        let phrase = Said {
+        let phrase = Status {
             want,
             counting: self.counting,
             learnt: self.forecast.learnt,
@@ -312,14 +312,14 @@ impl Governor {
     }
 
     /// What is taken from now on: less at once, more only after some quiet intervals.
-    fn settle(&mut self, before: &Kept, ladder: &Ladder) -> Kept {
+    fn settle(&mut self, before: &Allowance, ladder: &Ladder) -> Allowance {
         let ticked = std::mem::take(&mut self.ticked);
         if self.budget_pct >= 100.0 {
             return ladder.all();
         }
         let asked = ladder.rungs.iter().filter(|rung| rung.asked);
         if !self.forecast.learnt {
-            return Kept {
+            return Allowance {
                 shares: asked.map(|rung| (rung.row, ALWAYS)).collect(),
                 hz: ladder.hz.0,
                 timed: false,
@@ -445,7 +445,7 @@ impl Governor {
         }
         attached.extend(self.receives());
         if self.kept.timed {
-            attached.extend(registry.softirq.map(clocks::timed));
+            attached.extend(registry.softirq.map(sample_rate::timed));
         }
         attached.sort_by_key(|a| a.event);
         attached

@@ -99,7 +99,7 @@ pub struct Ladder {
 
 /// What is taken of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Kept {
+pub struct Allowance {
     /// By row: the share of the time that it is counted, 1/1000.
     pub shares: BTreeMap<usize, u16>,
     pub hz: u32,
@@ -108,15 +108,15 @@ pub struct Kept {
     pub stacks: u8,
 }
 
-impl Kept {
+impl Allowance {
     pub fn share(&self, row: usize) -> u16 {
         self.shares.get(&row).copied().unwrap_or(0)
     }
 
     /// Of each what is less.
-    pub fn least(&self, other: &Kept) -> Kept {
+    pub fn least(&self, other: &Allowance) -> Allowance {
         let shares = self.shares.iter();
-        Kept {
+        Allowance {
             shares: shares
                 .map(|(&row, &share)| (row, share.min(other.share(row))))
                 .collect(),
@@ -129,12 +129,12 @@ impl Kept {
 
 impl Ladder {
     /// What that costs the CPU that has the least left, ns per second, to be held against the whole limit.
-    pub fn worst(&self, kept: &Kept) -> f64 {
+    pub fn worst(&self, kept: &Allowance) -> f64 {
         self.worst_with(kept, &[])
     }
 
     /// The same with what costs each CPU so much more.
-    pub fn worst_with(&self, kept: &Kept, more: &[f64]) -> f64 {
+    pub fn worst_with(&self, kept: &Allowance, more: &[f64]) -> f64 {
         let clock = f64::from(kept.hz) * self.sample_ns;
         (0..self.cpus.max(1))
             .map(|cpu| {
@@ -159,10 +159,10 @@ impl Ladder {
 
     /// What `better` has more of than `kept`, one by one as far as it fits; what costs hardly
     /// anything fits anywhere.
-    pub fn raised(&self, kept: &Kept, better: &Kept, limit_ns: f64) -> Kept {
+    pub fn raised(&self, kept: &Allowance, better: &Allowance, limit_ns: f64) -> Allowance {
         let limit_ns = limit_ns.max(self.worst(kept) + CHEAP * limit_ns);
         let mut raised = kept.clone();
-        let mut take = |change: &dyn Fn(&mut Kept)| {
+        let mut take = |change: &dyn Fn(&mut Allowance)| {
             let mut more = raised.clone();
             change(&mut more);
             if self.worst(&more) <= limit_ns {
@@ -184,8 +184,8 @@ impl Ladder {
     }
 
     /// Everything, whatever it costs.
-    pub fn all(&self) -> Kept {
-        Kept {
+    pub fn all(&self) -> Allowance {
+        Allowance {
             shares: self.rungs.iter().map(|rung| (rung.row, ALWAYS)).collect(),
             hz: self.hz.0,
             timed: self.timing.is_some(),
@@ -194,8 +194,8 @@ impl Ladder {
     }
 
     /// As much as fits: first the rows, then CPU samples, the timing of softirqs, stacks.
-    pub fn fit(&self, limit_ns: f64) -> Kept {
-        let mut kept = Kept {
+    pub fn fit(&self, limit_ns: f64) -> Allowance {
+        let mut kept = Allowance {
             hz: self.hz.1,
             timed: false,
             stacks: self.least_stacks,
@@ -205,17 +205,17 @@ impl Ladder {
         if self.worst(&kept) > limit_ns && self.rungs.iter().all(|rung| !rung.asked) {
             kept.hz = 0;
         }
-        let fits = |kept: &Kept| self.worst(kept) <= limit_ns;
+        let fits = |kept: &Allowance| self.worst(kept) <= limit_ns;
         let mut hz = self.hz.0;
         while kept.hz > 0 && hz > self.hz.1 {
-            let more = Kept { hz, ..kept.clone() };
+            let more = Allowance { hz, ..kept.clone() };
             if fits(&more) {
                 kept = more;
                 break;
             }
             hz = (hz / 2).max(self.hz.1);
         }
-        let timed = Kept {
+        let timed = Allowance {
             timed: self.timing.is_some(),
             ..kept.clone()
         };
@@ -226,7 +226,7 @@ impl Ladder {
             if stacks <= kept.stacks {
                 break;
             }
-            let more = Kept {
+            let more = Allowance {
                 stacks,
                 ..kept.clone()
             };
@@ -238,7 +238,7 @@ impl Ladder {
     }
 
     /// The dearest and least important first, those that everybody asks for last.
-    fn shed(&self, kept: &mut Kept, limit_ns: f64) {
+    fn shed(&self, kept: &mut Allowance, limit_ns: f64) {
         let dearest = |rung: &Rung| rung.hits.iter().copied().fold(0.0, f64::max);
         let mut order: Vec<&Rung> = (self.rungs.iter())
             .filter(|rung| !rung.asked && dearest(rung) >= CHEAP * limit_ns)
@@ -251,7 +251,7 @@ impl Ladder {
             let rungs = order.iter().copied();
             rungs.filter(move |rung| Class::of(rung) == class)
         };
-        let fits = |kept: &Kept| self.worst(kept) <= limit_ns;
+        let fits = |kept: &Allowance| self.worst(kept) <= limit_ns;
         let never = [Class::Other, Class::Headline, Class::Losses].map(|class| (class, 0));
         if self.whole {
             for (class, share) in never {
@@ -279,7 +279,12 @@ impl Ladder {
 
     /// Of what costs between its windows, too (perf events), even the smallest share can be too
     /// much; everything else stays.
-    fn give_up<'a>(&self, kept: &mut Kept, rungs: impl Iterator<Item = &'a Rung>, limit_ns: f64) {
+    fn give_up<'a>(
+        &self,
+        kept: &mut Allowance,
+        rungs: impl Iterator<Item = &'a Rung>,
+        limit_ns: f64,
+    ) {
         for rung in rungs.filter(|rung| rung.idle.iter().any(|&ns| ns > 0.0)) {
             if self.worst(kept) <= limit_ns {
                 return;

@@ -159,7 +159,7 @@ fn netops_own_time_alone_over_the_limit_leaves_next_to_nothing_else() {
 fn what_costs_nothing_comes_back_however_little_room_there_is() {
     let mut ladder = ladder(&[(0, false, 10_000.0), (2, false, 10.0), (9, false, 9_000.0)]);
     ladder.timing = None;
-    let shed = Kept {
+    let shed = Allowance {
         shares: [(0, 1000), (1, 50), (2, 500)].into(),
         hz: 20,
         timed: false,

@@ -5,7 +5,6 @@ mod batch;
 mod bucket;
 mod by_sample;
 mod charges;
-mod clocks;
 mod cost;
 mod counting;
 mod cpu_report;
@@ -15,6 +14,7 @@ mod device_parts;
 mod device_report;
 mod devices;
 mod drop_watch;
+mod duty_cycle_error;
 mod forecast;
 mod functions;
 mod gate_check;
@@ -30,18 +30,18 @@ mod module_time;
 mod occupants;
 mod owners;
 mod per_hit;
-mod phrase;
 mod processes;
 mod protocols;
 mod readers;
-mod receives;
 mod registry;
 mod report;
+mod rx_attribution;
+mod sample_rate;
 mod settings;
 mod side_band;
 mod softirq_time;
 mod spent;
-mod spreads;
+mod status;
 mod steering;
 mod tap;
 mod tcp;
@@ -59,6 +59,7 @@ use self::by_sample::Received;
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::devices::Devices;
+use self::duty_cycle_error::DutyCycleError;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
 use self::latency::Latencies;
@@ -67,7 +68,6 @@ use self::owners::Owners;
 use self::processes::Processes;
 use self::protocols::Protocols;
 use self::softirq_time::SoftirqTime;
-use self::spreads::Spreads;
 use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
@@ -127,7 +127,7 @@ pub struct Engine {
     cpu_time: CpuTime,
     softirq_time: SoftirqTime,
     functions: Functions,
-    spreads: Spreads,
+    spreads: DutyCycleError,
     cpus: Cpus,
     ledger: Ledger,
     latencies: Latencies,
@@ -180,7 +180,7 @@ impl Engine {
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
-            spreads: Spreads::default(),
+            spreads: DutyCycleError::default(),
             cpu_time: CpuTime::new(&registry, want.module.as_deref()),
             softirq_time: SoftirqTime::default(),
             notes: settings.notes.clone(),
@@ -244,7 +244,7 @@ impl Engine {
         {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
-            self.spreads = Spreads::default();
+            self.spreads = DutyCycleError::default();
             self.fold.forget();
             self.cpu_time.forget();
             self.event_samples.clear();

@@ -10,11 +10,11 @@ use super::inet_diag::Protocol;
 use super::netns::Netns;
 use super::proc::Proc;
 use super::proc::because;
+use super::rx_queue_age::{self, Mark};
 use super::socket_groups::Groups;
 use super::socket_owners::SocketOwners;
 use super::socket_readers::Readers;
 use super::socket_top::Top;
-use super::unread::{self, Mark};
 use crate::decode::{SocketCounters, SocketSample, SocketUser, TcpCounters, TcpState};
 use crate::sys;
 
@@ -471,7 +471,7 @@ fn unread_in(
         at: sample.at,
     };
     let waits = u64::from(socket.rx_queue).saturating_sub(end);
-    let mark = unread::oldest(before.and_then(|b| b.unread), last, now, waits)?;
+    let mark = rx_queue_age::oldest(before.and_then(|b| b.unread), last, now, waits)?;
     // All of it is older than what came last.
     let age_ms = sample.at.saturating_sub(mark.at) / 1_000_000;
     socket.oldest_rx_ms = Some(age_ms.max(tcp.last_data_ms.into()));

@@ -1,7 +1,7 @@
 //! Processes: name, start, network namespace and how long they waited for a CPU.
 
 use super::proc::{Proc, printable};
-use super::{cgroup, family, netns};
+use super::{cgroup, netns, process_tree};
 use crate::decode::TaskCounters;
 
 /// Those of `pids` that exist. `named`: the namespaces that have names, by inode.
@@ -24,8 +24,8 @@ fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> 
             .and_then(|groups| cgroup::name(proc, &groups.path))
             .or_else(|| Some(format!("netns {}", &known(netns)?.1))),
         throttled: groups.and_then(|groups| cgroup::throttled(proc, &groups)),
-        comm: printable(&family::name(&stat)?),
-        start_ticks: family::start_ticks(&stat),
+        comm: printable(&process_tree::name(&stat)?),
+        start_ticks: process_tree::start_ticks(&stat),
         netns,
         runq_ns: proc
             .text(&format!("proc/{pid}/schedstat"))

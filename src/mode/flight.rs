@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::{Want, format_time, last_time_of_day, parse_time};
 use crate::plan::Recorded;
 use crate::source::replay::{Cut, Flight, Moment, Options, Part, Replay};
-use crate::symbol::{Kept, KeptNames};
+use crate::symbol::{RecordedNames, RecordedSymbols};
 use crate::tui::MOST_RECORDED;
 
 /// Intervals of the screen, unless -d says how long they are.
@@ -118,7 +118,7 @@ fn open(typed: &cli::Report) -> Result<Show, Error> {
     };
     let source = Replay::of_flight(flight, options)?;
     let want = plan.want.clone();
-    let names = KeptNames::new(Kept::default());
+    let names = RecordedNames::new(RecordedSymbols::default());
     let engine = Engine::new(
         Box::new(source),
         Box::new(names),

@@ -23,7 +23,7 @@ use crate::plan::{self, Plan, Recorded};
 use crate::probe::{Added, filter, typed as typed_breakpoint};
 use crate::source::narrowed;
 use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
-use crate::symbol::{Foreign, ForeignNames, Kept, KeptNames, KernelCache};
+use crate::symbol::{KernelCache, PerfFile, PerfFileNames, RecordedNames, RecordedSymbols};
 
 /// How long names are looked for, all together.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         let file = export::clean(&typed.file.display().to_string()).into_owned();
         let hint = format!("netop report {file}", file = shell_word(&file));
         module::met(typed.module.as_deref(), kept.modules(), (&file, &hint))?;
-        Box::new(KeptNames::new(kept))
+        Box::new(RecordedNames::new(kept))
     } else {
         Box::new(foreign_names(&opened))
     };
@@ -246,18 +246,18 @@ fn recorded(opened: &Opened) -> Recorded {
     recorded
 }
 
-fn foreign_names(opened: &Opened) -> ForeignNames {
+fn foreign_names(opened: &Opened) -> PerfFileNames {
     let described = opened.described();
-    let foreign = Foreign {
+    let foreign = PerfFile {
         build_ids: described.build_ids.clone(),
         release: described.release.clone(),
         drivers: drivers(&Proc::host()),
     };
-    ForeignNames::new(foreign, KernelCache::of_user(), PATIENCE)
+    PerfFileNames::new(foreign, KernelCache::of_user(), PATIENCE)
 }
 
-fn kept(symbols: Symbols) -> Kept {
-    Kept {
+fn kept(symbols: Symbols) -> RecordedSymbols {
+    RecordedSymbols {
         text: symbols.text,
         kernel: symbols.kernel,
         user: symbols.user,

@@ -1,14 +1,14 @@
 //! Where batches come from; every source is pulled by the engine. Threads live in `live`, and one in `replay` that reads ahead.
 //! Knows no probe, no model, no screen.
 
+mod cpu_filter;
 pub mod demo;
 pub mod live;
-mod narrowed;
 pub mod replay;
 
 use std::time::Duration;
 
-pub use self::narrowed::narrowed;
+pub use self::cpu_filter::narrowed;
 use crossbeam_channel::Receiver;
 
 use crate::decode::{Batch, Demand, Session, Tick};

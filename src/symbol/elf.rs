@@ -9,11 +9,11 @@ use addr2line::{Context, FunctionName};
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::{CompressionFormat, Endianness, File, Object, ObjectKind, ObjectSection};
 
-use super::fuel::{Fuel, Reader};
+use super::demangle;
+use super::dwarf_limits::{DwarfLimits, Reader};
 use super::function_table::FunctionTable;
-use super::pieces::{MOST_BYTES, Pieces};
-use super::readable;
 use super::section::Section;
+use super::sections::{MOST_BYTES, Pieces};
 
 /// Functions inlined into each other at one address; outer ones beyond are left out.
 const MOST_INLINED: usize = 64;
@@ -157,7 +157,7 @@ impl<'a> Elf<'a> {
         mapped: &Parsed<'a, R>,
         debug: Option<&Parsed<'a, D>>,
         dwarf: &'a Dwarf<'a>,
-        fuel: &'a Fuel<'a>,
+        fuel: &'a DwarfLimits<'a>,
     ) -> Elf<'a> {
         let mut functions = FunctionTable::default();
         add(&mut functions, mapped);
@@ -187,7 +187,7 @@ impl<'a> Elf<'a> {
 
     fn symbol(&self, address: u64) -> Option<String> {
         let name = self.functions.name(address)?;
-        Some(readable::symbol_bytes(&name))
+        Some(demangle::symbol_bytes(&name))
     }
 
     /// The function at `offset` of the file by the tables of symbols alone.
@@ -247,10 +247,10 @@ impl<'a> Elf<'a> {
             let place = frame.location.and_then(|at| Some((at.file?, at.line?)));
             found.push(Found {
                 function: match name {
-                    Some(Ok(name)) => readable::symbol(&name),
+                    Some(Ok(name)) => demangle::symbol(&name),
                     _ => String::new(),
                 },
-                place: place.map(|(file, line)| (readable::path(file), line)),
+                place: place.map(|(file, line)| (demangle::path(file), line)),
             });
             if found.len() == MOST_INLINED {
                 break;

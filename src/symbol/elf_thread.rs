@@ -11,11 +11,11 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use super::build_id::same;
 use super::debug_file::Whereabouts;
 use super::dwarf_budget::DwarfBudget;
+use super::dwarf_limits::DwarfLimits;
 use super::elf::{self, Dwarf, Elf, Found};
 use super::elf_memory::{ElfMemory, FileMemory, NoRoom};
-use super::fuel::Fuel;
 use super::mapped_file::MappedFile;
-use super::pieces::{MOST_BYTES, Pieces};
+use super::sections::{MOST_BYTES, Pieces};
 use crate::sys::{held_by_thread, thread_cpu_ns};
 
 /// Name of these threads: a panic in one is not netop's end.
@@ -260,7 +260,7 @@ fn serve<R: Read + Seek, T>(
     let mut gave_up = missing
         .or(too_large.then_some("has more packed debug information than netop reads (24 MB)"));
     let dwarf = dwarf.unwrap_or_default();
-    let fuel = Fuel::for_bytes(dwarf.bytes(), memory);
+    let fuel = DwarfLimits::for_bytes(dwarf.bytes(), memory);
     fuel.go_on(u64::try_from(held_by_thread() - before).unwrap_or(0));
     let elf = mapped
         .as_ref()
@@ -326,7 +326,7 @@ fn answer(
     elf: &Elf,
     offset: u64,
     (extent, brief): (Extent, bool),
-    fuel: &Fuel,
+    fuel: &DwarfLimits,
 ) -> (Vec<Found>, Extent) {
     if brief {
         return (elf.by_symbol(offset), Extent::Enough);
@@ -339,7 +339,7 @@ fn answer(
 }
 
 /// Why debug information was not read to its end, for good.
-fn ended_early(fuel: &Fuel) -> Option<&'static str> {
+fn ended_early(fuel: &DwarfLimits) -> Option<&'static str> {
     match fuel.no_room() {
         Some(NoRoom::TooLarge) => {
             Some("has debug information that takes more than 64 MB of memory to read")

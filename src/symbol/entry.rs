@@ -7,7 +7,7 @@ use super::debug_file::Whereabouts;
 use super::elf;
 use super::instruction::{begins_at, function_around, in_file};
 use super::named::{Function, Unclear, find, functions, names};
-use super::pieces::Pieces;
+use super::sections::Pieces;
 
 /// Names offered when there is none like the one that was typed.
 const OFFERED: usize = 2000;

@@ -8,8 +8,8 @@ use object::Endianness;
 use object::elf::{STB_GLOBAL, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE};
 use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym, SymbolTable};
 
-use super::pieces::Pieces;
 use super::section::{ReadAt, Section};
+use super::sections::Pieces;
 
 /// How many symbols before an address may lie inside the function around it (labels written in
 /// assembly).

@@ -9,7 +9,7 @@ use iced_x86::{Decoder, DecoderOptions};
 use object::{Architecture, Object, ObjectSection, ObjectSegment, ReadRef, SegmentFlags, elf};
 
 use super::elf::Parsed;
-use super::pieces::Pieces;
+use super::sections::Pieces;
 
 /// Longest function that is read to find its instructions, bytes.
 const LONGEST: u64 = 4 << 20;

@@ -1,7 +1,7 @@
 //! /proc/kallsyms → a sorted table of text symbols. All names lie in one string: 64 000 symbols
 //! take about 2.5 MB.
 
-use super::readable::readable;
+use super::demangle::readable;
 
 /// Farther than this from the symbol before it, an address belongs to nobody: kallsyms has no
 /// sizes. Few kernel functions reach 64 KiB; modules and BPF programs lie apart from each other.

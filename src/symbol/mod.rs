@@ -1,39 +1,39 @@
 //! Address → function name; and kernel name → stage. For the running host: the kernel's from
 //! kallsyms, user frames from the mapped files, and nobody waits. For recordings: what they carry
-//! ([`KeptNames`]), or what this host has of the same builds ([`ForeignNames`]).
+//! ([`RecordedNames`]), or what this host has of the same builds ([`PerfFileNames`]).
 
 mod answered;
 mod build_id;
 mod cache;
 mod debug_file;
+mod demangle;
 mod dwarf_budget;
+mod dwarf_limits;
 mod elf;
 mod elf_memory;
 mod elf_thread;
 mod entry;
 mod files;
-mod foreign;
-mod foreign_kernel;
-mod foreign_user;
-mod fuel;
 mod function_table;
 mod hit_files;
 mod instruction;
 mod kallsyms;
-mod kept;
 mod kernel;
 mod library;
 mod mapped_file;
 mod named;
 mod packed;
 mod patience;
+mod perf_file;
+mod perf_file_kernel;
+mod perf_file_user;
 mod perf_map;
-mod pieces;
 mod places;
 mod process;
-mod readable;
+mod recorded_names;
 mod resolve;
 mod section;
+mod sections;
 mod spaces;
 mod stage;
 mod user;
@@ -54,11 +54,11 @@ pub use build_id::in_notes as build_id_in_notes;
 pub use cache::KernelCache;
 pub use elf_thread::NAME as ELF_THREAD;
 pub use entry::{functions_of, of_address, of_function};
-pub use foreign::{Foreign, ForeignNames};
 pub use hit_files::HitFiles;
-pub use kept::{Kept, KeptNames};
 pub use library::find as find_library;
+pub use perf_file::{PerfFile, PerfFileNames};
 pub use perf_map::PerfMap;
+pub use recorded_names::{RecordedNames, RecordedSymbols};
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.

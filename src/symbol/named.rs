@@ -8,9 +8,9 @@ use object::elf::STT_GNU_IFUNC;
 use object::read::elf::{ElfFile, FileHeader};
 use object::{File, Object, ObjectSymbol, SymbolFlags, SymbolKind};
 
+use super::demangle;
 use super::elf::Parsed;
-use super::pieces::Pieces;
-use super::readable;
+use super::sections::Pieces;
 
 /// Functions of one name that are told apart in a message.
 const CHOICES: usize = 8;
@@ -58,7 +58,7 @@ pub fn find<'d, R: Read + Seek>(
         let spots = exact.iter().map(|f| format!("{:#x}", f.begin));
         return Err(Unclear::Several(spots.collect()));
     }
-    let demangled = functions(file).filter(|f| readable::symbol(f.name) == function);
+    let demangled = functions(file).filter(|f| demangle::symbol(f.name) == function);
     match of_one_place(demangled)[..] {
         [] => Err(Unclear::Missing),
         [one] => Ok(one),
@@ -80,7 +80,7 @@ fn of_one_place<'d>(functions: impl Iterator<Item = Function<'d>>) -> Vec<Functi
 pub fn names<R: Read + Seek>(file: &Parsed<'_, R>) -> BTreeMap<String, Option<String>> {
     let mut by_name: HashMap<String, Vec<Function<'_>>> = HashMap::new();
     for function in functions(file).filter(|f| !f.picks).take(LISTED) {
-        let shared = by_name.entry(readable::symbol(function.name)).or_default();
+        let shared = by_name.entry(demangle::symbol(function.name)).or_default();
         if shared.iter().all(|other| other.begin != function.begin) {
             shared.push(function);
         }

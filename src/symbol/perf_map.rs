@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use super::demangle::readable;
 use super::mapped_file::MappedFile;
-use super::readable::readable;
 
 const LONGEST: u64 = 16 << 20;
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::demangle::readable;
 use super::mapped_file::{Identity, MappedFile};
 use super::maps::{self, Mapping};
 use super::perf_map::PerfMap;
-use super::readable::readable;
 
 /// Mappings and perf maps are read again at most this often.
 pub const REREAD_AFTER: Duration = Duration::from_secs(1);

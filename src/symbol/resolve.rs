@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::debug_file::Whereabouts;
+use super::demangle::readable;
 use super::elf_thread::Source;
 use super::files::{Files, Handed, Tag, unnamed};
 use super::mapped_file::{Identity, MappedFile};
 use super::maps::Mapping;
 use super::process::{self, Behind, Mapped, Place, Process};
-use super::readable::readable;
 use crate::model::NOWHERE;
 
 const MOST_PROCESSES: usize = 256;

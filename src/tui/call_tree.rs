@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
-use super::lens::Picture;
+use super::stack_query::Picture;
 use super::text::clean;
 use crate::model::Stack;
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tui::fixture::stack;
-use crate::tui::lens::{Focus, Source};
+use crate::tui::stack_query::{Focus, Source};
 
 fn picture(only: Option<&str>) -> Picture {
     Picture {

@@ -3,8 +3,8 @@
 
 use super::action::{Action, Step};
 use super::keymap::Context;
-use super::lens::{Focus, Source};
 use super::pane::Row;
+use super::stack_query::{Focus, Source};
 use super::state::UiState;
 use super::view;
 

@@ -34,7 +34,8 @@ fn here(ui: &UiState) -> String {
 
 fn names(ui: &UiState) -> Vec<String> {
     let rows = ui.unfold.rows.iter();
-    let name = |row: &crate::tui::unfold::Visible| ui.unfold.tree.nodes[row.node].name.to_string();
+    let name =
+        |row: &crate::tui::tree_state::Visible| ui.unfold.tree.nodes[row.node].name.to_string();
     rows.map(name).collect()
 }
 

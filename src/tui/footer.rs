@@ -6,13 +6,13 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::action::Action;
+use super::experiment::Experiment;
 use super::figure;
 use super::keymap::{Context, bindings};
-use super::lens::Source;
 use super::prompt::{Kind, Prompt};
+use super::stack_query::Source;
 use super::state::{Message, UiState};
 use super::text::{clean, clip_line};
-use super::trial::Trial;
 use super::widget::strip::{Part, fit, fits};
 use super::widget::table::window;
 use crate::model::Observable;
@@ -63,7 +63,7 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
                 labels.push((arrows.to_owned(), "step".to_owned()));
             }
             Action::Detach if ui.want().detached => labels.push((sign, "attach".to_owned())),
-            Action::Mark if ui.trial.as_ref().is_some_and(Trial::waits) => {
+            Action::Mark if ui.trial.as_ref().is_some_and(Experiment::waits) => {
                 labels.push((sign, "changed".to_owned()));
             }
             Action::Mark if ui.mark.is_some() => labels.push((sign, marked(ui))),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::lens::{inside, is_user};
+use super::stack_query::{inside, is_user};
 use crate::model::Stack;
 
 /// Fewer samples prove nothing.

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::Effect;
-use super::against::Against;
+use super::baseline::Baseline;
+use super::experiment::Experiment;
 use super::grouping::Grouping;
 use super::history::History;
 use super::keymap::Context;
-use super::lens::Lens;
 use super::pane::{Pane, Row};
 use super::probes::Probes;
 use super::prompt::{Kind, Prompt};
 use super::recording::Recording;
 use super::screen;
+use super::stack_query::StackQuery;
 use super::text::clean;
 use super::theme::{THEMES, Theme};
-use super::trial::Trial;
-use super::unfold::Unfold;
+use super::tree_state::TreeState;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
 use crate::model::{Snapshot, Tried, Want, steers};
@@ -83,10 +83,10 @@ pub struct UiState {
     pub(super) panes: Vec<Pane>,
     /// Devices whose queues are shown: namespace and ifindex.
     pub(super) opened: BTreeSet<(u64, u32)>,
-    pub(super) lens: Lens,
+    pub(super) lens: StackQuery,
     /// Of view 9.
     pub(super) grouping: Grouping,
-    pub(super) unfold: Unfold,
+    pub(super) unfold: TreeState,
     pub(super) prompt: Option<Prompt>,
     pub(super) probes: Probes,
     /// How far the help is scrolled while it is open.
@@ -98,9 +98,9 @@ pub struct UiState {
     /// What differences are shown against.
     pub mark: Option<Arc<Snapshot>>,
     /// What the mark's seconds say against the shown ones.
-    pub(super) against: Against,
+    pub(super) against: Baseline,
     /// The finding whose advice is tried out.
-    pub(super) trial: Option<Trial>,
+    pub(super) trial: Option<Experiment>,
 }
 
 impl UiState {
@@ -118,9 +118,9 @@ impl UiState {
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
             opened: BTreeSet::new(),
-            lens: Lens::new(),
+            lens: StackQuery::new(),
             grouping: Grouping::default(),
-            unfold: Unfold::default(),
+            unfold: TreeState::default(),
             prompt: None,
             probes: Probes::new(options.events),
             help: None,
@@ -128,7 +128,7 @@ impl UiState {
             size: (80, 24),
             hidden_rules: BTreeSet::new(),
             mark: None,
-            against: Against::default(),
+            against: Baseline::default(),
             trial: None,
         }
     }

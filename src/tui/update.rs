@@ -6,13 +6,13 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use super::action::{Action, Effect, Step};
+use super::experiment::Experiment;
 use super::help;
 use super::keymap::{Context, lookup};
-use super::lens::Focus;
 use super::pane::{Row, moved};
 use super::prompt::{IDLE_TASK, Kind, Prompt};
+use super::stack_query::Focus;
 use super::state::UiState;
-use super::trial::Trial;
 use super::view::{self, VIEWS};
 use crate::model::{NO_SOCKET, Process};
 
@@ -331,7 +331,9 @@ impl UiState {
             self.message("the mark is gone", false);
         } else if let Some(shown) = self.shown().cloned() {
             self.against.mark(&self.history, &shown);
-            self.trial = self.finding().map(|finding| Trial::new(finding, &shown));
+            self.trial = self
+                .finding()
+                .map(|finding| Experiment::new(finding, &shown));
             let said = match &self.trial {
                 Some(_) => "marked; change the setting, netop says whether it helped",
                 None => "marked; from now on differences are shown",

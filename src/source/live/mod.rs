@@ -13,7 +13,7 @@ mod command;
 mod drain;
 mod gated;
 mod gating;
-mod lane;
+mod host_event_log;
 mod latency;
 mod lives;
 mod meter;
@@ -43,7 +43,7 @@ use self::catalog::Catalog;
 use self::command::Answer;
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
-use self::lane::Lane;
+use self::host_event_log::HostEventLog;
 use self::latency::Latency;
 use self::lives::Lives;
 use self::meter::Meter;
@@ -53,7 +53,7 @@ use self::sampler_handle::{Lines, SamplerHandle, start_closer};
 use self::slow::Slow;
 use self::tasks::TaskCounters;
 use self::windows::Schedule;
-use super::narrowed::all_there;
+use super::cpu_filter::all_there;
 use super::{Source, Step};
 use crate::decode::{
     Batch, CPUS_ONLINE, Costs, Demand, EventId, HostSample, OwnCost, Session, SlowSample, Softnet,
@@ -126,7 +126,7 @@ pub struct Live {
     ready: VecDeque<Step>,
     replaced: Replaced,
     lives: Lives,
-    lane: Lane,
+    lane: HostEventLog,
     notes: Vec<String>,
     /// Attach commands whose answer is still to come.
     pending: usize,
@@ -256,7 +256,7 @@ impl Live {
             ready: VecDeque::new(),
             replaced,
             lives: Lives::default(),
-            lane: Lane::begin(),
+            lane: HostEventLog::begin(),
             notes: Vec::new(),
             pending: 0,
             round: 0,

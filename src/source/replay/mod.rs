@@ -6,12 +6,12 @@ mod counts;
 mod decoder;
 mod events;
 mod flight;
-mod foreign;
 mod interval;
 mod joined;
 mod opened;
 mod outlet;
 mod part;
+mod perf_file;
 mod recorded;
 mod ticks;
 
@@ -86,7 +86,7 @@ impl Replay {
                 let reader = recorded::Reader::new(opened, &recorded, trailer, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
             } else {
-                let reader = foreign::Reader::new(opened, options, outlet);
+                let reader = perf_file::Reader::new(opened, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
             };
         Replay::reading(session, messages, empty, run)

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::super::dwarf_limits::STACK;
 use super::super::elf_memory::ElfMemory;
-use super::super::fuel::STACK;
 use super::*;
 
 /// In a thread with the stack of those that read files.
@@ -28,7 +28,7 @@ fn ask(bytes: &[u8]) -> usize {
     let _ = marks(&file);
     let dwarf = Dwarf::read(&file).unwrap_or_default();
     let memory = ElfMemory::default().file();
-    let fuel = Fuel::for_bytes(dwarf.bytes(), &memory);
+    let fuel = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
     let elf = Elf::new(&file, None::<&Parsed<Cursor<&[u8]>>>, &dwarf, &fuel);
     let offsets = (0..bytes.len() as u64).step_by(7);
     offsets.map(|offset| elf.functions(offset).len()).sum()
@@ -161,7 +161,7 @@ fn look_up(entries: Vec<u8>, ranges: Vec<u8>) -> (usize, bool) {
     in_reader(move || {
         let dwarf = dwarf(&entries, &ranges);
         let memory = ElfMemory::default().file();
-        let fuel = Fuel::for_bytes(dwarf.bytes(), &memory);
+        let fuel = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
         let elf = Elf {
             segments: Vec::new(),
             functions: FunctionTable::default(),

@@ -11,7 +11,7 @@ use super::stacks_figure::{change, name};
 use super::stacks_head::summary;
 use super::{Scene, split, stacks_detail};
 use crate::tui::call_tree::CallTree;
-use crate::tui::lens::is_user;
+use crate::tui::stack_query::is_user;
 use crate::tui::text::{clip, width};
 use crate::tui::widget::flame::{Tile, Weighted, layout};
 use crate::tui::widget::table::window;

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::column::{self, Column, Key};
 use super::{Scene, View, cpu_sampled, difference, lines, no_rows, rule, split};
 use crate::model::{NO_SOCKET, Process, Snapshot};
-use crate::tui::against::process_key;
+use crate::tui::baseline::process_key;
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;

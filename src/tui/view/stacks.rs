@@ -12,12 +12,12 @@ use super::{Scene, View, flame, notice, split, stacks_detail};
 use crate::model::Snapshot;
 use crate::tui::call_tree::Node;
 use crate::tui::keymap::Context;
-use crate::tui::lens::{Source, is_user};
 use crate::tui::pane::Row;
 use crate::tui::search::Search;
+use crate::tui::stack_query::{Source, is_user};
 use crate::tui::state::UiState;
 use crate::tui::text::clip_line;
-use crate::tui::unfold::Visible;
+use crate::tui::tree_state::Visible;
 use crate::tui::widget::table::window;
 use crate::tui::widget::tree::guides;
 

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::Scene;
 use crate::tui::call_tree::Node;
 use crate::tui::figure;
-use crate::tui::lens::Source;
+use crate::tui::stack_query::Source;
 
 /// Changes of fewer points are rounding.
 const STILL: f64 = 0.05;

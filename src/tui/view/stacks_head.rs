@@ -10,7 +10,7 @@ use super::stacks_figure::{cpu_pct, share};
 use crate::model::compare::Load;
 use crate::tui::figure;
 use crate::tui::header::{plain, styled};
-use crate::tui::lens::{Focus, Source};
+use crate::tui::stack_query::{Focus, Source};
 use crate::tui::text::{clean, clip};
 use crate::tui::widget::strip::{Part, fit};
 

@@ -40,13 +40,13 @@ fn moment(sequence: u64, pps: f64, rmem: &str, rate: f64) -> Arc<Snapshot> {
 
 /// Twenty seconds, the mark, the change, and so many seconds after it.
 fn verdict(after: u64, changes: bool, pps: f64, rate: f64) -> String {
-    let (mut history, mut against) = (History::default(), Against::default());
+    let (mut history, mut against) = (History::default(), Baseline::default());
     for sequence in 1..=20 {
         history.push(moment(sequence, 1000.0, "212992", 200.0));
     }
     let mark = Arc::clone(history.latest().expect("pushed"));
     against.mark(&history, &mark);
-    let mut trial = Trial::new(finding(200.0), &mark);
+    let mut trial = Experiment::new(finding(200.0), &mark);
     for sequence in 21..=21 + after {
         let rmem = if changes { "8388608" } else { "212992" };
         history.push(moment(sequence, pps, rmem, rate));
@@ -92,13 +92,13 @@ fn another_load_is_not_compared() {
 
 #[test]
 fn what_netop_does_not_see_the_user_may_say_and_the_pair_is_kept() {
-    let (mut history, mut against) = (History::default(), Against::default());
+    let (mut history, mut against) = (History::default(), Baseline::default());
     for sequence in 1..=20 {
         history.push(moment(sequence, 1000.0, "212992", 200.0));
     }
     let mark = Arc::clone(history.latest().expect("pushed"));
     against.mark(&history, &mark);
-    let mut trial = Trial::new(finding(200.0), &mark);
+    let mut trial = Experiment::new(finding(200.0), &mark);
     assert!(trial.waits() && trial.tried(None).changed_after_s.is_none());
     for sequence in 21..=40 {
         history.push(moment(sequence, 1000.0, "212992", 90.0));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StageTable;
+use super::demangle::printable;
 use super::kernel::hex;
-use super::readable::printable;
 use crate::model::{KernelFunction, Name, Names, StageId};
 
 /// Longest name shown: `function (file)` at the most that netop writes.
@@ -15,7 +15,7 @@ const LONGEST: usize = 512;
 
 /// Plain values of a recording's trailer.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct RecordedSymbols {
     /// Address of `_text`; 0: `kernel` holds addresses.
     pub text: u64,
     /// Address as it was asked for, less `text` (wrapping), and its name.
@@ -30,7 +30,7 @@ pub struct Kept {
     pub user_missing: Option<String>,
 }
 
-impl Kept {
+impl RecordedSymbols {
     /// Those that kernel functions are of, with repeats.
     pub fn modules(&self) -> impl Iterator<Item = &str> {
         let modules = self.kernel.iter().map(|(_, name)| {
@@ -41,7 +41,7 @@ impl Kept {
     }
 }
 
-pub struct KeptNames {
+pub struct RecordedNames {
     text: u64,
     kernel: FxHashMap<u64, Arc<str>>,
     user: FxHashMap<(u32, u64), Box<[Arc<str>]>>,
@@ -52,8 +52,8 @@ pub struct KeptNames {
     user_missing: Option<String>,
 }
 
-impl KeptNames {
-    pub fn new(kept: Kept) -> KeptNames {
+impl RecordedNames {
+    pub fn new(kept: RecordedSymbols) -> RecordedNames {
         let shown = |text: String| printable(&text, LONGEST);
         let mut frames = FxHashMap::default();
         // A frame stands at many addresses; its text is held once.
@@ -66,7 +66,7 @@ impl KeptNames {
         };
         let line = |(frame, line): (String, String)| (shown(frame).into(), shown(line).into());
         let offset = |(offset, name): (u64, String)| (offset, shown(name).into());
-        KeptNames {
+        RecordedNames {
             text: kept.text,
             user: kept.user.into_iter().map(named).collect(),
             kernel: kept.kernel.into_iter().map(offset).collect(),
@@ -79,7 +79,7 @@ impl KeptNames {
     }
 }
 
-impl Names for KeptNames {
+impl Names for RecordedNames {
     fn kernel(&mut self, address: u64) -> Name {
         let name = self.kernel.get(&address.wrapping_sub(self.text));
         Name {
@@ -124,8 +124,8 @@ mod tests {
 
     const TEXT: u64 = 0xffff_ffff_9a00_0000;
 
-    fn kept() -> Kept {
-        Kept {
+    fn kept() -> RecordedSymbols {
+        RecordedSymbols {
             text: TEXT,
             kernel: vec![
                 (0x110, "tcp_ack\u{1b}[2J".to_owned()),
@@ -138,11 +138,11 @@ mod tests {
             )],
             lines: vec![("outer (a)".to_owned(), "a.c:7".to_owned())],
             drivers: vec!["nic".to_owned()],
-            ..Kept::default()
+            ..RecordedSymbols::default()
         }
     }
 
-    fn user(names: &mut KeptNames, pid: u32, address: u64) -> Vec<String> {
+    fn user(names: &mut RecordedNames, pid: u32, address: u64) -> Vec<String> {
         let mut frames = Vec::new();
         assert!(names.user(pid, address, &mut frames));
         frames.iter().map(ToString::to_string).collect()
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_address_has_the_name_it_was_recorded_with_or_is_itself() {
-        let mut names = KeptNames::new(kept());
+        let mut names = RecordedNames::new(kept());
         for (address, name) in [
             (TEXT + 0x110, "tcp_ack?[2J"),
             (0xc000_0000, "poll [nic]"),
@@ -167,11 +167,11 @@ mod tests {
 
     #[test]
     fn the_drivers_of_the_recorded_host_have_their_stage() {
-        let mut names = KeptNames::new(kept());
-        let stage = |names: &mut KeptNames| names.function(0xc000_0000)?.kind.stage;
+        let mut names = RecordedNames::new(kept());
+        let stage = |names: &mut RecordedNames| names.function(0xc000_0000)?.kind.stage;
         let driver = stage(&mut names).expect("a stage");
         assert_eq!(names.stage(driver), "driver");
-        names = KeptNames::new(Kept {
+        names = RecordedNames::new(RecordedSymbols {
             drivers: Vec::new(),
             ..kept()
         });
@@ -180,9 +180,9 @@ mod tests {
 
     #[test]
     fn where_no_kernel_name_was_known_there_is_no_function_and_the_reason_stands() {
-        let mut names = KeptNames::new(Kept {
+        let mut names = RecordedNames::new(RecordedSymbols {
             kernel_missing: Some("hidden".to_owned()),
-            ..Kept::default()
+            ..RecordedSymbols::default()
         });
         assert_eq!(names.function(TEXT), None);
         assert_eq!(names.kernel_missing(), Some("hidden"));

@@ -9,7 +9,7 @@ use super::{Source, Step};
 use crate::decode::{Batch, CpuRanges, Demand, Session};
 use crate::error::Error;
 
-struct Narrowed {
+struct CpuFilter {
     source: Box<dyn Source>,
     session: Session,
     cpus: Vec<u32>,
@@ -21,7 +21,7 @@ pub fn narrowed(source: Box<dyn Source>, cpus: &[u32]) -> Result<Box<dyn Source>
         return Ok(source);
     }
     all_there(&source.session().host.cpus, cpus)?;
-    let mut narrowed = Narrowed {
+    let mut narrowed = CpuFilter {
         session: source.session().clone(),
         source,
         cpus: cpus.to_vec(),
@@ -48,7 +48,7 @@ pub fn all_there(online: &[u32], cpus: &[u32]) -> Result<(), Error> {
     ))
 }
 
-impl Narrowed {
+impl CpuFilter {
     /// What the source says of itself, which changes as it goes.
     fn learn(&mut self) {
         self.session.clone_from(self.source.session());
@@ -56,7 +56,7 @@ impl Narrowed {
     }
 }
 
-impl Source for Narrowed {
+impl Source for CpuFilter {
     fn session(&self) -> &Session {
         &self.session
     }

@@ -3,16 +3,16 @@
 use crate::decode::{EventKind, HostEvent, MOST_EVENTS, SlowSample};
 use crate::host::{Changes, KernelLog, Proc};
 
-pub struct Lane {
+pub struct HostEventLog {
     changes: Changes,
     /// `None`: it may not be read here.
     log: Option<KernelLog>,
 }
 
-impl Lane {
-    pub fn begin() -> Lane {
+impl HostEventLog {
+    pub fn begin() -> HostEventLog {
         let proc = Proc::host();
-        Lane {
+        HostEventLog {
             changes: Changes::new(&proc),
             log: KernelLog::open().ok(),
         }

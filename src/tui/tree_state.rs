@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::call_tree::{CallTree, NodeId};
 use super::frame_pointers;
-use super::lens::{Lens, Picture, Source};
 use super::search::Search;
+use super::stack_query::{Picture, Source, StackQuery};
 use super::widget::tree::{Mark, Place};
 use crate::model::{Snapshot, Stack};
 
@@ -29,7 +29,7 @@ struct Built {
 }
 
 #[derive(Debug, Default)]
-pub struct Unfold {
+pub struct TreeState {
     pub tree: CallTree,
     pub rows: Vec<Visible>,
     pub search: Search,
@@ -53,14 +53,14 @@ pub struct Found {
     pub weight: f64,
 }
 
-impl Unfold {
+impl TreeState {
     /// Builds the tree if it is not the one of this picture already, and searches it anew if the
     /// text is another.
     pub fn refresh(
         &mut self,
         snapshot: &Snapshot,
         mark: Option<&Snapshot>,
-        lens: &Lens,
+        lens: &StackQuery,
         text: &str,
     ) {
         let built = Built {
@@ -280,5 +280,5 @@ impl Built {
 }
 
 #[cfg(test)]
-#[path = "unfold_test.rs"]
+#[path = "tree_state_test.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use crate::model::compare::{Comparison, Key, Measured, Origin, Second, compare};
 const WINDOW_NS: u64 = 30_500_000_000;
 
 #[derive(Debug, Default)]
-pub struct Against {
+pub struct Baseline {
     before: Option<Before>,
     /// The shown snapshot that `comparison` is of.
     at: u64,
@@ -33,7 +33,7 @@ pub fn process_key(pid: u32) -> Key {
     Key::process(&pid.to_string())
 }
 
-impl Against {
+impl Baseline {
     /// Takes the seconds that `mark` ends as what is compared with.
     pub fn mark(&mut self, history: &History, mark: &Snapshot) {
         let window: Vec<&Arc<Snapshot>> = window(history, mark).collect();
@@ -54,7 +54,7 @@ impl Against {
     }
 
     pub fn forget(&mut self) {
-        *self = Against::default();
+        *self = Baseline::default();
     }
 
     /// Compares with the seconds that `shown` ends, if that is not done yet.

@@ -33,7 +33,7 @@ pub enum Focus {
 }
 
 #[derive(Debug, Clone)]
-pub struct Lens {
+pub struct StackQuery {
     pub focus: Focus,
     /// None: CPU time where there is any, of a function its hits.
     pub source: Option<Source>,
@@ -43,9 +43,9 @@ pub struct Lens {
     pub flame: bool,
 }
 
-impl Lens {
-    pub const fn new() -> Lens {
-        Lens {
+impl StackQuery {
+    pub const fn new() -> StackQuery {
+        StackQuery {
             focus: Focus::All,
             source: None,
             inverted: false,
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn cpu_time_is_shown_first_unless_a_function_was_drilled_or_there_is_none() {
         let mut snapshot = busy();
-        let mut lens = Lens::new();
+        let mut lens = StackQuery::new();
         assert_eq!(lens.picture(&snapshot).source, Source::Hits);
         snapshot.cpu_profile = vec![cpu_stack("softirq", 1, "a", 1.0, &["x"])].into();
         assert_eq!(lens.picture(&snapshot).source, Source::Cpu);

@@ -18,7 +18,7 @@ const SAMPLED: u32 = 97;
 
 /// What says for whose sockets softirqs work.
 #[derive(Debug, Default)]
-pub struct Receives {
+pub struct RxAttribution {
     events: Vec<EventId>,
     /// The share of the time that it is counted, 1/1000.
     share: u16,
@@ -43,7 +43,7 @@ impl Governor {
                 e.missing.is_none() && (gate && e.gate || !gate && names_socket(e))
             })
         };
-        self.receives = Receives::default();
+        self.receives = RxAttribution::default();
         if !want.processes
             || self.counting == Counting::Bpf && !gate
             || self.nothing_opened(want).is_some()
@@ -75,7 +75,7 @@ impl Governor {
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
         if let Some(share) = parts.iter().copied().find(fits) {
-            self.receives = Receives {
+            self.receives = RxAttribution {
                 events,
                 share,
                 gated: gate,
@@ -84,7 +84,7 @@ impl Governor {
     }
 
     pub(super) fn receives(&self) -> impl Iterator<Item = Attach> + '_ {
-        let Receives {
+        let RxAttribution {
             events,
             share,
             gated,

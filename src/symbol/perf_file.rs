@@ -9,10 +9,10 @@ use rustc_hash::FxHashSet;
 
 use super::StageTable;
 use super::cache::KernelCache;
-use super::foreign_kernel::ForeignKernel;
-use super::foreign_user::ForeignUser;
 use super::kernel::KernelFiles;
 use super::patience::Patience;
+use super::perf_file_kernel::PerfFileKernel;
+use super::perf_file_user::PerfFileUser;
 use crate::model::{KernelFunction, Mapped, Name, Names, StageId};
 
 /// What perf calls the kernel where it lists build ids.
@@ -20,7 +20,7 @@ const KERNEL: &str = "[kernel.kallsyms]";
 
 /// What a file says of the host it is from.
 #[derive(Debug, Clone, Default)]
-pub struct Foreign {
+pub struct PerfFile {
     /// By path; the kernel is `[kernel.kallsyms]`.
     pub build_ids: Vec<(String, Vec<u8>)>,
     /// Of the kernel, as `uname -r` prints it.
@@ -29,43 +29,43 @@ pub struct Foreign {
     pub drivers: FxHashSet<String>,
 }
 
-pub struct ForeignNames {
-    kernel: ForeignKernel,
-    user: ForeignUser,
+pub struct PerfFileNames {
+    kernel: PerfFileKernel,
+    user: PerfFileUser,
     stages: StageTable,
     drivers: FxHashSet<String>,
     patience: Patience,
 }
 
-impl ForeignNames {
+impl PerfFileNames {
     /// `patience`: how long answers are waited for, all together.
-    pub fn new(foreign: Foreign, cache: Option<KernelCache>, patience: Duration) -> ForeignNames {
+    pub fn new(foreign: PerfFile, cache: Option<KernelCache>, patience: Duration) -> PerfFileNames {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let debug = home
             .filter(|home| home.is_absolute())
             .map(|home| home.join(".debug"));
-        ForeignNames::at(Path::new("/"), debug, foreign, cache, patience)
+        PerfFileNames::at(Path::new("/"), debug, foreign, cache, patience)
     }
 
     /// The host whose /proc is `root`/proc; `debug` is where perf keeps files by build id.
     pub fn at(
         root: &Path,
         debug: Option<PathBuf>,
-        foreign: Foreign,
+        foreign: PerfFile,
         cache: Option<KernelCache>,
         patience: Duration,
-    ) -> ForeignNames {
+    ) -> PerfFileNames {
         let mut build_ids: rustc_hash::FxHashMap<_, _> = foreign.build_ids.into_iter().collect();
         let kernel = build_ids.remove(KERNEL);
-        ForeignNames {
-            kernel: ForeignKernel::new(
+        PerfFileNames {
+            kernel: PerfFileKernel::new(
                 KernelFiles::below(root),
                 cache,
                 debug.clone(),
                 kernel,
                 foreign.release,
             ),
-            user: ForeignUser::new(build_ids, debug),
+            user: PerfFileUser::new(build_ids, debug),
             stages: StageTable::builtin(),
             drivers: foreign.drivers,
             patience: Patience::new(patience),
@@ -73,7 +73,7 @@ impl ForeignNames {
     }
 }
 
-impl Names for ForeignNames {
+impl Names for PerfFileNames {
     fn kernel(&mut self, address: u64) -> Name {
         self.kernel.name(address, &mut self.patience)
     }

@@ -10,8 +10,8 @@ fn patience() -> Patience {
     Patience::new(Duration::from_secs(20))
 }
 
-fn names() -> ForeignUser {
-    ForeignUser::new(FxHashMap::default(), None)
+fn names() -> PerfFileUser {
+    PerfFileUser::new(FxHashMap::default(), None)
 }
 
 fn map<'a>(path: &'a str, build_id: Option<&'a [u8]>) -> Mapped<'a> {
@@ -25,7 +25,7 @@ fn map<'a>(path: &'a str, build_id: Option<&'a [u8]>) -> Mapped<'a> {
     }
 }
 
-fn name(names: &mut ForeignUser, pid: u32, address: u64) -> String {
+fn name(names: &mut PerfFileUser, pid: u32, address: u64) -> String {
     let mut frames = Vec::new();
     assert!(names.name(pid, address, &mut frames, &mut patience()));
     frames.pop().expect("the outermost function").to_string()
@@ -66,7 +66,7 @@ fn a_function_of_a_file_that_is_here_has_its_name_and_the_doubt_is_said() {
         assert!(
             names
                 .location(&found)
-                .is_some_and(|line| line.contains("foreign_user_tests.rs:"))
+                .is_some_and(|line| line.contains("perf_file_user_tests.rs:"))
         );
     }
     assert!(
@@ -99,7 +99,7 @@ fn a_file_of_another_build_gives_no_names_and_one_in_perfs_cache_of_the_same_doe
     std::fs::create_dir_all(&kept).expect("folders");
     std::os::unix::fs::symlink(&path, kept.join("elf")).expect("a link");
     let build_ids = [("/not/here/prog".to_owned(), id)].into_iter().collect();
-    let mut names = ForeignUser::new(build_ids, Some(dir.path().to_owned()));
+    let mut names = PerfFileUser::new(build_ids, Some(dir.path().to_owned()));
     names.mapped(7, &map("/not/here/prog", None));
     let found = name(&mut names, 7, BASE + offset());
     assert!(

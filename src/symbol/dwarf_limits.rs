@@ -29,7 +29,7 @@ pub const STACK: usize = 2 * DEEPEST;
 
 /// Of one file, for as long as it is open.
 #[derive(Debug)]
-pub struct Fuel<'m> {
+pub struct DwarfLimits<'m> {
     left: Cell<u64>,
     /// What the thread held when reading began, less what it has kept of the file since.
     base: Cell<isize>,
@@ -39,11 +39,11 @@ pub struct Fuel<'m> {
     shallow: usize,
 }
 
-impl<'m> Fuel<'m> {
+impl<'m> DwarfLimits<'m> {
     /// To be called where nothing deep is under way.
-    pub fn for_bytes(dwarf: u64, memory: &'m FileMemory) -> Fuel<'m> {
+    pub fn for_bytes(dwarf: u64, memory: &'m FileMemory) -> DwarfLimits<'m> {
         let full = dwarf.saturating_mul(PER_BYTE).clamp(LEAST, MOST);
-        Fuel {
+        DwarfLimits {
             left: Cell::new(full),
             base: Cell::new(held_by_thread()),
             memory,
@@ -99,11 +99,15 @@ pub struct Reader<'a> {
     at: usize,
     len: usize,
     endian: RunTimeEndian,
-    fuel: &'a Fuel<'a>,
+    fuel: &'a DwarfLimits<'a>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(section: &'a Section<'a>, endian: RunTimeEndian, fuel: &'a Fuel<'a>) -> Reader<'a> {
+    pub fn new(
+        section: &'a Section<'a>,
+        endian: RunTimeEndian,
+        fuel: &'a DwarfLimits<'a>,
+    ) -> Reader<'a> {
         Reader {
             section,
             at: 0,
@@ -238,7 +242,7 @@ mod tests {
     #[test]
     fn reading_ends_with_the_fuel() {
         let memory = ElfMemory::default().file();
-        let fuel = Fuel::for_bytes(0, &memory);
+        let fuel = DwarfLimits::for_bytes(0, &memory);
         let section = Section::whole(vec![7; 64]);
         let mut reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
         let mut again = reader.clone();
@@ -254,7 +258,7 @@ mod tests {
     fn reading_ends_where_it_holds_too_much_and_what_others_hold_does_not_count() {
         let section = Section::whole(vec![7; 8]);
         let memory = ElfMemory::default().file();
-        let fuel = Fuel::for_bytes(1 << 30, &memory);
+        let fuel = DwarfLimits::for_bytes(1 << 30, &memory);
         let read = |times: u64| {
             let reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
             (0..times).all(|_| reader.clone().read_u8().is_ok())
@@ -273,7 +277,7 @@ mod tests {
     fn a_long_text_costs_more_than_a_short_one() {
         let text = Section::whole(vec![b'x'; 1 << 20]);
         let memory = ElfMemory::default().file();
-        let fuel = Fuel::for_bytes(0, &memory);
+        let fuel = DwarfLimits::for_bytes(0, &memory);
         let reader = Reader::new(&text, RunTimeEndian::Little, &fuel);
         let _ = reader.find(0);
         assert!(fuel.left.get() <= LEAST - (1 << 20) / BYTES_PER_READ as u64);
@@ -292,7 +296,7 @@ mod tests {
             .stack_size(STACK)
             .spawn(|| {
                 let memory = ElfMemory::default().file();
-                let fuel = Fuel::for_bytes(0, &memory);
+                let fuel = DwarfLimits::for_bytes(0, &memory);
                 let section = Section::whole(vec![7; 8]);
                 deeper(&mut Reader::new(&section, RunTimeEndian::Little, &fuel), 0)
             })

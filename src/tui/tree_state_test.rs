@@ -2,34 +2,34 @@
 
 use super::*;
 use crate::tui::fixture::{empty, stack};
-use crate::tui::lens::Focus;
+use crate::tui::stack_query::Focus;
 use crate::tui::widget::tree::guides;
 
-fn unfolded() -> Unfold {
+fn unfolded() -> TreeState {
     let profile: Arc<[Stack]> = vec![
         stack("f", 1, "a", 60.0, &["leaf", "hot", "mid", "entry"]),
         stack("f", 2, "b", 30.0, &["leaf", "cold", "entry"]),
         stack("f", 2, "b", 10.0, &["tip", "hot", "mid", "entry"]),
     ]
     .into();
-    let mut unfold = Unfold::default();
+    let mut unfold = TreeState::default();
     refresh(&mut unfold, &profile, None, "");
     unfold
 }
 
-fn refresh(unfold: &mut Unfold, profile: &Arc<[Stack]>, mark: Option<&Snapshot>, text: &str) {
+fn refresh(unfold: &mut TreeState, profile: &Arc<[Stack]>, mark: Option<&Snapshot>, text: &str) {
     let mut snapshot = empty();
     snapshot.profile = profile.clone();
     snapshot.profile_s = 10.0;
     snapshot.cpu_profile_s = 10.0;
-    let lens = Lens {
+    let lens = StackQuery {
         focus: Focus::Function("f".into()),
-        ..Lens::new()
+        ..StackQuery::new()
     };
     unfold.refresh(&snapshot, mark, &lens, text);
 }
 
-fn shown(unfold: &Unfold) -> Vec<String> {
+fn shown(unfold: &TreeState) -> Vec<String> {
     unfold
         .rows
         .iter()
@@ -65,7 +65,7 @@ fn what_the_user_closed_stays_closed_in_the_next_snapshot() {
     assert_eq!(unfold.rows.len(), 4);
 }
 
-fn found(unfold: &mut Unfold, text: &str) {
+fn found(unfold: &mut TreeState, text: &str) {
     let profile = unfold.built.as_ref().expect("a tree").profile.clone();
     refresh(unfold, &profile, None, text);
 }
@@ -74,7 +74,7 @@ fn found(unfold: &mut Unfold, text: &str) {
 fn search_finds_closed_frames_opens_their_way_and_goes_round() {
     let mut unfold = unfolded();
     found(&mut unfold, "leaf");
-    let visible = |unfold: &Unfold, id| {
+    let visible = |unfold: &TreeState, id| {
         let mut rows = unfold.rows.iter();
         rows.any(|row| unfold.tree.nodes[row.node].id == id)
     };
@@ -105,7 +105,7 @@ fn each_stack_counts_once_however_many_of_its_frames_are_found() {
 #[test]
 fn a_zoom_shows_only_what_is_below_and_is_left_step_by_step() {
     let mut unfold = unfolded();
-    let node = |unfold: &Unfold, row: usize| unfold.rows[row].node;
+    let node = |unfold: &TreeState, row: usize| unfold.rows[row].node;
     let (mid, hot) = (node(&unfold, 2), node(&unfold, 3));
     assert!(unfold.zoom_in(mid) && !unfold.zoom_in(mid));
     assert!(unfold.zoom_in(hot));
@@ -131,7 +131,7 @@ fn a_mark_is_compared_per_second_of_its_profile() {
     mark.profile = vec![stack("f", 1, "a", 60.0, &["leaf"])].into();
     mark.profile_s = 20.0;
     mark.cpu_profile_s = 20.0;
-    let mut unfold = Unfold::default();
+    let mut unfold = TreeState::default();
     refresh(&mut unfold, &profile, Some(&mark), "");
     assert!(unfold.compares());
     assert!((unfold.tree.then() - 30.0).abs() < 1e-9);

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::build_id::in_folders;
 use super::debug_file::Whereabouts;
+use super::demangle::readable;
 use super::dwarf_budget::DwarfBudget;
 use super::elf_thread::{Recorded, Source};
 use super::files::{Files, Handed, Tag, unnamed};
@@ -17,7 +18,6 @@ use super::kernel::hex;
 use super::mapped_file::Identity;
 use super::patience::Patience;
 use super::places::Places;
-use super::readable::readable;
 use super::resolve::PATIENCE;
 use super::spaces::{Region, Spaces};
 use super::user::{Answer, Message};
@@ -26,7 +26,7 @@ use crate::model::{Mapped, NOWHERE};
 const QUEUE: usize = 4096;
 const MOST_NAMES: usize = 1 << 17;
 
-pub struct ForeignUser {
+pub struct PerfFileUser {
     spaces: Spaces,
     mapped: Vec<MappedObject>,
     /// Path and build id → place in `mapped`.
@@ -58,10 +58,10 @@ enum State {
     Named(Arc<[Arc<str>]>),
 }
 
-impl ForeignUser {
-    pub fn new(build_ids: FxHashMap<String, Vec<u8>>, debug: Option<PathBuf>) -> ForeignUser {
+impl PerfFileUser {
+    pub fn new(build_ids: FxHashMap<String, Vec<u8>>, debug: Option<PathBuf>) -> PerfFileUser {
         let (answer, answers) = bounded(QUEUE);
-        ForeignUser {
+        PerfFileUser {
             spaces: Spaces::default(),
             mapped: Vec::new(),
             index: FxHashMap::default(),
@@ -296,5 +296,5 @@ fn is_file(path: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "foreign_user_tests.rs"]
+#[path = "perf_file_user_tests.rs"]
 mod tests;

@@ -12,10 +12,10 @@ use rustc_hash::FxHashMap;
 
 use super::build_id::{hex as hex_id, in_folders, same};
 use super::cache::KernelCache;
+use super::demangle::readable;
 use super::kallsyms::Kallsyms;
 use super::kernel::{self, KernelFiles, hex};
 use super::patience::Patience;
-use super::readable::readable;
 use crate::model::{Mapped, Name};
 
 /// What perf calls the kernel's own text; the symbol its `pgoff` is the address of stands behind.
@@ -27,7 +27,7 @@ const MOST_MODULES: usize = 1 << 14;
 /// Digits of a build id that are shown.
 const SHOWN: usize = 12;
 
-pub struct ForeignKernel {
+pub struct PerfFileKernel {
     files: KernelFiles,
     cache: Option<KernelCache>,
     /// ~/.debug, where perf keeps files by build id.
@@ -64,15 +64,15 @@ struct Table {
     modules: FxHashMap<String, u64>,
 }
 
-impl ForeignKernel {
+impl PerfFileKernel {
     pub fn new(
         files: KernelFiles,
         cache: Option<KernelCache>,
         debug: Option<PathBuf>,
         build_id: Option<Vec<u8>>,
         release: Option<String>,
-    ) -> ForeignKernel {
-        ForeignKernel {
+    ) -> PerfFileKernel {
+        PerfFileKernel {
             files,
             cache,
             debug,
@@ -323,5 +323,5 @@ fn module_name(path: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "foreign_kernel_tests.rs"]
+#[path = "perf_file_kernel_tests.rs"]
 mod tests;

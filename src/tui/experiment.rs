@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::against::Against;
+use super::baseline::Baseline;
 use crate::model::compare::{Comparison, Load, Verdict};
 use crate::model::{Changed, Evidence, Finding, Settings, Snapshot, Tried, changed, settings};
 
@@ -15,7 +15,7 @@ const SETTLED_S: f64 = 12.0;
 const SURE: f64 = 3.0;
 
 #[derive(Debug)]
-pub struct Trial {
+pub struct Experiment {
     finding: Finding,
     settings: Settings,
     /// What was changed, and when that was seen (`Snapshot::elapsed_s`).
@@ -27,9 +27,9 @@ pub struct Trial {
     marked_s: f64,
 }
 
-impl Trial {
-    pub fn new(finding: Finding, snapshot: &Snapshot) -> Trial {
-        Trial {
+impl Experiment {
+    pub fn new(finding: Finding, snapshot: &Snapshot) -> Experiment {
+        Experiment {
             now: Some(finding.clone()),
             finding,
             settings: settings(snapshot),
@@ -46,7 +46,7 @@ impl Trial {
     }
 
     /// The user has changed what netop does not see: a program, another host.
-    pub fn told(&mut self, against: &mut Against) {
+    pub fn told(&mut self, against: &mut Baseline) {
         against.begin_after(self.sequence);
         self.done = Some((Vec::new(), self.elapsed_s));
     }
@@ -62,7 +62,7 @@ impl Trial {
         }
     }
 
-    pub fn see(&mut self, newest: &Arc<Snapshot>, against: &mut Against) {
+    pub fn see(&mut self, newest: &Arc<Snapshot>, against: &mut Baseline) {
         self.elapsed_s = newest.elapsed_s;
         self.sequence = newest.sequence;
         let same =
@@ -175,5 +175,5 @@ fn cost(comparison: Option<&Comparison>) -> String {
 }
 
 #[cfg(test)]
-#[path = "trial_test.rs"]
+#[path = "experiment_test.rs"]
 mod tests;

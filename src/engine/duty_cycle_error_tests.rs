@@ -75,7 +75,7 @@ fn seldom(chance: &mut Chance, _: usize) -> [u64; 2] {
 /// An interval's counts of an event that is counted `duty` percent of the time, and those that stand
 /// for it.
 fn taken(
-    spreads: &mut Spreads,
+    spreads: &mut DutyCycleError,
     counts: &[Counts],
     duty: usize,
     packets: Option<u64>,
@@ -120,7 +120,7 @@ fn coverage(
     softnet: bool,
 ) -> Coverage {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let (mut held, mut stated, mut width) = (0, 0, 0.0);
     let (mut guesses, mut truths) = (0.0, 0.0);
     let (mut on, mut left) = (true, WINDOW);
@@ -298,7 +298,7 @@ fn windows(number: usize, hits: u64, packets: u64) -> Vec<Counts> {
 
 #[test]
 fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let mut hits = |counts: &[Counts], packets| {
         let counts = taken(&mut spreads, counts, 5, Some(packets));
         counts.iter().map(|c| spreads.hits(c, S)).sum::<u64>()
@@ -310,7 +310,7 @@ fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
 
 #[test]
 fn what_stands_for_another_interval_is_no_part_of_it_however_few_packets_that_had() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     for (hits, packets) in [(500, 1_000), (520, 1_000), (480, 1_000)] {
         taken(&mut spreads, &windows(1, hits, packets), 5, Some(20_000));
     }
@@ -322,7 +322,7 @@ fn what_stands_for_another_interval_is_no_part_of_it_however_few_packets_that_ha
 #[test]
 fn after_quiet_intervals_hits_per_packet_are_used_at_once() {
     for quiet in [(0, 0), (30, 3)] {
-        let mut spreads = Spreads::default();
+        let mut spreads = DutyCycleError::default();
         for _ in 0..5 {
             taken(&mut spreads, &windows(1, quiet.0, quiet.1), 5, Some(60));
         }
@@ -335,7 +335,7 @@ fn after_quiet_intervals_hits_per_packet_are_used_at_once() {
 
 #[test]
 fn a_row_does_not_change_its_way_by_chance() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let mut chance = Chance(7);
     let mut ways = Vec::new();
     for _ in 0..400 {
@@ -351,7 +351,7 @@ fn a_row_does_not_change_its_way_by_chance() {
 
 #[test]
 fn of_few_packets_nothing_is_foretold() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let counts = taken(&mut spreads, &windows(1, 50, 100), 5, Some(1_000_000));
     assert_eq!(spreads.hits(&counts[0], S), 1_000);
 }
@@ -360,7 +360,7 @@ fn of_few_packets_nothing_is_foretold() {
 fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
     let seen = vec![seen(&[500, 500])];
     for (duty, stands) in [(25, 3), (5, 3), (2, 8), (1, 15)] {
-        let mut spreads = Spreads::default();
+        let mut spreads = DutyCycleError::default();
         assert_eq!(taken(&mut spreads, &seen, duty, None), seen);
         for interval in 0..stands {
             let left = taken(&mut spreads, &[], duty, None);
@@ -368,7 +368,7 @@ fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
         }
         assert!(taken(&mut spreads, &[], duty, None).is_empty());
     }
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     taken(&mut spreads, &seen, 5, None);
     let all = taken(&mut spreads, &[], 100, None);
     assert!(all.is_empty(), "all of the time is counted now");
@@ -376,7 +376,7 @@ fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
 
 #[test]
 fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_unsure() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let one = taken(&mut spreads, &[seen(&[2_500])], 5, None);
     assert_eq!(spreads.error(one.iter(), S), None);
     let whole = taken(&mut spreads, &[seen(&[200, 300].repeat(10))], 5, None);
@@ -385,7 +385,7 @@ fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_uns
 
 #[test]
 fn a_count_from_windows_stands_for_all_of_the_interval() {
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     let counts = taken(&mut spreads, &[seen(&[500])], 5, None);
     assert_eq!(spreads.hits(&counts[0], S), 10_000);
     let exact = Counts {
@@ -397,8 +397,8 @@ fn a_count_from_windows_stands_for_all_of_the_interval() {
 
 #[test]
 fn a_burst_that_no_window_met_is_in_the_bound_of_the_0_that_they_saw() {
-    let mut spreads = Spreads::default();
-    let interval = |spreads: &mut Spreads, in_windows: u64, hits: u64, packets: u64| {
+    let mut spreads = DutyCycleError::default();
+    let interval = |spreads: &mut DutyCycleError, in_windows: u64, hits: u64, packets: u64| {
         let mut windows = Windows::default();
         for _ in 0..2 {
             windows.push(hits, Some(in_windows), WINDOW_LENGTH_NS);
@@ -414,7 +414,7 @@ fn a_burst_that_no_window_met_is_in_the_bound_of_the_0_that_they_saw() {
     assert_eq!(interval(&mut spreads, 0, 0, 0), (0, Some(0.0)));
     assert_eq!(interval(&mut spreads, 0, 0, 36_149), (0, Some(36_149.0)));
     // Half a hit a packet, since windows have seen some.
-    let mut spreads = Spreads::default();
+    let mut spreads = DutyCycleError::default();
     interval(&mut spreads, 1_000, 500, 20_000);
     let (hits, error) = interval(&mut spreads, 0, 0, 36_149);
     assert_eq!(hits, 0);

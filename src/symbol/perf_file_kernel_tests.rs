@@ -43,8 +43,8 @@ impl Host {
         KernelCache::at(self.dir.path().join("cache"))
     }
 
-    fn names(&self, id: Option<&[u8]>, release: Option<&str>) -> ForeignKernel {
-        ForeignKernel::new(
+    fn names(&self, id: Option<&[u8]>, release: Option<&str>) -> PerfFileKernel {
+        PerfFileKernel::new(
             KernelFiles::below(self.dir.path()),
             self.cache(),
             Some(self.dir.path().join("debug")),
@@ -54,7 +54,7 @@ impl Host {
     }
 }
 
-fn map(names: &mut ForeignKernel, path: &str, start: u64, offset: u64) {
+fn map(names: &mut PerfFileKernel, path: &str, start: u64, offset: u64) {
     names.mapped(&Mapped {
         pid: None,
         start,
@@ -65,11 +65,11 @@ fn map(names: &mut ForeignKernel, path: &str, start: u64, offset: u64) {
     });
 }
 
-fn begins_at(names: &mut ForeignKernel, begin: u64) {
+fn begins_at(names: &mut PerfFileKernel, begin: u64) {
     map(names, "[kernel.kallsyms]_text", begin, begin);
 }
 
-fn name(names: &mut ForeignKernel, address: u64) -> String {
+fn name(names: &mut PerfFileKernel, address: u64) -> String {
     let name = names.name(address, &mut Patience::new(Duration::from_secs(10)));
     assert!(name.settled, "{address:#x}");
     name.text.to_string()

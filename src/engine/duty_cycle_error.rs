@@ -46,7 +46,7 @@ fn stands(permille: u16, interval_ns: u64) -> u32 {
 }
 
 #[derive(Debug, Default)]
-pub struct Spreads {
+pub struct DutyCycleError {
     places: FxHashMap<EventId, Place>,
     /// The last windows of what had none in the interval, which stand for it.
     standing: Vec<Counts>,
@@ -199,7 +199,7 @@ impl Place {
     }
 }
 
-impl Spreads {
+impl DutyCycleError {
     /// Learns from the counts of an interval. `packets`: what softnet processed in it; `None`: not known.
     pub fn learn(
         &mut self,
@@ -306,5 +306,5 @@ impl Spreads {
 }
 
 #[cfg(test)]
-#[path = "spreads_tests.rs"]
+#[path = "duty_cycle_error_tests.rs"]
 mod tests;

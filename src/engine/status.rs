@@ -7,7 +7,7 @@ use crate::model::Want;
 /// Every row is counted and nothing was given up.
 const ALL: &str = "all rows counted";
 
-pub struct Said<'a> {
+pub struct Status<'a> {
     pub want: &'a Want,
     pub counting: Counting,
     /// An interval has been measured.
@@ -31,7 +31,7 @@ pub struct Said<'a> {
     pub clock_hz: u32,
 }
 
-impl Said<'_> {
+impl Status<'_> {
     pub fn phrase(&self) -> String {
         if self.want.detached {
             return "all detached".to_owned();
