@@ -61,7 +61,7 @@ pub struct Cli {
 
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
-    /// Say what works on this host, what does not, and the command that mends it
+    /// Check what works on this host, what does not, and how to fix it
     ///
     /// Exit code 0 when netop can do its full job here, 1 when something that the job needs is
     /// missing. When root, tracefs is mounted if it is not.
@@ -84,17 +84,17 @@ pub enum Command {
     /// `uprobe:FILE:PATTERN` the functions of a program or library. A pattern that leaves one
     /// tracepoint shows its fields. Exit code 1 when nothing matches.
     List(List),
-    /// Say what should be changed on this host, with the evidence and the commands
+    /// List what should be changed on this host, with evidence and commands
     ///
     /// Looks for half a minute and prints every finding: what was seen, what was ruled out, the
     /// command to try and the one that undoes it. netop changes nothing by itself.
     Advise(Advise),
-    /// Say on one page what is wrong here, in the order of loss
+    /// Print one page on what is wrong here, worst loss first
     ///
     /// To be pasted into a ticket: losses, cost, advice, what was checked and is fine, what could
     /// not be seen. Exit code 1 when something is wrong.
     Why(Why),
-    /// Say what changed between two measurements, and whether it is more than chance
+    /// Compare two measurements: what changed, and whether it is more than chance
     ///
     /// A change is called one when it is more than the variance between seconds makes likely. What
     /// a packet costs is compared only under packet rates that differ by at most 10 %. Exit code 0

@@ -15,8 +15,9 @@ use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
 use crate::probe::Free;
 
 /// Of a filter by owner.
-const UNNAMED: &str = "no sample of this interval names the socket of a known process: whose its hits are is not known";
-const NO_CALLS: &str = "samples of sock_send_length and sock_recv_length say whose a socket is, and both are not counted to save CPU; e counts them all the same";
+const UNNAMED: &str =
+    "no sample of this interval names a socket of a known process, so its hits have no owner";
+const NO_CALLS: &str = "samples of sock_send_length and sock_recv_length name the owner of a socket, and neither is counted, to save CPU (e forces them)";
 
 /// Why a row has no figure that will have one in the next interval.
 pub const BEING_ATTACHED: &str = "attaching …";
@@ -47,7 +48,8 @@ pub struct Interval<'a> {
 }
 
 /// Of a row in a recording.
-const UNSEEN: &str = "no sample of it is here, and nothing says whether netop counted it: the recording was cut or is filtered";
+const UNSEEN: &str =
+    "no sample of it, and nothing says whether it was counted: the recording is cut or filtered";
 const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
 
 /// What the rows keep from interval to interval.

@@ -162,7 +162,7 @@ impl Governor {
         };
         Some(match self.watch.learn(at, seconds, rate)? {
             Judged::Detached(rows, from, to) => format!(
-                "drops rose from {from:.0}/s to {to:.0}/s right after netop began to count {}: let go for three minutes, e counts one all the same",
+                "drops rose {from:.0}/s → {to:.0}/s after attaching {}; detached for 3 min (e forces it)",
                 names(&rows)
             ),
             Judged::Cleared(rows) => format!(
@@ -518,7 +518,7 @@ impl Governor {
 
     fn too_dear(&self) -> String {
         format!(
-            "counting it would take netop over {}% of a CPU's busy time; it comes back below {:.1}%; e counts it all the same",
+            "counting it would cost over {}% of a CPU's busy time; resumes below {:.1}% (e forces it)",
             self.budget_pct,
             self.budget_pct * COMES_BACK,
         )

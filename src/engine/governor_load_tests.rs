@@ -251,7 +251,7 @@ fn the_headline_rows_are_let_go_too_when_drops_rise_right_after_they_were_attach
     host.second(50_000.0, 4_000.0);
     assert_eq!(host.share("dev_queue_xmit"), 0);
     let said = &host.plan.phrase;
-    assert!(said.contains("let go after drops rose: "), "{said}");
+    assert!(said.contains("detached after drops rose: "), "{said}");
     let row = host.registry.row_named("dev_queue_xmit").unwrap();
     assert!(
         host.plan.reasons[row]
@@ -284,7 +284,7 @@ fn the_sentence_about_drops_names_the_rows_and_the_rates() {
     host.governor.watch.attached([1].into_iter());
     let said = host.governor.learn_losses((1, 1.0), 950.0, &host.registry);
     let said = said.unwrap();
-    assert!(said.starts_with("drops rose from 0/s to 950/s"), "{said}");
+    assert!(said.starts_with("drops rose 0/s → 950/s"), "{said}");
     assert!(said.contains("napi_gro_receive"), "{said}");
 }
 

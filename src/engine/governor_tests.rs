@@ -328,9 +328,9 @@ fn a_filter_by_owner_counts_the_callers_and_what_has_a_socket() {
         plan.reasons[row].clone().unwrap_or_default().to_string()
     };
     assert!(names(&plan, &registry).contains(&"sock_send_length"));
-    assert!(reason("napi_poll").contains("no socket can be named here yet"));
+    assert!(reason("napi_poll").contains("this event names no socket"));
     // perf events do not see whose socket it is.
-    assert!(reason("dev_queue_xmit").contains("only BPF"));
+    assert!(reason("dev_queue_xmit").contains("only a BPF program"));
 }
 
 #[test]

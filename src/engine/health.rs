@@ -73,7 +73,7 @@ impl Engine {
         notes.extend(uncounted(functions));
         if tick.overflow > 0 {
             notes.push(format!(
-                "{} hits were of more devices and processes than the gate tells apart: totals have them, shares do not",
+                "BPF map full: {} hits are in the totals but not in the split by device and process",
                 tick.overflow
             ));
         }

@@ -14,7 +14,7 @@ pub fn reason(pair: Pair, sample: &LatencySample, fate: &Fate, unfair: bool) -> 
     };
     if timing.softirqs_only && !pair.is_softirq() {
         return Some(
-            "let go: timing packets takes more than the budget here; --max-overhead 100 keeps it"
+            "detached: timing packets costs more than the budget; --max-overhead 100 keeps it"
                 .to_owned(),
         );
     }

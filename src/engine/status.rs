@@ -49,7 +49,7 @@ impl Status<'_> {
             ));
         }
         if let Some(rows) = listed(self.left_alone) {
-            said.push(format!("let go after drops rose: {rows}"));
+            said.push(format!("detached after drops rose: {rows}"));
         }
         if let Some(rows) = listed(self.shed) {
             said.push(format!("not counted to save CPU: {rows}"));

@@ -26,8 +26,9 @@ const SWITCHING_NS: f64 = 20.0 * 400_000.0;
 const LOADING: &str = "BPF programs are being loaded …";
 
 /// Why rows have no figures when a PID means the owner.
-const NO_SOCKET_YET: &str = "no socket can be named here yet, so no process either; --by context counts what ran in its context";
-const ONLY_BPF: &str = "only BPF programs see whose socket it is here (not with --children); --by context counts what ran in its context";
+const NO_SOCKET_YET: &str =
+    "this event names no socket, so no process; --by context counts what ran in its context";
+const ONLY_BPF: &str = "only a BPF program sees the socket of this event (not with --children); --by context counts what ran in its context";
 
 /// A row that is to be counted, and by which events.
 pub struct Wanted {
@@ -74,7 +75,7 @@ impl Governor {
                 continue;
             }
             if !asked && self.watch.left_alone().contains(&row) {
-                let why = "drops rose right after it was counted: let go for three minutes; e counts it all the same";
+                let why = "drops rose after it was attached; detached for 3 min (e forces it)";
                 reasons[row] = (!served).then(|| why.into());
                 continue;
             }

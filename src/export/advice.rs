@@ -31,7 +31,7 @@ pub fn why(snapshot: &Snapshot) -> String {
         .collect();
     let _infallible = writeln!(page, "\nLOST");
     if lost.is_empty() {
-        page.push_str("  nothing, as far as anything here counts it\n");
+        page.push_str("  no loss in any counter that can be read here\n");
     }
     for d in lost.iter().take(10) {
         let owner = d.comm.as_deref();

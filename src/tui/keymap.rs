@@ -131,7 +131,7 @@ pub static KEYMAP: &[Binding] = &[
     bind(VIEWS, &[c('W')], Action::Bundle, "", "Write a directory for a ticket: history, stacks, settings."),
     bind(VIEWS, &[c('!')], Action::Detach, "detach all", "Detach every event from the kernel at once; again: attach."),
     bind(VIEWS, &[c('d')], Action::Mark, "mark", "Mark, and say what differs; again: no more (a finding: changed)."),
-    bind(&[Prompt], &[ESC], Action::Back, "cancel", "Leave it as it was."),
+    bind(&[Prompt], &[ESC], Action::Back, "cancel", "Cancel."),
     bind(SCREENS, &[ESC, BACKSPACE], Action::Back, "back", "Leave the zoom, the text, the view, the PID filter, one by one."),
     bind(VIEWS, &[TAB], Action::NextView, "", "Next view."),
     bind(VIEWS, &[BACK_TAB], Action::PreviousView, "", "Previous view."),

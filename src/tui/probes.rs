@@ -151,11 +151,11 @@ impl UiState {
         let new = events.iter().find(|one| !self.probes.events.contains(one));
         let gone = self.probes.events.iter().find(|one| !events.contains(one));
         let said = match (new, gone) {
-            (Some(new), Some(gone)) => format!(
-                "{new} is counted, {gone} let go: it cannot be attached any more; totals start anew"
-            ),
-            (Some(new), None) => format!("{new} is counted; totals start anew"),
-            (None, Some(gone)) => format!("{gone} is let go; totals start anew"),
+            (Some(new), Some(gone)) => {
+                format!("{new} added, {gone} removed: it can no longer be attached; totals restart")
+            }
+            (Some(new), None) => format!("{new} added; totals restart"),
+            (None, Some(gone)) => format!("{gone} removed; totals restart"),
             (None, None) => "nothing has changed".to_owned(),
         };
         let notes = notes

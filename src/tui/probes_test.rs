@@ -115,12 +115,12 @@ fn what_is_refused_can_be_mended_and_what_is_taken_is_said() {
     for (events, expected) in [
         (
             vec!["a:b", "net:netif_rx"],
-            "net:netif_rx is counted; totals start",
+            "net:netif_rx added; totals restart",
         ),
-        (vec!["net:netif_rx"], "a:b is let go; totals start"),
+        (vec!["net:netif_rx"], "a:b removed; totals restart"),
         (
             vec!["c:d"],
-            "c:d is counted, net:netif_rx let go: it cannot be attached",
+            "c:d added, net:netif_rx removed: it can no longer be attached",
         ),
     ] {
         let events: Vec<String> = events.into_iter().map(str::to_owned).collect();

@@ -174,7 +174,7 @@ impl UiState {
             [pid] => format!("counting only {}", self.called(*pid)),
             pids => format!("counting only {} processes", pids.len()),
         };
-        self.message(&format!("{said}; totals start anew"), false);
+        self.message(&format!("{said}; totals restart"), false);
         self.want.pids = pids;
         self.want.start_ticks.clear();
         self.want.cgroup = None;

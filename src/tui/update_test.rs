@@ -169,11 +169,11 @@ fn enter_on_a_process_is_a_pid_filter_and_esc_ends_it() {
     let effects = press(&mut ui, "4j<enter>");
     assert_eq!(wanted(&effects).pop().expect("picked").pids, [812]);
     let said = |ui: &mut UiState| ui.message.take().map_or(String::new(), |said| said.text);
-    assert_eq!(said(&mut ui), "counting only nginx(812); totals start anew");
+    assert_eq!(said(&mut ui), "counting only nginx(812); totals restart");
     assert!(wanted(&press(&mut ui, "<esc>"))[0].pids.is_empty());
     assert_eq!(
         said(&mut ui),
-        "counting all processes again; totals start anew"
+        "counting all processes again; totals restart"
     );
 }
 

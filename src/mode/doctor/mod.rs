@@ -1,4 +1,4 @@
-//! `netop doctor`: what works on this host, what does not, and the command that mends it. Here it
+//! `netop doctor`: what works on this host, what does not, and how to fix it. Here it
 //! is printed; `facts` looks at the host, the other files judge what it found.
 
 mod capture;
@@ -89,7 +89,7 @@ fn text(checks: &[Check]) -> String {
         );
     }
     if !mends.is_empty() {
-        page.push_str("\nWhat mends it:\n");
+        page.push_str("\nHow to fix it:\n");
     }
     for (at, mend) in mends.iter().enumerate() {
         let _infallible = writeln!(page, "[{}] {mend}", at + 1);

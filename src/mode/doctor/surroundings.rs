@@ -9,7 +9,7 @@ const ROWS: u16 = 24;
 
 pub fn checks(facts: &Facts) -> Vec<Check> {
     let Some(terminal) = &facts.terminal else {
-        let found = "standard output is none; the screen needs one";
+        let found = "stdout is not a terminal; use -b";
         return vec![Check::partly("terminal", found).extra()];
     };
     let signs = if terminal.unicode {

@@ -137,7 +137,7 @@ fn check_names_are_unique() {
 #[test]
 fn a_user_without_capabilities_gets_one_command_with_this_programs_path() {
     let page = text(&judged(&nobody()));
-    let mends = page.split("What mends it:\n").nth(1).unwrap();
+    let mends = page.split("How to fix it:\n").nth(1).unwrap();
     assert_eq!(
         mends,
         "[1] sudo setcap cap_perfmon,cap_bpf,cap_syslog,cap_dac_read_search,cap_sys_ptrace,cap_ipc_lock+ep /usr/bin/netop\n"

@@ -40,7 +40,7 @@ const LEAST_NS: u64 = 30_000_000;
 /// A burst at the end of a quiet second has so much of a second's packets in a fiftieth of it.
 const MOST_RISEN: f64 = 50.0;
 
-const SAID: &str = "a burst: what was not asked for by name was let go within the interval to stay within the budget, and is counted again from the next one on";
+const SAID: &str = "burst: events not asked for by name were detached within the interval to stay within the budget; the next interval attaches them again";
 
 #[derive(Debug, Default)]
 pub struct Burst {

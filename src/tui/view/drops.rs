@@ -146,7 +146,7 @@ fn nothing(snapshot: &Snapshot) -> &'static str {
     } else if snapshot.summary.loss_rate.is_none() {
         "No counter of losses could be read twice yet."
     } else {
-        "Nothing has been lost since netop started, as far as anything here counts it."
+        "No loss since netop started, in any counter that can be read here."
     }
 }
 

@@ -237,11 +237,11 @@ fn detail(scene: &Scene<'_>, p: &Process, area: Rect, buf: &mut Buffer) {
         list.push(said(1, "own: network work in its own system calls"));
         list.push(said(
             1,
-            "soft: receive softirqs for its sockets, on whoever's time (≈, split by packets)",
+            "soft: receive softirqs for its sockets, on anybody's time (≈, split by packets)",
         ));
         list.push(said(
             1,
-            "stolen: softirq and interrupt work of the network, for whoever, on its time",
+            "stolen: network softirqs and interrupts for any socket, on its time",
         ));
     }
     list.push(said(

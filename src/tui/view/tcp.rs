@@ -66,7 +66,8 @@ fn why_empty(scene: &Scene<'_>, none: bool) -> String {
         return format!("Nothing has this text ({grouping}): Esc clears it.");
     }
     match &scene.snapshot.sockets {
-        None => "The sockets have not been read yet: sock_diag tells them, within a second where there are few.".to_owned(),
+        None => "Sockets are not read yet: sock_diag takes up to a second where there are few."
+            .to_owned(),
         Some(_) if !scene.snapshot.filter.pids.is_empty() => {
             format!("No TCP sockets of these processes ({grouping}).")
         }
