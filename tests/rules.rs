@@ -66,7 +66,7 @@ fn found(rule: &str, figures: Table, case: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for second in 1..=15 {
         let mut snapshot = state::snapshot(&figures, second);
-        adviser.take(&mut snapshot);
+        adviser.ingest(&mut snapshot);
         findings = snapshot.findings;
     }
     findings.retain(|finding| finding.rule == rule);
@@ -146,7 +146,7 @@ fn rules_that_cannot_see_say_what_is_missing_and_are_not_called_fine() {
         for second in 1..=15 {
             last = state::snapshot(figures, second);
             (last.health.samples, last.health.lost) = samples;
-            adviser.take(&mut last);
+            adviser.ingest(&mut last);
         }
         (last.unjudged, last.checked)
     };
@@ -207,7 +207,7 @@ fn a_mostly_idle_host_gives_no_finding_for_ten_minutes() {
     let figures = state::Figures::default();
     for second in 1..=600 {
         let mut snapshot = state::snapshot(&figures, second);
-        adviser.take(&mut snapshot);
+        adviser.ingest(&mut snapshot);
         assert!(
             snapshot.findings.is_empty(),
             "{second} s: {:?}",

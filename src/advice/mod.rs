@@ -59,7 +59,7 @@ impl Adviser {
 
     /// Fills in what is to be said of this snapshot: findings, gravest first, then by rule; what was
     /// looked at and is fine; what could not be judged.
-    pub fn take(&mut self, snapshot: &mut Snapshot) {
+    pub fn ingest(&mut self, snapshot: &mut Snapshot) {
         self.past.push(snapshot);
         let due = self
             .looked

@@ -166,7 +166,7 @@ impl Engine {
         let whole = self.want.whole_profile;
         let cycles = file && host.clock == Some(ClockKind::Cycles);
         self.cpu_time.fold.keep_whole(whole, whole && cycles);
-        self.cpu_time.take(&taken, self.names.as_mut())
+        self.cpu_time.ingest(&taken, self.names.as_mut())
     }
 
     fn name_cpu_stack(&mut self, stack: &Weighed) -> Stack {

@@ -114,7 +114,7 @@ impl CpuTime {
     }
 
     /// Ends an interval in which CPU time was sampled. Returns its stacks, heaviest first.
-    pub fn take(&mut self, taken: &Taken<'_>, names: &mut dyn Names) -> Vec<Weighed> {
+    pub fn ingest(&mut self, taken: &Taken<'_>, names: &mut dyn Names) -> Vec<Weighed> {
         let span = (taken.seconds, WINDOW_S);
         // Of a process that was asked for all its time is of interest, of the others only what
         // the network takes: naming the frames of every program would cost more than all the rest.

@@ -103,7 +103,7 @@ fn second(time: &mut CpuTime, names: &mut Table, pids: &[u32]) {
         all: 100_000.0,
     };
     let counted = |pid| pids.is_empty() || pids.contains(&pid);
-    time.take(
+    time.ingest(
         &Taken {
             seconds: 1.0,
             hz: 199,
@@ -141,7 +141,7 @@ fn uncounted(
         cpus,
         share,
     };
-    time.take(&taken, names)
+    time.ingest(&taken, names)
 }
 
 /// A second of one CPU whose samples are all of its time.
@@ -347,7 +347,7 @@ fn packets_too_few_to_divide_a_sample_among_have_no_cost() {
                 cpus: &[0],
                 share: &|_, _| 1e7,
             };
-            time.take(&taken, &mut names);
+            time.ingest(&taken, &mut names);
         }
         let mut summary = Summary::default();
         time.summary(&mut summary);

@@ -32,7 +32,7 @@ pub struct Cpus {
 }
 
 impl Cpus {
-    pub fn take(&mut self, interval_ns: u64, counters: &[CpuCounters]) {
+    pub fn ingest(&mut self, interval_ns: u64, counters: &[CpuCounters]) {
         self.deltas.clear();
         self.rows.clear();
         let seconds = interval_ns as f64 / 1e9;
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn an_interval_is_the_difference_of_two_readings() {
         let mut cpus = Cpus::default();
-        cpus.take(0, &[counters(3, 1)]);
+        cpus.ingest(0, &[counters(3, 1)]);
         assert!(cpus.rows.is_empty(), "a baseline is no interval");
-        cpus.take(2_000_000_000, &[counters(3, 2)]);
+        cpus.ingest(2_000_000_000, &[counters(3, 2)]);
         let row = &cpus.rows[0];
         assert_eq!(
             (row.cpu, row.rx_packets, row.net_rx_runs),
@@ -201,7 +201,7 @@ mod tests {
             let read: Vec<_> = there
                 .map(|cpu| counters(cpu, online[cpu as usize]))
                 .collect();
-            cpus.take(if k == 0 { 0 } else { 1_000_000_000 }, &read);
+            cpus.ingest(if k == 0 { 0 } else { 1_000_000_000 }, &read);
             marked.push(cpus.changed);
             all += cpus.processed().unwrap_or(0);
         }
@@ -217,18 +217,18 @@ mod tests {
             counters.softnet.processed = processed;
             counters
         };
-        cpus.take(0, &[at(u64::from(u32::MAX) - 9)]);
-        cpus.take(1_000_000_000, &[at(20)]);
+        cpus.ingest(0, &[at(u64::from(u32::MAX) - 9)]);
+        cpus.ingest(1_000_000_000, &[at(20)]);
         assert_eq!(cpus.processed(), Some(30));
-        cpus.take(1_000_000_000, &[at(19)]);
+        cpus.ingest(1_000_000_000, &[at(19)]);
         assert_eq!(cpus.processed(), Some(0), "it went back");
     }
 
     #[test]
     fn a_cpu_without_ticks_has_no_shares_rather_than_zeros() {
         let mut cpus = Cpus::default();
-        cpus.take(0, &[counters(0, 1)]);
-        cpus.take(1_000_000, &[counters(0, 1)]);
+        cpus.ingest(0, &[counters(0, 1)]);
+        cpus.ingest(1_000_000, &[counters(0, 1)]);
         assert_eq!(cpus.rows[0].softirq_pct, None);
         assert_eq!(cpus.rows[0].packets_per_run, None);
     }

@@ -75,7 +75,7 @@ pub struct Devices {
 
 impl Devices {
     /// A new reading of the slow counters.
-    pub fn take(&mut self, now: &Arc<SlowSample>, order: &[u32]) {
+    pub fn ingest(&mut self, now: &Arc<SlowSample>, order: &[u32]) {
         self.nodes.clone_from(&now.nodes);
         let times = now.times();
         for link in &now.links {

@@ -111,8 +111,8 @@ fn counts(netns: u64, cpu: u32, hits: u64, packets: u64) -> DeviceCounts {
 
 fn two_readings() -> Devices {
     let mut devices = Devices::default();
-    devices.take(&reading(1), &[4, 5]);
-    devices.take(&reading(3), &[4, 5]);
+    devices.ingest(&reading(1), &[4, 5]);
+    devices.ingest(&reading(3), &[4, 5]);
     devices
 }
 
@@ -182,7 +182,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     assert_eq!((row.polls, row.packets_per_poll), (Some(50), Some(30.0)));
     let known = devices.finish(AT, &mut [], &[4, 5]);
     assert_eq!(eth0(&known).polls, None, "an interval's counts are its own");
-    devices.take(
+    devices.ingest(
         &Arc::new(SlowSample {
             at: 4_000_000_000,
             ..(*reading(3)).clone()
@@ -261,7 +261,7 @@ fn a_cpu_names_its_node_and_what_it_serves() {
 #[test]
 fn the_first_reading_names_the_devices_and_counts_nothing() {
     let mut devices = Devices::default();
-    devices.take(&reading(1), &[4, 5]);
+    devices.ingest(&reading(1), &[4, 5]);
     let rows = devices.finish(AT, &mut [], &[4, 5]);
     assert_eq!(rows.len(), 4);
     let row = eth0(&rows);
@@ -275,8 +275,8 @@ fn a_device_that_has_just_come_has_no_rates_yet() {
     let mut devices = Devices::default();
     let mut first = (*reading(1)).clone();
     first.links.retain(|link| link.name == "lo");
-    devices.take(&Arc::new(first), &[4, 5]);
-    devices.take(&reading(2), &[4, 5]);
+    devices.ingest(&Arc::new(first), &[4, 5]);
+    devices.ingest(&reading(2), &[4, 5]);
     let rows = devices.finish(AT, &mut [], &[4, 5]);
     let row = eth0(&rows);
     assert_eq!(
@@ -310,7 +310,7 @@ fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_cou
         (Some(600), Some(300.0), Some(0.0))
     );
     for k in [4, 5] {
-        devices.take(&own_only(k), &[4, 5]);
+        devices.ingest(&own_only(k), &[4, 5]);
         let rows = devices.finish(k * 1_000_000_000, &mut [], &[4, 5]);
         let row = blue(&rows);
         assert_eq!(
@@ -320,7 +320,7 @@ fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_cou
         assert_eq!(row.age_s, Some((k - 3) as f64));
         assert_eq!(eth0(&rows).rx_packets, Some(1000));
     }
-    devices.take(&reading(6), &[4, 5]);
+    devices.ingest(&reading(6), &[4, 5]);
     let rows = devices.finish(6_000_000_000, &mut [], &[4, 5]);
     let row = blue(&rows);
     assert_eq!(
@@ -363,12 +363,12 @@ fn a_device_is_there_also_while_the_turn_of_its_namespace_has_not_come() {
         Arc::new(slow)
     };
     let mut devices = Devices::default();
-    devices.take(&with_blue0((*reading(1)).clone()), &[4, 5]);
-    devices.take(&own_only(2), &[4, 5]);
+    devices.ingest(&with_blue0((*reading(1)).clone()), &[4, 5]);
+    devices.ingest(&own_only(2), &[4, 5]);
     assert!(devices.has("blue0") && !devices.has("blue1"));
     let mut gone = (*own_only(3)).clone();
     gone.namespaces.pop();
-    devices.take(&Arc::new(gone), &[4, 5]);
+    devices.ingest(&Arc::new(gone), &[4, 5]);
     assert!(!devices.has("blue0"));
 }
 
@@ -377,7 +377,7 @@ fn a_namespace_that_is_gone_has_no_rows() {
     let mut devices = two_readings();
     let mut slow = (*own_only(4)).clone();
     slow.namespaces.pop();
-    devices.take(&Arc::new(slow), &[4, 5]);
+    devices.ingest(&Arc::new(slow), &[4, 5]);
     let rows = devices.finish(AT, &mut [], &[4, 5]);
     assert!(rows.iter().all(|row| row.netns.is_none()));
 }
@@ -397,8 +397,8 @@ fn devices_that_only_proc_lists_are_told_apart_by_their_names() {
         Arc::new(slow)
     };
     let mut devices = Devices::default();
-    devices.take(&with(1), &[4, 5]);
-    devices.take(&with(3), &[4, 5]);
+    devices.ingest(&with(1), &[4, 5]);
+    devices.ingest(&with(3), &[4, 5]);
     let rows = devices.finish(AT, &mut [], &[4, 5]);
     let sent = |name: &str| rows.iter().find(|row| row.name == name)?.tx_packets;
     assert_eq!((sent("va"), sent("vb")), (Some(14), Some(18)));

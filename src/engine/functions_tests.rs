@@ -173,8 +173,8 @@ fn a_free_counter_stands_in_for_what_events_do_not_count_exactly() {
         net_rx_runs,
         ..crate::decode::CpuCounters::default()
     };
-    given.cpus.take(S, &[runs(100)]);
-    given.cpus.take(S, &[runs(1_100)]);
+    given.cpus.ingest(S, &[runs(100)]);
+    given.cpus.ingest(S, &[runs(1_100)]);
     given.free = FreeNow {
         softirqs: true,
         softnet: false,

@@ -140,7 +140,7 @@ impl Latencies {
         Some(expected.iter().map(cost).collect())
     }
 
-    pub fn take(&mut self, sample: Option<&LatencySample>, terms: &Terms<'_>) {
+    pub fn ingest(&mut self, sample: Option<&LatencySample>, terms: &Terms<'_>) {
         self.cost_ns.clear();
         self.rows.clear();
         let Some(sample) = sample else {

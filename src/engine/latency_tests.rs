@@ -46,7 +46,7 @@ const ABOUT_1_US: u16 = 16 * 7;
 fn a_pair_has_its_quantiles_and_its_device() {
     let mut latencies = Latencies::default();
     let want = Want::default();
-    latencies.take(
+    latencies.ingest(
         Some(&sample(Pair::Queue, vec![(ABOUT_1_US, 1000)])),
         &terms(&want),
     );
@@ -64,7 +64,7 @@ fn fewer_matched_pairs_than_four_in_five_are_hidden_and_it_is_said_why() {
     let mut split = sample(Pair::Qdisc, vec![(ABOUT_1_US, 100)]);
     split.fates[0].freed = 26;
     let want = Want::default();
-    latencies.take(Some(&split), &terms(&want));
+    latencies.ingest(Some(&split), &terms(&want));
     let qdisc = row(&latencies, Pair::Qdisc);
     assert_eq!((qdisc.times.count, qdisc.times.p50_ns), (100, None));
     assert!(
@@ -75,7 +75,7 @@ fn fewer_matched_pairs_than_four_in_five_are_hidden_and_it_is_said_why() {
     );
     assert_eq!(qdisc.recent.count, 0);
     split.fates[0].freed = 24;
-    latencies.take(Some(&split), &terms(&want));
+    latencies.ingest(Some(&split), &terms(&want));
     assert!(row(&latencies, Pair::Qdisc).times.p50_ns.is_some());
 }
 
@@ -87,14 +87,14 @@ fn more_packets_mean_that_fewer_of_them_are_followed_and_few_that_all_are() {
         ..Want::default()
     };
     let before = latencies.wanted(&want).expect("wanted").packets;
-    latencies.take(
+    latencies.ingest(
         Some(&sample(Pair::Queue, vec![(ABOUT_1_US, 100_000)])),
         &terms(&want),
     );
     let many = latencies.wanted(&want).expect("wanted").packets;
     assert_eq!(many, before * 8);
     for _ in 0..8 {
-        latencies.take(
+        latencies.ingest(
             Some(&sample(Pair::Queue, vec![(ABOUT_1_US, 10)])),
             &terms(&want),
         );
@@ -137,11 +137,11 @@ fn what_is_foreseen_to_be_too_dear_is_not_tried_until_it_is_not() {
     assert!((all[0].1 - 0.6 * limit - followed * PAIR_NS).abs() < 1.0);
     assert!(!only_softirqs(&latencies));
     // It was tried: what it costs is known.
-    latencies.take(Some(&sample(Pair::Queue, Vec::new())), &terms(&want));
+    latencies.ingest(Some(&sample(Pair::Queue, Vec::new())), &terms(&want));
     assert_eq!(foresee(&mut latencies, 2.0 * limit, 5.0), None);
     assert!(!only_softirqs(&latencies));
     // Looked at again, and without a limit.
-    latencies.take(None, &terms(&want));
+    latencies.ingest(None, &terms(&want));
     foresee(&mut latencies, 2.0 * limit, 100.0);
     assert!(!only_softirqs(&latencies));
 }
@@ -171,11 +171,11 @@ fn of_many_runs_of_softirqs_one_in_some_is_timed() {
     let mut latencies = Latencies::default();
     let mut runs = sample(Pair::RxRun, Vec::new());
     runs.fates[0].started = 120_000;
-    latencies.take(Some(&runs), &terms(&want));
+    latencies.ingest(Some(&runs), &terms(&want));
     assert_eq!(latencies.wanted(&want).unwrap().softirqs, 8);
     runs.timing = latencies.wanted(&want);
     runs.fates[0].started = 15_000;
-    latencies.take(Some(&runs), &terms(&want));
+    latencies.ingest(Some(&runs), &terms(&want));
     assert_eq!(latencies.wanted(&want).unwrap().softirqs, 8);
     assert_eq!(row(&latencies, Pair::RxRun).one_in, 8);
 }
@@ -191,7 +191,7 @@ fn over_the_budget_only_softirqs_are_timed() {
     busy.hits = vec![(0, 800_000)];
     for _ in 0..PATIENCE {
         assert!(!latencies.timing.softirqs_only);
-        latencies.take(Some(&busy), &terms(&want));
+        latencies.ingest(Some(&busy), &terms(&want));
     }
     assert!(latencies.timing.softirqs_only);
     assert!((latencies.cost_ns[0].1 - 56e6).abs() < 1.0);
@@ -202,7 +202,7 @@ fn the_last_intervals_are_kept_and_older_ones_go() {
     let mut latencies = Latencies::default();
     let want = Want::default();
     for _ in 0..HISTORY + 5 {
-        latencies.take(
+        latencies.ingest(
             Some(&sample(Pair::Queue, vec![(ABOUT_1_US, 10)])),
             &terms(&want),
         );

@@ -327,17 +327,17 @@ impl Engine {
             self.want.pids.clone_from(&tick.members);
         }
         self.leave_replaced(&tick.replaced);
-        self.cpus.take(tick.interval_ns, &tick.host.cpus);
-        self.ledger.take(tick.interval_ns, &tick.host);
-        self.traffic.take(tick.interval_ns, &tick.host);
-        self.processes.take(tick.host.slow.as_deref());
-        self.protocols.take(tick.host.slow.as_deref());
-        self.connections.take(tick.host.slow.as_deref());
+        self.cpus.ingest(tick.interval_ns, &tick.host.cpus);
+        self.ledger.ingest(tick.interval_ns, &tick.host);
+        self.traffic.ingest(tick.interval_ns, &tick.host);
+        self.processes.ingest(tick.host.slow.as_deref());
+        self.protocols.ingest(tick.host.slow.as_deref());
+        self.connections.ingest(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
             self.take_facts(slow);
             self.owners.learn(slow);
             let order: Vec<u32> = tick.host.cpus.iter().map(|cpu| cpu.cpu).collect();
-            self.devices.take(slow, &order);
+            self.devices.ingest(slow, &order);
             self.softnet_inexact.clone_from(&slow.softnet_inexact);
             let device = self.want.device.as_ref();
             self.device_unknown = device

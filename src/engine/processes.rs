@@ -157,10 +157,10 @@ pub struct Processes {
 }
 
 impl Processes {
-    pub fn take(&mut self, slow: Option<&SlowSample>) {
+    pub fn ingest(&mut self, slow: Option<&SlowSample>) {
         let Some(slow) = slow else { return };
         self.make_room();
-        self.readers.take(slow);
+        self.readers.ingest(slow);
         self.delays.clear();
         self.throttled.clear();
         for task in &slow.tasks {

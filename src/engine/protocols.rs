@@ -26,7 +26,7 @@ pub struct Protocols {
 }
 
 impl Protocols {
-    pub fn take(&mut self, slow: Option<&SlowSample>) {
+    pub fn ingest(&mut self, slow: Option<&SlowSample>) {
         let Some(slow) = slow else { return };
         let times = slow.times();
         let mut before = std::mem::take(&mut self.namespaces);
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn namespaces_are_added_up_and_a_new_one_has_no_past() {
         let mut protocols = Protocols::default();
-        protocols.take(Some(&reading(1_000_000_000, &[(1, 100)])));
+        protocols.ingest(Some(&reading(1_000_000_000, &[(1, 100)])));
         assert!(protocols.rates.is_empty());
-        protocols.take(Some(&reading(3_000_000_000, &[(1, 120), (2, 5000)])));
+        protocols.ingest(Some(&reading(3_000_000_000, &[(1, 120), (2, 5000)])));
         assert!((protocols.rates["Udp.InErrors"] - 10.0).abs() < 1e-9);
-        protocols.take(None);
-        protocols.take(Some(&reading(4_000_000_000, &[(1, 120), (2, 5007)])));
+        protocols.ingest(None);
+        protocols.ingest(Some(&reading(4_000_000_000, &[(1, 120), (2, 5007)])));
         assert!((protocols.rates["Udp.InErrors"] - 7.0).abs() < 1e-9);
     }
 
@@ -99,15 +99,15 @@ mod tests {
         let second = 1_000_000_000;
         let rate = |protocols: &Protocols| protocols.rates.get("Udp.InErrors").copied();
         let mut protocols = Protocols::default();
-        protocols.take(Some(&reading(second, &[(1, 100), (2, 100)])));
-        protocols.take(Some(&reading(2 * second, &[(1, 110), (2, 104)])));
+        protocols.ingest(Some(&reading(second, &[(1, 100), (2, 100)])));
+        protocols.ingest(Some(&reading(2 * second, &[(1, 110), (2, 104)])));
         assert_eq!(rate(&protocols), Some(14.0));
         let mut partly = reading(3 * second, &[(1, 110)]);
         let turn = |netns, at| NetnsReading { netns, at };
         partly.namespaces = vec![turn(1, Some(3 * second)), turn(2, None)];
-        protocols.take(Some(&partly));
+        protocols.ingest(Some(&partly));
         assert_eq!(rate(&protocols), Some(4.0));
-        protocols.take(Some(&reading(4 * second, &[(1, 110), (2, 106)])));
+        protocols.ingest(Some(&reading(4 * second, &[(1, 110), (2, 106)])));
         assert_eq!(rate(&protocols), Some(1.0));
     }
 }

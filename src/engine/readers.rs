@@ -16,7 +16,7 @@ pub struct Readers {
 
 impl Readers {
     /// Sockets are not read each time: what was said stands until they are.
-    pub fn take(&mut self, slow: &SlowSample) {
+    pub fn ingest(&mut self, slow: &SlowSample) {
         if let Some(sockets) = &slow.sockets {
             let readers = sockets.readers.iter();
             self.by_pid = readers.map(|r| (r.pid, r.clone())).collect();

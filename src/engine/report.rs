@@ -142,7 +142,7 @@ impl Engine {
     fn complete(&mut self, snapshot: &mut Snapshot) {
         self.put_first_what_was_added(&mut snapshot.functions);
         snapshot.lines = self.lines(snapshot);
-        self.adviser.take(snapshot);
+        self.adviser.ingest(snapshot);
         self.bound_facts(snapshot);
     }
 
@@ -211,7 +211,7 @@ impl Engine {
             helpers: drops.map_or(&[], |(_, helpers)| helpers),
             owner: &|socket| self.owners.user(socket),
         };
-        self.ledger.settle(&ending, self.names.as_mut());
+        self.ledger.end_interval(&ending, self.names.as_mut());
         if shown {
             self.ledger.episode(tick.at, tick.wall_ns);
         }
@@ -241,7 +241,7 @@ impl Engine {
         }
         let hits = sender.filter(|_| unfiltered);
         self.traffic
-            .settle(hits.and_then(|row| functions[row].rate));
+            .end_interval(hits.and_then(|row| functions[row].rate));
     }
 
     fn attribution(&mut self, tick: &Tick, owned: &[Owned]) -> Attribution {

@@ -43,7 +43,7 @@ impl Engine {
             budget_pct: self.settings.max_overhead_pct,
             hit_ns: costs.hit_ns(true),
         };
-        self.latencies.take(tick.latency.as_ref(), &terms);
+        self.latencies.ingest(tick.latency.as_ref(), &terms);
         let session = self.source.session();
         let probes = session.probes();
         let busy = self.cpus.busy();

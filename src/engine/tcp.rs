@@ -35,7 +35,7 @@ pub struct Told {
 }
 
 impl Connections {
-    pub fn take(&mut self, slow: Option<&SlowSample>) {
+    pub fn ingest(&mut self, slow: Option<&SlowSample>) {
         let newer = slow.and_then(|slow| slow.sockets.as_deref());
         self.fresh = newer.is_some();
         if let Some(newer) = newer {

@@ -40,7 +40,7 @@ fn told(socket: SocketCounters) -> Tcp {
         ..SlowSample::default()
     };
     let mut connections = Connections::default();
-    connections.take(Some(&slow));
+    connections.ingest(Some(&slow));
     connections.told(1_500_000_000).tcp.remove(0)
 }
 
@@ -105,9 +105,9 @@ fn a_reading_of_before_keeps_its_rates_and_tells_no_counts_again() {
     };
     let mut connections = Connections::default();
     assert!(connections.told(5).sockets.is_none(), "nothing was read");
-    connections.take(Some(&slow));
+    connections.ingest(Some(&slow));
     assert_eq!(connections.told(5).tcp[0].flow.bytes_sent, Some(1000));
-    connections.take(Some(&SlowSample::default()));
+    connections.ingest(Some(&SlowSample::default()));
     let again = connections.told(3_000_000_000);
     assert_eq!(again.tcp[0].flow.bytes_sent, None);
     assert_eq!(again.tcp[0].flow.sent_bps, Some(8000.0));

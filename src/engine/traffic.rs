@@ -111,7 +111,7 @@ struct Segments {
 impl Traffic {
     /// At the end of an interval. On a busy host the devices are read late, and the reading comes with
     /// the next interval.
-    pub fn take(&mut self, interval_ns: u64, host: &HostSample) {
+    pub fn ingest(&mut self, interval_ns: u64, host: &HostSample) {
         (self.fresh, self.in_step) = (None, false);
         let Some(now) = &host.slow else { return };
         let own = now.links.first().map(|link| link.netns);
@@ -181,7 +181,7 @@ impl Traffic {
 
     /// Ends an interval: what its samples said of the devices, and the hits per second of
     /// net_dev_start_xmit where they were counted.
-    pub fn settle(&mut self, start_xmit_rate: Option<f64>) {
+    pub fn end_interval(&mut self, start_xmit_rate: Option<f64>) {
         for segments in self.segments.values_mut() {
             segments.age += 1;
         }

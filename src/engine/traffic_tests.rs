@@ -40,8 +40,8 @@ fn sample(at: u64, k: u64) -> HostSample {
 #[test]
 fn wires_and_what_stays_on_the_host_are_added_up_apart_and_bridges_not_at_all() {
     let mut traffic = Traffic::default();
-    traffic.take(2_000_000_000, &sample(1_000_000_000, 1));
-    traffic.take(2_000_000_000, &sample(3_000_000_000, 5));
+    traffic.ingest(2_000_000_000, &sample(1_000_000_000, 1));
+    traffic.ingest(2_000_000_000, &sample(3_000_000_000, 5));
     let mut summary = Summary::default();
     traffic.fill(&mut summary, &[], &[]);
     assert_eq!(
@@ -61,17 +61,17 @@ fn a_late_reading_is_not_the_rate_of_two_intervals_and_says_what_it_is_over() {
         traffic.fill(&mut summary, &[], &[]);
         (summary.rx_pps, summary.devices_s)
     };
-    traffic.take(SECOND, &sample(SECOND, 1));
-    traffic.take(SECOND, &sample(2 * SECOND, 2));
+    traffic.ingest(SECOND, &sample(SECOND, 1));
+    traffic.ingest(SECOND, &sample(2 * SECOND, 2));
     assert_eq!(shown(&traffic), (Some(1000.0), Some(1.0)));
     assert!(traffic.wire().is_some());
-    traffic.take(SECOND, &HostSample::default());
+    traffic.ingest(SECOND, &HostSample::default());
     assert_eq!(shown(&traffic), (None, None), "of the second before");
     assert_eq!(traffic.wire(), None);
-    traffic.take(SECOND, &sample(4 * SECOND, 8));
+    traffic.ingest(SECOND, &sample(4 * SECOND, 8));
     assert_eq!(shown(&traffic), (Some(3000.0), Some(2.0)));
     assert_eq!(traffic.wire(), None, "hits of one second, packets of two");
-    traffic.take(SECOND, &sample(5 * SECOND + LATE_NS, 9));
+    traffic.ingest(SECOND, &sample(5 * SECOND + LATE_NS, 9));
     assert_eq!(shown(&traffic).1, Some(1.03));
     assert!(traffic.wire().is_some());
 }
@@ -79,8 +79,8 @@ fn a_late_reading_is_not_the_rate_of_two_intervals_and_says_what_it_is_over() {
 #[test]
 fn the_hottest_cpu_is_named_with_its_interrupt_and_its_share_of_rx() {
     let mut traffic = Traffic::default();
-    traffic.take(1, &sample(1, 1));
-    traffic.take(1, &sample(2, 2));
+    traffic.ingest(1, &sample(1, 1));
+    traffic.ingest(1, &sample(2, 2));
     let cpu = |cpu, softirq, rx| Cpu {
         cpu,
         softirq_pct: Some(softirq),
@@ -113,7 +113,7 @@ fn locals(namespaces: &[u64], packets: u64, bytes: u64) -> Traffic {
             tx_bytes: second * bytes,
             ..LinkCounters::default()
         };
-        traffic.take(
+        traffic.ingest(
             1_000_000_000,
             &HostSample {
                 slow: Some(Arc::new(SlowSample {
@@ -131,10 +131,10 @@ fn locals(namespaces: &[u64], packets: u64, bytes: u64) -> Traffic {
 #[test]
 fn skbs_of_one_packet_are_packets_and_of_longer_ones_samples_must_say_how_many() {
     let mut plain = local(10_000, 14_000_000);
-    plain.settle(None);
+    plain.end_interval(None);
     assert_eq!(plain.wire().map(|wire| wire.all), Some(10_000.0));
     let mut merged = local(10_000, 600_000_000);
-    merged.settle(None);
+    merged.end_interval(None);
     assert_eq!(
         merged.wire(),
         None,
@@ -142,10 +142,10 @@ fn skbs_of_one_packet_are_packets_and_of_longer_ones_samples_must_say_how_many()
     );
     merged.sent("va", 40.0, 100);
     merged.sent("va", 20.0, 100);
-    merged.settle(None);
+    merged.end_interval(None);
     assert_eq!(merged.wire().map(|wire| wire.all), Some(300_000.0));
     for _ in 0..OLDEST {
-        merged.settle(None);
+        merged.end_interval(None);
     }
     assert_eq!(merged.wire(), None, "what was known is too old");
 }
@@ -153,9 +153,9 @@ fn skbs_of_one_packet_are_packets_and_of_longer_ones_samples_must_say_how_many()
 #[test]
 fn more_hits_than_the_devices_sent_mean_a_device_that_nobody_reads() {
     let mut traffic = local(1_000, 100_000);
-    traffic.settle(Some(1_100.0));
+    traffic.end_interval(Some(1_100.0));
     assert!(traffic.wire().is_some());
-    traffic.settle(Some(90_000.0));
+    traffic.end_interval(Some(90_000.0));
     assert_eq!(traffic.wire(), None);
 }
 
@@ -179,7 +179,7 @@ fn devices_of_one_name_in_two_namespaces_have_their_own_segments() {
     traffic.carried(&counted(4, 0, 4_000, 4_000));
     traffic.carried(&counted(4, 1, 6_000, 6_000));
     traffic.carried(&counted(5, 0, 10_000, 420_000));
-    traffic.settle(None);
+    traffic.end_interval(None);
     assert_eq!(traffic.wire().map(|wire| wire.all), Some(430_000.0));
 }
 
@@ -188,13 +188,13 @@ fn what_was_counted_goes_before_samples_and_those_before_nothing() {
     let mut traffic = locals(&[4, 5], 10_000, 600_000_000);
     traffic.sent("va", 30.0, 100);
     traffic.carried(&counted(4, 0, 10, 100));
-    traffic.settle(None);
+    traffic.end_interval(None);
     // The gate had no room for the one in namespace 5.
     assert_eq!(traffic.wire().map(|wire| wire.all), Some(400_000.0));
     // A count needs no smoothing.
     traffic.carried(&counted(4, 0, 10, 20));
     traffic.carried(&counted(5, 0, 10, 10));
-    traffic.settle(None);
+    traffic.end_interval(None);
     assert_eq!(traffic.wire().map(|wire| wire.all), Some(30_000.0));
 }
 
@@ -226,26 +226,26 @@ fn the_last_rate_of_a_quiet_namespace_stands_and_that_of_a_busy_one_gives_no_rat
         summary.local_pps
     };
     let mut traffic = Traffic::default();
-    traffic.take(SECOND, &with_another(1, Some(100)));
-    traffic.take(SECOND, &with_another(2, Some(140)));
+    traffic.ingest(SECOND, &with_another(1, Some(100)));
+    traffic.ingest(SECOND, &with_another(2, Some(140)));
     assert_eq!(local(&traffic), Some(60.0), "20 of lo, 40 of the other");
     assert!(traffic.wire().is_some());
     for s in [3, 4] {
-        traffic.take(SECOND, &with_another(s, None));
+        traffic.ingest(SECOND, &with_another(s, None));
         assert_eq!(local(&traffic), Some(60.0));
         assert!(traffic.wire().is_some());
     }
     // 3000 in three seconds: in which of them nobody knows.
-    traffic.take(SECOND, &with_another(5, Some(3140)));
+    traffic.ingest(SECOND, &with_another(5, Some(3140)));
     assert_eq!(local(&traffic), Some(1020.0));
     assert_eq!(traffic.wire(), None);
-    traffic.take(SECOND, &with_another(6, None));
+    traffic.ingest(SECOND, &with_another(6, None));
     assert_eq!(traffic.wire(), None, "a busy one was not read");
-    traffic.take(SECOND, &with_another(7, Some(3140)));
-    traffic.take(SECOND, &with_another(8, Some(5140)));
+    traffic.ingest(SECOND, &with_another(7, Some(3140)));
+    traffic.ingest(SECOND, &with_another(8, Some(5140)));
     assert_eq!(local(&traffic), Some(2020.0));
     assert!(traffic.wire().is_some());
     // It is gone.
-    traffic.take(SECOND, &sample(9 * SECOND, 9));
+    traffic.ingest(SECOND, &sample(9 * SECOND, 9));
     assert_eq!(local(&traffic), Some(20.0));
 }

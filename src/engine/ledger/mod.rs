@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// Takes the counters of a tick.
-    pub fn take(&mut self, interval_ns: u64, host: &HostSample) {
+    pub fn ingest(&mut self, interval_ns: u64, host: &HostSample) {
         let mut rate = 0.0;
         if !host.cpus.is_empty()
             && let Some(dropped) = self.counters.backlog(&host.cpus)
@@ -229,7 +229,7 @@ impl Ledger {
     }
 
     /// Ends an interval.
-    pub fn settle(&mut self, ending: &Ending<'_>, names: &mut dyn Names) {
+    pub fn end_interval(&mut self, ending: &Ending<'_>, names: &mut dyn Names) {
         let (seen, unseen) = self.events.finish(ending.counted, ending.helpers, names);
         let mut classes = [(0.0, false); Class::ALL.len()];
         for seen in &seen {
@@ -271,7 +271,7 @@ impl Ledger {
         self.rest();
         let slow_ns = self.slow_ns.take();
         for row in self.rows.values_mut() {
-            row.settle(ending.interval_ns, slow_ns, ending.shown);
+            row.end_interval(ending.interval_ns, slow_ns, ending.shown);
         }
     }
 

@@ -180,7 +180,7 @@ impl Row {
     }
 
     /// Ends an interval. `slow_ns`: its counters were read, so long after the last time.
-    pub fn settle(&mut self, interval_ns: u64, slow_ns: Option<u64>, shown: bool) {
+    pub fn end_interval(&mut self, interval_ns: u64, slow_ns: Option<u64>, shown: bool) {
         let total = self.total();
         // An estimate is taken back when a counter is read for the first time.
         self.count = total.saturating_sub(self.reported);

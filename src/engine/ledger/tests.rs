@@ -98,7 +98,7 @@ impl Bench {
     /// `hits`: reason, how many, in which function.
     fn tick(&mut self, function: &'static str, hits: &[(u64, u64)], period: u64) {
         self.second += 1;
-        self.ledger.take(S, &self.host);
+        self.ledger.ingest(S, &self.host);
         let mut counted: FxHashMap<u32, u64> = [(0, 0)].into_iter().collect();
         for &(reason, n) in hits {
             for _ in 0..n / period {
@@ -121,7 +121,7 @@ impl Bench {
             helpers: &[],
             owner: &|socket| (socket == 900).then_some(7),
         };
-        self.ledger.settle(&ending, &mut Book(function));
+        self.ledger.end_interval(&ending, &mut Book(function));
         self.ledger.episode(self.second * S, self.second * S);
         self.host.slow = None;
     }
@@ -418,7 +418,7 @@ fn a_sum_over_a_time_in_which_kfree_skb_was_partly_not_counted_says_so() {
         helpers: &[],
         owner: &|_| None,
     };
-    bench.ledger.settle(&ending, &mut Book("f"));
+    bench.ledger.end_interval(&ending, &mut Book("f"));
     assert_eq!(partly(&bench), [Some(1.0)]);
     let drop = &bench.drops()[0];
     assert_eq!((drop.total, drop.mark()), (40, "≥"));
