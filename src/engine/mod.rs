@@ -234,6 +234,7 @@ impl Engine {
             want.pids.clone_from(&self.want.pids);
         }
         self.strike_replaced(&mut want.pids);
+        self.want.stacks = want.stacks;
         if want == self.want {
             return;
         }

@@ -47,6 +47,7 @@ impl Engine {
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
         self.leave_other_modules();
         self.names.be_patient(self.patience);
+        self.names.look_closely(self.want.stacks);
         let folded = self.fold.finish(seconds, PROFILE_S, hits);
         self.shortened += folded.samples_folded;
         let stacks: Vec<Stack> = folded

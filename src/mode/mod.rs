@@ -125,6 +125,8 @@ impl Origin {
                     clock: true,
                     cpus: plan.want.cpus.clone(),
                 })?;
+                // A screen says when somebody looks at stacks.
+                plan.want.stacks = plan.settings.first_interval.is_none();
                 // A batch may be over when a screen's stacks are looked at for the first time.
                 let debug_after = match plan.settings.first_interval {
                     Some(_) => DEBUG_AFTER,

@@ -64,6 +64,9 @@ pub trait Names: Send {
     /// Names that are asked for now may be waited for so long, all together.
     fn be_patient(&mut self, _at_most: Duration) {}
 
+    /// User frames are to have inlined functions and lines, or their functions' names will do.
+    fn look_closely(&mut self, _closely: bool) {}
+
     /// From here on this is mapped; names of a running host know by themselves.
     fn mapped(&mut self, _mapped: &Mapped<'_>) {}
 

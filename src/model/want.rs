@@ -53,6 +53,8 @@ pub struct Want {
     pub side_band: bool,
     /// Sockets are looked at: they are read as often as may be.
     pub sockets: bool,
+    /// Call stacks are looked at: their user frames have inlined functions and lines of source.
+    pub stacks: bool,
     /// Stacks of all CPU time, idle time too, as perf has them: else only the network's.
     pub all_cpu_time: bool,
     /// Of the stacks of CPU time none is folded into its callers or left out: a profile is made once.
@@ -91,6 +93,7 @@ impl Default for Want {
             devices: false,
             side_band: false,
             sockets: false,
+            stacks: false,
             all_cpu_time: false,
             whole_profile: false,
             all: false,

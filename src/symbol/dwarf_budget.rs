@@ -3,7 +3,7 @@
 //! the names of the tables of symbols.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A nanosecond of reading for so many: 0.05 % of a CPU.
@@ -21,6 +21,8 @@ pub struct DwarfBudget(Arc<Budget>);
 
 struct Budget {
     start: Instant,
+    /// Somebody looks at what it says.
+    wanted: AtomicBool,
     /// Not before, ns since the start.
     from_ns: AtomicU64,
     /// Where reading stands on the time axis, ns since the start; [`CREDIT_NS`] of reading in advance.
@@ -42,16 +44,22 @@ impl DwarfBudget {
     fn new(after: Duration, spent_ns: Option<AtomicU64>) -> DwarfBudget {
         DwarfBudget(Arc::new(Budget {
             start: Instant::now(),
+            wanted: AtomicBool::new(true),
             from_ns: AtomicU64::new(ns(after)),
             spent_ns,
         }))
     }
 
     pub fn is_open(&self) -> bool {
-        Instant::now() >= self.opens_at()
+        self.0.wanted.load(Ordering::Relaxed) && Instant::now() >= self.opens_at()
     }
 
-    /// A file may be read from then on; its questions are answered to the end.
+    /// It is read while somebody looks at it.
+    pub fn want(&self, wanted: bool) {
+        self.0.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    /// A file may be read from then on, if somebody looks; its questions are answered to the end.
     pub fn opens_at(&self) -> Instant {
         let spent = self.0.spent_ns.as_ref();
         let spent = spent.map_or(0, |spent| spent.load(Ordering::Relaxed));
@@ -112,6 +120,16 @@ mod tests {
         assert!(wait <= LONGEST && wait > LONGEST / 2, "{wait:?}");
         let budget = DwarfBudget::unlimited();
         budget.spend(u64::MAX);
+        assert!(budget.is_open());
+    }
+
+    #[test]
+    fn nothing_is_read_while_nobody_looks() {
+        let budget = DwarfBudget::live(Duration::ZERO);
+        assert!(budget.is_open());
+        budget.want(false);
+        assert!(!budget.is_open());
+        budget.want(true);
         assert!(budget.is_open());
     }
 

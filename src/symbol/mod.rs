@@ -117,6 +117,10 @@ impl Names for HostNames {
         self.user.be_patient(at_most);
     }
 
+    fn look_closely(&mut self, closely: bool) {
+        self.user.look_closely(closely);
+    }
+
     fn kernel(&mut self, address: u64) -> Name {
         self.kernel.name(address)
     }

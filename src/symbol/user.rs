@@ -134,6 +134,11 @@ impl UserNames {
         self.patience = Patience::new(at_most);
     }
 
+    /// Debug information is read, or tables of symbols will do.
+    pub fn look_closely(&self, closely: bool) {
+        self.dwarf.want(closely);
+    }
+
     /// Why functions of a program have no names or no lines, of the first that it happened to.
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
@@ -207,7 +212,7 @@ impl UserNames {
                 queued,
                 so_far,
             } => {
-                let too_early = so_far.is_some() && now < *first;
+                let too_early = so_far.is_some() && (now < *first || !self.dwarf.is_open());
                 if !too_early && queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
                     let frame = Frame {
                         pid,

@@ -302,6 +302,7 @@ impl UiState {
             self.against.refresh(&self.history, shown);
         }
         self.want.sockets = self.view().context() == Context::Tcp;
+        self.want.stacks = self.view().context() == Context::Stacks;
         // The rules and the trial of their advice look at the devices' setup.
         self.want.devices = matches!(self.view().context(), Context::Devices | Context::Advice);
         if self.view().context() == Context::Stacks
