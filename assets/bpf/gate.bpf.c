@@ -5,7 +5,7 @@
 // runs as misses instead (bpf_prog_info.recursion_misses), and netop adds those. A slot and a
 // device's cell belong to one program and one CPU.
 //
-// Layouts are shared with src/sys/bpf/board.rs, the order of events and `struct hit` with
+// Layouts are shared with src/sys/bpf/shared_maps.rs, the order of events and `struct hit` with
 // src/source/live/programs.rs. assets/bpf/build compiles it.
 #include "kernel.h"
 

@@ -1,7 +1,7 @@
 // netop's latencies: the time between two tracepoints of the same softirq, packet or socket, as
 // histograms per CPU, pair and device (or process). Attached only while somebody looks.
 //
-// Layouts and the order of pairs are shared with src/sys/bpf/pairs.rs, the programs with
+// Layouts and the order of pairs are shared with src/sys/bpf/latency.rs, the programs with
 // src/source/live/latency.rs. assets/bpf/build compiles it.
 //
 // Counters and histograms belong to one CPU and one program each, so they need no atomics; only

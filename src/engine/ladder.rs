@@ -1,7 +1,8 @@
 //! What is given up when counting costs too much, in this order: stacks, the timing of softirqs, CPU
 //! samples, every hit of the least important rows: they are then counted a part of the time. A
-//! thousandth of it costs next to nothing on any host, so no row is given up altogether. What the
-//! user asked for by name is not given up.
+//! thousandth of it costs next to nothing on any host, so no row that BPF counts is given up
+//! altogether; perf events cost between their windows, too, and can be. What the user asked for by
+//! name is not given up.
 
 use std::collections::BTreeMap;
 

@@ -166,7 +166,7 @@ pub trait Probe: Sync + Send {
         None
     }
 
-    /// Order in the budget: lower is opened first. 0: always opened.
+    /// Order in the budget: 0 headline rows, 1 losses (forecast as seldom), above: given up first.
     fn priority(&self) -> u8;
 
     fn decode<'a>(&self, fields: Fields<'a>) -> What<'a>;
