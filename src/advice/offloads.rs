@@ -105,7 +105,7 @@ pub fn gro_ratio(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             return None;
         }
         let name = &device.name;
-        RATIO
+        let card = RATIO
             .card(Severity::Info, name.clone(), format!("GRO of {name} merges only {ratio:.1} packets into one"))
             .why("GRO sees packets but cannot merge them within one poll: missing receive checksums, polls of few packets, or very many flows are the usual causes. More packets a poll give it more to merge.")
             .state("packets into GRO for one out of it", Some(ratio), "")
@@ -118,25 +118,30 @@ pub fn gro_ratio(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 None => "–",
             }, true)
             .check(device.inside(&format!("ethtool -k {name}; ethtool -c {name}")))
-            .attempt(deferral(name, 20_000, 2), deferral_now(device))
-            .done()
+;
+        match deferral(device) {
+            Some((attempt, revert)) => card.attempt(attempt, revert),
+            None => card,
+        }
+        .done()
     });
     found.collect()
 }
 
-/// The command that lets a NIC's packets wait for so many ns, polled so many times without an interrupt.
-pub fn deferral(name: &str, flush_ns: u64, hard_irqs: u64) -> String {
-    let dir = format!("/sys/class/net/{name}");
-    format!(
-        "echo {flush_ns} > {dir}/gro_flush_timeout; echo {hard_irqs} > {dir}/napi_defer_hard_irqs"
-    )
-}
-
-/// The same with what is set now.
-pub fn deferral_now(device: &Device) -> String {
+/// The commands that let a NIC's packets wait for 20 µs and two polls without an interrupt, and that set what
+/// is set now; `None`: they wait as long already.
+pub fn deferral(device: &Device) -> Option<(String, String)> {
     let now = device.setup.as_ref().and_then(|setup| setup.napi);
     let now = now.unwrap_or_default();
-    deferral(&device.name, now.gro_flush_timeout, now.defer_hard_irqs)
+    let (old_ns, old_irqs) = (now.gro_flush_timeout, now.defer_hard_irqs);
+    let (flush_ns, irqs) = (old_ns.max(20_000), old_irqs.max(2));
+    let dir = format!("/sys/class/net/{}", device.name);
+    let set = |flush_ns: u64, irqs: u64| {
+        format!(
+            "echo {flush_ns} > {dir}/gro_flush_timeout; echo {irqs} > {dir}/napi_defer_hard_irqs"
+        )
+    };
+    ((flush_ns, irqs) != (old_ns, old_irqs)).then(|| (set(flush_ns, irqs), set(old_ns, old_irqs)))
 }
 
 const TSO: About = About {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::card::About;
 use super::limits::Limits;
-use super::offloads::{deferral, deferral_now};
+use super::offloads::deferral;
 use super::receive::figure;
 use super::window::{CpuSeen, Window};
 use crate::model::{Device, Finding, Queue, Severity};
@@ -121,7 +121,10 @@ pub fn coalesce(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
             .check(format!("ethtool -c {name}"));
         match set {
             Some(set) => card.attempt(format!("ethtool -C {name} adaptive-rx on"), format!("ethtool -C {name} adaptive-rx off rx-usecs {}", set.rx_us)),
-            None => card.attempt(deferral(name, 20_000, 2), deferral_now(device)),
+            None => match deferral(device) {
+                Some((attempt, revert)) => card.attempt(attempt, revert),
+                None => card,
+            },
         }
         .done()
     });

@@ -172,7 +172,7 @@ pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
                 card.attempt(set(old.saturating_mul(2)), set(old))
             }
             // Others have limits of their own.
-            None if kind.as_deref() == Some("pfifo_fast") => card.attempt(
+            None if device.is_some_and(by_txqueuelen) => card.attempt(
                 inside(device, &format!("ip link set {name} txqueuelen 2000")),
                 inside(device, &format!("ip link show {name}  # before: its old qlen")),
             ),
@@ -181,6 +181,14 @@ pub fn qdisc(window: &Window<'_>, limits: &Limits) -> Vec<Finding> {
         .done()
     });
     found.collect()
+}
+
+/// Its queue is as long as txqueuelen says: pfifo_fast, also below mq.
+fn by_txqueuelen(device: &Device) -> bool {
+    let kinds = device.qdiscs.iter().map(|qdisc| &*qdisc.kind);
+    kinds
+        .chain(device.qdisc.as_deref())
+        .any(|kind| kind == "pfifo_fast")
 }
 
 /// The command in the device's namespace.

@@ -125,12 +125,12 @@ impl Origin {
                     clock: true,
                     cpus: plan.want.cpus.clone(),
                 })?;
-                // A screen says when somebody looks at stacks.
-                plan.want.stacks = plan.settings.first_interval.is_none();
                 // A batch may be over when a screen's stacks are looked at for the first time.
+                // A recording keeps the names for those who read it.
                 let debug_after = match plan.settings.first_interval {
-                    Some(_) => DEBUG_AFTER,
-                    None => Duration::ZERO,
+                    _ if plan.settings.counting == Counting::Record => None,
+                    Some(_) => Some(DEBUG_AFTER),
+                    None => Some(Duration::ZERO),
                 };
                 let cache = KernelCache::of_user();
                 let names = HostNames::cached(drivers(&Proc::host()), cache, debug_after);

@@ -40,8 +40,8 @@ pub type Frames = Arc<[Arc<str>]>;
 struct Slot {
     key: Option<Arc<[u64]>>,
     holds: u32,
-    /// Names once every frame of it is settled.
-    names: Option<Frames>,
+    /// Names once every frame of it is settled, and in which epoch ([`Names::epoch`]).
+    names: Option<(u32, Frames)>,
     judged: Option<Judged>,
 }
 
@@ -190,7 +190,8 @@ impl ChainTable {
     /// The frames' names, leaf first.
     pub fn names(&mut self, id: ChainId, names: &mut dyn Names) -> Frames {
         let slot = &mut self.slots[id as usize];
-        if let Some(known) = &slot.names {
+        let epoch = names.epoch();
+        if let Some((_, known)) = slot.names.as_ref().filter(|(at, _)| *at == epoch) {
             return Arc::clone(known);
         }
         let key = slot.key.as_deref().unwrap_or(&[]);
@@ -217,7 +218,7 @@ impl ChainTable {
         }
         let frames: Frames = frames.into();
         if settled {
-            slot.names = Some(Arc::clone(&frames));
+            slot.names = Some((epoch, Arc::clone(&frames)));
         }
         frames
     }
@@ -243,6 +244,40 @@ mod tests {
     use super::super::names::{KernelFunction, Name};
     use super::super::stage::StageId;
     use super::*;
+
+    /// Says in which epoch it was asked.
+    struct Later(u32);
+
+    impl Names for Later {
+        fn kernel(&mut self, _: u64) -> Name {
+            Name {
+                text: format!("in {}", self.0).into(),
+                settled: true,
+            }
+        }
+        fn function(&mut self, _: u64) -> Option<KernelFunction> {
+            None
+        }
+        fn stage(&self, _: StageId) -> &'static str {
+            "none"
+        }
+        fn user(&mut self, _: u32, _: u64, _: &mut Vec<Arc<str>>) -> bool {
+            true
+        }
+        fn epoch(&self) -> u32 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn names_are_asked_for_again_in_another_epoch_only() {
+        let mut chains = ChainTable::default();
+        let id = chains.hold(7, &[0xffff_8000_0000_1000]);
+        let first = chains.names(id, &mut Later(0));
+        assert_eq!(&*first[0], "in 0");
+        assert!(Arc::ptr_eq(&first, &chains.names(id, &mut Later(0))));
+        assert_eq!(&*chains.names(id, &mut Later(1))[0], "in 1");
+    }
 
     struct Hex;
 

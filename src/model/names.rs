@@ -67,6 +67,11 @@ pub trait Names: Send {
     /// User frames are to have inlined functions and lines, or their functions' names will do.
     fn look_closely(&mut self, _closely: bool) {}
 
+    /// Names that were settled in another epoch may say more now.
+    fn epoch(&self) -> u32 {
+        0
+    }
+
     /// From here on this is mapped; names of a running host know by themselves.
     fn mapped(&mut self, _mapped: &Mapped<'_>) {}
 

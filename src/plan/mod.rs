@@ -287,6 +287,8 @@ fn want(typed: &cli::Live, kernel: &Kernel<'_>) -> Result<Wanted, Error> {
         processes: typed.batch.batch && prints(&typed.batch, "processes"),
         devices: typed.batch.batch && prints(&typed.batch, "devices"),
         sockets: typed.batch.batch && prints_sockets(&typed.batch),
+        // A screen says when somebody looks at them.
+        stacks: typed.batch.batch,
         ..Want::default()
     };
     if want

@@ -81,8 +81,11 @@ impl DwarfBudget {
         }
     }
 
-    /// Nothing is read for `pause`.
+    /// Nothing is read for `pause`, where reading is limited at all.
     pub fn rest(&self, pause: Duration) {
+        if self.0.spent_ns.is_none() {
+            return;
+        }
         let until = ns(self.0.start.elapsed() + pause);
         self.0.from_ns.fetch_max(until, Ordering::Relaxed);
     }

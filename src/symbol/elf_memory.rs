@@ -85,16 +85,16 @@ impl ElfMemory {
             all += bytes;
             if file.close.is_full() {
                 closing += bytes;
-            } else if file.idle_since.load(Ordering::Relaxed) != READING {
+            } else if bytes > 0 && file.idle_since.load(Ordering::Relaxed) != READING {
                 idle.push(file);
             }
         }
         if all <= MOST_HELD {
             return true;
         }
-        idle.sort_by_key(|file| file.idle_since.load(Ordering::Relaxed));
+        idle.sort_by_cached_key(|file| file.idle_since.load(Ordering::Relaxed));
         for file in idle {
-            if all - closing <= MOST_HELD {
+            if all.saturating_sub(closing) <= MOST_HELD {
                 break;
             }
             closing += file.bytes.load(Ordering::Relaxed);
@@ -114,6 +114,10 @@ impl FileMemory {
     /// It holds so much now. Waits for the room that idle files leave.
     pub fn hold(&self, bytes: u64) -> Result<(), NoRoom> {
         let before = self.held.bytes.swap(bytes, Ordering::Relaxed);
+        if bytes == 0 {
+            // It begins anew: nothing of it need be closed.
+            let _none = self.close.try_recv();
+        }
         if bytes <= before {
             return Ok(());
         }

@@ -226,11 +226,12 @@ fn serve<R: Read + Seek, T>(
     };
     let mut before_ns = thread_cpu_ns();
     // Before the turn ends: whoever has it next shall know.
-    let mut spend = || {
+    let mut spend = |extent: Extent| {
         let now_ns = thread_cpu_ns();
-        shared
-            .dwarf
-            .spend(now_ns - std::mem::replace(&mut before_ns, now_ns));
+        let spent_ns = now_ns - std::mem::replace(&mut before_ns, now_ns);
+        if extent == Extent::Whole {
+            shared.dwarf.spend(spent_ns);
+        }
     };
     let brief = brief && waiting.iter().all(|asked| asked.brief);
     let turn = shared.turns.take();
@@ -270,7 +271,7 @@ fn serve<R: Read + Seek, T>(
     let at_first = fuel.bytes();
     let mut weight = at_first;
     let _room = memory.hold(weight);
-    spend();
+    spend(if informed { extent } else { Extent::Table });
     drop(turn);
 
     let mut waiting = Some(waiting);
@@ -292,7 +293,7 @@ fn serve<R: Read + Seek, T>(
             })
             .collect();
         let _room = memory.hold(weight);
-        spend();
+        spend(if informed { extent } else { Extent::Table });
         drop(turn);
         if holds_most() {
             gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
@@ -360,7 +361,7 @@ fn batch<T>(order: &Order<T>) -> Option<Vec<Asked<T>>> {
     let first = questions.try_recv().ok().or_else(|| {
         select! {
             recv(questions) -> first => first.ok(),
-            recv(memory.idle()) -> _ => None,
+            recv(memory.idle()) -> _ => questions.try_recv().ok(),
             default(shared.rest) => None,
         }
     })?;

@@ -291,6 +291,19 @@ fn read(job: Job, shared: &Shared, answered: &Answered, answers: &Sender<Message
         answers.send(message(reply, object)).ok()
     };
     elf_thread::run(job.source, &job.places, &order, reply);
+    // Who asked while it was closed asks again.
+    for asked in job.questions.try_iter() {
+        let later = Answer {
+            pid: asked.tag.pid,
+            life: asked.tag.life,
+            address: asked.tag.address,
+            frames: None,
+            extent: Extent::Table,
+        };
+        if answers.send(Message::Answer(later)).is_err() {
+            return;
+        }
+    }
 }
 
 /// Code that nobody has a name for.

@@ -78,17 +78,18 @@ impl HostNames {
     }
 
     /// Kernel names are there at once when an earlier run kept them. User frames have the names of the
-    /// files' tables of symbols first, and debug information is read after `debug_after`, within a budget.
+    /// files' tables of symbols first, and debug information is read after `debug_after`, within a budget;
+    /// `None`: at once and without one.
     pub fn cached(
         drivers: FxHashSet<String>,
         cache: Option<KernelCache>,
-        debug_after: Duration,
+        debug_after: Option<Duration>,
     ) -> HostNames {
         HostNames::with(
             Path::new("/"),
             drivers,
             cache,
-            DwarfBudget::live(debug_after),
+            debug_after.map_or_else(DwarfBudget::unlimited, DwarfBudget::live),
         )
     }
 
@@ -119,6 +120,10 @@ impl Names for HostNames {
 
     fn look_closely(&mut self, closely: bool) {
         self.user.look_closely(closely);
+    }
+
+    fn epoch(&self) -> u32 {
+        self.user.epoch()
     }
 
     fn kernel(&mut self, address: u64) -> Name {

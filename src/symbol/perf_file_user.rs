@@ -272,6 +272,10 @@ impl PerfFileUser {
 
     fn take_answer(&mut self, answer: Answer) {
         let Some(frames) = answer.frames else {
+            let asked = self.known.get_mut(&(answer.pid, answer.address));
+            if let Some(State::Asked { queued, .. }) = asked {
+                *queued = false;
+            }
             return;
         };
         let places = &mut self.places;

@@ -42,6 +42,10 @@ pub struct UserNames {
     missing: Option<String>,
     patience: Patience,
     dwarf: DwarfBudget,
+    /// Debug information is read in this interval.
+    reads: bool,
+    /// Counts the times that it began to be read: names that were settled before say less.
+    epoch: u32,
 }
 
 /// What is known of a process.
@@ -126,6 +130,8 @@ impl UserNames {
             missing: None,
             patience: Patience::new(Duration::ZERO),
             dwarf,
+            reads: true,
+            epoch: 0,
         }
     }
 
@@ -134,9 +140,17 @@ impl UserNames {
         self.patience = Patience::new(at_most);
     }
 
-    /// Debug information is read, or tables of symbols will do.
-    pub fn look_closely(&self, closely: bool) {
+    /// Debug information is read, or tables of symbols will do. Once an interval.
+    pub fn look_closely(&mut self, closely: bool) {
         self.dwarf.want(closely);
+        let reads = self.dwarf.is_open();
+        self.epoch += u32::from(reads && !self.reads);
+        self.reads = reads;
+    }
+
+    /// Names that were settled in another one may say more now.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Why functions of a program have no names or no lines, of the first that it happened to.
@@ -155,7 +169,8 @@ impl UserNames {
         loop {
             match self.known(pid, address, names) {
                 Some(Extent::Whole | Extent::Enough) => return true,
-                Some(Extent::Table) => return false,
+                // Nothing more is to be had now.
+                Some(Extent::Table) => return !self.reads,
                 None => {}
             }
             if self.questions.is_none() || self.patience.is_spent() {
@@ -214,6 +229,10 @@ impl UserNames {
             } => {
                 let too_early = so_far.is_some() && (now < *first || !self.dwarf.is_open());
                 if !too_early && queued.is_none_or(|at| now.duration_since(at) > PATIENCE) {
+                    if so_far.is_some() {
+                        // A question of its own: the file has its time anew.
+                        *first = now;
+                    }
                     let frame = Frame {
                         pid,
                         life,
@@ -261,6 +280,19 @@ impl UserNames {
                 });
                 let texts: Arc<[Arc<str>]> = texts.collect();
                 match (answer.extent, state) {
+                    // Its file did not answer this time: the process is gone, or no thread had time.
+                    (
+                        Extent::Enough,
+                        state @ State::Asked {
+                            so_far: Some(_), ..
+                        },
+                    ) => {
+                        if let State::Asked { so_far, .. } = &mut *state
+                            && let Some(texts) = so_far.take()
+                        {
+                            *state = State::Named(texts);
+                        }
+                    }
                     (Extent::Whole | Extent::Enough, state) => *state = State::Named(texts),
                     (
                         Extent::Table,
@@ -344,7 +376,8 @@ fn name(resolver: &mut Resolver, frame: &Frame, answers: &Sender<Message>) -> Op
         life,
         address,
         frames,
-        extent: Extent::Whole,
+        // What the resolver itself says of it.
+        extent: Extent::Enough,
     };
     answers.send(Message::Answer(answer)).ok()?;
     forgotten(forget, pid, life, answers)
@@ -425,6 +458,50 @@ mod tests {
         assert!(
             place.is_some_and(|place| place.starts_with("user.rs:") || place.contains("/user.rs:"))
         );
+    }
+
+    #[test]
+    fn a_name_that_the_table_settled_gets_its_line_when_somebody_looks_however_late() {
+        let address = a_function_with_a_long_name as fn() -> u32 as usize as u64 + 1;
+        let me = std::process::id();
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::live(Duration::ZERO), None);
+        names.look_closely(false);
+        let table = settled(&mut names, me, address);
+        assert!(table.contains("a_function_with_a_long_name"), "{table}");
+        assert_eq!((names.location(&table), names.epoch()), (None, 0));
+        let known = names.processes.get_mut(&me).expect("asked for");
+        for state in known.frames.values_mut() {
+            if let State::Asked { first, .. } = state {
+                *first -= 2 * PATIENCE;
+            }
+        }
+        names.look_closely(true);
+        assert_eq!(names.epoch(), 1);
+        let whole = settled(&mut names, me, address);
+        assert_eq!(whole, table);
+        assert!(
+            names
+                .location(&whole)
+                .is_some_and(|line| line.contains("user.rs:"))
+        );
+    }
+
+    #[test]
+    fn what_the_resolver_says_of_a_process_that_ended_takes_no_name_away() {
+        let mut names = UserNames::start("/proc".into(), DwarfBudget::unlimited(), None);
+        let _asked = names.name(u32::MAX, 0x10, &mut Vec::new());
+        let life = names.processes[&u32::MAX].life;
+        let answer = |text: &str, extent| Answer {
+            pid: u32::MAX,
+            life,
+            address: 0x10,
+            frames: Some(vec![Named::only(text.to_owned())]),
+            extent,
+        };
+        names.take(answer("f (libf.so)", Extent::Table));
+        names.take(answer("[unknown]", Extent::Enough));
+        let known = &names.processes[&u32::MAX].frames[&0x10];
+        assert!(matches!(known, State::Named(texts) if &*texts[0] == "f (libf.so)"));
     }
 
     #[test]

@@ -49,11 +49,7 @@ fn measure_kernel() {
     let cache = KernelCache::at(dir.path().join("netop"));
     for how in ["from kallsyms, kept for the next", "kept", "kept"] {
         let began = Instant::now();
-        let mut names = HostNames::cached(
-            rustc_hash::FxHashSet::default(),
-            cache.clone(),
-            std::time::Duration::ZERO,
-        );
+        let mut names = HostNames::cached(rustc_hash::FxHashSet::default(), cache.clone(), None);
         while !names.kernel(address).settled {
             thread::park_timeout(Duration::from_micros(200));
         }
