@@ -1,9 +1,11 @@
 //! Files that a user names, and files that are to be this user's alone: opened so that nothing is
 //! waited for, no link is followed, and nobody else's file is taken.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -102,20 +104,16 @@ pub struct OwnDir(File);
 impl OwnDir {
     /// Nobody else may change what is in it, and no link of another user leads to it.
     pub fn open(path: &Path) -> io::Result<OwnDir> {
-        // A slash at the end would follow a link.
-        let path: PathBuf = path.components().collect();
-        for above in path.ancestors().skip(1) {
-            foreign_link(above)?;
-        }
-        let dir = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
-            .open(&path)
-            .map_err(|error| match fs::symlink_metadata(&path) {
-                Ok(there) if there.is_symlink() => refused("it is a symbolic link"),
-                Ok(there) if !there.is_dir() => refused("it is no directory"),
-                _ => error,
-            })?;
+        OwnDir::found(path, false)
+    }
+
+    /// The same; what is missing of the path is made, with mode 0700.
+    pub fn create(path: &Path) -> io::Result<OwnDir> {
+        OwnDir::found(path, true)
+    }
+
+    fn found(path: &Path, make: bool) -> io::Result<OwnDir> {
+        let dir = walk(path, make)?;
         let meta = dir.metadata()?;
         if meta.uid() != effective_uid() {
             return Err(refused(&format!("it belongs to user {}", meta.uid())));
@@ -131,34 +129,86 @@ impl OwnDir {
 
     /// Leads to the directory itself as long as it is open.
     pub fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+        held(&self.0)
     }
 }
 
-/// Makes a directory of mode 0700 and those that lead to it, if no link of another user does.
-pub fn create_own_dir(path: &Path) -> io::Result<()> {
-    for above in path.ancestors().skip(1) {
-        foreign_link(above)?;
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(OWNER_ONLY_DIR)
-        .create(path)
-}
+/// Links followed on the way: as many as the kernel follows.
+const MOST_LINKS: u32 = 40;
 
-/// A link in the way belongs to root or to this user. What is not there is no link.
-fn foreign_link(path: &Path) -> io::Result<()> {
-    let Ok(meta) = fs::symlink_metadata(path) else {
-        return Ok(());
+/// The directory that a path leads to. Each part is opened below the one above, which is held open, so that
+/// nobody can put another thing in its place between a look and its use. A link on the way is followed
+/// if it is root's or this user's, one at the end is not.
+fn walk(path: &Path, make: bool) -> io::Result<File> {
+    let parts = |path: &Path| -> Vec<OsString> {
+        let parts = path.components().rev();
+        parts.map(|part| part.as_os_str().to_owned()).collect()
     };
-    if meta.is_symlink() && ![0, effective_uid()].contains(&meta.uid()) {
-        return Err(refused(&format!(
-            "{} is a symbolic link of user {}",
-            path.display(),
-            meta.uid()
-        )));
+    let mut dir = look_at(Path::new("."))?;
+    let mut left = parts(path);
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        // The root begins with a slash: it replaces what stands before it.
+        let at = held(&dir).join(&part);
+        let found = match look_at(&at) {
+            Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().mode(OWNER_ONLY_DIR).create(&at)?;
+                look_at(&at)?
+            }
+            found => found?,
+        };
+        let meta = found.metadata()?;
+        if meta.is_symlink() {
+            let name = Path::new(&part).display();
+            if ![0, effective_uid()].contains(&meta.uid()) {
+                let owner = meta.uid();
+                return Err(refused(&format!(
+                    "{name} is a symbolic link of user {owner}"
+                )));
+            }
+            links += 1;
+            if left.is_empty() || links > MOST_LINKS {
+                return Err(refused("it is a symbolic link"));
+            }
+            left.extend(parts(&link_target(&found)?));
+        } else if meta.is_dir() {
+            dir = found;
+        } else {
+            return Err(refused("it is no directory"));
+        }
     }
-    Ok(())
+    Ok(dir)
+}
+
+/// Opens neither a file's contents nor what a link leads to.
+fn look_at(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+        .open(path)
+}
+
+fn held(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Of the link that is open, wherever its name leads by now.
+fn link_target(link: &File) -> io::Result<PathBuf> {
+    let mut buffer = vec![0u8; libc::PATH_MAX as usize];
+    // SAFETY: an open descriptor, a path that ends with 0, and a buffer of the length that is told.
+    let length = unsafe {
+        libc::readlinkat(
+            link.as_raw_fd(),
+            c"".as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    };
+    let Ok(length) = usize::try_from(length) else {
+        return Err(io::Error::last_os_error());
+    };
+    buffer.truncate(length);
+    Ok(OsString::from_vec(buffer).into())
 }
 
 fn refused(why: &str) -> io::Error {
@@ -171,6 +221,7 @@ fn too_large(most: u64) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -275,8 +326,7 @@ mod tests {
     fn a_directory_stays_the_one_that_was_opened_whatever_its_name_leads_to() {
         let dir = tempfile::tempdir().expect("a directory");
         let (ring, moved) = (dir.path().join("ring"), dir.path().join("moved"));
-        create_own_dir(&ring).expect("made");
-        let own = OwnDir::open(&ring).expect("one's own");
+        let own = OwnDir::create(&ring).expect("one's own");
         fs::rename(&ring, &moved).expect("renamed");
         symlink("/nowhere", &ring).expect("a link");
         create_own_file(&own.path().join("lock")).expect("a file");
@@ -293,12 +343,31 @@ mod tests {
         fs::create_dir(&there).expect("made");
         symlink(&there, &link).expect("a link");
         let below = link.join("ring");
-        create_own_dir(&below).expect("root's own link");
+        OwnDir::create(&below).expect("root's own link");
         OwnDir::open(&below).expect("root's own link");
         std::os::unix::fs::lchown(&link, Some(65_534), None).expect("given away");
-        let said = format!("{} is a symbolic link of user 65534", link.display());
+        let said = "link is a symbolic link of user 65534";
         assert_eq!(why(OwnDir::open(&below)), said);
-        assert_eq!(why(create_own_dir(&link.join("new"))), said);
+        assert_eq!(why(OwnDir::create(&link.join("new"))), said);
+        // Nor by a link of one's own that leads through it.
+        symlink("link/ring", dir.path().join("own")).expect("a link");
+        assert_eq!(why(OwnDir::open(&dir.path().join("own/deeper"))), said);
         assert!(!there.join("new").exists());
+    }
+
+    #[test]
+    fn what_leads_to_a_directory_is_made_and_goes_up_and_round() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a/./b/../c/");
+        let own = OwnDir::create(&path).expect("made");
+        create_own_file(&own.path().join("lock")).expect("a file");
+        assert!(dir.path().join("a/c/lock").exists());
+        let mode = fs::metadata(dir.path().join("a")).expect("made").mode();
+        assert_eq!(mode & 0o777, OWNER_ONLY_DIR);
+        symlink("round", dir.path().join("round")).expect("a link");
+        assert_eq!(
+            why(OwnDir::open(&dir.path().join("round/x"))),
+            "it is a symbolic link"
+        );
     }
 }

@@ -43,9 +43,7 @@ pub use close_in_child::{close_in_child, exit_now};
 pub use cpu_clock::cpu_clock;
 pub use errno_hint::{ErrnoHint, SETCAP, UNPATCHED_LEVEL};
 pub use ethtool::{Driver, Ethtool, Strings};
-pub use file::{
-    OwnDir, allocate, create_own_dir, create_own_file, open_own_file, open_regular, read_regular,
-};
+pub use file::{OwnDir, allocate, create_own_file, open_own_file, open_regular, read_regular};
 pub use group::GroupReader;
 pub use lockdown::{chosen as chosen_lockdown, lockdown};
 pub use memory::{Allocator, before_out_of_memory, held_by_thread};

@@ -16,7 +16,7 @@ use crate::host::{KernelLog, Proc, boot_id};
 use crate::perfdata::Run;
 use crate::source::live::{Live, Options};
 use crate::source::{Source, Step};
-use crate::sys::{OwnDir, Raised, Signals, create_own_dir};
+use crate::sys::{OwnDir, Raised, Signals};
 
 /// How long a signal waits at most.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -86,12 +86,10 @@ pub fn run(typed: &cli::Record) -> Result<(), Error> {
 
 /// With its directory: nobody else is to read what is on this host's network.
 fn open(dir: &Path, begin: Begin) -> Result<(OwnDir, Ring), Error> {
-    let opened = create_own_dir(dir)
-        .and_then(|()| OwnDir::open(dir))
-        .and_then(|own| {
-            let ring = Ring::open(&own.path(), Limits::default(), begin)?;
-            Ok((own, ring))
-        });
+    let opened = OwnDir::create(dir).and_then(|own| {
+        let ring = Ring::open(&own.path(), Limits::default(), begin)?;
+        Ok((own, ring))
+    });
     opened.map_err(|error| {
         let dir = dir.display();
         match error.kind() {
