@@ -37,6 +37,24 @@ pub struct Attach {
     pub asked: bool,
 }
 
+impl Attach {
+    /// Counted all the time on every CPU by perf events, without samples.
+    pub fn wide(event: EventId) -> Attach {
+        Attach {
+            event,
+            stacks_per_s: 0,
+            every: false,
+            wide: true,
+            per_task: false,
+            gate: false,
+            by_socket: false,
+            everyone: false,
+            duty_permille: ALWAYS,
+            asked: false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,

@@ -19,16 +19,9 @@ fn given() -> Given {
     owners.used(900, 7);
     owners.used(901, 8);
     let attach = |event| Attach {
-        event,
-        stacks_per_s: 0,
-        every: false,
-        wide: true,
-        per_task: false,
         gate: true,
-        everyone: false,
         by_socket: true,
-        duty_permille: 1000,
-        asked: false,
+        ..Attach::wide(event)
     };
     let sends = registry.row_named("net_dev_start_xmit").expect("a row");
     let sends = registry.rows[sends].events[0];

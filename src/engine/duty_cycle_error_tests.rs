@@ -189,16 +189,9 @@ fn coverage(
 
 fn attach(duty: usize) -> Attach {
     Attach {
-        event: EventId(3),
-        stacks_per_s: 0,
-        every: false,
-        wide: true,
-        per_task: false,
         gate: true,
-        everyone: false,
-        by_socket: false,
         duty_permille: 10 * duty as u16,
-        asked: false,
+        ..Attach::wide(EventId(3))
     }
 }
 

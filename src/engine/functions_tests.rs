@@ -1,7 +1,7 @@
 //! Rows from made-up counts: who counted, a part of the time or all of it, devices and packets.
 
 use super::*;
-use crate::decode::{ALWAYS, Attach, Costs, Event, Host, Place, SourceKind, Spread};
+use crate::decode::{Attach, Costs, Event, Host, Place, SourceKind, Spread};
 use crate::model::{Sums, Tagged};
 use crate::probe::Added;
 
@@ -389,20 +389,7 @@ fn a_row_whose_sockets_nobody_names_says_what_would_name_them() {
     let by_sample = FxHashSet::from_iter([retransmits]);
     let reason = |attached: &[EventId]| {
         let plan = Plan {
-            attached: (attached.iter())
-                .map(|&event| Attach {
-                    event,
-                    stacks_per_s: 49,
-                    every: false,
-                    wide: true,
-                    per_task: false,
-                    gate: false,
-                    everyone: false,
-                    by_socket: false,
-                    duty_permille: ALWAYS,
-                    asked: false,
-                })
-                .collect(),
+            attached: attached.iter().copied().map(Attach::wide).collect(),
             ..Plan::default()
         };
         let row = given.row_of("tcp_retransmit_skb", &plan, &by_sample);

@@ -502,16 +502,9 @@ impl Governor {
             return;
         }
         attached.push(Attach {
-            event,
-            stacks_per_s: 0,
-            every: false,
-            wide: true,
-            per_task: false,
             gate: true,
-            everyone: false,
-            by_socket: false,
             duty_permille: in_windows.max().unwrap_or(GAUGING),
-            asked: false,
+            ..Attach::wide(event)
         });
         attached.sort_by_key(|a| a.event);
     }

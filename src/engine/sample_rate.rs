@@ -69,15 +69,7 @@ impl Governor {
 /// An event whose every hit is wanted for its time.
 pub fn timed(event: EventId) -> Attach {
     Attach {
-        event,
-        stacks_per_s: 0,
         every: true,
-        wide: true,
-        per_task: false,
-        gate: false,
-        everyone: false,
-        by_socket: false,
-        duty_permille: 1000,
-        asked: false,
+        ..Attach::wide(event)
     }
 }

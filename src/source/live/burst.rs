@@ -221,16 +221,10 @@ mod tests {
 
     fn attach(event: u16, asked: bool, duty_permille: u16) -> Attach {
         Attach {
-            event: EventId(event),
-            stacks_per_s: 0,
-            every: false,
-            wide: true,
-            per_task: false,
             gate: true,
-            everyone: false,
-            by_socket: false,
             duty_permille,
             asked,
+            ..Attach::wide(EventId(event))
         }
     }
 
