@@ -9,8 +9,11 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::device_parts::{counters, irqs_of, qdiscs, queues, setup};
 use crate::decode::{DeviceCounts, LinkCounters, LinkSetup, SlowSample};
-use crate::model::{Cpu, Device, Queue, Serves, Setup};
+use crate::model::{Cpu, Device, OtherDevices, Queue, Ranked, Serves, Setup};
 use crate::probe::PathPoint;
+
+/// Devices that exports have one by one; as many more where they matter.
+pub const MOST_DEVICES: usize = 64;
 
 /// Devices in a snapshot, busiest first.
 const MOST: usize = 16_384;
@@ -54,11 +57,11 @@ pub struct Devices {
     last: Option<Arc<SlowSample>>,
     /// When each namespace was last read, CLOCK_MONOTONIC, ns, and what was read of its devices then.
     read_at: FxHashMap<u64, u64>,
-    before: FxHashMap<Id, LinkCounters>,
+    before: FxHashMap<Id, Arc<LinkCounters>>,
     /// Older readings of what is read more rarely.
-    drivers: FxHashMap<Id, LinkCounters>,
+    drivers: FxHashMap<Id, Arc<LinkCounters>>,
     /// The first reading of what is told as a total.
-    first: FxHashMap<Id, LinkCounters>,
+    first: FxHashMap<Id, Arc<LinkCounters>>,
     /// How each is set up, as last read.
     setups: FxHashMap<Id, SetUp>,
     rows: FxHashMap<Id, Device>,
@@ -94,6 +97,7 @@ impl Devices {
         let mut known = std::mem::take(&mut self.before);
         let own = now.links.first().map(|link| link.netns);
         for link in &now.links {
+            let link = &Arc::new(link.clone());
             let before = known.remove(&id(link));
             let before = before.filter(|before| before.name == link.name);
             let at = times.of(link.netns);
@@ -103,9 +107,9 @@ impl Devices {
                 .map_or(0, |before| at - at.min(*before));
             let old = self.rows.remove(&id(link));
             let readings = (last.as_deref().unwrap_or(now), &**now);
-            let (mut row, fresh) = self.row(link, before.as_ref(), old, readings, order);
-            carried(&mut row, link, before.as_ref(), span_ns);
-            losses(&mut row, link, before.as_ref(), fresh);
+            let (mut row, fresh) = self.row(link, before.as_deref(), old, readings, order);
+            carried(&mut row, link, before.as_deref(), span_ns);
+            losses(&mut row, link, before.as_deref(), fresh);
             if last.is_none() {
                 // Nothing to compare with: what it counts is not 0.
                 row.age();
@@ -113,8 +117,10 @@ impl Devices {
             }
             row.netns = (own != Some(link.netns)).then(|| netns_name(link.netns, now));
             self.rows.insert(id(link), row);
-            self.first.entry(id(link)).or_insert_with(|| link.clone());
-            self.before.insert(id(link), link.clone());
+            self.first
+                .entry(id(link))
+                .or_insert_with(|| Arc::clone(link));
+            self.before.insert(id(link), Arc::clone(link));
         }
         known.retain(|(netns, _), _| times.unread.contains(netns));
         self.before.extend(known);
@@ -134,7 +140,7 @@ impl Devices {
     /// What is told of a device beside what it carried and lost, and whether its queues were read anew.
     fn row(
         &mut self,
-        link: &LinkCounters,
+        link: &Arc<LinkCounters>,
         before: Option<&LinkCounters>,
         old: Option<Device>,
         (last, now): (&SlowSample, &SlowSample),
@@ -142,6 +148,7 @@ impl Devices {
     ) -> (Device, bool) {
         let driver = self.drivers.get(&id(link));
         let driver = driver.filter(|driver| driver.name == link.name);
+        let driver = driver.map(|driver| &**driver);
         let first = self.first.get(&id(link)).unwrap_or(link);
         let own = now.links.first().map(|link| link.netns);
         let set_up = self.setups.get(&id(link));
@@ -173,7 +180,7 @@ impl Devices {
             ..Device::default()
         };
         if fresh {
-            self.drivers.insert(id(link), link.clone());
+            self.drivers.insert(id(link), Arc::clone(link));
         }
         (row, fresh)
     }
@@ -210,12 +217,18 @@ impl Devices {
     }
 
     /// The rows of the interval that ended `at` (CLOCK_MONOTONIC, ns), and what the CPUs did for them.
-    pub fn finish(&mut self, at: u64, cpus: &mut [Cpu], order: &[u32]) -> Vec<Device> {
+    /// `which` of them there are to be.
+    pub fn finish(
+        &mut self,
+        at: u64,
+        (cpus, order): (&mut [Cpu], &[u32]),
+        which: &Which<'_>,
+    ) -> (Ranked<Device>, Option<OtherDevices>) {
         let full = std::mem::take(&mut self.full);
         let passed = std::mem::take(&mut self.passed);
         let polls = std::mem::take(&mut self.polls);
-        let mut rows: Vec<Device> = self.rows.values().cloned().collect();
-        for row in &mut rows {
+        let (mut rows, others) = which.choose(self.rows.values());
+        for row in rows.iter_mut() {
             let read_at = self.read_at.get(&row.netns_id);
             row.age_s = read_at.map(|read_at| at.saturating_sub(*read_at) as f64 / 1e9);
         }
@@ -231,7 +244,7 @@ impl Devices {
             devices.dedup();
             devices.len()
         };
-        for row in &mut rows {
+        for row in rows.iter_mut() {
             if let (Some(before), Some(after)) =
                 (of(PathPoint::BeforeGro, row), of(PathPoint::AfterGro, row))
             {
@@ -271,7 +284,7 @@ impl Devices {
             }
         }
         self.serve(cpus, order, &polls);
-        busiest_first(rows)
+        (rows, others)
     }
 
     fn serve(&self, cpus: &mut [Cpu], order: &[u32], polls: &BTreeMap<(u32, String, Id), Passed>) {
@@ -302,22 +315,49 @@ impl Devices {
     }
 }
 
-/// Then idle ones, loopback last. Rows are large: their order is found without moving them.
-fn busiest_first(mut rows: Vec<Device>) -> Vec<Device> {
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by(|a, b| {
-        let (a, b) = (&rows[*a], &rows[*b]);
+/// Which devices a snapshot has: of a host with thousands most carry nothing, and a row is 1.5 KB.
+#[derive(Debug, Default)]
+pub struct Which<'a> {
+    /// Every device is exported (`--all`).
+    pub all: bool,
+    /// The screen lists every device; exports have the busiest.
+    pub listed: bool,
+    /// The device filter: exported in any case.
+    pub wanted: Option<&'a str>,
+}
+
+impl Which<'_> {
+    /// And what those carried that are not exported.
+    fn choose<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a Device>,
+    ) -> (Ranked<Device>, Option<OtherDevices>) {
+        let rows = busiest_first(rows);
+        if self.all {
+            return (rows.into_iter().cloned().collect(), None);
+        }
+        let matters = |device: &&Device| device.matters() || self.wanted == Some(&device.name);
+        let mut rows = Ranked::first(rows, MOST_DEVICES, matters);
+        let others = OtherDevices::sum(rows.left_out().copied());
+        if !self.listed {
+            rows.forget_left_out();
+        }
+        (rows.cloned(), others)
+    }
+}
+
+/// Then idle ones, loopback last.
+fn busiest_first<'a>(rows: impl Iterator<Item = &'a Device>) -> Vec<&'a Device> {
+    let mut rows: Vec<&Device> = rows.collect();
+    rows.sort_by(|a, b| {
         let last = |row: &Device| (row.name == "lo", row.traffic() <= 0.0);
         (last(a).cmp(&last(b)))
             .then(b.traffic().total_cmp(&a.traffic()))
             .then(b.physical.cmp(&a.physical))
             .then_with(|| (&a.netns, &a.name).cmp(&(&b.netns, &b.name)))
     });
-    order.truncate(MOST);
-    order
-        .into_iter()
-        .map(|at| std::mem::take(&mut rows[at]))
-        .collect()
+    rows.truncate(MOST);
+    rows
 }
 
 fn serving<'a, 'b>(served: &'a mut BTreeMap<&'b str, Serves>, name: &'b str) -> &'a mut Serves {

@@ -10,6 +10,12 @@ use crate::decode::{
 
 const NETNS: u64 = 1;
 
+const LISTED: Which<'_> = Which {
+    all: false,
+    listed: true,
+    wanted: None,
+};
+
 /// The end of the interval, ns.
 const AT: u64 = 3_000_000_000;
 
@@ -123,7 +129,7 @@ fn eth0(rows: &[Device]) -> &Device {
 
 #[test]
 fn a_row_is_the_difference_of_two_readings() {
-    let rows = two_readings().finish(AT, &mut [], &[4, 5]);
+    let rows = two_readings().finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let row = eth0(&rows);
     assert_eq!((row.rx_packets, row.rx_rate), (Some(2000), Some(1000.0)));
     assert_eq!((row.rx_length, row.tx_length), (Some(100.0), Some(1500.0)));
@@ -148,7 +154,7 @@ fn a_row_is_the_difference_of_two_readings() {
 
 #[test]
 fn busy_devices_come_first_then_idle_ones_and_loopback_is_last() {
-    let rows = two_readings().finish(AT, &mut [], &[4, 5]);
+    let rows = two_readings().finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let names: Vec<(&str, Option<&str>)> = rows
         .iter()
         .map(|row| (row.name.as_str(), row.netns.as_deref()))
@@ -167,7 +173,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     let mut devices = two_readings();
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
     devices.counted(PathPoint::Poll, &counts(9, 5, 8, 8));
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let row = eth0(&rows);
     let queue = &row.queues[0];
     assert_eq!(
@@ -180,7 +186,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
     );
     assert_eq!(row.queues[1].polls, None);
     assert_eq!((row.polls, row.packets_per_poll), (Some(50), Some(30.0)));
-    let known = devices.finish(AT, &mut [], &[4, 5]);
+    let known = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert_eq!(eth0(&known).polls, None, "an interval's counts are its own");
     devices.ingest(
         &Arc::new(SlowSample {
@@ -189,7 +195,7 @@ fn a_queue_has_its_interrupts_and_the_polls_of_the_cpu_it_has_for_itself() {
         }),
         &[4, 5],
     );
-    let kept = devices.finish(AT, &mut [], &[4, 5]);
+    let kept = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert_eq!(
         eth0(&kept).queues[0].rate,
         Some(600.0),
@@ -203,7 +209,7 @@ fn gro_and_gso_are_ratios_of_what_was_counted_and_nothing_counted_is_no_ratio() 
     devices.counted(PathPoint::BeforeGro, &counts(NETNS, 4, 900, 900));
     devices.counted(PathPoint::AfterGro, &counts(NETNS, 4, 100, 100));
     devices.counted(PathPoint::Sent, &counts(NETNS, 5, 10, 160));
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let row = eth0(&rows);
     assert_eq!((row.gro_ratio, row.gso_factor), (Some(9.0), Some(16.0)));
     assert_eq!(rows[1].gro_ratio, None);
@@ -218,13 +224,13 @@ fn full_polls_are_a_share_of_the_sampled_ones_unless_two_devices_of_a_name_poll(
     let mut devices = two_readings();
     polled(&mut devices);
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert_eq!(eth0(&rows).full_polls_pct, Some(25.0));
     assert_eq!(rows[1].full_polls_pct, None);
     polled(&mut devices);
     devices.counted(PathPoint::Poll, &counts(NETNS, 4, 50, 1500));
     devices.counted(PathPoint::Poll, &counts(9, 4, 50, 1500));
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert!(rows.iter().all(|row| row.full_polls_pct.is_none()));
 }
 
@@ -242,7 +248,7 @@ fn a_cpu_names_its_node_and_what_it_serves() {
         cpu,
         ..Cpu::default()
     });
-    devices.finish(AT, &mut cpus, &[4, 5]);
+    devices.finish(AT, (&mut cpus, &[4, 5]), &LISTED);
     assert_eq!(cpus.each_ref().map(|cpu| cpu.node), [Some(0), Some(1)]);
     let said = |cpu: &Cpu| -> Vec<(String, Option<u64>, Option<u64>)> {
         let serves = cpu.devices.iter();
@@ -262,7 +268,7 @@ fn a_cpu_names_its_node_and_what_it_serves() {
 fn the_first_reading_names_the_devices_and_counts_nothing() {
     let mut devices = Devices::default();
     devices.ingest(&reading(1), &[4, 5]);
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert_eq!(rows.len(), 4);
     let row = eth0(&rows);
     assert_eq!((row.interrupts, row.rx_rate, row.fresh), (None, None, true));
@@ -277,7 +283,7 @@ fn a_device_that_has_just_come_has_no_rates_yet() {
     first.links.retain(|link| link.name == "lo");
     devices.ingest(&Arc::new(first), &[4, 5]);
     devices.ingest(&reading(2), &[4, 5]);
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let row = eth0(&rows);
     assert_eq!(
         (row.rx_rate, row.dropped, row.qdisc_drops),
@@ -303,7 +309,7 @@ fn blue(rows: &[Device]) -> &Device {
 #[test]
 fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_counted_once() {
     let mut devices = two_readings();
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let row = blue(&rows);
     assert_eq!(
         (row.tx_packets, row.tx_rate, row.age_s),
@@ -311,7 +317,9 @@ fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_cou
     );
     for k in [4, 5] {
         devices.ingest(&own_only(k), &[4, 5]);
-        let rows = devices.finish(k * 1_000_000_000, &mut [], &[4, 5]);
+        let rows = devices
+            .finish(k * 1_000_000_000, (&mut [], &[4, 5]), &LISTED)
+            .0;
         let row = blue(&rows);
         assert_eq!(
             (row.tx_packets, row.tx_rate, row.fresh),
@@ -321,7 +329,7 @@ fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_cou
         assert_eq!(eth0(&rows).rx_packets, Some(1000));
     }
     devices.ingest(&reading(6), &[4, 5]);
-    let rows = devices.finish(6_000_000_000, &mut [], &[4, 5]);
+    let rows = devices.finish(6_000_000_000, (&mut [], &[4, 5]), &LISTED).0;
     let row = blue(&rows);
     assert_eq!(
         (row.tx_packets, row.tx_rate, row.span_s),
@@ -332,8 +340,10 @@ fn a_namespace_whose_turn_has_not_come_keeps_its_rates_with_their_age_and_is_cou
 #[test]
 fn what_was_counted_is_not_shown_again_in_an_interval_without_a_reading() {
     let mut devices = two_readings();
-    devices.finish(AT, &mut [], &[4, 5]);
-    let rows = devices.finish(AT + 1_000_000_000, &mut [], &[4, 5]);
+    devices.finish(AT, (&mut [], &[4, 5]), &LISTED);
+    let rows = devices
+        .finish(AT + 1_000_000_000, (&mut [], &[4, 5]), &LISTED)
+        .0;
     let row = eth0(&rows);
     assert_eq!(
         (row.rx_packets, row.dropped, row.interrupts),
@@ -378,7 +388,7 @@ fn a_namespace_that_is_gone_has_no_rows() {
     let mut slow = (*own_only(4)).clone();
     slow.namespaces.pop();
     devices.ingest(&Arc::new(slow), &[4, 5]);
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     assert!(rows.iter().all(|row| row.netns.is_none()));
 }
 
@@ -399,7 +409,55 @@ fn devices_that_only_proc_lists_are_told_apart_by_their_names() {
     let mut devices = Devices::default();
     devices.ingest(&with(1), &[4, 5]);
     devices.ingest(&with(3), &[4, 5]);
-    let rows = devices.finish(AT, &mut [], &[4, 5]);
+    let rows = devices.finish(AT, (&mut [], &[4, 5]), &LISTED).0;
     let sent = |name: &str| rows.iter().find(|row| row.name == name)?.tx_packets;
     assert_eq!((sent("va"), sent("vb")), (Some(14), Some(18)));
+}
+
+#[test]
+fn a_snapshot_has_the_busiest_devices_and_all_of_them_only_where_they_are_listed() {
+    let at = |k: u64| {
+        let mut slow = SlowSample {
+            at: k * 1_000_000_000,
+            ..SlowSample::default()
+        };
+        for index in 1..=200 {
+            slow.links.push(LinkCounters {
+                netns: NETNS,
+                ifindex: index,
+                name: format!("veth{index}"),
+                // The last 100 carry packets.
+                rx_packets: if index > 100 { k * u64::from(index) } else { 0 },
+                ..LinkCounters::default()
+            });
+        }
+        Arc::new(slow)
+    };
+    let mut devices = Devices::default();
+    let mut chosen = |k: u64, which: &Which<'_>| {
+        devices.ingest(&at(k), &[4, 5]);
+        let (rows, others) = devices.finish(k * 1_000_000_000, (&mut [], &[4, 5]), which);
+        let others = others.map(|others| (others.devices, others.rx_packets));
+        (
+            rows.len(),
+            rows.exported().count(),
+            rows.forgotten(),
+            others,
+        )
+    };
+    let bare = Which::default();
+    chosen(1, &bare);
+    // 64 and the 36 others that carry something.
+    assert_eq!(chosen(2, &bare), (100, 100, 100, Some((100, 0))));
+    assert_eq!(chosen(3, &LISTED), (200, 100, 0, Some((100, 0))));
+    let wanted = Which {
+        wanted: Some("veth7"),
+        ..Which::default()
+    };
+    assert_eq!(chosen(4, &wanted), (101, 101, 99, Some((99, 0))));
+    let all = Which {
+        all: true,
+        ..Which::default()
+    };
+    assert_eq!(chosen(5, &all), (200, 200, 0, None));
 }

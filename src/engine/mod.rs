@@ -235,6 +235,7 @@ impl Engine {
         }
         self.strike_replaced(&mut want.pids);
         self.want.stacks = want.stacks;
+        self.want.list_devices = want.list_devices;
         if want == self.want {
             return;
         }

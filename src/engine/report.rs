@@ -7,15 +7,15 @@ use rustc_hash::FxHashMap;
 
 use super::attribution::Attribution;
 use super::cost::Cost;
-use super::device_report::MOST_DEVICES;
+use super::devices::MOST_DEVICES;
 use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
 use super::{Engine, NOBODY, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, HostEvent, Judged, OtherDevices, Process, SCHEMA, STACKS_EXPORTED,
-    Snapshot, Stack, Summary, Weighed,
+    Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
+    Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -93,7 +93,7 @@ impl Engine {
         let order: Vec<u32> = tick.host.cpus.iter().map(|c| c.cpu).collect();
         self.traffic.fill(&mut summary, &cpus, &order);
         let connections = self.connections.told(tick.at);
-        let devices = self.device_rows(tick, &mut cpus, &order);
+        let (devices, devices_other) = self.device_rows(tick, &mut cpus, &order);
         let loss = std::mem::take(&mut self.loss);
         let mut snapshot = Snapshot {
             schema: SCHEMA,
@@ -111,7 +111,7 @@ impl Engine {
             contexts: Vec::new(),
             cpu_profile: Arc::from([]),
             cpus,
-            devices_other: OtherDevices::sum(devices.left_out()),
+            devices_other,
             devices,
             processes,
             losses: self.ledger.losses(&drops),

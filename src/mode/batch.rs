@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a snapshot waits for names of functions whose files are being read: nobody asks the
 /// first or the last of them again.
-const FOR_NAMES: Duration = Duration::from_millis(250);
+const FOR_NAMES: Duration = Duration::from_millis(150);
 const FOR_NAMES_AT_LAST: Duration = Duration::from_secs(2);
 
 /// How long the partial interval may take after an interrupt: a busy or slow host reads its counts late,

@@ -1,7 +1,7 @@
 //! Rows of which exports have the first ones only, and those that matter in any case: a snapshot of a
 //! host with thousands of devices stays readable.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use serde::{Serialize, Serializer};
 
@@ -12,6 +12,8 @@ pub struct Ranked<T> {
     first: usize,
     /// Others that are exported, ascending.
     also: Vec<usize>,
+    /// How many rows were here and are no longer.
+    forgotten: usize,
 }
 
 impl<T> Ranked<T> {
@@ -23,7 +25,27 @@ impl<T> Ranked<T> {
             also: also.take(first).collect(),
             rows,
             first,
+            forgotten: 0,
         }
+    }
+
+    /// Frees the rows that exports do not have.
+    pub fn forget_left_out(&mut self) {
+        let (first, before) = (self.first, self.rows.len());
+        let also = std::mem::take(&mut self.also);
+        let mut at = 0;
+        self.rows.retain(|_| {
+            at += 1;
+            at <= first || also.binary_search(&(at - 1)).is_ok()
+        });
+        self.rows.shrink_to_fit();
+        self.forgotten += before - self.rows.len();
+        self.first = usize::MAX;
+    }
+
+    /// How many rows [`Ranked::forget_left_out`] has freed.
+    pub fn forgotten(&self) -> usize {
+        self.forgotten
     }
 
     /// The rows that exports have.
@@ -41,6 +63,23 @@ impl<T> Ranked<T> {
     }
 }
 
+impl<T: Clone> Ranked<&T> {
+    pub fn cloned(self) -> Ranked<T> {
+        Ranked {
+            rows: self.rows.into_iter().cloned().collect(),
+            first: self.first,
+            also: self.also,
+            forgotten: self.forgotten,
+        }
+    }
+}
+
+impl<T> DerefMut for Ranked<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.rows
+    }
+}
+
 /// All of them are exported.
 impl<T> From<Vec<T>> for Ranked<T> {
     fn from(rows: Vec<T>) -> Ranked<T> {
@@ -48,6 +87,7 @@ impl<T> From<Vec<T>> for Ranked<T> {
             rows,
             first: usize::MAX,
             also: Vec::new(),
+            forgotten: 0,
         }
     }
 }
@@ -65,9 +105,9 @@ impl<T> Default for Ranked<T> {
 }
 
 impl<T> Deref for Ranked<T> {
-    type Target = Vec<T>;
+    type Target = [T];
 
-    fn deref(&self) -> &Vec<T> {
+    fn deref(&self) -> &[T] {
         &self.rows
     }
 }
@@ -101,6 +141,10 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&rows).expect("numbers"), "[0,1,5,9]");
         assert_eq!(rows.len(), 10);
+        let mut less = rows.clone();
+        less.forget_left_out();
+        assert_eq!((less.to_vec(), less.forgotten()), (vec![0, 1, 5, 9], 6));
+        assert_eq!(less.exported().count(), 4);
         let many = Ranked::first((0..10).collect(), 2, |_| true);
         assert_eq!(many.exported().count(), 4, "bounded all the same");
         let all: Ranked<u32> = vec![1, 2].into();

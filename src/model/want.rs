@@ -49,6 +49,8 @@ pub struct Want {
     /// The table of devices is looked at: what GRO makes of each one's packets is counted by
     /// device, though the free counters have the sum.
     pub devices: bool,
+    /// The screen lists all devices: else a snapshot has those only that exports have.
+    pub list_devices: bool,
     /// What happens to processes is wanted too (a recording needs it).
     pub side_band: bool,
     /// Sockets are looked at: they are read as often as may be.
@@ -91,6 +93,7 @@ impl Default for Want {
             processes: false,
             latency: false,
             devices: false,
+            list_devices: false,
             side_band: false,
             sockets: false,
             stacks: false,

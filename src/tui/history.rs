@@ -31,7 +31,12 @@ pub struct History {
 }
 
 impl History {
+    /// Of the past ones only the devices that exports have are kept: 2 000 of them are 3 MB a snapshot.
     pub fn push(&mut self, snapshot: Arc<Snapshot>) {
+        let before = self.all.back_mut().filter(|_| !self.recorded);
+        if let Some(before) = before.filter(|old| old.devices.left_out().next().is_some()) {
+            Arc::make_mut(before).devices.forget_left_out();
+        }
         self.all.push_back(snapshot);
         self.trim();
     }
@@ -132,6 +137,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Device, Ranked};
     use crate::tui::fixture;
 
     fn numbered(sequence: u64) -> Arc<Snapshot> {
@@ -171,6 +177,32 @@ mod tests {
         assert_eq!(kept.len(), 2 * KEPT + (600 - 2 * KEPT) / 5 + 1);
         let whole = history.all.iter().filter(|old| !old.cpu_profile.is_empty());
         assert!(whole.count() <= KEPT);
+    }
+
+    #[test]
+    fn of_past_snapshots_only_the_devices_that_exports_have_are_kept() {
+        let many = |sequence| {
+            let mut snapshot = (*numbered(sequence)).clone();
+            let devices = vec![Device::default(); 2000];
+            snapshot.devices = Ranked::first(devices, 64, Device::matters);
+            Arc::new(snapshot)
+        };
+        let mut history = History::default();
+        (1..=3).for_each(|n| history.push(many(n)));
+        let kept = |history: &History| -> Vec<usize> {
+            history.all.iter().map(|old| old.devices.len()).collect()
+        };
+        assert_eq!(kept(&history), [64, 64, 2000]);
+        history.pause(true);
+        history.push(many(4));
+        let shown = history.shown().expect("paused");
+        assert_eq!(shown.devices.len(), 2000, "what is on the screen stays");
+        let mut recording = History {
+            recorded: true,
+            ..History::default()
+        };
+        (1..=2).for_each(|n| recording.push(many(n)));
+        assert_eq!(kept(&recording), [2000, 2000]);
     }
 
     #[test]

@@ -303,6 +303,7 @@ impl UiState {
         }
         self.want.sockets = self.view().context() == Context::Tcp;
         self.want.stacks = self.view().context() == Context::Stacks;
+        self.want.list_devices = self.view().context() == Context::Devices;
         // The rules and the trial of their advice look at the devices' setup.
         self.want.devices = matches!(self.view().context(), Context::Devices | Context::Advice);
         if self.view().context() == Context::Stacks

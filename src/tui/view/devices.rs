@@ -193,7 +193,25 @@ impl View for Devices {
         let rows: Vec<Row> = list.iter().map(|l| l.row.clone()).collect();
         let cursor = scene.ui.pane().position(&rows);
         let least = (area.height / 2).clamp(4, 9);
-        let (place, below) = split(area, list.len() + 1, least..=u16::MAX);
+        let forgotten = scene.snapshot.devices.forgotten();
+        let lines = list.len() + 1 + usize::from(forgotten > 0);
+        let (mut place, below) = split(area, lines, least..=u16::MAX);
+        if forgotten > 0 {
+            place.height = place.height.saturating_sub(1);
+            let why = if scene.ui.history.paused() {
+                "are not kept of past intervals"
+            } else {
+                "come with the next interval"
+            };
+            let line = format!("{forgotten} quieter devices {why}.");
+            buf.set_stringn(
+                area.x,
+                place.bottom(),
+                line,
+                area.width.into(),
+                scene.theme.dim,
+            );
+        }
         column::render(scene, COLUMNS, &list, &order, cursor, place, buf);
         if list.is_empty() {
             let message = if scene.snapshot.devices.is_empty() {
