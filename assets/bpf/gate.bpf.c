@@ -5,8 +5,8 @@
 // runs as misses instead (bpf_prog_info.recursion_misses), and netop adds those. A slot and a
 // device's cell belong to one program and one CPU.
 //
-// Layouts are shared with src/sys/bpf/shared_maps.rs, the order of events and `struct hit` with
-// src/source/live/programs.rs. assets/bpf/build compiles it.
+// Layouts are shared with src/sys/bpf/shared_maps.rs, the order of `enum event` and `struct hit` with
+// src/source/live/programs.rs, whose tests compare them. assets/bpf/build compiles it.
 #include "kernel.h"
 
 // Those before WITHOUT_DEVICE are also counted per device.
@@ -19,6 +19,7 @@ enum event {
 	NETIF_RECEIVE_SKB,
 	NETIF_RX,
 	KFREE_SKB,
+	NET_DEV_XMIT,
 	WITHOUT_DEVICE,
 	CONSUME_SKB = WITHOUT_DEVICE,
 	SOCK_SEND_LENGTH,
@@ -28,8 +29,10 @@ enum event {
 	NET_TX_ACTION,
 	TCP_PROBE,
 	SK_DATA_READY,
-	BREAKPOINTS = 16, // and those behind: breakpoints of one's own
-	EVENTS = 32,
+	TCP_RECEIVE_RESET,
+	TCP_SEND_RESET,
+	BREAKPOINTS, // and those behind: breakpoints of one's own
+	EVENTS = BREAKPOINTS + 16,
 };
 
 enum flags {
@@ -176,7 +179,7 @@ struct hit {
 	u32 netns;
 	u32 len;
 	u32 packets;
-	s32 first;  // work, reason or ret; of a breakpoint the lower half of its caller's address
+	s32 first;  // work, reason, ret or rc; of a breakpoint the lower half of its caller's address
 	s32 second; // budget or flags; the upper half
 	u64 owner;  // inode of the socket; 0: none
 	char name[16];
@@ -459,6 +462,13 @@ SEC("tp_btf/kfree_skb") int netop_drop_sk(u64 *ctx)
 	return pass(ctx, &seen);
 }
 
+// The driver has the skb by now: only what the event itself says may be read.
+SEC("tp_btf/net_dev_xmit") int netop_xmit_done(u64 *ctx)
+{
+	struct seen seen = {NET_DEV_XMIT, (void *)ctx[2], 0, 0, 0, ctx[3], ctx[1]};
+	return pass(ctx, &seen);
+}
+
 SEC("tp_btf/consume_skb") int netop_consume(u64 *ctx)
 {
 	struct seen seen = {CONSUME_SKB, 0, (void *)ctx[0]};
@@ -529,11 +539,34 @@ SEC("tp_btf/sk_data_ready") int netop_ready(u64 *ctx)
 	return pass(ctx, &seen);
 }
 
+SEC("tp_btf/tcp_receive_reset") int netop_reset_in(u64 *ctx)
+{
+	struct seen seen = {TCP_RECEIVE_RESET, 0, 0, (void *)ctx[0]};
+	return pass(ctx, &seen);
+}
+
+// A reset may answer a segment that belongs to no socket.
+SEC("tp_btf/tcp_send_reset") int netop_reset_out(u64 *ctx)
+{
+	struct seen seen = {TCP_SEND_RESET, 0, 0, (void *)ctx[0]};
+	return pass(ctx, &seen);
+}
+
+// Since Linux 6.10 the event says why; older kernels refuse this one.
+SEC("tp_btf/tcp_send_reset") int netop_reset_why(u64 *ctx)
+{
+	struct seen seen = {TCP_SEND_RESET, 0, 0, (void *)ctx[0], 0, 0, ctx[2]};
+	return pass(ctx, &seen);
+}
+
 // All breakpoints in user space share a program, and the cookie of the attachment says which it
 // is. A process may be preempted in it, by another that comes here: sums are atomic.
 INLINE int strike(struct pt_regs *ctx)
 {
-	u32 cpu = processor_id(), event = BREAKPOINTS + (attach_cookie(ctx) & (EVENTS - BREAKPOINTS - 1));
+	u64 breakpoint = attach_cookie(ctx);
+	if (breakpoint >= EVENTS - BREAKPOINTS)
+		return 0;
+	u32 cpu = processor_id(), event = BREAKPOINTS + breakpoint;
 	struct cpu *mine = map_lookup(&cpus, &cpu);
 	if (!mine)
 		return 0;

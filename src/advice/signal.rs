@@ -3,7 +3,7 @@
 use super::limits::Limits;
 use super::rules::Rule;
 use super::window::Window;
-use crate::model::Snapshot;
+use crate::model::{Role, Snapshot};
 
 /// What a rule needs to be judged at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Signal {
             Signal::Reasons
                 if rows
                     .iter()
-                    .any(|f| &*f.name == "kfree_skb" && f.rate.is_none()) =>
+                    .any(|f| f.role == Some(Role::Drops) && f.rate.is_none()) =>
             {
                 Some("kfree_skb is not counted")
             }

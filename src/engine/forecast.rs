@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::latency::{Expected, SOFTIRQ_PROGRAMS};
-use super::registry::Registry;
+use super::registry::{Registry, Row};
 use crate::decode::{Counts, EventId};
 use crate::model::Direction;
 
@@ -18,19 +18,6 @@ const SPAN_NS: u64 = 20_000_000;
 
 /// Intervals of which netop's own least time is budgeted, and of which the busiest says how busy a CPU is.
 const INTERVALS: usize = 3;
-
-/// Rows whose events programs that time packets are at, and how many of them a hit runs
-/// (src/source/live/latency.rs). What qdiscs do nobody foresees.
-const TIMED: [(&str, f64); 8] = [
-    ("consume_skb", 1.0),
-    ("kfree_skb", 1.0),
-    ("netif_receive_skb", 1.0),
-    ("net_dev_start_xmit", 1.0),
-    ("sock_recv_length", 1.0),
-    ("napi_gro_receive", 2.0),
-    ("netif_rx", 1.0),
-    ("dev_queue_xmit", 1.0),
-];
 
 /// What the free counters say of each CPU, per second.
 #[derive(Debug, Clone, Default)]
@@ -164,17 +151,15 @@ impl Forecast {
 
     /// What timing would be at on a CPU.
     pub fn timed(&self, cpu: u32, registry: &Registry) -> Expected {
-        let of_row = |&(name, programs): &(&str, f64)| {
-            let events = registry
-                .row_named(name)
-                .map(|row| &registry.rows[row].events);
-            let rates = events.into_iter().flatten().map(|e| self.rate(*e, cpu));
-            programs * rates.sum::<f64>()
+        // What qdiscs do nobody foresees.
+        let of_row = |row: &Row| {
+            let rates = row.events.iter().map(|e| self.rate(*e, cpu));
+            row.probe.timed() * rates.sum::<f64>()
         };
         let [_segments, readies] = registry.receives;
         Expected {
             cpu,
-            packets: TIMED.iter().map(of_row).sum::<f64>() + self.rate(readies, cpu),
+            packets: registry.rows.iter().map(of_row).sum::<f64>() + self.rate(readies, cpu),
             softirqs: SOFTIRQ_PROGRAMS * self.runs(cpu),
         }
     }

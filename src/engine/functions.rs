@@ -11,7 +11,7 @@ use super::governor::Plan;
 use super::registry::Registry;
 use super::{per_hit, top};
 use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind};
-use crate::model::{Backing, CpuCalls, Folded, Function, Series, Want};
+use crate::model::{Backing, CpuCalls, Folded, Function, Role, Series, Want};
 use crate::probe::Free;
 
 /// Of a filter by owner.
@@ -62,6 +62,7 @@ struct Kept {
     event: Arc<str>,
     doc: Arc<str>,
     symbols: Arc<[Arc<str>]>,
+    role: Option<Role>,
     series: Series,
     /// Packets per hit of the last interval are exact.
     exact_packets: bool,
@@ -103,6 +104,7 @@ impl Functions {
                     event: events.join(" + ").into(),
                     doc: row.probe.doc().into(),
                     symbols: (row.probe.symbols().iter()).map(|&s| s.into()).collect(),
+                    role: row.probe.role(),
                     series: Series::default(),
                     exact_packets: false,
                 }
@@ -217,6 +219,7 @@ impl Functions {
             label,
             asked,
             symbols: Arc::clone(&kept.symbols),
+            role: kept.role,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::sample_rate;
 use super::status::Status;
 use super::wanted::Wanted;
 use crate::decode::{ALWAYS, Attach, Compared, EventId, Session, SourceKind};
-use crate::model::Want;
+use crate::model::{Role, Want};
 use crate::probe::Whose;
 
 /// What is over the budget is brought to this share of it, so that noise is not over it again.
@@ -40,7 +40,7 @@ const PRICING: u16 = 250;
 
 /// What is counted beside everything else to learn what counting costs, from this much on, percent
 /// of a CPU, in this share of the time, 1/1000, or as much as others are counted.
-const GAUGE: &str = "netif_receive_skb";
+const GAUGE: Role = Role::Receives;
 const GAUGED_FROM: f64 = 0.5;
 const GAUGING: u16 = 100;
 
@@ -477,7 +477,7 @@ impl Governor {
         session: &Session,
         prices: &Prices<'_>,
     ) {
-        let row = registry.row_named(GAUGE);
+        let row = registry.row_with(GAUGE);
         let Some(&event) = row.and_then(|row| registry.rows[row].events.first()) else {
             return;
         };

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use crate::decode::{Batch, EventId, EventSpec, FIELDS, Sample, Span};
+use crate::model::Role;
 use crate::probe::{Added, Fields, Flow, PROBES, Probe, receives, softirq_times};
 
 /// A probe of the list, or one the user added.
@@ -75,12 +76,11 @@ impl Registry {
             }
             registry.rows.push(Row { probe, events });
         }
-        registry.by_socket =
-            ["net_dev_start_xmit", "kfree_skb", "tcp_retransmit_skb"].map(|name| {
-                let row = registry.row_named(name).map(|row| &registry.rows[row]);
-                // The list has them, each with one event.
-                row.map_or(EventId(0), |row| row.events[0])
-            });
+        registry.by_socket = [Role::Sends, Role::Drops, Role::Retransmits].map(|role| {
+            let row = registry.row_with(role).map(|row| &registry.rows[row]);
+            // The list has them, each with one event.
+            row.map_or(EventId(0), |row| row.events[0])
+        });
         registry.softirq = softirq_times().map(|spec| registry.say(spec));
         registry.receives = receives().map(|spec| registry.say(spec));
         registry
@@ -111,10 +111,14 @@ impl Registry {
 
     /// The event of dropped packets, and the functions that free for others.
     pub fn drops(&self) -> Option<(EventId, &'static [&'static str])> {
-        let row = &self.rows[self.row_named("kfree_skb")?];
+        let row = &self.rows[self.row_with(Role::Drops)?];
         row.events
             .first()
             .map(|&event| (event, row.probe.symbols()))
+    }
+
+    pub fn row_with(&self, role: Role) -> Option<usize> {
+        (self.rows.iter()).position(|row| row.probe.role() == Some(role))
     }
 
     pub fn row_named(&self, function: &str) -> Option<usize> {

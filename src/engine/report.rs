@@ -14,8 +14,8 @@ use super::readers::waits;
 use super::{Engine, NOBODY, Observer, PROFILE_S, functions, ledger};
 use crate::decode::{self, Counts, EventId, Tick};
 use crate::model::{
-    Cpu, Folded, Function, HostEvent, Judged, Process, SCHEMA, STACKS_EXPORTED, Snapshot, Stack,
-    Summary, Weighed,
+    Cpu, Folded, Function, HostEvent, Judged, Process, Role, SCHEMA, STACKS_EXPORTED, Snapshot,
+    Stack, Summary, Weighed,
 };
 
 /// Stacks of the tree.
@@ -357,7 +357,7 @@ impl Engine {
 fn fill_polls(cpus: &mut [Cpu], functions: &[Function]) {
     let Some(polls) = functions
         .iter()
-        .find(|f| &*f.name == "napi_poll" && f.calls.is_some() && !f.estimated)
+        .find(|f| f.role == Some(Role::Polls) && f.calls.is_some() && !f.estimated)
     else {
         return;
     };

@@ -251,6 +251,7 @@ fn function(name: &str, calls: Option<u64>) -> Function {
         packets_exact: true,
         asked: false,
         symbols: [].into(),
+        role: None,
     }
 }
 

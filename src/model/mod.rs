@@ -20,6 +20,7 @@ mod observable;
 mod process;
 mod ranked;
 pub mod reason;
+mod role;
 mod series;
 mod setting;
 mod snapshot;
@@ -51,6 +52,7 @@ pub use names::{KernelFunction, Mapped, NOWHERE, Name, Names};
 pub use observable::{Observable, ObservableKind};
 pub use process::{NO_SOCKET, Process, SEVERAL};
 pub use ranked::Ranked;
+pub use role::Role;
 pub use series::Series;
 pub use setting::{Changed, Settings, changed, settings};
 pub use snapshot::{

@@ -15,6 +15,7 @@ use super::host_event::HostEvent;
 use super::latency::Latency;
 use super::process::{Process, pid_or_null};
 use super::ranked::Ranked;
+use super::role::Role;
 use super::spent::Spent;
 use super::tcp::{Listener, Sockets, Tcp, TcpGroup};
 use super::time;
@@ -292,6 +293,9 @@ pub struct Function {
     /// The kernel functions whose CPU time is this row's; empty: it has none of its own.
     #[serde(skip)]
     pub symbols: Arc<[Arc<str>]>,
+    /// What else its hits are used for.
+    #[serde(skip)]
+    pub role: Option<Role>,
 }
 
 impl Function {

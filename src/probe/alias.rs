@@ -17,102 +17,26 @@ pub enum Resolved {
     Nothing(String),
 }
 
-struct Alias {
-    said: &'static [&'static str],
-    function: &'static str,
-    note: Option<&'static str>,
+/// Other names of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Alias {
+    pub said: &'static [&'static str],
+    /// What is really measured, where the name promised more.
+    pub note: Option<&'static str>,
 }
 
-const ALIASES: &[Alias] = &[
+/// Names that promise no more than what is counted.
+pub(super) const fn called(said: &'static [&'static str]) -> Alias {
+    Alias { said, note: None }
+}
+
+/// Names that promise more.
+pub(super) const fn means(said: &'static [&'static str], note: &'static str) -> Alias {
     Alias {
-        said: &["net:net_rx_action"],
-        function: "net_rx_action",
-        note: Some(
-            "Linux has no tracepoint net:net_rx_action. Showing softirq NET_RX instead: one hit = one run of net_rx_action().",
-        ),
-    },
-    Alias {
-        said: &["net:net_tx_action"],
-        function: "net_tx_action",
-        note: Some(
-            "Linux has no tracepoint net:net_tx_action. Showing softirq NET_TX: one hit = one run of net_tx_action(), not one packet sent.",
-        ),
-    },
-    Alias {
-        said: &["net:net_tx_complete", "net_tx_complete"],
-        function: "consume_skb",
-        note: Some(
-            "Linux has no TX completion tracepoint net:net_tx_complete. Showing consume_skb: skbs freed after use, TX completions among them.",
-        ),
-    },
-    Alias {
-        said: &[
-            "net:napi_gro_receive",
-            "gro_receive_skb",
-            "napi_gro_frags",
-            "napi_gro_receive_entry",
-        ],
-        function: "napi_gro_receive",
-        note: None,
-    },
-    Alias {
-        said: &["__dev_queue_xmit", "net:dev_queue_xmit", "net_dev_queue"],
-        function: "dev_queue_xmit",
-        note: None,
-    },
-    Alias {
-        said: &[
-            "dev_hard_start_xmit",
-            "net:dev_hard_start_xmit",
-            "ndo_start_xmit",
-        ],
-        function: "net_dev_start_xmit",
-        note: None,
-    },
-    Alias {
-        said: &["__netif_receive_skb", "__netif_receive_skb_core"],
-        function: "netif_receive_skb",
-        note: None,
-    },
-    Alias {
-        said: &[
-            "tcp_sendmsg",
-            "udp_sendmsg",
-            "sock_sendmsg",
-            "inet_sendmsg",
-            "sendmsg",
-            "send",
-        ],
-        function: "sock_send_length",
-        note: Some(
-            "No tracepoint of that name; showing sock_send_length: send calls of all sockets.",
-        ),
-    },
-    Alias {
-        said: &[
-            "tcp_recvmsg",
-            "udp_recvmsg",
-            "sock_recvmsg",
-            "inet_recvmsg",
-            "recvmsg",
-            "recv",
-        ],
-        function: "sock_recv_length",
-        note: Some(
-            "No tracepoint of that name; showing sock_recv_length: receive calls of all sockets.",
-        ),
-    },
-    Alias {
-        said: &["drops", "skb:kfree_skb_reason", "sk_skb_reason_drop"],
-        function: "kfree_skb",
-        note: None,
-    },
-    Alias {
-        said: &["tcp_retransmit", "retransmits"],
-        function: "tcp_retransmit_skb",
-        note: None,
-    },
-];
+        said,
+        note: Some(note),
+    }
+}
 
 /// Kernel functions that have no tracepoint, which people ask for.
 const UNTRACED: &[&str] = &[
@@ -124,11 +48,14 @@ const UNTRACED: &[&str] = &[
 ];
 
 pub fn resolve(said: &str) -> Resolved {
-    if let Some(alias) = ALIASES.iter().find(|a| a.said.contains(&said)) {
-        return Resolved::Function {
-            name: alias.function,
-            note: alias.note,
-        };
+    for probe in PROBES {
+        let mut aliases = probe.aliases().iter();
+        if let Some(alias) = aliases.find(|alias| alias.said.contains(&said)) {
+            return Resolved::Function {
+                name: probe.function(),
+                note: alias.note,
+            };
+        }
     }
     for probe in PROBES {
         let backs = probe
@@ -160,7 +87,8 @@ pub fn resolve(said: &str) -> Resolved {
 
 /// What else a function of netop may be called.
 pub fn also_called(function: &str) -> Vec<&'static str> {
-    let aliases = ALIASES.iter().filter(|alias| alias.function == function);
+    let probes = PROBES.iter().filter(|probe| probe.function() == function);
+    let aliases = probes.flat_map(|probe| probe.aliases());
     aliases.flat_map(|alias| alias.said).copied().collect()
 }
 
@@ -234,14 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn every_alias_leads_to_a_function_that_exists() {
-        for alias in ALIASES {
-            assert!(
-                PROBES.iter().any(|p| p.function() == alias.function),
-                "{}",
-                alias.function
-            );
-        }
+    fn a_name_stands_for_one_row() {
+        let mut names: Vec<&str> = PROBES
+            .iter()
+            .flat_map(|probe| probe.aliases())
+            .flat_map(|alias| alias.said)
+            .copied()
+            .chain(PROBES.iter().map(|probe| probe.function()))
+            .collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     #[test]

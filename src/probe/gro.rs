@@ -1,6 +1,7 @@
 //! Packets a driver hands to GRO, before merging (include/trace/events/net.h). The symbol
 //! `napi_gro_receive` is inline since 6.18; the two entry events are older and stay.
 
+use super::alias::{Alias, called};
 use super::{Fields, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
@@ -39,6 +40,21 @@ impl Probe for NapiGroReceive {
 
     fn point(&self) -> Option<PathPoint> {
         Some(PathPoint::BeforeGro)
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[called(&[
+                "net:napi_gro_receive",
+                "gro_receive_skb",
+                "napi_gro_frags",
+                "napi_gro_receive_entry",
+            ])]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        2.0
     }
 
     fn priority(&self) -> u8 {

@@ -9,7 +9,6 @@ mod gro;
 mod napi;
 mod owner;
 mod rx;
-mod since;
 mod skb;
 mod sock;
 mod softirq;
@@ -18,13 +17,12 @@ mod tracepoint;
 mod tx;
 
 use crate::decode::{Batch, EventSpec, Place, Sample};
-use crate::model::Direction;
+use crate::model::{Direction, Role};
 
-pub use alias::{Resolved, also_called, nearest, resolve};
+pub use alias::{Alias, Resolved, also_called, nearest, resolve};
 pub use breakpoint::{Kind, Spot, Typed, rejoined, typed};
 pub use filter::filter;
 pub use owner::{Whose, names_socket, receives};
-pub use since::since;
 pub use softirq::softirq_times;
 pub use tracepoint::Added;
 
@@ -166,6 +164,27 @@ pub trait Probe: Sync + Send {
         None
     }
 
+    /// The first kernel that is known to have its events (headers of releases from 4.4 on; 4.4 is the
+    /// oldest that was looked at).
+    fn since(&self) -> &'static str {
+        "4.4"
+    }
+
+    /// What else people call it.
+    fn aliases(&self) -> &'static [Alias] {
+        &[]
+    }
+
+    /// What the program does with its hits beside showing them.
+    fn role(&self) -> Option<Role> {
+        None
+    }
+
+    /// How many programs that time packets a hit runs (src/source/live/latency.rs).
+    fn timed(&self) -> f64 {
+        0.0
+    }
+
     /// Order in the budget: 0 headline rows, 1 losses (forecast as seldom), above: given up first.
     fn priority(&self) -> u8;
 
@@ -191,6 +210,12 @@ pub static PROBES: &[&dyn Probe] = &[
     &skb::ConsumeSkb,
     &tcp::RetransmitSkb,
 ];
+
+/// The first kernel with `event`, which is `group:name`; `None`: no row here stands on it.
+pub fn since(event: &str) -> Option<&'static str> {
+    let stands = |probe: &&&dyn Probe| probe.events().iter().any(|e| e.full_name() == event);
+    PROBES.iter().find(stands).map(|probe| probe.since())
+}
 
 /// An event as `group:name`, unfiltered, with the fields to decode.
 fn event(group: &str, name: &str, fields: &[&str], device_field: Option<&str>) -> EventSpec {
@@ -250,6 +275,18 @@ mod tests {
                 ("dev_queue_xmit", 0)
             ]
         );
+    }
+
+    #[test]
+    fn a_role_is_one_rows_and_every_role_has_one() {
+        let roles: Vec<Role> = PROBES.iter().filter_map(|probe| probe.role()).collect();
+        for role in Role::ALL {
+            assert_eq!(roles.iter().filter(|r| *r == role).count(), 1, "{role:?}");
+        }
+        assert_eq!(since("sock:sock_recv_length"), Some("6.5"));
+        assert_eq!(since("tcp:tcp_retransmit_skb"), Some("4.15"));
+        assert_eq!(since("net:net_dev_queue"), Some("4.4"));
+        assert_eq!(since("tcp:tcp_probe"), None);
     }
 
     #[test]

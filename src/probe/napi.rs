@@ -3,7 +3,7 @@
 
 use super::{Fields, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
-use crate::model::Direction;
+use crate::model::{Direction, Role};
 
 pub struct NapiPoll;
 
@@ -39,6 +39,10 @@ impl Probe for NapiPoll {
 
     fn point(&self) -> Option<PathPoint> {
         Some(PathPoint::Poll)
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(Role::Polls)
     }
 
     fn priority(&self) -> u8 {

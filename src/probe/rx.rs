@@ -1,9 +1,10 @@
 //! Packets entering the stack (include/trace/events/net.h). Only net:netif_receive_skb sees all
 //! of them: GRO's output has no `_entry` event (signals.md 0.3).
 
+use super::alias::{Alias, called};
 use super::{Fields, Free, PathPoint, Probe, What, event};
 use crate::decode::EventSpec;
-use crate::model::Direction;
+use crate::model::{Direction, Role};
 
 pub struct NetifReceiveSkb;
 pub struct NetifRx;
@@ -63,6 +64,18 @@ impl Probe for NetifReceiveSkb {
         true
     }
 
+    fn aliases(&self) -> &'static [Alias] {
+        const { &[called(&["__netif_receive_skb", "__netif_receive_skb_core"])] }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(Role::Receives)
+    }
+
     fn priority(&self) -> u8 {
         3
     }
@@ -97,6 +110,10 @@ impl Probe for NetifRx {
 
     fn direction(&self) -> Direction {
         Direction::Rx
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
     }
 
     fn priority(&self) -> u8 {

@@ -1,7 +1,9 @@
 //! Ends of packets (include/trace/events/skb.h): dropped, or freed because they are done with.
 
+use super::alias::{Alias, called, means};
 use super::{Fields, Probe, Tag, What, Whose, event};
 use crate::decode::EventSpec;
+use crate::model::Role;
 
 pub struct KfreeSkb;
 pub struct ConsumeSkb;
@@ -36,6 +38,24 @@ impl Probe for KfreeSkb {
 
     fn whose(&self) -> Whose {
         Whose::Socket
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[called(&[
+                "drops",
+                "skb:kfree_skb_reason",
+                "sk_skb_reason_drop",
+            ])]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(Role::Drops)
     }
 
     fn priority(&self) -> u8 {
@@ -83,6 +103,19 @@ impl Probe for ConsumeSkb {
 
     fn whose(&self) -> Whose {
         Whose::Socket
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[means(
+                &["net:net_tx_complete", "net_tx_complete"],
+                "Linux has no TX completion tracepoint net:net_tx_complete. Showing consume_skb: skbs freed after use, TX completions among them.",
+            )]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
     }
 
     fn priority(&self) -> u8 {

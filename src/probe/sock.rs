@@ -1,6 +1,7 @@
 //! Ends of send and receive system calls, in the caller's own context
 //! (include/trace/events/sock.h, since 6.5).
 
+use super::alias::{Alias, means};
 use super::{Fields, Flow, Probe, What, Whose, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
@@ -63,6 +64,26 @@ impl Probe for SendLength {
         Whose::Caller
     }
 
+    fn since(&self) -> &'static str {
+        "6.5"
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[means(
+                &[
+                    "tcp_sendmsg",
+                    "udp_sendmsg",
+                    "sock_sendmsg",
+                    "inet_sendmsg",
+                    "sendmsg",
+                    "send",
+                ],
+                "No tracepoint of that name; showing sock_send_length: send calls of all sockets.",
+            )]
+        }
+    }
+
     fn priority(&self) -> u8 {
         5
     }
@@ -102,6 +123,30 @@ impl Probe for RecvLength {
 
     fn whose(&self) -> Whose {
         Whose::Caller
+    }
+
+    fn since(&self) -> &'static str {
+        "6.5"
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[means(
+                &[
+                    "tcp_recvmsg",
+                    "udp_recvmsg",
+                    "sock_recvmsg",
+                    "inet_recvmsg",
+                    "recvmsg",
+                    "recv",
+                ],
+                "No tracepoint of that name; showing sock_recv_length: receive calls of all sockets.",
+            )]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
     }
 
     fn priority(&self) -> u8 {

@@ -1,6 +1,7 @@
 //! Runs of the two network softirqs: irq:softirq_entry, one hit per run of the handler
 //! (include/trace/events/irq.h). The vectors' numbers are fixed by `enum` in linux/interrupt.h.
 
+use super::alias::{Alias, means};
 use super::{Fields, Free, Probe, What, event};
 use crate::decode::EventSpec;
 use crate::model::Direction;
@@ -52,6 +53,15 @@ impl Probe for NetRxAction {
         true
     }
 
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[means(
+                &["net:net_rx_action"],
+                "Linux has no tracepoint net:net_rx_action. Showing softirq NET_RX instead: one hit = one run of net_rx_action().",
+            )]
+        }
+    }
+
     fn priority(&self) -> u8 {
         0
     }
@@ -84,6 +94,15 @@ impl Probe for NetTxAction {
 
     fn direction(&self) -> Direction {
         Direction::Tx
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[means(
+                &["net:net_tx_action"],
+                "Linux has no tracepoint net:net_tx_action. Showing softirq NET_TX: one hit = one run of net_tx_action(), not one packet sent.",
+            )]
+        }
     }
 
     fn priority(&self) -> u8 {

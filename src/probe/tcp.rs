@@ -1,8 +1,10 @@
 //! Retransmissions (include/trace/events/tcp.h). Up to 6.14 a hit is one really sent; from 6.17
 //! it is every attempt.
 
+use super::alias::{Alias, called};
 use super::{Fields, Probe, What, Whose, event};
 use crate::decode::EventSpec;
+use crate::model::Role;
 
 pub struct RetransmitSkb;
 
@@ -25,6 +27,18 @@ impl Probe for RetransmitSkb {
 
     fn whose(&self) -> Whose {
         Whose::Socket
+    }
+
+    fn since(&self) -> &'static str {
+        "4.15"
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const { &[called(&["tcp_retransmit", "retransmits"])] }
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(Role::Retransmits)
     }
 
     fn priority(&self) -> u8 {

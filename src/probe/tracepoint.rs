@@ -1,16 +1,20 @@
 //! What `-e` adds as a row of its own: any tracepoint of this kernel, behind a filter or not, and
 //! breakpoints.
 
-use super::{Fields, Probe, What, Whose, event};
+use super::{Fields, Probe, Tag, What, Whose, event};
 use crate::decode::{EventSpec, Format, Place};
 
-/// An added event; its fields are chosen from its format: a device's name and a length.
+/// Fields that say how what was tried ended: the hits are told apart by them, before the device.
+const OUTCOMES: [&str; 2] = ["reason", "rc"];
+
+/// An added event; its fields are chosen from its format: a device's name, a length and an outcome.
 pub struct Added {
     name: String,
     doc: String,
     spec: EventSpec,
     device: Option<usize>,
     length: Option<usize>,
+    outcome: Option<(&'static str, usize)>,
 }
 
 impl Added {
@@ -19,14 +23,18 @@ impl Added {
             .into_iter()
             .find(|field| format.field(field).is_some_and(|f| f.data_loc))
             .filter(|_| matches!(group, "net" | "napi" | "qdisc" | "skb"));
-        let length = format.field("len").is_some_and(|f| !f.array && !f.data_loc);
-        let fields: Vec<&str> = device.into_iter().chain(length.then_some("len")).collect();
+        let is_number = |name: &str| format.field(name).is_some_and(|f| !f.array && !f.data_loc);
+        let length = is_number("len");
+        let outcome = OUTCOMES.into_iter().find(|name| is_number(name));
+        let length_name = length.then_some("len");
+        let fields: Vec<&str> = (device.into_iter().chain(length_name).chain(outcome)).collect();
         Added {
             name: format!("{group}:{name}"),
             doc: format!("One hit of the tracepoint {group}:{name}."),
             spec: event(group, name, &fields, device),
             device: device.map(|_| 0),
-            length: length.then(|| fields.len() - 1),
+            length: length.then(|| usize::from(device.is_some())),
+            outcome: outcome.map(|name| (name, fields.len() - 1)),
         }
     }
 
@@ -38,6 +46,7 @@ impl Added {
             spec: event("", name, &[], None),
             device: None,
             length: None,
+            outcome: None,
         }
     }
 }
@@ -67,6 +76,7 @@ impl Added {
             },
             device: None,
             length: None,
+            outcome: None,
         }
     }
 }
@@ -93,10 +103,57 @@ impl Probe for Added {
     }
 
     fn decode<'a>(&self, fields: Fields<'a>) -> What<'a> {
+        let device = || self.device.and_then(|index| fields.device(index));
+        let outcome = (self.outcome)
+            .map(|(name, index)| Tag::Symbol(name, u64::from(fields.number(index) as u32)));
         What {
-            tag: self.device.and_then(|index| fields.device(index)),
+            tag: outcome.or_else(device),
             bytes: self.length.map(|index| fields.number(index) as f64),
             ..What::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Batch, EventId, FIELDS, Sample, Span};
+
+    #[test]
+    fn an_added_event_is_told_apart_by_its_outcome_before_its_device() {
+        let format = Format::parse(
+            "ID: 7\nformat:\n\tfield:void * skbaddr;\toffset:8;\tsize:8;\tsigned:0;\n\
+             \tfield:unsigned int len;\toffset:16;\tsize:4;\tsigned:0;\n\
+             \tfield:int rc;\toffset:20;\tsize:4;\tsigned:1;\n\
+             \tfield:__data_loc char[] name;\toffset:24;\tsize:4;\tsigned:0;\n",
+        );
+        let added = Added::new("net", "net_dev_xmit", &format.expect("a format"));
+        let [spec] = &added.events()[..] else {
+            panic!("one event");
+        };
+        assert_eq!(spec.fields, ["name", "len", "rc"]);
+        assert_eq!(spec.device_field.as_deref(), Some("name"));
+        let mut sample = Sample {
+            event: EventId(0),
+            cpu: 0,
+            pid: 0,
+            tid: 0,
+            time: 0,
+            period: 1,
+            chain: Span::default(),
+            raw: Span::default(),
+            owner: 0,
+            values: [0; FIELDS],
+        };
+        sample.values[1..3].copy_from_slice(&[60, 16]);
+        let batch = Batch::default();
+        let what = added.decode(Fields {
+            sample: &sample,
+            batch: &batch,
+        });
+        assert_eq!(
+            (what.tag, what.bytes),
+            (Some(Tag::Symbol("rc", 16)), Some(60.0))
+        );
     }
 }

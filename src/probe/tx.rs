@@ -1,8 +1,9 @@
 //! Packets on their way out (include/trace/events/net.h).
 
+use super::alias::{Alias, called};
 use super::{Fields, PathPoint, Probe, What, Whose, event};
 use crate::decode::EventSpec;
-use crate::model::Direction;
+use crate::model::{Direction, Role};
 
 pub struct DevQueueXmit;
 pub struct NetDevStartXmit;
@@ -39,6 +40,20 @@ impl Probe for DevQueueXmit {
 
     fn whose(&self) -> Whose {
         Whose::Socket
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[called(&[
+                "__dev_queue_xmit",
+                "net:dev_queue_xmit",
+                "net_dev_queue",
+            ])]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
     }
 
     fn priority(&self) -> u8 {
@@ -94,6 +109,24 @@ impl Probe for NetDevStartXmit {
 
     fn whose(&self) -> Whose {
         Whose::Socket
+    }
+
+    fn aliases(&self) -> &'static [Alias] {
+        const {
+            &[called(&[
+                "dev_hard_start_xmit",
+                "net:dev_hard_start_xmit",
+                "ndo_start_xmit",
+            ])]
+        }
+    }
+
+    fn timed(&self) -> f64 {
+        1.0
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(Role::Sends)
     }
 
     fn priority(&self) -> u8 {

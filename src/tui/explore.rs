@@ -7,9 +7,7 @@ use super::pane::Row;
 use super::stack_query::{Focus, Source};
 use super::state::UiState;
 use super::view;
-
-/// The function whose hits are dropped packets.
-const DROPS: &str = "kfree_skb";
+use crate::model::{Function, Role};
 
 impl UiState {
     /// Opens view 5 on the stacks of something.
@@ -77,19 +75,23 @@ impl UiState {
 
     /// The stacks of dropped packets, searched for the function that dropped these.
     fn stacks_of(&mut self, key: &str) {
-        let shown = self.shown();
-        let drop = shown.and_then(|shown| shown.drops.iter().find(|drop| *drop.key == *key));
-        let Some(drop) = drop else { return };
-        let by_event = drop.witnesses.iter().any(|w| w.name.starts_with(DROPS));
+        let Some(shown) = self.shown() else { return };
+        let Some(drop) = shown.drops.iter().find(|drop| *drop.key == *key) else {
+            return;
+        };
+        let mut rows = shown.functions.iter();
+        let row = rows.find(|f| f.role == Some(Role::Drops));
+        let seen = |f: &&Function| drop.witnesses.iter().any(|w| w.name.starts_with(&*f.name));
+        let row = row.filter(seen).map(|f| f.name.to_string());
         let location = drop.location.clone();
-        if !by_event {
+        let Some(function) = row else {
             self.message(
                 "no stack leads there: only a counter saw it, see what it says below",
                 false,
             );
             return;
-        }
-        self.look_at(Focus::Function(DROPS.to_owned()));
+        };
+        self.look_at(Focus::Function(function));
         if let Some(location) = location {
             let function = location.split(' ').next().unwrap_or_default();
             self.panes[self.view].text = format!("^{function}");

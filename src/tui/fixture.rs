@@ -7,8 +7,8 @@ pub use super::fixture_profile::{cpu_stack, cpu_time, cpu_time_before};
 use super::fixture_cpu;
 use crate::model::{
     Backing, Class, Cpu, CpuCalls, Drop, Facts, Filter, Function, FunctionSpent, HISTORY, Health,
-    HostInfo, Layer, Losses, Process, SCHEMA, Share, Snapshot, Sockets, Spent, Stack, Summary, Tcp,
-    WirePackets,
+    HostInfo, Layer, Losses, Process, Role, SCHEMA, Share, Snapshot, Sockets, Spent, Stack,
+    Summary, Tcp, WirePackets,
 };
 
 pub fn empty() -> Snapshot {
@@ -130,6 +130,7 @@ pub fn function(name: &str, calls: Option<u64>) -> Function {
         packets_exact: true,
         asked: false,
         symbols: [].into(),
+        role: (name == "kfree_skb").then_some(Role::Drops),
     }
 }
 

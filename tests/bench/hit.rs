@@ -7,33 +7,19 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
 use netop::decode::Format;
-use netop::sys::{Gate, PerfEvent, Program, Switches, Target, Tracefs, Wanted, What, own_tid};
-
-static OBJECT: &[u8] = include_bytes!("../../assets/bpf/gate.bpf.o");
-
-/// The places of these two in the object's `enum event` are their places here.
-static PROGRAMS: [Program; 11] = {
-    let other = Program {
-        name: "netop_consume",
-        richer: None,
-        tracepoint: "consume_skb",
-    };
-    let mut programs = [other; 11];
-    programs[0] = Program {
-        name: "netop_queue",
-        richer: None,
-        tracepoint: "net_dev_queue",
-    };
-    programs[10] = Program {
-        name: "netop_recv",
-        richer: None,
-        tracepoint: "sock_recv_length",
-    };
-    programs
-};
+use netop::source::live::{GATE_OBJECT, GATE_PROGRAMS};
+use netop::sys::{Gate, PerfEvent, Switches, Target, Tracefs, Wanted, What, own_tid};
 
 fn main() {
-    let mut gate = match Gate::load(OBJECT, &PROGRAMS) {
+    let number = |tracepoint| {
+        let found = GATE_PROGRAMS
+            .iter()
+            .position(|p| p.tracepoint == tracepoint);
+        found.expect("a program of the gate")
+    };
+    let (queue, receive) = (number("net_dev_queue"), number("sock_recv_length"));
+    let wanted = |program| program == queue || program == receive;
+    let mut gate = match Gate::load(GATE_OBJECT, &GATE_PROGRAMS, wanted) {
         Ok(gate) => gate,
         Err(why) => return println!("no gate here: {why}"),
     };
@@ -44,7 +30,7 @@ fn main() {
     row(
         &mut gate,
         &tracefs,
-        10,
+        receive,
         ("sock", "sock_recv_length"),
         || {
             let _nothing_there = empty.recv(&mut byte);
@@ -53,7 +39,7 @@ fn main() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let own = socket.local_addr().expect("its address");
     let mut bytes = [0; 64];
-    row(&mut gate, &tracefs, 0, ("net", "net_dev_queue"), || {
+    row(&mut gate, &tracefs, queue, ("net", "net_dev_queue"), || {
         socket.send_to(&[0; 16], own).expect("sent");
         socket.recv(&mut bytes).expect("received");
     });

@@ -202,3 +202,43 @@ fn transmits_and_drops_have_the_owner_of_their_socket() {
     assert!(dropped, "{:?}", owners(&netop, "kfree_skb"));
     drop((sender, receiver));
 }
+
+#[test]
+fn resets_and_what_drivers_answer_are_counted_exactly_where_they_are_asked_for() {
+    let Some(_one) = may_run() else { return };
+    let net = Net::new();
+    let (sent, received, done) = (
+        "tcp:tcp_send_reset",
+        "tcp:tcp_receive_reset",
+        "net:net_dev_xmit",
+    );
+    let mut netop = Netop::watch(&[
+        "--counting",
+        "bpf",
+        "-i",
+        &net.va,
+        "-e",
+        sent,
+        "-e",
+        received,
+        "-e",
+        done,
+    ]);
+    // Nobody listens there: each is answered with a reset.
+    let mut sender = Traffic::start(&net.a, &format!("tcp-refused {B}:9409 300"));
+    sender.go();
+    sender.wait_for("done");
+    assert_eq!(netop.settle("net_dev_start_xmit"), 300);
+    assert_eq!(netop.total(done), 300, "one for each SYN of this device");
+    assert_eq!(netop.field(done, "source"), "bpf");
+    sender.finish();
+    drop(netop);
+    let mut netop = Netop::watch(&["--counting", "bpf", "-e", sent, "-e", received]);
+    let mut sender = Traffic::start(&net.a, &format!("tcp-refused {B}:9409 300"));
+    sender.go();
+    sender.wait_for("done");
+    assert_eq!(netop.settle(sent), 300);
+    assert_eq!(netop.total(received), 300);
+    assert_eq!(netop.field(received, "source"), "bpf");
+    sender.finish();
+}

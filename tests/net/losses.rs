@@ -21,6 +21,14 @@ pub fn listen(address: &str) -> TcpListener {
     listener
 }
 
+/// Connections to a port where nobody listens.
+pub fn refused(to: &str, count: usize) {
+    for _ in 0..count {
+        let refused = std::net::TcpStream::connect(to).expect_err("nobody listens there");
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+}
+
 /// So many connects at once; each gives up after its first retry, which follows after a second.
 pub fn knock(to: &str, count: usize) {
     let to: SocketAddr = to.parse().expect("an address");

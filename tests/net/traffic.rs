@@ -40,6 +40,7 @@ pub fn obey() {
             while told() {}
         }
         ["tcp-knock", to, count] => when_told(|| losses::knock(to, number(count))),
+        ["tcp-refused", to, count] => when_told(|| losses::refused(to, number(count))),
         ["capture", device] => {
             losses::tap(device);
             say("ready");

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::gated::{Brought, Gated, Open};
-use super::programs::CALLS;
+use super::programs;
 use crate::decode::{Counts, Demand, SocketCounts};
 use crate::sys::{SocketTally, Switches};
 
@@ -26,9 +26,9 @@ pub struct BySocket {
     /// By socket, program and CPU.
     known: FxHashMap<(u64, usize, u32), Known>,
     /// Programs that count by socket, as bits.
-    programs: u32,
+    programs: u64,
     /// Programs that are attached only to choose sockets, as bits.
-    choosing: u32,
+    choosing: u64,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Gated {
     }
 
     /// What programs (as bits) counted until now is not told any more.
-    pub(super) fn forget_sockets(&mut self, programs: u32) {
+    pub(super) fn forget_sockets(&mut self, programs: u64) {
         let known = &mut self.by_socket.known;
         self.gate.sockets(|tally| {
             if programs & 1 << tally.program != 0 {
@@ -141,7 +141,7 @@ impl Gated {
     /// filter): short-lived ones are in /proc too briefly.
     pub(super) fn keep_choosing(&mut self, demand: &Demand) {
         let wanted = !demand.pids.is_empty() && demand.attached.iter().any(|a| a.by_socket);
-        for program in CALLS {
+        for program in programs::calls() {
             let bit = 1 << program;
             let choosing = self.by_socket.choosing & bit != 0;
             if self.open.iter().any(|open| open.program == program) {

@@ -7,9 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::by_process::Process;
 use super::by_socket::BySocket;
-use super::programs::{
-    CALLS, FOR_SOCKETS, OBJECT, PROGRAMS, QUEUE, RECEIVE_SKB, RECEIVES, WITHOUT_DEVICE, observing,
-};
+use super::programs::{self, OBJECT, PROGRAMS, observing};
 use super::windows::Member;
 use crate::decode::{
     ALWAYS, Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts,
@@ -39,7 +37,7 @@ pub struct Gated {
 
 /// Tracepoints whose programs do not load on this host and why, or why none does.
 pub fn gate_refusals() -> Result<Vec<(&'static str, String)>, String> {
-    let gate = Gate::load(OBJECT, &PROGRAMS)?;
+    let gate = Gate::load(OBJECT, &PROGRAMS, |_| true)?;
     let tracepoints = PROGRAMS.iter().map(|program| program.tracepoint);
     let refused = tracepoints.zip(gate.refused.iter());
     Ok(refused
@@ -74,7 +72,8 @@ pub struct Brought {
 impl Gated {
     /// `Err`: one sentence why this host counts without.
     pub fn load(specs: &[EventSpec], chosen: Arc<[u32]>) -> Result<Gated, String> {
-        let mut gate = Gate::load(OBJECT, &PROGRAMS)?;
+        let wanted: Vec<usize> = specs.iter().filter_map(observing).collect();
+        let mut gate = Gate::load(OBJECT, &PROGRAMS, |program| wanted.contains(&program))?;
         let mut programs = Vec::new();
         for spec in specs {
             programs.push(match &spec.place {
@@ -111,9 +110,10 @@ impl Gated {
 
     /// Has every receive call counted during `measure`, before anything else is.
     pub fn while_receives_are_counted<T>(&mut self, measure: impl Fn() -> Option<T>) -> Option<T> {
-        let attached = self.gate.attach(RECEIVES).ok();
+        let program = programs::priced()?;
+        let attached = self.gate.attach(program).ok();
         let result = attached.and_then(|()| measure());
-        self.gate.detach(RECEIVES);
+        self.gate.detach(program);
         result
     }
 
@@ -164,9 +164,9 @@ impl Gated {
         self.count_sockets(program, owned);
         let filtered = !demand.pids.is_empty();
         // Sockets are chosen for the events that are counted by them.
-        let choose = CALLS.contains(&program) && demand.attached.iter().any(|a| a.by_socket);
+        let choose = programs::is_call(program) && demand.attached.iter().any(|a| a.by_socket);
         let switches = Switches::default()
-            .with(Switches::BY_DEVICE, program < WITHOUT_DEVICE)
+            .with(Switches::BY_DEVICE, programs::counts_devices(program))
             .with(
                 Switches::BY_PROCESS,
                 demand.by_process || (filtered && !owned && attach.per_task),
@@ -200,7 +200,7 @@ impl Gated {
         self.gate.set_device(demand.device.as_deref().unwrap_or(""));
         let result = self.gate.set_pids(&demand.pids);
         // Those of another filter.
-        self.forget_sockets(u32::MAX);
+        self.forget_sockets(u64::MAX);
         self.choose_sockets(&[], demand);
         result.err().map(|why| {
             format!(
@@ -280,12 +280,12 @@ impl Gated {
 
     /// It counts what softnet counts.
     pub fn receives_skbs(&self, member: Member) -> bool {
-        member.gate && self.program(member.event) == Some(RECEIVE_SKB)
+        member.gate && self.program(member.event).is_some_and(programs::receives)
     }
 
     /// Packets that a CPU has handed to devices, if those are counted all the time.
     pub fn sent_always(&self, cpu: u32) -> u64 {
-        let sends = |open: &&Open| open.program == QUEUE && open.windows.is_none();
+        let sends = |open: &&Open| programs::sends(open.program) && open.windows.is_none();
         let open = self.open.iter().find(sends);
         open.map_or(0, |open| self.gate.board.tally(cpu, open.program).hits)
     }
@@ -338,7 +338,7 @@ fn in_windows<'a>(
 impl Open {
     /// It says for whom the softirq of a CPU works.
     pub fn receives(&self) -> bool {
-        FOR_SOCKETS.contains(&self.program)
+        programs::is_for_a_socket(self.program)
     }
 
     fn read(
@@ -449,7 +449,7 @@ pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows, spread:
 }
 
 fn tables(board: &Switchboard, cpu: u32, program: usize) -> impl Iterator<Item = DeviceTally> {
-    let has = program < WITHOUT_DEVICE;
+    let has = programs::counts_devices(program);
     has.then(|| board.devices(cpu, program))
         .into_iter()
         .flatten()

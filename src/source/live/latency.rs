@@ -44,6 +44,7 @@ const fn program(name: &'static str, tracepoint: &'static str) -> Program {
         name,
         richer: None,
         tracepoint,
+        by_device: false,
     }
 }
 

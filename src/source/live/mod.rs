@@ -48,6 +48,7 @@ use self::latency::Latency;
 use self::lives::Lives;
 use self::meter::Meter;
 pub use self::options::Options;
+pub use self::programs::{OBJECT as GATE_OBJECT, PROGRAMS as GATE_PROGRAMS};
 use self::replaced::Replaced;
 use self::sampler_handle::{Lines, SamplerHandle, start_closer};
 use self::slow::Slow;

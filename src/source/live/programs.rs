@@ -9,102 +9,139 @@ use crate::sys::Program;
 /// The compiled programs; .ci/run compares them with their source.
 pub const OBJECT: &[u8] = include_bytes!("../../../assets/bpf/gate.bpf.o");
 
+/// A program: one row says all that is special about it. Its number, slot and place in the kernel's maps
+/// are its place in [`OBSERVES`].
 struct Observes {
+    /// Its name in the object, by which the kernel shows it.
+    program: &'static str,
+    /// One that tells more, which older kernels refuse.
+    richer: Option<&'static str>,
     group: &'static str,
     event: &'static str,
     filter: Option<&'static str>,
     /// What its samples' `name`, `first` and `second` are called.
-    name: &'static str,
-    first: &'static str,
-    second: &'static str,
+    says: [&'static str; 3],
+    /// It counts per device too; those that do come first (`WITHOUT_DEVICE`).
+    by_device: bool,
+    role: Role,
 }
 
-const fn observes(
-    group: &'static str,
-    event: &'static str,
-    [name, first, second]: [&'static str; 3],
-) -> Observes {
+/// What a program is to the gate, beside its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Plain,
+    /// An skb is handed to a device.
+    Send,
+    /// It counts what softnet counts.
+    Receive,
+    /// It runs in the process that called.
+    Call,
+    /// The same, and it is what hits are priced with.
+    PricedCall,
+    /// It says for whose socket a softirq works.
+    ForSocket,
+}
+
+const fn observes(program: &'static str, group: &'static str, event: &'static str) -> Observes {
     Observes {
+        program,
+        richer: None,
         group,
         event,
         filter: None,
-        name,
-        first,
-        second,
+        says: ["name", "first", "second"],
+        by_device: false,
+        role: Role::Plain,
     }
 }
 
-const fn softirq(filter: &'static str) -> Observes {
-    Observes {
-        filter: Some(filter),
-        ..observes("irq", "softirq_entry", PLAIN)
+impl Observes {
+    const fn by_device(self) -> Observes {
+        Observes {
+            by_device: true,
+            ..self
+        }
+    }
+
+    const fn role(self, role: Role) -> Observes {
+        Observes { role, ..self }
+    }
+
+    const fn says(self, says: [&'static str; 3]) -> Observes {
+        Observes { says, ..self }
+    }
+
+    const fn filter(self, filter: &'static str) -> Observes {
+        Observes {
+            filter: Some(filter),
+            ..self
+        }
+    }
+
+    const fn or(self, richer: &'static str) -> Observes {
+        Observes {
+            richer: Some(richer),
+            ..self
+        }
     }
 }
 
-const PLAIN: [&str; 3] = ["name", "first", "second"];
 const CALL: [&str; 3] = ["name", "ret", "flags"];
 
-const OBSERVES: [Observes; 16] = [
-    observes("net", "net_dev_queue", PLAIN),
-    observes("net", "net_dev_start_xmit", PLAIN),
-    observes("napi", "napi_poll", ["dev_name", "work", "budget"]),
-    observes("net", "napi_gro_receive_entry", PLAIN),
-    observes("net", "napi_gro_frags_entry", PLAIN),
-    observes("net", "netif_receive_skb", PLAIN),
-    observes("net", "netif_rx", PLAIN),
-    observes("skb", "kfree_skb", ["name", "reason", "second"]),
-    observes("skb", "consume_skb", PLAIN),
-    observes("sock", "sock_send_length", CALL),
-    observes("sock", "sock_recv_length", CALL),
-    observes("tcp", "tcp_retransmit_skb", PLAIN),
-    softirq("vec == 3"),
-    softirq("vec == 2"),
-    observes("tcp", "tcp_probe", PLAIN),
-    observes("sock", "sk_data_ready", PLAIN),
+const OBSERVES: &[Observes] = &[
+    observes("netop_queue", "net", "net_dev_queue")
+        .by_device()
+        .role(Role::Send),
+    observes("netop_xmit", "net", "net_dev_start_xmit").by_device(),
+    observes("netop_poll", "napi", "napi_poll")
+        .by_device()
+        .says(["dev_name", "work", "budget"]),
+    observes("netop_gro", "net", "napi_gro_receive_entry").by_device(),
+    observes("netop_gro_frags", "net", "napi_gro_frags_entry").by_device(),
+    observes("netop_receive", "net", "netif_receive_skb")
+        .by_device()
+        .role(Role::Receive),
+    observes("netop_rx", "net", "netif_rx").by_device(),
+    observes("netop_drop", "skb", "kfree_skb")
+        .by_device()
+        .or("netop_drop_sk")
+        .says(["name", "reason", "second"]),
+    observes("netop_xmit_done", "net", "net_dev_xmit")
+        .by_device()
+        .says(["name", "rc", "second"]),
+    observes("netop_consume", "skb", "consume_skb"),
+    observes("netop_send", "sock", "sock_send_length")
+        .says(CALL)
+        .role(Role::Call),
+    observes("netop_recv", "sock", "sock_recv_length")
+        .says(CALL)
+        .role(Role::PricedCall),
+    observes("netop_retransmit", "tcp", "tcp_retransmit_skb"),
+    observes("netop_rx_action", "irq", "softirq_entry").filter("vec == 3"),
+    observes("netop_tx_action", "irq", "softirq_entry").filter("vec == 2"),
+    observes("netop_segment", "tcp", "tcp_probe").role(Role::ForSocket),
+    observes("netop_ready", "sock", "sk_data_ready").role(Role::ForSocket),
+    observes("netop_reset_in", "tcp", "tcp_receive_reset"),
+    observes("netop_reset_out", "tcp", "tcp_send_reset")
+        .or("netop_reset_why")
+        .says(["name", "reason", "second"]),
 ];
-
-/// Names of the programs in the object; the kernel shows them as such.
-const NAMES: [&str; OBSERVES.len()] = [
-    "netop_queue",
-    "netop_xmit",
-    "netop_poll",
-    "netop_gro",
-    "netop_gro_frags",
-    "netop_receive",
-    "netop_rx",
-    "netop_drop",
-    "netop_consume",
-    "netop_send",
-    "netop_recv",
-    "netop_retransmit",
-    "netop_rx_action",
-    "netop_tx_action",
-    "netop_segment",
-    "netop_ready",
-];
-
-/// The program of skb:kfree_skb.
-const DROPS: usize = 7;
-
-/// Programs before this one also count per device (`WITHOUT_DEVICE`).
-pub const WITHOUT_DEVICE: usize = 8;
 
 pub static PROGRAMS: [Program; OBSERVES.len()] = {
     let mut programs = [Program {
         name: "",
         richer: None,
         tracepoint: "",
+        by_device: false,
     }; OBSERVES.len()];
     let mut index = 0;
     while index < OBSERVES.len() {
+        let row = &OBSERVES[index];
         programs[index] = Program {
-            name: NAMES[index],
-            richer: if index == DROPS {
-                Some("netop_drop_sk")
-            } else {
-                None
-            },
-            tracepoint: OBSERVES[index].event,
+            name: row.program,
+            richer: row.richer,
+            tracepoint: row.event,
+            by_device: row.by_device,
         };
         index += 1;
     }
@@ -120,20 +157,44 @@ pub fn observing(spec: &EventSpec) -> Option<usize> {
     })
 }
 
-/// The program of net:net_dev_queue.
-pub const QUEUE: usize = 0;
+fn has(program: usize, roles: &[Role]) -> bool {
+    (OBSERVES.get(program)).is_some_and(|observes| roles.contains(&observes.role))
+}
 
-/// The program of net:netif_receive_skb.
-pub const RECEIVE_SKB: usize = 5;
+/// It counts per device.
+pub fn counts_devices(program: usize) -> bool {
+    (OBSERVES.get(program)).is_some_and(|observes| observes.by_device)
+}
 
-/// The program of sock:sock_recv_length.
-pub const RECEIVES: usize = 10;
+/// It counts the skbs that are handed to devices.
+pub fn sends(program: usize) -> bool {
+    has(program, &[Role::Send])
+}
 
-/// Programs that run in the process that called.
-pub const CALLS: [usize; 2] = [9, RECEIVES];
+/// It counts what softnet counts.
+pub fn receives(program: usize) -> bool {
+    has(program, &[Role::Receive])
+}
 
-/// Programs that say for whose socket a softirq works.
-pub const FOR_SOCKETS: [usize; 2] = [14, 15];
+/// It runs in the process that called.
+pub fn is_call(program: usize) -> bool {
+    has(program, &[Role::Call, Role::PricedCall])
+}
+
+/// The programs that do (`is_call`).
+pub fn calls() -> impl Iterator<Item = usize> {
+    (0..OBSERVES.len()).filter(|program| is_call(*program))
+}
+
+/// It says for whose socket a softirq works.
+pub fn is_for_a_socket(program: usize) -> bool {
+    has(program, &[Role::ForSocket])
+}
+
+/// What hits are priced with.
+pub fn priced() -> Option<usize> {
+    (0..OBSERVES.len()).find(|program| has(*program, &[Role::PricedCall]))
+}
 
 /// The layout of the program's samples.
 pub fn format(program: usize) -> String {
@@ -141,23 +202,23 @@ pub fn format(program: usize) -> String {
         // A breakpoint's say nothing.
         return format!("ID: {program}\n");
     };
+    let [name, first, second] = observes.says;
     let fields = [
         ("u32", "ifindex", 8, 4, 0),
         ("u32", "netns", 12, 4, 0),
         ("u32", "len", 16, 4, 0),
         ("u32", "gso_segs", 20, 4, 0),
-        ("int", observes.first, 24, 4, 1),
-        ("int", observes.second, 28, 4, 1),
+        ("int", first, 24, 4, 1),
+        ("int", second, 28, 4, 1),
         ("u64", "owner", 32, 8, 0),
     ];
-    let mut text = format!("name: {}\nID: {program}\nformat:\n", NAMES[program]);
+    let mut text = format!("name: {}\nID: {program}\nformat:\n", observes.program);
     for (kind, name, offset, size, signed) in fields {
         let _infallible = writeln!(
             text,
             "\tfield:{kind} {name};\toffset:{offset};\tsize:{size};\tsigned:{signed};"
         );
     }
-    let name = observes.name;
     let _infallible = writeln!(
         text,
         "\tfield:char {name}[16];\toffset:40;\tsize:16;\tsigned:0;"
@@ -186,13 +247,50 @@ mod tests {
     }
 
     #[test]
-    fn the_object_has_every_program_that_the_source_names() {
+    fn table_source_and_object_have_the_same_programs_in_the_same_order() {
         let source = include_str!("../../../assets/bpf/gate.bpf.c");
-        let mut from = 0;
-        for (name, observes) in NAMES.iter().zip(&OBSERVES) {
-            let line = format!("SEC(\"tp_btf/{}\") int {name}(u64 *ctx)", observes.event);
-            from += source[from..].find(&line).expect(&line);
-            assert!(OBJECT.windows(name.len()).any(|w| w == name.as_bytes()));
+        let object = |name: &str| OBJECT.windows(name.len()).any(|w| w == name.as_bytes());
+        let section = |observes: &Observes, program: &str| {
+            let event = observes.event;
+            let line = format!("SEC(\"tp_btf/{event}\") int {program}(u64 *ctx)");
+            assert!(source.contains(&line) && object(program), "{line}");
+        };
+        let (_, list) = source
+            .split_once("enum event {\n")
+            .expect("the list of events");
+        let (list, _) = list
+            .split_once("BREAKPOINTS")
+            .expect("behind the last event");
+        let slots: Vec<&str> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|slot| !slot.is_empty())
+            .collect();
+        let without = slots.iter().position(|slot| *slot == "WITHOUT_DEVICE");
+        let slots: Vec<&str> = (slots.into_iter())
+            .filter(|slot| *slot != "WITHOUT_DEVICE")
+            .map(|slot| slot.split(" = ").next().unwrap_or(slot))
+            .collect();
+        let expected: Vec<String> = (OBSERVES.iter())
+            .map(|observes| match observes.filter {
+                None => observes.event.to_uppercase(),
+                Some(_) => observes.program.replace("netop_", "net_").to_uppercase(),
+            })
+            .collect();
+        assert_eq!(slots, expected);
+        let by_device = OBSERVES.iter().take_while(|observes| observes.by_device);
+        assert_eq!(without, Some(by_device.count()));
+        assert!(
+            !OBSERVES
+                .iter()
+                .skip(without.unwrap_or(0))
+                .any(|o| o.by_device)
+        );
+        for observes in OBSERVES {
+            section(observes, observes.program);
+            if let Some(richer) = observes.richer {
+                section(observes, richer);
+            }
         }
     }
 }

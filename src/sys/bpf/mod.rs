@@ -23,7 +23,8 @@ use aya::{Ebpf, EbpfLoader};
 
 use self::entries::Entries;
 use self::memory::Shared;
-use self::uprobe::Uprobe;
+use self::shared_maps::CELLS;
+use self::uprobe::{BREAKPOINTS, Uprobe};
 use super::lockdown::{FORBIDS, is_confidential};
 
 pub use self::latency::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
@@ -37,6 +38,8 @@ pub struct Program {
     /// One that tells more, tried before, which older kernels refuse.
     pub richer: Option<&'static str>,
     pub tracepoint: &'static str,
+    /// It counts per device too. Those that do come first.
+    pub by_device: bool,
 }
 
 /// The loaded object. Programs cost nothing until they are attached.
@@ -52,9 +55,16 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// `Err`: a sentence why there can be no gate here.
-    pub fn load(object: &[u8], programs: &'static [Program]) -> Result<Gate, String> {
-        let btf = types::named_by(object, programs.iter().map(|program| program.tracepoint))?;
+    /// Loads the programs that are `wanted`, by number. `Err`: a sentence why there can be no gate here.
+    pub fn load(
+        object: &[u8],
+        programs: &'static [Program],
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Gate, String> {
+        let wanted: Vec<bool> = (0..programs.len()).map(wanted).collect();
+        let chosen = programs.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        let tracepoints = chosen.map(|(program, _)| program.tracepoint);
+        let btf = types::named_by(object, tracepoints)?;
         let possible = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))? as u32;
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
@@ -63,18 +73,25 @@ impl Gate {
             .map_max_entries("rings", possible)
             .load(object)
             .map_err(|error| reason(&error))?;
-        let loaded = verify::load(&mut ebpf, programs, &btf);
+        let loaded = verify::load(&mut ebpf, programs, &wanted, &btf);
         let (names, refused): (Vec<_>, Vec<_>) = loaded.into_iter().unzip();
         if refused.iter().all(Option::is_some) {
-            return Err(refused.into_iter().flatten().next().unwrap_or_default());
+            let mut asked = refused
+                .into_iter()
+                .zip(wanted)
+                .filter(|(_, wanted)| *wanted);
+            let why = asked.find_map(|(why, _)| why);
+            return Err(why.unwrap_or_else(|| verify::UNWANTED.to_owned()));
         }
         let Some(Map::PerfEventArray(rings)) = ebpf.map("rings") else {
             return Err("the object has no map rings".to_owned());
         };
         let rings = rings.fd().as_fd().try_clone_to_owned();
+        let slots = programs.len() + BREAKPOINTS;
+        let cells = CELLS * programs.iter().filter(|program| program.by_device).count();
         let board = Switchboard {
-            cpus: Arc::new(Shared::map(&ebpf, "cpus", possible)?),
-            devices: Arc::new(Shared::map(&ebpf, "devices", possible)?),
+            cpus: Arc::new(Shared::map_rows(&ebpf, "cpus", possible, slots)?),
+            devices: Arc::new(Shared::map_rows(&ebpf, "devices", possible, cells)?),
             rings: Arc::new(rings.map_err(|error| error.to_string())?),
         };
         Ok(Gate {
@@ -96,7 +113,7 @@ impl Gate {
     }
 
     pub fn attach(&mut self, program: usize) -> io::Result<()> {
-        if program >= uprobe::FIRST {
+        if program >= self.names.len() {
             return self.attach_breakpoint(program);
         }
         if self.links[program].is_none() {
@@ -108,7 +125,7 @@ impl Gate {
 
     /// From here on it is not run any more; what it counted stays.
     pub fn detach(&mut self, program: usize) {
-        if program >= uprobe::FIRST {
+        if program >= self.names.len() {
             return self.detach_breakpoint(program);
         }
         if let Some(link) = self.links[program].take() {
@@ -120,7 +137,7 @@ impl Gate {
     /// Runs that the kernel left out because the program was running on that CPU already: they
     /// came in an interrupt. Since Linux 5.12; 0 before.
     pub fn misses(&mut self, program: usize) -> u64 {
-        if program >= uprobe::FIRST {
+        if program >= self.names.len() {
             return 0;
         }
         let info = self.program(program).ok().and_then(|p| {

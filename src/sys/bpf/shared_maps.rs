@@ -10,12 +10,8 @@ use super::call;
 use super::memory::Shared;
 use crate::sys::PerfEvent;
 
-/// Programs of the object and breakpoints, at most (`EVENTS` of gate.bpf.c).
-pub const SLOTS: usize = 32;
-
-/// Of these the first are counted per device, in tables of so many cells.
-const BY_DEVICE: usize = 8;
-const CELLS: usize = 32;
+/// Of a program that counts per device: so many devices on a CPU (gate.bpf.c).
+pub(super) const CELLS: usize = 32;
 
 /// `enum flags` of gate.bpf.c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,9 +63,6 @@ pub(super) struct Cell {
     unused: [AtomicU64; 2],
 }
 
-pub(super) type Slots = [Slot; SLOTS];
-pub(super) type Table = [[Cell; CELLS]; BY_DEVICE];
-
 /// What a program has counted on one CPU since it was loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -92,15 +85,17 @@ pub struct DeviceTally {
 /// The part of the gate that every thread may use: its shared memory.
 #[derive(Clone)]
 pub struct Switchboard {
-    pub(super) cpus: Arc<Shared<Slots>>,
-    pub(super) devices: Arc<Shared<Table>>,
+    /// By CPU a slot for each program and breakpoint.
+    pub(super) cpus: Arc<Shared<Slot>>,
+    /// By CPU [`CELLS`] for each program that counts per device.
+    pub(super) devices: Arc<Shared<Cell>>,
     /// The map of the events that samples are written to, by CPU.
     pub(super) rings: Arc<OwnedFd>,
 }
 
 impl Switchboard {
     fn slot(&self, cpu: u32, program: usize) -> Option<&Slot> {
-        self.cpus.of(cpu)?.get(program)
+        self.cpus.row(cpu)?.get(program)
     }
 
     /// CPUs that there can be: their ids are below.
@@ -148,7 +143,8 @@ impl Switchboard {
 
     /// The devices on which `program` was hit on `cpu`.
     pub fn devices(&self, cpu: u32, program: usize) -> impl Iterator<Item = DeviceTally> {
-        let cells = self.devices.of(cpu).and_then(|table| table.get(program));
+        let table = self.devices.row(cpu);
+        let cells = table.and_then(|table| table.chunks_exact(CELLS).nth(program));
         cells.into_iter().flatten().filter_map(|cell| {
             let ifindex = cell.ifindex.load(Ordering::Acquire);
             let read = |count: &AtomicU64| count.load(Ordering::Relaxed);

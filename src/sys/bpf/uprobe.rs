@@ -6,11 +6,10 @@ use std::io;
 use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLinkId, UProbeScope};
 
-use super::shared_maps::SLOTS;
 use super::{Gate, into_io, reason};
 
-/// `BREAKPOINTS` of gate.bpf.c: the first slot.
-pub const FIRST: usize = 16;
+/// Slots for breakpoints, behind those of the programs (`EVENTS` of gate.bpf.c).
+pub const BREAKPOINTS: usize = 16;
 
 pub struct Uprobe {
     file: String,
@@ -38,10 +37,10 @@ impl Gate {
         offset: u64,
         returns: bool,
     ) -> Result<usize, String> {
-        let number = FIRST + self.uprobes.len();
-        if number >= SLOTS {
-            return Err(format!("more than {} breakpoints", SLOTS - FIRST));
+        if self.uprobes.len() >= BREAKPOINTS {
+            return Err(format!("more than {BREAKPOINTS} breakpoints"));
         }
+        let number = self.names.len() + self.uprobes.len();
         let uprobe = Uprobe {
             file: file.to_owned(),
             offset,
@@ -65,7 +64,7 @@ impl Gate {
     }
 
     pub(super) fn attach_breakpoint(&mut self, number: usize) -> io::Result<()> {
-        let index = number - FIRST;
+        let index = number - self.names.len();
         let Some(uprobe) = self.uprobes.get(index).filter(|s| s.link.is_none()) else {
             return Ok(());
         };
@@ -81,7 +80,7 @@ impl Gate {
     }
 
     pub(super) fn detach_breakpoint(&mut self, number: usize) {
-        let uprobe = self.uprobes.get_mut(number - FIRST);
+        let uprobe = self.uprobes.get_mut(number - self.names.len());
         if let Some((name, link)) = uprobe.and_then(|s| Some((s.program(), s.link.take()?))) {
             // Only a link that is not there cannot be detached.
             let _detached = self.uprobe(name).map(|p| p.detach(link));

@@ -12,6 +12,9 @@ use super::{Program, reason};
 /// More at once than CPUs do not help.
 const THREADS: usize = 4;
 
+/// Why a program is not loaded that nobody asked for.
+pub const UNWANTED: &str = "no row of this run asks for it";
+
 struct Job<'a> {
     of: &'a Program,
     richer: Option<(&'static str, &'a mut aya::programs::Program)>,
@@ -24,6 +27,7 @@ struct Job<'a> {
 pub fn load(
     ebpf: &mut Ebpf,
     programs: &'static [Program],
+    wanted: &[bool],
     btf: &Btf,
 ) -> Vec<(&'static str, Option<String>)> {
     let mut all: HashMap<String, &mut aya::programs::Program> = (ebpf.programs_mut())
@@ -37,16 +41,22 @@ pub fn load(
             loaded: (of.name, Some("no thread could be started".to_owned())),
         })
         .collect();
+    let mut asked: Vec<&mut Job<'_>> = (jobs.iter_mut().zip(wanted))
+        .filter_map(|(job, wanted)| wanted.then_some(job))
+        .collect();
     let threads = thread::available_parallelism().map_or(1, |cpus| cpus.get().min(THREADS));
-    let each = jobs.len().div_ceil(threads).max(1);
+    let each = asked.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        for part in jobs.chunks_mut(each) {
+        for part in asked.chunks_mut(each) {
             let work = move || part.iter_mut().for_each(|job| job.load(btf));
             // What it would have loaded says that it was not.
             let named = thread::Builder::new().name("verifier".to_owned());
             let _not_started = named.spawn_scoped(scope, work);
         }
     });
+    for (job, _) in jobs.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted) {
+        job.loaded.1 = Some(UNWANTED.to_owned());
+    }
     jobs.into_iter().map(|job| job.loaded).collect()
 }
 

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::column::{self, Column, Key, SPARK};
 use super::skb_drops::{beside_trouble, trouble};
 use super::{Scene, View, cost, cpu_sampled, no_rows, path_detail, split};
-use crate::model::{Function, HISTORY, Snapshot};
+use crate::model::{Function, HISTORY, Role, Snapshot};
 use crate::tui::figure;
 use crate::tui::keymap::Context;
 use crate::tui::pane::Row;
@@ -191,8 +191,8 @@ fn order(ui: &UiState, snapshot: &Snapshot) -> Vec<usize> {
 /// Freed with a reason is a drop; the name alone does not say so.
 pub fn label(function: &Function) -> String {
     let name = clean(&function.name);
-    if name == "kfree_skb" {
-        "kfree_skb drops".to_owned()
+    if function.role == Some(Role::Drops) {
+        format!("{name} drops")
     } else {
         name.into_owned()
     }
@@ -201,7 +201,7 @@ pub fn label(function: &Function) -> String {
 fn name(scene: &Scene<'_>, f: &Function, room: u16) -> Line<'static> {
     let trouble = trouble(scene, f);
     let losing = trouble.map_or_else(
-        || &*f.name == "kfree_skb" && f.calls > Some(0),
+        || f.role == Some(Role::Drops) && f.calls > Some(0),
         |trouble| trouble.rate > 0.0,
     );
     let style = if f.calls.is_none() && f.has_event() {

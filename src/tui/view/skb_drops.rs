@@ -1,13 +1,13 @@
-//! The row of kfree_skb in Path: what is trouble, and beside it how many drops are not.
+//! The row of drops in Path: what is trouble, and beside it how many drops are not.
 
 use super::Scene;
-use crate::model::{Class, ClassRate, Function};
+use crate::model::{Class, ClassRate, Function, Role};
 use crate::tui::figure;
 
 /// Drops that are part of normal work would hide those that matter: where their reasons are known
 /// the row shows these.
 pub fn trouble(scene: &Scene<'_>, f: &Function) -> Option<ClassRate> {
-    let known = f.rate.is_some() && &*f.name == "kfree_skb";
+    let known = f.rate.is_some() && f.role == Some(Role::Drops);
     let losses = &scene.snapshot.losses;
     known.then(|| losses.skb_rate(Class::Trouble)).flatten()
 }

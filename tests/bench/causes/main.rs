@@ -20,56 +20,43 @@ use std::time::{Duration, Instant};
 
 use netop::decode::Format;
 use netop::host::{FastCounters, Proc, Question, SlowReader};
+use netop::source::live::{GATE_OBJECT, GATE_PROGRAMS};
 use netop::sys::{
-    Gate, Leader, NO_SAMPLES, PerfEvent, Program, Ring, Switches, Target, Tracefs, Wanted, What,
+    Gate, Leader, NO_SAMPLES, PerfEvent, Ring, Switches, Target, Tracefs, Wanted, What,
 };
 
 use net::{B, Net, Traffic};
-
-static OBJECT: &[u8] = include_bytes!("../../../assets/bpf/gate.bpf.o");
 
 const WINDOW: Duration = Duration::from_millis(50);
 
 /// After a switch, until caches and queues are as they will be.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// Name and tracepoint, in the order of `enum event` of gate.bpf.c.
-const PROGRAM_NAMES: [(&str, &str); 16] = [
-    ("netop_queue", "net_dev_queue"),
-    ("netop_xmit", "net_dev_start_xmit"),
-    ("netop_poll", "napi_poll"),
-    ("netop_gro", "napi_gro_receive_entry"),
-    ("netop_gro_frags", "napi_gro_frags_entry"),
-    ("netop_receive", "netif_receive_skb"),
-    ("netop_rx", "netif_rx"),
-    ("netop_drop", "kfree_skb"),
-    ("netop_consume", "consume_skb"),
-    ("netop_send", "sock_send_length"),
-    ("netop_recv", "sock_recv_length"),
-    ("netop_retransmit", "tcp_retransmit_skb"),
-    ("netop_rx_action", "softirq_entry"),
-    ("netop_tx_action", "softirq_entry"),
-    ("netop_segment", "tcp_probe"),
-    ("netop_ready", "sk_data_ready"),
+/// The gate's programs that the first screen needs.
+const ROWS: [&str; 14] = [
+    "netop_queue",
+    "netop_xmit",
+    "netop_poll",
+    "netop_gro",
+    "netop_gro_frags",
+    "netop_receive",
+    "netop_rx",
+    "netop_drop",
+    "netop_consume",
+    "netop_send",
+    "netop_recv",
+    "netop_retransmit",
+    "netop_rx_action",
+    "netop_tx_action",
 ];
-const QUEUE: usize = 0;
-const RETRANSMIT: usize = 11;
-const READY: usize = 15;
 
-static PROGRAMS: [Program; 16] = {
-    let mut programs = [Program {
-        name: "",
-        richer: None,
-        tracepoint: "",
-    }; 16];
-    let mut at = 0;
-    while at < 16 {
-        programs[at].name = PROGRAM_NAMES[at].0;
-        programs[at].tracepoint = PROGRAM_NAMES[at].1;
-        at += 1;
-    }
-    programs
-};
+/// The number of a program.
+fn program(name: &str) -> usize {
+    let found = GATE_PROGRAMS
+        .iter()
+        .position(|program| program.name == name);
+    found.expect("a program of the gate")
+}
 
 /// Something that can be switched.
 struct Cause {
@@ -178,16 +165,17 @@ fn causes() -> Vec<Cause> {
 }
 
 fn gate_causes() -> Vec<Cause> {
-    let gate = Gate::load(OBJECT, &PROGRAMS).expect("BPF loads here");
+    let gate = Gate::load(GATE_OBJECT, &GATE_PROGRAMS, |_| true).expect("BPF loads here");
     let gate = std::rc::Rc::new(std::cell::RefCell::new(gate));
-    let attached = |name, programs: &'static [usize], switches: Switches, dose: &str| {
+    let attached = |name, programs: &[&str], switches: Switches, dose: &str| {
         let gate = std::rc::Rc::clone(&gate);
+        let programs: Vec<usize> = programs.iter().map(|name| program(name)).collect();
         Cause {
             name,
             dose: dose.to_owned(),
             switch: Box::new(move |on| {
                 let mut gate = gate.borrow_mut();
-                for &program in programs {
+                for &program in &programs {
                     for cpu in 0..gate.board.possible() {
                         gate.board.switch(cpu, program, switches);
                     }
@@ -203,34 +191,29 @@ fn gate_causes() -> Vec<Cause> {
     vec![
         attached(
             "a program that returns at once at net_dev_queue",
-            &[QUEUE],
+            &["netop_queue"],
             Switches::ELSEWHERE,
             "a hit a packet",
         ),
         attached(
             "net_dev_queue counted",
-            &[QUEUE],
+            &["netop_queue"],
             Switches::default(),
             "a hit a packet",
         ),
         attached(
             "net_dev_queue counted per device",
-            &[QUEUE],
+            &["netop_queue"],
             Switches::BY_DEVICE,
             "a hit a packet",
         ),
         attached(
             "sk_data_ready counted per socket",
-            &[READY],
+            &["netop_ready"],
             Switches::BY_SOCKET,
             "a hit a packet",
         ),
-        attached(
-            "all programs, per device",
-            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
-            Switches::BY_DEVICE,
-            "",
-        ),
+        attached("all programs, per device", &ROWS, Switches::BY_DEVICE, ""),
     ]
 }
 
@@ -317,7 +300,7 @@ fn busy_causes() -> Vec<Cause> {
     let mut fast = FastCounters::open(&Proc::host()).expect("counters");
     let ms = Duration::from_millis;
     let flips = |name, program| {
-        let mut gate = Gate::load(OBJECT, &PROGRAMS).expect("BPF loads here");
+        let mut gate = Gate::load(GATE_OBJECT, &GATE_PROGRAMS, |_| true).expect("BPF loads here");
         beside(name, "every 10 ms, 1 ms long", Some(1), ms(9), move || {
             gate.attach(program).expect("attached");
             thread::sleep(ms(1));
@@ -325,8 +308,11 @@ fn busy_causes() -> Vec<Cause> {
         })
     };
     vec![
-        flips("a tracepoint that nothing hits, switched", RETRANSMIT),
-        flips("net_dev_queue, switched", QUEUE),
+        flips(
+            "a tracepoint that nothing hits, switched",
+            program("netop_retransmit"),
+        ),
+        flips("net_dev_queue, switched", program("netop_queue")),
         beside(
             "a thread on CPU 0 wakes and sleeps",
             "every ms",
