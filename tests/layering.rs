@@ -62,6 +62,17 @@ const READ_CLOCKS: &[&str] = &["sys", "source/live", "source/demo", "symbol", "m
 /// this is looked at.
 const LONGEST: usize = 600;
 
+/// One type's own functions stand in so many files at most.
+const FILES_OF_A_TYPE: usize = 2;
+
+/// Types that stand in more so far, where they are declared, and in how many: they may only become
+/// fewer.
+const STILL_SPREAD: &[(&str, &str, usize)] = &[
+    ("tui/state.rs", "UiState", 6),
+    ("source/live/mod.rs", "Live", 5),
+    ("source/demo/mod.rs", "Demo", 3),
+];
+
 /// What a long file says in its header.
 const EXCUSE: &str = "long because";
 
@@ -455,6 +466,62 @@ fn files_are_small_or_say_why_not() {
         .filter_map(|(path, text)| Some(format!("  src/{}: {}", path.display(), bad_length(text)?)))
         .collect();
     assert!(long.is_empty(), "long files:\n{}", long.join("\n"));
+}
+
+/// The types that the tokens declare, and those whose own functions (`impl NAME {`) they have.
+fn types(tokens: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut declared, mut implemented) = (Vec::new(), Vec::new());
+    for (at, token) in tokens.iter().enumerate() {
+        let mut rest = tokens[at + 1..].iter().map(String::as_str).peekable();
+        match token.as_str() {
+            "struct" | "enum" | "union" => declared.extend(rest.next().map(str::to_owned)),
+            "impl" => {
+                let mut depth = 0;
+                let mut head: Vec<&str> = Vec::new();
+                for word in rest {
+                    match word {
+                        "<" => depth += 1,
+                        ">" => depth -= 1,
+                        "{" => break,
+                        _ if depth == 0 => head.push(word),
+                        _ => {}
+                    }
+                }
+                // `impl Trait for Type` and `impl Trait` as a type are something else.
+                if let [name] = head[..] {
+                    implemented.push(name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    (declared, implemented)
+}
+
+#[test]
+fn the_functions_of_a_type_stand_together() {
+    let sources = sources();
+    let all: Vec<_> = (sources.iter())
+        .map(|source| (source, types(&source.tokens)))
+        .collect();
+    let mut found = Vec::new();
+    for (home, (declared, _)) in &all {
+        for name in declared {
+            let elsewhere = all.iter().filter(|(source, (own, implemented))| {
+                source.room() == home.room() && !own.contains(name) && implemented.contains(name)
+            });
+            let files = 1 + elsewhere.count();
+            let is_this = |(path, known, _): &&(&str, &str, usize)| {
+                home.path.ends_with(path) && known == name
+            };
+            let known = STILL_SPREAD.iter().find(is_this);
+            let most = known.map_or(FILES_OF_A_TYPE, |(.., files)| *files);
+            if files > most || known.is_some_and(|(.., listed)| files < *listed) {
+                found.push(format!("{}: {name} in {files} files", home.path.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

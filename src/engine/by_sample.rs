@@ -3,11 +3,12 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Engine;
 use super::attribution::Attribution;
+use super::governor::Plan;
 use super::owners::{Owned, Owners};
-use crate::decode::{Counts, EventId, Sample, Tick};
-use crate::model::NO_SOCKET;
+use super::registry::Registry;
+use crate::decode::{Counts, EventId, Sample, Session, Tick};
+use crate::model::{NO_SOCKET, Want};
 use crate::probe::names_socket;
 
 /// Sockets of a CPU and interval that are told apart.
@@ -36,7 +37,7 @@ impl Received {
     }
 
     /// Ends an interval: by CPU the skbs that came for each process.
-    fn take(&mut self, owners: &Owners) -> FxHashMap<u32, FxHashMap<u32, f64>> {
+    pub fn end_interval(&mut self, owners: &Owners) -> FxHashMap<u32, FxHashMap<u32, f64>> {
         let mut received: FxHashMap<u32, FxHashMap<u32, f64>> = FxHashMap::default();
         for ((cpu, socket), weight) in self.weights.drain() {
             let pid = owners.user(socket).unwrap_or(NO_SOCKET);
@@ -46,29 +47,38 @@ impl Received {
     }
 }
 
-impl Engine {
+/// What says which events they are.
+pub struct BySample<'a> {
+    pub plan: &'a Plan,
+    pub session: &'a Session,
+    pub registry: &'a Registry,
+    pub want: &'a Want,
+}
+
+impl BySample<'_> {
     /// Events whose hits for a process are known from samples alone.
-    fn by_sample(&self) -> impl Iterator<Item = EventId> + '_ {
+    fn events(&self) -> impl Iterator<Item = EventId> + '_ {
         let attached = self.plan.attached.iter().filter(|a| !a.gate && a.wide);
         attached.map(|a| a.event).filter(|event| {
-            let known = self.source.session().events.get(event.0 as usize);
+            let known = self.session.events.get(event.0 as usize);
             known.is_some_and(names_socket) && self.registry.by_socket.contains(event)
         })
     }
 
     /// The interval's counts, and the last windows' that stand for it; under a filter that means
     /// owners with what their sockets' samples stand for, of the events that are told.
-    pub(super) fn with_sampled(
+    pub fn counts(
         &self,
         tick: &Tick,
+        standing: &[Counts],
         owned: &[Owned],
     ) -> (Vec<Counts>, FxHashSet<EventId>) {
-        let events: FxHashSet<EventId> = if self.by_owner() {
-            self.by_sample().collect()
+        let events: FxHashSet<EventId> = if self.want.filters_owners() {
+            self.events().collect()
         } else {
             FxHashSet::default()
         };
-        let mut counts = [&tick.counts, self.spreads.standing()].concat();
+        let mut counts = [&tick.counts, standing].concat();
         for &event in &events {
             let all = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
             let Some(span_ns) = all.clone().map(|c| c.span_ns).min() else {
@@ -95,21 +105,25 @@ impl Engine {
 
     /// Drops and retransmits by process, and for whom each CPU's softirqs worked. Under a filter
     /// the functions' rows have the former.
-    pub(super) fn add_sampled(
-        &mut self,
+    pub fn attribute(
+        &self,
         attribution: &mut Attribution,
         tick: &Tick,
+        (owners, received): (&Owners, &mut Received),
         owned: &[Owned],
         processed: &dyn Fn(u32) -> Option<u64>,
     ) {
-        let events: Vec<EventId> = self.by_sample().filter(|_| !self.by_owner()).collect();
+        let events: Vec<EventId> = self
+            .events()
+            .filter(|_| !self.want.filters_owners())
+            .collect();
         for event in events {
             let counts = (tick.counts.iter()).filter(|c| c.event == event && c.cpu.is_some());
             let all: u64 = counts.map(|c| c.hits).sum();
             let its = owned.iter().filter(|owned| owned.0 == event);
             attribution.sampled(event, its.map(|o| (o.1, o.2)), all);
         }
-        for (cpu, by_pid) in self.received.take(&self.owners) {
+        for (cpu, by_pid) in received.end_interval(owners) {
             attribution.received(cpu, by_pid, processed(cpu));
         }
     }
@@ -168,7 +182,7 @@ mod tests {
         received.hit(&sample(1, 0xffff_8883, 17, 50));
         received.hit(&sample(1, 0, 17, 50));
         let mut attribution = Attribution::default();
-        for (cpu, by_pid) in received.take(&owners) {
+        for (cpu, by_pid) in received.end_interval(&owners) {
             attribution.received(cpu, by_pid, (cpu == 0).then_some(500));
         }
         let mut shares = attribution.receivers[&0].clone();
@@ -179,7 +193,7 @@ mod tests {
             .find(|(_, share)| *share > 0.0);
         assert_eq!(unknown, Some(&(NO_SOCKET, 1.0)));
         assert!(
-            received.take(&owners).is_empty(),
+            received.end_interval(&owners).is_empty(),
             "an interval's are its own"
         );
     }

@@ -198,7 +198,7 @@ impl Governor {
         let before = std::mem::take(&mut self.kept);
         self.kept = self.settle(&before, &ladder);
         self.count_processes(want, &wanted, &ladder, session);
-        self.count_receives(want, &ladder, session, registry);
+        self.receives = RxAttribution::plan(self, want, &ladder, session, registry);
         let opened = |row: &usize| before.share(*row) == 0 && self.kept.share(*row) > 0;
         let unasked = wanted.iter().filter(|w| !w.asked).map(|w| w.row);
         // Without a limit every count is exact, whatever it costs.
@@ -286,8 +286,8 @@ impl Governor {
                 })
                 .collect(),
             sample_ns: prices.sample(),
-            hz: self.clock_hz(want, prices),
-            timing: self.timing_ns(want, session, registry, prices),
+            hz: sample_rate::clock_hz(self, want, prices),
+            timing: sample_rate::timing_ns(self, want, session, registry, prices),
             least_stacks: self.counting.least_stacks(),
             room: cpus().map(|&cpu| self.room(cpu)).collect(),
             whole: !want.pids.is_empty(),
@@ -443,7 +443,7 @@ impl Governor {
                 asked: wanted.asked,
             }));
         }
-        attached.extend(self.receives());
+        attached.extend(self.receives.attached());
         if self.kept.timed {
             attached.extend(registry.softirq.map(sample_rate::timed));
         }

@@ -1,25 +1,22 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
+//! long because the loop, what an interval tells the governor and its plan as a demand on the source are one thing.
 
 mod attribution;
-mod batch;
 mod bucket;
 mod by_sample;
-mod charges;
 mod cost;
 mod counting;
-mod cpu_report;
 mod cpu_time;
 mod cpus;
 mod device_parts;
-mod device_report;
 mod devices;
 mod drop_watch;
 mod duty_cycle_error;
+mod facts;
 mod forecast;
 mod functions;
 mod gate_check;
 mod governor;
-mod health;
 mod ladder;
 mod latency;
 mod latency_reason;
@@ -34,21 +31,21 @@ mod processes;
 mod protocols;
 mod readers;
 mod registry;
-mod report;
 mod rx_attribution;
 mod sample_rate;
 mod settings;
 mod side_band;
+mod snapshot;
 mod softirq_time;
 mod spent;
 mod status;
-mod steering;
 mod tap;
 mod tcp;
 mod top;
 mod traffic;
 mod wanted;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,13 +53,16 @@ use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
 use self::by_sample::Received;
+use self::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
+use self::counting::FreeNow;
 use self::cpu_time::CpuTime;
 use self::cpus::Cpus;
 use self::devices::Devices;
 use self::duty_cycle_error::DutyCycleError;
+use self::forecast::Load;
 use self::functions::Functions;
 use self::governor::{Governor, Plan};
-use self::latency::Latencies;
+use self::latency::{Latencies, Terms};
 use self::ledger::Ledger;
 use self::owners::Owners;
 use self::processes::Processes;
@@ -71,16 +71,17 @@ use self::softirq_time::SoftirqTime;
 use self::tcp::Connections;
 use self::traffic::Traffic;
 use crate::advice::Adviser;
-use crate::decode::{ALWAYS, Attach, CPUS_ONLINE, EventId, Loss, Tick};
+use crate::decode::{ALWAYS, Attach, Batch, CPUS_ONLINE, Costs, Demand, EventId, Loss, Tick};
 use crate::error::Error;
-use crate::model::{Facts, Fold, Names, Snapshot, Want};
+use crate::model::{Facts, Fold, Hit, Names, Snapshot, Want};
+use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
 pub use self::counting::Counting;
 pub use self::functions::BEING_ATTACHED;
-pub use self::health::{by_reason, uncounted};
 pub use self::registry::{Observer, Registry, Row};
 pub use self::settings::Settings;
+pub use self::snapshot::{by_reason, uncounted};
 pub use self::tap::Tap;
 
 /// The stack tree covers this much of the past, seconds.
@@ -318,6 +319,112 @@ impl Engine {
         }
     }
 
+    /// The samples of a batch: each to what it counts for.
+    fn batch(&mut self, batch: &Batch) {
+        side_band::ingest(&batch.side, &mut *self.names, &mut self.processes);
+        self.loss.add(batch.loss);
+        // A lost sample has cost its stack walk like any other.
+        let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);
+        let light = light.count() as f64;
+        let heavy = batch.samples.len() as f64 - light + batch.loss.lost as f64;
+        *self.samples.entry(batch.cpu).or_default() += heavy + light * cost::LIGHT_SAMPLE;
+        for sample in &batch.samples {
+            if let Some(place) = self
+                .registry
+                .softirq
+                .iter()
+                .position(|e| *e == sample.event)
+            {
+                self.softirq_time.push(sample.cpu, place == 1, sample.time);
+                continue;
+            }
+            if sample.event == EventId::CLOCK {
+                let chain = sample.chain.of(&batch.frames);
+                self.cpu_time
+                    .fold
+                    .push(sample.cpu, sample.pid, sample.period, chain);
+                continue;
+            }
+            if self.registry.receives.contains(&sample.event) {
+                self.received.hit(sample);
+                continue;
+            }
+            let Some(row) = self.registry.row_of(sample.event) else {
+                continue;
+            };
+            let what = self.registry.rows[row]
+                .probe
+                .decode(Fields { sample, batch });
+            let socket = match sample.owner {
+                0 => what.socket,
+                owner => owner,
+            };
+            let probe = &*self.registry.rows[row].probe;
+            let pid = self.owners.pid_of(probe, &self.want, sample, socket);
+            let event = self.source.session().events.get(sample.event.0 as usize);
+            let tag = match what.tag {
+                None => None,
+                Some(Tag::Device(name)) => {
+                    std::str::from_utf8(name).ok().map(|name| ("device", name))
+                }
+                Some(Tag::Symbol(field, value)) => {
+                    let name = event
+                        .and_then(|e| e.symbol(field, value))
+                        .unwrap_or_else(|| {
+                            self.unnamed.clear();
+                            let _infallible = write!(self.unnamed, "{field} {value:#x}");
+                            &self.unnamed
+                        });
+                    Some((field, name))
+                }
+            };
+            // Also of processes outside the filter: the device is everybody's.
+            if let (Some(("device", device)), Some(packets)) = (tag, what.packets)
+                && self.registry.rows[row].probe.sends()
+            {
+                self.traffic.sent(device, packets, sample.period);
+            }
+            if let (Some(("device", device)), Some(work), Some(budget)) =
+                (tag, what.packets, what.budget)
+            {
+                self.devices.polled(device, work, budget, sample.period);
+            }
+            let counted = self.want.pids.is_empty()
+                || self.want.pids.contains(&pid)
+                || self.children.contains(&pid);
+            if counted {
+                *self.event_samples.entry(sample.event).or_default() += 1;
+            }
+            if socket != 0 {
+                if what.flow.is_some() {
+                    self.owners.used(socket, sample.pid);
+                }
+                self.owners.hit(sample.event, socket, sample.period);
+            }
+            if let Some(device) = what.dropped_by {
+                self.ledger.hit(&ledger::Hit {
+                    cpu: sample.cpu,
+                    reason: sample.values[0],
+                    chain: sample.chain.of(&batch.frames),
+                    device,
+                    owner: socket,
+                    period: sample.period,
+                });
+            }
+            let hit = Hit {
+                event: sample.event.0,
+                cpu: sample.cpu,
+                pid,
+                period: sample.period,
+                chain: sample.chain.of(&batch.frames),
+                tag,
+                packets: what.packets,
+                bytes: what.bytes,
+            };
+            self.fold.push(&hit, counted);
+        }
+    }
+
     fn tick(&mut self, tick: &Tick) -> Result<Progress, Error> {
         self.loss.add(tick.loss);
         for note in &tick.notes {
@@ -336,7 +443,7 @@ impl Engine {
         self.protocols.ingest(tick.host.slow.as_deref());
         self.connections.ingest(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
-            self.take_facts(slow);
+            facts::ingest(&mut self.facts, slow);
             self.owners.learn(slow);
             let order: Vec<u32> = tick.host.cpus.iter().map(|cpu| cpu.cpu).collect();
             self.devices.ingest(slow, &order);
@@ -415,6 +522,153 @@ impl Engine {
         };
         self.warm = !attaching && !pricing;
         Ok(progress)
+    }
+
+    /// `--counting bpf` without BPF programs is what cannot be had.
+    fn demand_gate(&self) -> Result<(), Error> {
+        match &self.source.session().no_gate {
+            Some(why) if self.settings.counting == Counting::Bpf => Err(Error::unavailable(
+                format!("no BPF program can count here: {why}"),
+                "netop --counting perf",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the interval cost, and what it says of the next one.
+    fn learn(&mut self, tick: &Tick, own_pct: Option<f64>) -> Cost {
+        let seconds = tick.interval_ns as f64 / 1e9;
+        let samples_per_s = self
+            .samples
+            .drain()
+            .map(|(cpu, n)| (cpu, n / seconds))
+            .collect();
+        let exact = self.softnet_inexact.is_none();
+        let session = self.source.session();
+        let said = (self.governor).learn_windows(&tick.compared, session, exact);
+        if let Some(said) = said {
+            self.note(&said);
+        }
+        let costs = self.costs();
+        let terms = Terms {
+            want: &self.want,
+            seconds,
+            budget_pct: self.settings.max_overhead_pct,
+            hit_ns: costs.hit_ns(true),
+        };
+        self.latencies.ingest(tick.latency.as_ref(), &terms);
+        let session = self.source.session();
+        let probes = session.probes();
+        let busy = self.cpus.busy();
+        let spent = Spent {
+            prices: Prices {
+                probes: &probes,
+                costs,
+                pids: !self.want.pids.is_empty(),
+            },
+            factor: self.governor.live_price.factor(),
+            counts: &tick.counts,
+            samples_per_s: &samples_per_s,
+            own_pct: own_pct.unwrap_or(0.0),
+            own_per_cpu: &tick.own.per_cpu,
+            busy: &busy,
+            online: &session.host.cpus,
+            interval_ns: tick.interval_ns,
+            by_process: self.plan.by_process && !tick.processes_in_part,
+            timing_ns: &self.latencies.cost_ns,
+        };
+        let (received, transmitted) = self.traffic.packets();
+        let load = Load {
+            rx: self.cpus.rx_load(received),
+            tx: self.cpus.tx_load(transmitted),
+            runs: self.cpus.run_rates(),
+            busy: self.cpus.busy(),
+            risen: tick.risen,
+        };
+        let cost = self.governor.learn(&spent, load, self.warm);
+        let (forecast, cpus) = (&self.governor.forecast, session.host.cpus.iter());
+        let expected: Vec<_> = cpus
+            .map(|&cpu| forecast.timed(cpu, &self.registry))
+            .collect();
+        let (hit_ns, budget) = (costs.hit_ns(true), self.settings.max_overhead_pct);
+        let foreseen = self.latencies.foresee(&expected, hit_ns, budget);
+        if let (Some(foreseen), true) = (foreseen, self.want.latency) {
+            self.governor.expect_timing(foreseen);
+        }
+        // In the moment it takes to attach a rate of losses says nothing.
+        if let Some(rate) = self.ledger.counter_rate().filter(|_| self.attaching == 0) {
+            let length = (tick.at, seconds);
+            let said = self.governor.learn_losses(length, rate, &self.registry);
+            if let Some(said) = said {
+                self.note(&said);
+            }
+        }
+        cost
+    }
+
+    /// What counting costs, as far as it is known by now.
+    fn costs(&self) -> Costs {
+        let costs = self.source.session().costs;
+        self.governor.live_price.corrected(costs)
+    }
+
+    fn free_now(&self) -> FreeNow {
+        let counting = self.settings.counting;
+        let stand_in = counting == Counting::Record;
+        let usable = (stand_in || matches!(counting, Counting::Auto | Counting::Proc))
+            && self.want.pids.is_empty()
+            && self.want.device.is_none();
+        FreeNow {
+            softirqs: usable,
+            softnet: usable && self.softnet_inexact.is_none(),
+            stand_in,
+        }
+    }
+
+    fn replan(&mut self) {
+        self.replan_with(|_, _| {});
+    }
+
+    fn replan_with(&mut self, adjust: impl FnOnce(&mut Demand, &Plan)) {
+        let free = self.free_now();
+        let sampled = self.plan.clock_hz;
+        self.plan = self
+            .governor
+            .plan(&self.want, &self.registry, self.source.session(), free);
+        self.by_process &= self.plan.by_process;
+        if self.plan.clock_hz != sampled {
+            self.cpu_time.forget();
+        }
+        // What a breakpoint costs beside is not saved by letting it go for a second.
+        let prices = Prices {
+            costs: self.costs(),
+            probes: &[],
+            pids: !self.want.pids.is_empty(),
+        };
+        let mut demand = Demand {
+            interval: self.want.interval,
+            clock_hz: self.plan.clock_hz,
+            attached: self.plan.attached.clone(),
+            pids: self.want.pids.clone(),
+            start_ticks: self.want.start_ticks.clone(),
+            children: self.want.children,
+            cgroup: self.want.cgroup.clone(),
+            device: self.want.device.clone(),
+            by_process: self.plan.by_process,
+            // Whoever is met first has a name then.
+            list_tasks: self.want.list_tasks || self.sequence == 0,
+            side_band: self.want.side_band,
+            timing: self.latencies.wanted(&self.want),
+            sockets: self.want.sockets,
+            tasks: self.processes.shown.clone(),
+            ownerless: self.owners.ask(),
+            gate_limit_ns: (self.governor.budget_pct < 100.0)
+                .then_some((self.governor.budget_pct * 1e7) as u64),
+            gate_hit_ns: prices.hit(EventId(0), true) as u32,
+            gate_process_ns: BY_PROCESS_NS as u32,
+        };
+        adjust(&mut demand, &self.plan);
+        self.source.demand(&demand);
     }
 
     /// Processes that ended and whose numbers were given again are counted no more.

@@ -4,10 +4,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Engine;
 use crate::decode::{EventId, Sample, SlowSample, Tick};
-use crate::model::NO_SOCKET;
-use crate::probe::Whose;
+use crate::model::{NO_SOCKET, Want};
+use crate::probe::{Probe, Whose};
 
 /// Sockets remembered; with more the oldest half is forgotten.
 const MOST: usize = 8192;
@@ -104,29 +103,21 @@ impl Owners {
         owned.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
         owned
     }
-}
 
-impl Engine {
-    /// The process that a sample is for.
-    pub(super) fn pid_of(&self, row: usize, sample: &Sample, socket: u64) -> u32 {
-        let probe = &self.registry.rows[row].probe;
-        if !self.by_owner() || probe.whose() != Whose::Socket {
+    /// The process that a sample of `probe` is for.
+    pub fn pid_of(&self, probe: &dyn Probe, want: &Want, sample: &Sample, socket: u64) -> u32 {
+        if !want.filters_owners() || probe.whose() != Whose::Socket {
             return sample.pid;
         }
-        let user = self.owners.user(socket);
+        let user = self.user(socket);
         if probe.sends() || sample.owner == 0 {
             // Everybody's were let through: the device is everybody's, and only the gate knows
             // whose sockets are which.
             return user.unwrap_or(NO_SOCKET);
         }
         // Only those of the filter's sockets were, also where nobody else knows them yet.
-        let user = user.filter(|pid| self.want.pids.contains(pid));
-        user.unwrap_or(self.want.pids[0])
-    }
-
-    /// The PID filter is there and means owners.
-    pub(super) fn by_owner(&self) -> bool {
-        self.want.by_owner && !self.want.pids.is_empty()
+        let user = user.filter(|pid| want.pids.contains(pid));
+        user.unwrap_or(want.pids[0])
     }
 }
 

@@ -26,34 +26,33 @@ pub struct RxAttribution {
     gated: bool,
 }
 
-impl Governor {
+impl RxAttribution {
     /// Shares are all that is asked of it, so that a part of the time does too.
-    pub(super) fn count_receives(
-        &mut self,
+    pub fn plan(
+        governor: &Governor,
         want: &Want,
         ladder: &Ladder,
         session: &Session,
         registry: &Registry,
-    ) {
-        let by_perf = matches!(self.counting, Counting::Perf | Counting::Record);
-        let gate = !by_perf && !self.gate_misses && session.no_gate.is_none();
+    ) -> RxAttribution {
+        let by_perf = matches!(governor.counting, Counting::Perf | Counting::Record);
+        let gate = !by_perf && !governor.gate_misses && session.no_gate.is_none();
         let usable = |event: &EventId| {
             let known = session.events.get(event.0 as usize);
             known.is_some_and(|e| {
                 e.missing.is_none() && (gate && e.gate || !gate && names_socket(e))
             })
         };
-        self.receives = RxAttribution::default();
         if !want.processes
-            || self.counting == Counting::Bpf && !gate
-            || self.nothing_opened(want).is_some()
+            || governor.counting == Counting::Bpf && !gate
+            || governor.nothing_opened(want).is_some()
             || session.gate_loading
-            || !self.forecast.learnt
+            || !governor.forecast.learnt
         {
-            return;
+            return RxAttribution::default();
         }
         let events: Vec<EventId> = registry.receives.into_iter().filter(usable).collect();
-        let costs = self.live_price.corrected(session.costs);
+        let costs = governor.live_price.corrected(session.costs);
         let (each, sampled) = if gate {
             (f64::from(costs.gate_ns) + BY_PROCESS_NS, 0.0)
         } else {
@@ -62,33 +61,34 @@ impl Governor {
         };
         let ns: Vec<f64> = (session.host.cpus.iter())
             .map(|&cpu| {
-                let rate = |event: &EventId| self.forecast.rate(*event, cpu);
+                let rate = |event: &EventId| governor.forecast.rate(*event, cpu);
                 events.iter().map(rate).sum::<f64>() * each
             })
             .collect();
         let fits = |share: &u16| {
             let part = f64::from(*share) / f64::from(ALWAYS);
             let more: Vec<f64> = ns.iter().map(|ns| ns * part + sampled).collect();
-            ladder.worst_with(&self.kept, &more) <= self.budget_pct * 1e7
-                || self.budget_pct >= 100.0
+            ladder.worst_with(&governor.kept, &more) <= governor.budget_pct * 1e7
+                || governor.budget_pct >= 100.0
         };
         // A perf event between its windows costs, too: there is no part of the time.
         let parts = if gate { &RECEIVES[..] } else { &RECEIVES[..1] };
-        if let Some(share) = parts.iter().copied().find(fits) {
-            self.receives = RxAttribution {
+        match parts.iter().copied().find(fits) {
+            Some(share) => RxAttribution {
                 events,
                 share,
                 gated: gate,
-            };
+            },
+            None => RxAttribution::default(),
         }
     }
 
-    pub(super) fn receives(&self) -> impl Iterator<Item = Attach> + '_ {
+    pub fn attached(&self) -> impl Iterator<Item = Attach> + '_ {
         let RxAttribution {
             events,
             share,
             gated,
-        } = &self.receives;
+        } = self;
         events.iter().map(|&event| Attach {
             event,
             stacks_per_s: if *gated { 0 } else { SAMPLED },

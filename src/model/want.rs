@@ -66,6 +66,11 @@ pub struct Want {
 }
 
 impl Want {
+    /// The PID filter is there and means owners.
+    pub fn filters_owners(&self) -> bool {
+        self.by_owner && !self.pids.is_empty()
+    }
+
     /// No filter: the packets of all wires are those of what is counted.
     pub fn is_whole_host(&self) -> bool {
         self.pids.is_empty() && self.device.is_none() && self.cpus.is_empty()

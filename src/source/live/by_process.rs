@@ -1,29 +1,36 @@
 //! Hits by process, as the gate counts them: of whoever ran.
 
-use super::gated::{Brought, Gated};
+use rustc_hash::FxHashMap;
+
+use super::gated::{Brought, Open};
 use crate::decode::Counts;
+use crate::sys::Gate;
 
 /// Ticks after which a process that causes no hits any more makes room for another.
 const IDLE_TICKS: u32 = 30;
 
+/// By process and program.
 #[derive(Default)]
-pub struct Process {
+pub struct ByProcess(FxHashMap<(u32, usize), Process>);
+
+#[derive(Default)]
+struct Process {
     hits: u64,
     bytes: u64,
     idle: u32,
 }
 
-impl Gated {
+impl ByProcess {
     /// `pids`: those of the filter, or none. Others were counted before it was set.
-    pub(super) fn read_processes(
+    pub fn read(
         &mut self,
-        now: u64,
-        from: u64,
+        (gate, open): (&mut Gate, &[Open]),
+        (now, from): (u64, u64),
         pids: &[u32],
         brought: &mut Brought,
     ) {
-        let (known, open) = (&mut self.processes, &self.open);
-        self.gate.processes(|pid, program, hits, bytes| {
+        let known = &mut self.0;
+        gate.processes(|pid, program, hits, bytes| {
             let process = known.entry((pid, program)).or_default();
             let new = hits.saturating_sub(process.hits);
             let new_bytes = bytes.saturating_sub(process.bytes);

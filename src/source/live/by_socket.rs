@@ -3,10 +3,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::gated::{Brought, Gated, Open};
+use super::gated::{Brought, Open};
 use super::programs;
 use crate::decode::{Counts, Demand, SocketCounts};
-use crate::sys::{SocketTally, Switches};
+use crate::sys::{Gate, SocketTally, Switches};
 
 /// Ticks after which a socket without traffic makes room for another.
 const IDLE_TICKS: u32 = 5;
@@ -40,14 +40,14 @@ struct Known {
     waited: u32,
 }
 
-impl Gated {
+impl BySocket {
     /// The program counts by socket from now on, or not: what was counted before is not told.
-    pub(super) fn count_sockets(&mut self, program: usize, on: bool) {
+    pub fn count(&mut self, gate: &mut Gate, program: usize, on: bool) {
         let bit = 1 << program;
-        if on && self.by_socket.programs & bit == 0 {
-            self.forget_sockets(1 << program);
+        if on && self.programs & bit == 0 {
+            self.forget(gate, 1 << program);
         }
-        let programs = &mut self.by_socket.programs;
+        let programs = &mut self.programs;
         *programs = if on {
             *programs | bit
         } else {
@@ -56,9 +56,9 @@ impl Gated {
     }
 
     /// What programs (as bits) counted until now is not told any more.
-    pub(super) fn forget_sockets(&mut self, programs: u64) {
-        let known = &mut self.by_socket.known;
-        self.gate.sockets(|tally| {
+    pub fn forget(&mut self, gate: &mut Gate, programs: u64) {
+        let known = &mut self.known;
+        gate.sockets(|tally| {
             if programs & 1 << tally.program != 0 {
                 let known = known.entry(key(&tally)).or_default();
                 known.told = sums(&tally);
@@ -68,26 +68,26 @@ impl Gated {
         });
     }
 
-    pub(super) fn read_sockets(
+    pub fn read(
         &mut self,
-        now: u64,
-        from: u64,
+        (gate, open): (&mut Gate, &[Open]),
+        (now, from): (u64, u64),
         demand: &Demand,
         brought: &mut Brought,
     ) {
-        if self.by_socket.programs == 0 {
+        if self.programs == 0 {
             return;
         }
         let filtered = !demand.pids.is_empty();
         let owners: FxHashMap<u64, u32> = if filtered {
-            self.gate.chosen().into_iter().collect()
+            gate.chosen().into_iter().collect()
         } else {
             FxHashMap::default()
         };
-        let (by_socket, open) = (&mut self.by_socket, &self.open);
+        let all = &mut self.known;
         let mut told: Vec<SocketCounts> = Vec::new();
-        self.gate.sockets(|tally| {
-            let known = by_socket.known.entry(key(&tally)).or_default();
+        gate.sockets(|tally| {
+            let known = all.entry(key(&tally)).or_default();
             let still = tally.hits == known.seen;
             known.idle = if still { known.idle + 1 } else { 0 };
             known.seen = tally.hits;
@@ -129,7 +129,7 @@ impl Gated {
             }
             let kept = known.idle < IDLE_TICKS;
             if !kept {
-                by_socket.known.remove(&key(&tally));
+                all.remove(&key(&tally));
             }
             kept
         });
@@ -139,36 +139,36 @@ impl Gated {
 
     /// A new socket is chosen with its first call, also where calls have no row (with a device
     /// filter): short-lived ones are in /proc too briefly.
-    pub(super) fn keep_choosing(&mut self, demand: &Demand) {
+    pub fn keep_choosing(&mut self, (gate, open): (&mut Gate, &[Open]), demand: &Demand) {
         let wanted = !demand.pids.is_empty() && demand.attached.iter().any(|a| a.by_socket);
         for program in programs::calls() {
             let bit = 1 << program;
-            let choosing = self.by_socket.choosing & bit != 0;
-            if self.open.iter().any(|open| open.program == program) {
-                self.by_socket.choosing &= !bit;
+            let choosing = self.choosing & bit != 0;
+            if open.iter().any(|open| open.program == program) {
+                self.choosing &= !bit;
             } else if wanted {
                 let switches = Switches::default()
                     .with(Switches::SOME_PIDS, true)
                     .with(Switches::CHOOSE, true);
-                for cpu in 0..self.gate.board.possible() {
-                    self.gate.board.switch(cpu, program, switches);
+                for cpu in 0..gate.board.possible() {
+                    gate.board.switch(cpu, program, switches);
                 }
                 // A refused one is a row's matter.
-                let _attached = self.gate.attach(program);
-                self.by_socket.choosing |= bit;
+                let _attached = gate.attach(program);
+                self.choosing |= bit;
             } else if choosing {
-                self.gate.detach(program);
-                self.by_socket.choosing &= !bit;
+                gate.detach(program);
+                self.choosing &= !bit;
             }
         }
     }
 
     /// The sockets that the filter's processes have open, as /proc/PID/fd said.
-    pub(super) fn choose_sockets(&mut self, open: &[(u64, u32)], demand: &Demand) {
-        if self.by_socket.programs == 0 && open.is_empty() && demand.pids.is_empty() {
+    pub fn choose(&mut self, gate: &mut Gate, open: &[(u64, u32)], demand: &Demand) {
+        if self.programs == 0 && open.is_empty() && demand.pids.is_empty() {
             return;
         }
-        let chosen: FxHashMap<u64, u32> = self.gate.chosen().into_iter().collect();
+        let chosen: FxHashMap<u64, u32> = gate.chosen().into_iter().collect();
         let wanted = |(_, pid): &&(u64, u32)| demand.pids.contains(pid);
         let open: FxHashMap<u64, u32> = open.iter().filter(wanted).copied().collect();
         let more: Vec<(u64, u32)> = (open.iter())
@@ -182,7 +182,7 @@ impl Gated {
             })
             .map(|(&socket, _)| socket)
             .collect();
-        self.gate.choose(&more, &gone);
+        gate.choose(&more, &gone);
     }
 }
 

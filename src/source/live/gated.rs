@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::by_process::Process;
+use super::by_process::ByProcess;
 use super::by_socket::BySocket;
 use super::programs::{self, OBJECT, PROGRAMS, observing};
 use super::windows::Member;
@@ -25,8 +25,8 @@ pub struct Gated {
     /// By event: its samples bring the caller.
     called: Vec<bool>,
     pub(super) open: Vec<Open>,
-    pub(super) processes: FxHashMap<(u32, usize), Process>,
-    pub(super) by_socket: BySocket,
+    processes: ByProcess,
+    by_socket: BySocket,
     /// CPUs whose counts are told: those online.
     pub cpus: Vec<u32>,
     /// On others nothing is counted; empty: on all.
@@ -92,7 +92,7 @@ impl Gated {
             programs,
             called: specs.iter().map(|s| s.place.brings_caller()).collect(),
             open: Vec::new(),
-            processes: FxHashMap::default(),
+            processes: ByProcess::default(),
             by_socket: BySocket::default(),
             cpus: Vec::new(),
             chosen,
@@ -161,7 +161,7 @@ impl Gated {
             return;
         };
         let owned = attach.by_socket;
-        self.count_sockets(program, owned);
+        self.by_socket.count(&mut self.gate, program, owned);
         let filtered = !demand.pids.is_empty();
         // Sockets are chosen for the events that are counted by them.
         let choose = programs::is_call(program) && demand.attached.iter().any(|a| a.by_socket);
@@ -200,7 +200,7 @@ impl Gated {
         self.gate.set_device(demand.device.as_deref().unwrap_or(""));
         let result = self.gate.set_pids(&demand.pids);
         // Those of another filter.
-        self.forget_sockets(u64::MAX);
+        self.by_socket.forget(&mut self.gate, u64::MAX);
         self.choose_sockets(&[], demand);
         result.err().map(|why| {
             format!(
@@ -320,9 +320,23 @@ impl Gated {
             );
         }
         if demand.by_process || !demand.pids.is_empty() {
-            self.read_processes(now, from, &demand.pids, brought);
+            let gate = (&mut self.gate, &self.open[..]);
+            self.processes
+                .read(gate, (now, from), &demand.pids, brought);
         }
-        self.read_sockets(now, from, demand, brought);
+        let gate = (&mut self.gate, &self.open[..]);
+        self.by_socket.read(gate, (now, from), demand, brought);
+    }
+
+    /// Calls choose their sockets also where they have no row.
+    pub fn keep_choosing(&mut self, demand: &Demand) {
+        self.by_socket
+            .keep_choosing((&mut self.gate, &self.open), demand);
+    }
+
+    /// The sockets that the filter's processes have open, as /proc/PID/fd said.
+    pub fn choose_sockets(&mut self, open: &[(u64, u32)], demand: &Demand) {
+        self.by_socket.choose(&mut self.gate, open, demand);
     }
 }
 

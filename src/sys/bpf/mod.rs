@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use aya::maps::{Array, HashMap, Map, PerCpuHashMap};
 use aya::programs::tp_btf::BtfTracePointLinkId;
-use aya::programs::{BtfTracePoint, ProgramError};
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
+use aya::programs::{BtfTracePoint, ProgramError, UProbe};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 
@@ -131,6 +132,64 @@ impl Gate {
         if let Some(link) = self.links[program].take() {
             // Only a link that is not there cannot be detached.
             let _detached = self.program(program).map(|p| p.detach(link));
+        }
+    }
+
+    /// Makes a breakpoint known; its number serves like a program's. `Err`: a sentence why it is to
+    /// be counted otherwise.
+    pub fn add_breakpoint(
+        &mut self,
+        file: &str,
+        offset: u64,
+        returns: bool,
+    ) -> Result<usize, String> {
+        if self.uprobes.len() >= BREAKPOINTS {
+            return Err(format!("more than {BREAKPOINTS} breakpoints"));
+        }
+        let number = self.names.len() + self.uprobes.len();
+        let uprobe = Uprobe {
+            file: file.to_owned(),
+            offset,
+            returns,
+            link: None,
+        };
+        let first = self.uprobes.iter().all(|s| s.returns != returns);
+        if first {
+            let program = self.uprobe(uprobe.program()).map_err(|e| e.to_string())?;
+            program.load().map_err(|error| reason(&error))?;
+        }
+        self.uprobes.push(uprobe);
+        Ok(number)
+    }
+
+    fn uprobe(&mut self, name: &str) -> io::Result<&mut UProbe> {
+        let found = self.ebpf.program_mut(name);
+        found
+            .and_then(|p| p.try_into().ok())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn attach_breakpoint(&mut self, number: usize) -> io::Result<()> {
+        let index = number - self.names.len();
+        let Some(uprobe) = self.uprobes.get(index).filter(|s| s.link.is_none()) else {
+            return Ok(());
+        };
+        let (name, offset, file) = (uprobe.program(), uprobe.offset, uprobe.file.clone());
+        let point = UProbeAttachPoint {
+            location: UProbeAttachLocation::AbsoluteOffset(offset),
+            cookie: Some(index as u64),
+        };
+        let program = self.uprobe(name)?;
+        let link = program.attach(point, file, UProbeScope::AllProcesses);
+        self.uprobes[index].link = Some(link.map_err(into_io)?);
+        Ok(())
+    }
+
+    fn detach_breakpoint(&mut self, number: usize) {
+        let uprobe = self.uprobes.get_mut(number - self.names.len());
+        if let Some((name, link)) = uprobe.and_then(|s| Some((s.program(), s.link.take()?))) {
+            // Only a link that is not there cannot be detached.
+            let _detached = self.uprobe(name).map(|p| p.detach(link));
         }
     }
 
