@@ -246,7 +246,7 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         id: "A38",
-        checks: "nobody asks anybody to wait",
+        checks: "no pause frames are received or sent",
         needs: Signal::Devices,
         judge: hardware::pause,
     },
@@ -282,7 +282,7 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         id: "A44",
-        checks: "no frames that nobody wants",
+        checks: "no frames of protocols without a receiver",
         needs: Signal::Reasons,
         judge: one!(path::unwanted),
     },

@@ -214,7 +214,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         plan: &Plan::default(),
         free: FreeNow::default(),
         counts: &[],
-        spreads: &crate::engine::duty_cycle_error::DutyCycleError::default(),
+        duty_error: &crate::engine::duty_cycle_error::DutyCycleError::default(),
         carried: &[],
         devices: &[],
         owned: &[],

@@ -75,13 +75,13 @@ fn seldom(chance: &mut Chance, _: usize) -> [u64; 2] {
 /// An interval's counts of an event that is counted `duty` percent of the time, and those that stand
 /// for it.
 fn taken(
-    spreads: &mut DutyCycleError,
+    duty_error: &mut DutyCycleError,
     counts: &[Counts],
     duty: usize,
     packets: Option<u64>,
 ) -> Vec<Counts> {
-    spreads.learn(counts, &[attach(duty)], S, packets);
-    [counts, spreads.standing()].concat()
+    duty_error.learn(counts, &[attach(duty)], S, packets);
+    [counts, duty_error.standing()].concat()
 }
 
 /// Hits of an event where so many packets came on a CPU.
@@ -120,7 +120,7 @@ fn coverage(
     softnet: bool,
 ) -> Coverage {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    let mut spreads = DutyCycleError::default();
+    let mut duty_error = DutyCycleError::default();
     let (mut held, mut stated, mut width) = (0, 0, 0.0);
     let (mut guesses, mut truths) = (0.0, 0.0);
     let (mut on, mut left) = (true, WINDOW);
@@ -163,11 +163,11 @@ fn coverage(
             .map(|cpu| count(cpu, &windows[cpu], spread))
             .collect();
         let packets = softnet.then_some(packets);
-        let counts = taken(&mut spreads, &counts, duty, packets);
-        let Some(error) = spreads.error(counts.iter(), S) else {
+        let counts = taken(&mut duty_error, &counts, duty, packets);
+        let Some(error) = duty_error.error(counts.iter(), S) else {
             continue;
         };
-        let guess: u64 = counts.iter().map(|c| spreads.hits(c, S)).sum();
+        let guess: u64 = counts.iter().map(|c| duty_error.hits(c, S)).sum();
         stated += 1;
         // Counts are whole numbers on each CPU.
         held += usize::from((guess as f64 - truth as f64).abs() <= error + 1.0);
@@ -291,10 +291,10 @@ fn windows(number: usize, hits: u64, packets: u64) -> Vec<Counts> {
 
 #[test]
 fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
-    let mut spreads = DutyCycleError::default();
+    let mut duty_error = DutyCycleError::default();
     let mut hits = |counts: &[Counts], packets| {
-        let counts = taken(&mut spreads, counts, 5, Some(packets));
-        counts.iter().map(|c| spreads.hits(c, S)).sum::<u64>()
+        let counts = taken(&mut duty_error, counts, 5, Some(packets));
+        counts.iter().map(|c| duty_error.hits(c, S)).sum::<u64>()
     };
     assert_eq!(hits(&windows(1, 500, 1_000), 20_000), 10_000);
     assert_eq!(hits(&[], 80_000), 40_000);
@@ -303,40 +303,40 @@ fn without_a_window_the_last_hits_per_packet_stand_and_no_packet_is_no_hit() {
 
 #[test]
 fn what_stands_for_another_interval_is_no_part_of_it_however_few_packets_that_had() {
-    let mut spreads = DutyCycleError::default();
+    let mut duty_error = DutyCycleError::default();
     for (hits, packets) in [(500, 1_000), (520, 1_000), (480, 1_000)] {
-        taken(&mut spreads, &windows(1, hits, packets), 5, Some(20_000));
+        taken(&mut duty_error, &windows(1, hits, packets), 5, Some(20_000));
     }
-    let left = taken(&mut spreads, &[], 5, Some(1_000));
-    let error = spreads.error(left.iter(), S).expect("a bound");
+    let left = taken(&mut duty_error, &[], 5, Some(1_000));
+    let error = duty_error.error(left.iter(), S).expect("a bound");
     assert!((10.0..200.0).contains(&error), "480 ±{error}");
 }
 
 #[test]
 fn after_quiet_intervals_hits_per_packet_are_used_at_once() {
     for quiet in [(0, 0), (30, 3)] {
-        let mut spreads = DutyCycleError::default();
+        let mut duty_error = DutyCycleError::default();
         for _ in 0..5 {
-            taken(&mut spreads, &windows(1, quiet.0, quiet.1), 5, Some(60));
+            taken(&mut duty_error, &windows(1, quiet.0, quiet.1), 5, Some(60));
         }
         let flood = windows(1, 20_000, 20_000);
-        let counts = taken(&mut spreads, &flood, 5, Some(300_000));
-        let hits: u64 = counts.iter().map(|c| spreads.hits(c, S)).sum();
+        let counts = taken(&mut duty_error, &flood, 5, Some(300_000));
+        let hits: u64 = counts.iter().map(|c| duty_error.hits(c, S)).sum();
         assert_eq!(hits, 300_000, "after {quiet:?}");
     }
 }
 
 #[test]
 fn a_row_does_not_change_its_way_by_chance() {
-    let mut spreads = DutyCycleError::default();
+    let mut duty_error = DutyCycleError::default();
     let mut chance = Chance(7);
     let mut ways = Vec::new();
     for _ in 0..400 {
         // As much of it comes with packets as comes on its own.
         let packets = 900 + chance.below(200) as u64;
         let hits = packets / 2 + 450 + chance.below(100) as u64;
-        taken(&mut spreads, &windows(1, hits, packets), 5, Some(20_000));
-        ways.push(spreads.places[&EventId(3)].by_packets);
+        taken(&mut duty_error, &windows(1, hits, packets), 5, Some(20_000));
+        ways.push(duty_error.places[&EventId(3)].by_packets);
     }
     let changes = ways.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes < 40, "{changes} changes in 400 intervals");
@@ -344,72 +344,72 @@ fn a_row_does_not_change_its_way_by_chance() {
 
 #[test]
 fn of_few_packets_nothing_is_foretold() {
-    let mut spreads = DutyCycleError::default();
-    let counts = taken(&mut spreads, &windows(1, 50, 100), 5, Some(1_000_000));
-    assert_eq!(spreads.hits(&counts[0], S), 1_000);
+    let mut duty_error = DutyCycleError::default();
+    let counts = taken(&mut duty_error, &windows(1, 50, 100), 5, Some(1_000_000));
+    assert_eq!(duty_error.hits(&counts[0], S), 1_000);
 }
 
 #[test]
 fn without_a_window_the_last_ones_stand_for_as_long_as_one_may_be_late() {
     let seen = vec![seen(&[500, 500])];
     for (duty, stands) in [(25, 3), (5, 3), (2, 8), (1, 15)] {
-        let mut spreads = DutyCycleError::default();
-        assert_eq!(taken(&mut spreads, &seen, duty, None), seen);
+        let mut duty_error = DutyCycleError::default();
+        assert_eq!(taken(&mut duty_error, &seen, duty, None), seen);
         for interval in 0..stands {
-            let left = taken(&mut spreads, &[], duty, None);
+            let left = taken(&mut duty_error, &[], duty, None);
             assert_eq!(left, seen, "{duty} %, {interval}");
         }
-        assert!(taken(&mut spreads, &[], duty, None).is_empty());
+        assert!(taken(&mut duty_error, &[], duty, None).is_empty());
     }
-    let mut spreads = DutyCycleError::default();
-    taken(&mut spreads, &seen, 5, None);
-    let all = taken(&mut spreads, &[], 100, None);
+    let mut duty_error = DutyCycleError::default();
+    taken(&mut duty_error, &seen, 5, None);
+    let all = taken(&mut duty_error, &[], 100, None);
     assert!(all.is_empty(), "all of the time is counted now");
 }
 
 #[test]
 fn without_two_windows_nothing_is_stated_and_with_all_of_the_time_nothing_is_unsure() {
-    let mut spreads = DutyCycleError::default();
-    let one = taken(&mut spreads, &[seen(&[2_500])], 5, None);
-    assert_eq!(spreads.error(one.iter(), S), None);
-    let whole = taken(&mut spreads, &[seen(&[200, 300].repeat(10))], 5, None);
-    assert_eq!(spreads.error(whole.iter(), S), Some(0.0));
+    let mut duty_error = DutyCycleError::default();
+    let one = taken(&mut duty_error, &[seen(&[2_500])], 5, None);
+    assert_eq!(duty_error.error(one.iter(), S), None);
+    let whole = taken(&mut duty_error, &[seen(&[200, 300].repeat(10))], 5, None);
+    assert_eq!(duty_error.error(whole.iter(), S), Some(0.0));
 }
 
 #[test]
 fn a_count_from_windows_stands_for_all_of_the_interval() {
-    let mut spreads = DutyCycleError::default();
-    let counts = taken(&mut spreads, &[seen(&[500])], 5, None);
-    assert_eq!(spreads.hits(&counts[0], S), 10_000);
+    let mut duty_error = DutyCycleError::default();
+    let counts = taken(&mut duty_error, &[seen(&[500])], 5, None);
+    assert_eq!(duty_error.hits(&counts[0], S), 10_000);
     let exact = Counts {
         spread: None,
         ..counts[0]
     };
-    assert_eq!(spreads.hits(&exact, S), 500);
+    assert_eq!(duty_error.hits(&exact, S), 500);
 }
 
 #[test]
 fn a_burst_that_no_window_met_is_in_the_bound_of_the_0_that_they_saw() {
-    let mut spreads = DutyCycleError::default();
-    let interval = |spreads: &mut DutyCycleError, in_windows: u64, hits: u64, packets: u64| {
+    let mut duty_error = DutyCycleError::default();
+    let interval = |duty_error: &mut DutyCycleError, in_windows: u64, hits: u64, packets: u64| {
         let mut windows = Windows::default();
         for _ in 0..2 {
             windows.push(hits, Some(in_windows), WINDOW_LENGTH_NS);
         }
         let count = count(0, &windows, windows.spread());
-        spreads.learn(&[count], &[attach(10)], S, Some(packets));
+        duty_error.learn(&[count], &[attach(10)], S, Some(packets));
         (
-            spreads.hits(&count, S),
-            spreads.error([count].iter(), S).map(f64::round),
+            duty_error.hits(&count, S),
+            duty_error.error([count].iter(), S).map(f64::round),
         )
     };
     // Nothing came, and nothing was seen.
-    assert_eq!(interval(&mut spreads, 0, 0, 0), (0, Some(0.0)));
-    assert_eq!(interval(&mut spreads, 0, 0, 36_149), (0, Some(36_149.0)));
+    assert_eq!(interval(&mut duty_error, 0, 0, 0), (0, Some(0.0)));
+    assert_eq!(interval(&mut duty_error, 0, 0, 36_149), (0, Some(36_149.0)));
     // Half a hit a packet, since windows have seen some.
-    let mut spreads = DutyCycleError::default();
-    interval(&mut spreads, 1_000, 500, 20_000);
-    let (hits, error) = interval(&mut spreads, 0, 0, 36_149);
+    let mut duty_error = DutyCycleError::default();
+    interval(&mut duty_error, 1_000, 500, 20_000);
+    let (hits, error) = interval(&mut duty_error, 0, 0, 36_149);
     assert_eq!(hits, 0);
     let error = error.expect("a bound");
     assert!(error >= 18_000.0, "{error}");

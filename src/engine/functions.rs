@@ -31,7 +31,7 @@ pub struct Interval<'a> {
     pub plan: &'a Plan,
     pub free: FreeNow,
     pub counts: &'a [Counts],
-    pub spreads: &'a DutyCycleError,
+    pub duty_error: &'a DutyCycleError,
     /// Of gated events, exact.
     pub carried: &'a [Carried],
     pub devices: &'a [DeviceCounts],
@@ -283,7 +283,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
     let mut found = Vec::new();
     let mut gated = true;
     let (mut part, mut in_windows) = (0.0, 0);
-    let spreads = interval.spreads;
+    let duty_error = interval.duty_error;
     let of_row = |c: &&Counts| events.contains(&c.event);
     for count in interval.counts.iter().filter(of_row) {
         // The gate names no process that had no hits: that it was there is all to be told.
@@ -300,7 +300,7 @@ fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
         // The dearer way names the row.
         gated &= count.gate;
         if windowed {
-            part += spreads.part(count.event, interval.length_ns);
+            part += duty_error.part(count.event, interval.length_ns);
             in_windows += 1;
         } else {
             counted.partial |= count.span_ns < interval.length_ns / 100 * 98;
@@ -308,16 +308,16 @@ fn by_events(events: &[EventId], interval: &Interval<'_>) -> Counted {
         if all_tasks {
             continue;
         }
-        let calls = spreads.hits(count, interval.length_ns);
+        let calls = duty_error.hits(count, interval.length_ns);
         counted.calls += calls;
-        counted.rate += spreads.rate(count);
+        counted.rate += duty_error.rate(count);
         if let Some(cpu) = count.cpu {
             counted.per_cpu.push(CpuCalls { cpu, calls });
         }
     }
     if in_windows > 0 {
         counted.part = Some(100.0 * part / f64::from(in_windows));
-        counted.error = spreads.error(interval.counts.iter().filter(of_row), interval.length_ns);
+        counted.error = duty_error.error(interval.counts.iter().filter(of_row), interval.length_ns);
     }
     counted.per_cpu.sort_by_key(|c| c.cpu);
     counted.per_cpu.dedup_by(|later, first| {

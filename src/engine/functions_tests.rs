@@ -69,8 +69,8 @@ impl Given {
 
     fn row_of(&self, function: &str, plan: &Plan, by_sample: &FxHashSet<EventId>) -> Function {
         let row = self.registry.row_named(function).expect("a row");
-        let mut spreads = DutyCycleError::default();
-        spreads.learn(&self.counts, &[], S, None);
+        let mut duty_error = DutyCycleError::default();
+        duty_error.learn(&self.counts, &[], S, None);
         let interval = Interval {
             by_sample,
             registry: &self.registry,
@@ -79,7 +79,7 @@ impl Given {
             plan,
             free: self.free,
             counts: &self.counts,
-            spreads: &spreads,
+            duty_error: &duty_error,
             carried: &self.carried,
             devices: &self.devices,
             owned: &[],

@@ -128,7 +128,7 @@ pub struct Engine {
     cpu_time: CpuTime,
     softirq_time: SoftirqTime,
     functions: Functions,
-    spreads: DutyCycleError,
+    duty_error: DutyCycleError,
     cpus: Cpus,
     ledger: Ledger,
     latencies: Latencies,
@@ -181,7 +181,7 @@ impl Engine {
         let mut engine = Engine {
             governor: Governor::new(settings.max_overhead_pct, settings.counting, &registry),
             functions: Functions::new(&registry),
-            spreads: DutyCycleError::default(),
+            duty_error: DutyCycleError::default(),
             cpu_time: CpuTime::new(&registry, want.module.as_deref()),
             softirq_time: SoftirqTime::default(),
             notes: settings.notes.clone(),
@@ -247,7 +247,7 @@ impl Engine {
         {
             // Totals, peaks and stacks of another question are no answer to this one.
             self.functions = Functions::new(&self.registry);
-            self.spreads = DutyCycleError::default();
+            self.duty_error = DutyCycleError::default();
             self.fold.forget();
             self.cpu_time.forget();
             self.event_samples.clear();
@@ -474,7 +474,7 @@ impl Engine {
             .map(|ns| 100.0 * ns as f64 / tick.interval_ns as f64);
         let cost = self.learn(tick, own_pct);
         let (attached, packets) = (&self.plan.attached, self.cpus.processed());
-        self.spreads
+        self.duty_error
             .learn(&tick.counts, attached, tick.interval_ns, packets);
         let shown = self.warm;
         self.settle_losses(tick, shown);

@@ -54,7 +54,12 @@ impl Engine {
         let seconds = tick.interval_ns as f64 / 1e9;
         self.begin(tick);
         let wide: FxHashMap<(u16, u32), u64> = (tick.counts.iter())
-            .filter_map(|c| Some(((c.event.0, c.cpu?), self.spreads.hits(c, tick.interval_ns))))
+            .filter_map(|c| {
+                Some((
+                    (c.event.0, c.cpu?),
+                    self.duty_error.hits(c, tick.interval_ns),
+                ))
+            })
             .collect();
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
         self.leave_other_modules();
@@ -72,7 +77,7 @@ impl Engine {
         let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
 
         let whose = self.owners.take();
-        let standing = self.spreads.standing();
+        let standing = self.duty_error.standing();
         let (counts, by_sample) = self.by_sample().counts(tick, standing, &whose);
         let functions = self.functions.rows(&functions::Interval {
             registry: &self.registry,
@@ -81,7 +86,7 @@ impl Engine {
             plan: &self.plan,
             free: self.free_now(),
             counts: &counts,
-            spreads: &self.spreads,
+            duty_error: &self.duty_error,
             carried: &tick.carried,
             devices: &tick.devices,
             owned: &self.owned(&whose),
@@ -221,7 +226,7 @@ impl Engine {
         let of_drops = |c: &&Counts| Some(c.event) == drops.map(|(event, _)| event);
         for count in tick.counts.iter().filter(of_drops) {
             if let Some(cpu) = count.cpu {
-                *counted.entry(cpu).or_default() += self.spreads.hits(count, tick.interval_ns);
+                *counted.entry(cpu).or_default() += self.duty_error.hits(count, tick.interval_ns);
             }
         }
         let events = &self.source.session().events;

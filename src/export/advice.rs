@@ -111,7 +111,9 @@ pub fn tried(tried: &Tried) -> String {
     }
     match (&tried.changed[..], tried.changed_after_s) {
         (_, None) => page.push_str("  nothing yet\n"),
-        ([], Some(_)) => page.push_str("  what netop does not see: somebody said so\n"),
+        ([], Some(_)) => {
+            page.push_str("  a setting that netop does not read (marked with the key)\n")
+        }
         _ => {}
     }
     page.push_str("\nBEFORE");

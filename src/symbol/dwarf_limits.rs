@@ -1,6 +1,6 @@
 //! DWARF of strangers, read with measure. A few bytes of it can stand for endless work (a list of
 //! ranges shared by every function) or for endless depth (functions inlined into each other):
-//! every read burns fuel and looks how deep the stack is; where either ends, reading fails.
+//! every read takes from the limit and looks how deep the stack is; where either ends, reading fails.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -99,28 +99,28 @@ pub struct Reader<'a> {
     at: usize,
     len: usize,
     endian: RunTimeEndian,
-    fuel: &'a DwarfLimits<'a>,
+    limits: &'a DwarfLimits<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(
         section: &'a Section<'a>,
         endian: RunTimeEndian,
-        fuel: &'a DwarfLimits<'a>,
+        limits: &'a DwarfLimits<'a>,
     ) -> Reader<'a> {
         Reader {
             section,
             at: 0,
             len: section.len(),
             endian,
-            fuel,
+            limits,
         }
     }
 
     #[inline]
     fn burn(&self, bytes: usize) -> gimli::Result<()> {
         let reads = 1 + bytes / BYTES_PER_READ;
-        self.fuel.burn(reads as u64).ok_or_else(|| self.end())
+        self.limits.burn(reads as u64).ok_or_else(|| self.end())
     }
 
     fn end(&self) -> gimli::Error {
@@ -242,15 +242,15 @@ mod tests {
     #[test]
     fn reading_ends_with_the_fuel() {
         let memory = ElfMemory::default().file();
-        let fuel = DwarfLimits::for_bytes(0, &memory);
+        let limits = DwarfLimits::for_bytes(0, &memory);
         let section = Section::whole(vec![7; 64]);
-        let mut reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
+        let mut reader = Reader::new(&section, RunTimeEndian::Little, &limits);
         let mut again = reader.clone();
         assert_eq!(reader.read_u8(), Ok(7));
         for _ in 0..2 * LEAST {
             let _ = again.clone().read_u8();
         }
-        assert!(fuel.is_empty());
+        assert!(limits.is_empty());
         assert!(reader.read_u8().is_err() && again.split(1).is_err());
     }
 
@@ -258,18 +258,18 @@ mod tests {
     fn reading_ends_where_it_holds_too_much_and_what_others_hold_does_not_count() {
         let section = Section::whole(vec![7; 8]);
         let memory = ElfMemory::default().file();
-        let fuel = DwarfLimits::for_bytes(1 << 30, &memory);
+        let limits = DwarfLimits::for_bytes(1 << 30, &memory);
         let read = |times: u64| {
-            let reader = Reader::new(&section, RunTimeEndian::Little, &fuel);
+            let reader = Reader::new(&section, RunTimeEndian::Little, &limits);
             (0..times).all(|_| reader.clone().read_u8().is_ok())
         };
         let others = vec![1_u8; MOST_HELD as usize + 1];
-        fuel.go_on(5);
-        assert!(read(2 * LOOK_EVERY) && fuel.bytes() < 1 << 10);
+        limits.go_on(5);
+        assert!(read(2 * LOOK_EVERY) && limits.bytes() < 1 << 10);
         let held = vec![1_u8; MOST_HELD as usize + 1];
         assert!(!read(2 * LOOK_EVERY));
-        assert_eq!(fuel.no_room(), Some(NoRoom::TooLarge));
-        assert!(fuel.is_empty());
+        assert_eq!(limits.no_room(), Some(NoRoom::TooLarge));
+        assert!(limits.is_empty());
         assert_eq!(others.len(), held.len());
     }
 
@@ -277,10 +277,10 @@ mod tests {
     fn a_long_text_costs_more_than_a_short_one() {
         let text = Section::whole(vec![b'x'; 1 << 20]);
         let memory = ElfMemory::default().file();
-        let fuel = DwarfLimits::for_bytes(0, &memory);
-        let reader = Reader::new(&text, RunTimeEndian::Little, &fuel);
+        let limits = DwarfLimits::for_bytes(0, &memory);
+        let reader = Reader::new(&text, RunTimeEndian::Little, &limits);
         let _ = reader.find(0);
-        assert!(fuel.left.get() <= LEAST - (1 << 20) / BYTES_PER_READ as u64);
+        assert!(limits.left.get() <= LEAST - (1 << 20) / BYTES_PER_READ as u64);
     }
 
     #[test]
@@ -296,9 +296,12 @@ mod tests {
             .stack_size(STACK)
             .spawn(|| {
                 let memory = ElfMemory::default().file();
-                let fuel = DwarfLimits::for_bytes(0, &memory);
+                let limits = DwarfLimits::for_bytes(0, &memory);
                 let section = Section::whole(vec![7; 8]);
-                deeper(&mut Reader::new(&section, RunTimeEndian::Little, &fuel), 0)
+                deeper(
+                    &mut Reader::new(&section, RunTimeEndian::Little, &limits),
+                    0,
+                )
             })
             .expect("a thread")
             .join()

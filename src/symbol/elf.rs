@@ -157,7 +157,7 @@ impl<'a> Elf<'a> {
         mapped: &Parsed<'a, R>,
         debug: Option<&Parsed<'a, D>>,
         dwarf: &'a Dwarf<'a>,
-        fuel: &'a DwarfLimits<'a>,
+        limits: &'a DwarfLimits<'a>,
     ) -> Elf<'a> {
         let mut functions = FunctionTable::default();
         add(&mut functions, mapped);
@@ -165,7 +165,7 @@ impl<'a> Elf<'a> {
             add(&mut functions, debug);
         }
         functions.sort();
-        let reader = |section: &'a Section<'a>| Reader::new(section, dwarf.endian, fuel);
+        let reader = |section: &'a Section<'a>| Reader::new(section, dwarf.endian, limits);
         Elf {
             segments: match mapped {
                 File::Elf32(elf) => segments(elf),

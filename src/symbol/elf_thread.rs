@@ -261,14 +261,14 @@ fn serve<R: Read + Seek, T>(
     let mut gave_up = missing
         .or(too_large.then_some("has more packed debug information than netop reads (24 MB)"));
     let dwarf = dwarf.unwrap_or_default();
-    let fuel = DwarfLimits::for_bytes(dwarf.bytes(), memory);
-    fuel.go_on(u64::try_from(held_by_thread() - before).unwrap_or(0));
+    let limits = DwarfLimits::for_bytes(dwarf.bytes(), memory);
+    limits.go_on(u64::try_from(held_by_thread() - before).unwrap_or(0));
     let elf = mapped
         .as_ref()
-        .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &fuel));
+        .map(|mapped| Elf::new(mapped, debug.as_ref(), &dwarf, &limits));
     let holds_most = || pieces.is_full() || debug_pieces.as_ref().is_some_and(Pieces::is_full);
     let most_read = || (pieces.read()).max(debug_pieces.as_ref().map_or(0, Pieces::read));
-    let at_first = fuel.bytes();
+    let at_first = limits.bytes();
     let mut weight = at_first;
     let _room = memory.hold(weight);
     spend(if informed { extent } else { Extent::Table });
@@ -281,14 +281,14 @@ fn serve<R: Read + Seek, T>(
         let mut brief = true;
         let answers: Vec<Reply<T>> = (batch.into_iter())
             .map(|asked| {
-                fuel.go_on(weight);
+                limits.go_on(weight);
                 let (functions, extent) = elf.as_ref().map_or((Vec::new(), extent), |elf| {
                     let brief = informed && asked.brief;
-                    answer(elf, asked.offset, (extent, brief), &fuel)
+                    answer(elf, asked.offset, (extent, brief), &limits)
                 });
                 brief &= asked.brief;
                 // The answer is not held: it goes.
-                weight = fuel.bytes().saturating_sub(bytes(&functions));
+                weight = limits.bytes().saturating_sub(bytes(&functions));
                 Reply::Functions(asked.tag, functions, extent)
             })
             .collect();
@@ -298,7 +298,7 @@ fn serve<R: Read + Seek, T>(
         if holds_most() {
             gave_up.get_or_insert("has more debug information than netop holds (32 MB)");
         }
-        gave_up = gave_up.or(ended_early(&fuel));
+        gave_up = gave_up.or(ended_early(&limits));
         let said = gave_up.filter(|_| !said_before).map(Reply::GaveUp);
         said_before |= said.is_some();
         for answer in said.into_iter().chain(answers) {
@@ -310,7 +310,7 @@ fn serve<R: Read + Seek, T>(
         if extent == Extent::Table && !brief && shared.dwarf.is_open() {
             return After::BeginAnew { wholly: true };
         }
-        if fuel.no_room() == Some(NoRoom::Crowded) {
+        if limits.no_room() == Some(NoRoom::Crowded) {
             shared.dwarf.rest(TRY_AGAIN);
             return After::BeginAnew { wholly: false };
         }
@@ -327,26 +327,26 @@ fn answer(
     elf: &Elf,
     offset: u64,
     (extent, brief): (Extent, bool),
-    fuel: &DwarfLimits,
+    limits: &DwarfLimits,
 ) -> (Vec<Found>, Extent) {
     if brief {
         return (elf.by_symbol(offset), Extent::Enough);
     }
     let functions = elf.functions(offset);
-    if fuel.no_room() == Some(NoRoom::Crowded) {
+    if limits.no_room() == Some(NoRoom::Crowded) {
         return (elf.by_symbol(offset), Extent::Table);
     }
     (functions, extent)
 }
 
 /// Why debug information was not read to its end, for good.
-fn ended_early(fuel: &DwarfLimits) -> Option<&'static str> {
-    match fuel.no_room() {
+fn ended_early(limits: &DwarfLimits) -> Option<&'static str> {
+    match limits.no_room() {
         Some(NoRoom::TooLarge) => {
             Some("has debug information that takes more than 64 MB of memory to read")
         }
         Some(NoRoom::Crowded) => None,
-        None => (fuel.is_empty()).then_some("has debug information that takes too long to read"),
+        None => (limits.is_empty()).then_some("has debug information that takes too long to read"),
     }
 }
 

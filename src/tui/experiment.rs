@@ -46,8 +46,8 @@ impl Experiment {
     }
 
     /// The user has changed what netop does not see: a program, another host.
-    pub fn told(&mut self, against: &mut Baseline) {
-        against.begin_after(self.sequence);
+    pub fn told(&mut self, baseline: &mut Baseline) {
+        baseline.begin_after(self.sequence);
         self.done = Some((Vec::new(), self.elapsed_s));
     }
 
@@ -62,7 +62,7 @@ impl Experiment {
         }
     }
 
-    pub fn see(&mut self, newest: &Arc<Snapshot>, against: &mut Baseline) {
+    pub fn see(&mut self, newest: &Arc<Snapshot>, baseline: &mut Baseline) {
         self.elapsed_s = newest.elapsed_s;
         self.sequence = newest.sequence;
         let same =
@@ -72,7 +72,7 @@ impl Experiment {
             let changed = changed(&self.settings, &settings(newest));
             if !changed.is_empty() {
                 // Only what comes from now on was measured under the new setting.
-                against.begin_after(newest.sequence);
+                baseline.begin_after(newest.sequence);
                 self.done = Some((changed, newest.elapsed_s));
             }
         }

@@ -40,21 +40,21 @@ fn moment(sequence: u64, pps: f64, rmem: &str, rate: f64) -> Arc<Snapshot> {
 
 /// Twenty seconds, the mark, the change, and so many seconds after it.
 fn verdict(after: u64, changes: bool, pps: f64, rate: f64) -> String {
-    let (mut history, mut against) = (History::default(), Baseline::default());
+    let (mut history, mut baseline) = (History::default(), Baseline::default());
     for sequence in 1..=20 {
         history.push(moment(sequence, 1000.0, "212992", 200.0));
     }
     let mark = Arc::clone(history.latest().expect("pushed"));
-    against.mark(&history, &mark);
-    let mut trial = Experiment::new(finding(200.0), &mark);
+    baseline.mark(&history, &mark);
+    let mut experiment = Experiment::new(finding(200.0), &mark);
     for sequence in 21..=21 + after {
         let rmem = if changes { "8388608" } else { "212992" };
         history.push(moment(sequence, pps, rmem, rate));
         let latest = Arc::clone(history.latest().expect("pushed"));
-        trial.see(&latest, &mut against);
-        against.refresh(&history, &latest);
+        experiment.see(&latest, &mut baseline);
+        baseline.refresh(&history, &latest);
     }
-    trial.verdict(against.comparison())
+    experiment.verdict(baseline.comparison())
 }
 
 #[test]
@@ -92,25 +92,25 @@ fn another_load_is_not_compared() {
 
 #[test]
 fn what_netop_does_not_see_the_user_may_say_and_the_pair_is_kept() {
-    let (mut history, mut against) = (History::default(), Baseline::default());
+    let (mut history, mut baseline) = (History::default(), Baseline::default());
     for sequence in 1..=20 {
         history.push(moment(sequence, 1000.0, "212992", 200.0));
     }
     let mark = Arc::clone(history.latest().expect("pushed"));
-    against.mark(&history, &mark);
-    let mut trial = Experiment::new(finding(200.0), &mark);
-    assert!(trial.waits() && trial.tried(None).changed_after_s.is_none());
+    baseline.mark(&history, &mark);
+    let mut experiment = Experiment::new(finding(200.0), &mark);
+    assert!(experiment.waits() && experiment.tried(None).changed_after_s.is_none());
     for sequence in 21..=40 {
         history.push(moment(sequence, 1000.0, "212992", 90.0));
         let latest = Arc::clone(history.latest().expect("pushed"));
-        trial.see(&latest, &mut against);
+        experiment.see(&latest, &mut baseline);
         if sequence == 25 {
-            trial.told(&mut against);
+            experiment.told(&mut baseline);
         }
-        against.refresh(&history, &latest);
+        baseline.refresh(&history, &latest);
     }
-    let tried = trial.tried(against.comparison());
-    assert!(!trial.waits() && tried.changed.is_empty());
+    let tried = experiment.tried(baseline.comparison());
+    assert!(!experiment.waits() && tried.changed.is_empty());
     assert_eq!(tried.changed_after_s, Some(5.0));
     let rates = [Some(&tried.before), tried.after.as_ref()];
     assert_eq!(

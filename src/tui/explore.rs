@@ -17,8 +17,8 @@ impl UiState {
             Focus::Function(name) => Some(name.clone()),
             _ => None,
         };
-        self.lens.focus = focus;
-        self.lens.source = None;
+        self.stack_query.focus = focus;
+        self.stack_query.source = None;
         self.forget_cursor();
     }
 
@@ -43,27 +43,27 @@ impl UiState {
             Action::Collapse => self.collapse(),
             Action::ExpandAll => {
                 if let Some(node) = self.frame() {
-                    self.unfold.open_below(node);
+                    self.tree_state.open_below(node);
                 }
             }
             Action::NextMatch => self.search(false),
             Action::PreviousMatch => self.search(true),
             Action::Source => {
-                self.lens.source = Some(match self.unfold.source() {
+                self.stack_query.source = Some(match self.tree_state.source() {
                     Source::Cpu => Source::Hits,
                     Source::Hits => Source::Cpu,
                 });
                 self.forget_cursor();
             }
             Action::Invert => {
-                self.lens.inverted = !self.lens.inverted;
+                self.stack_query.inverted = !self.stack_query.inverted;
                 self.forget_cursor();
             }
-            Action::Unroll => self.lens.unrolled = !self.lens.unrolled,
+            Action::Unroll => self.stack_query.unrolled = !self.stack_query.unrolled,
             Action::Flame => self.toggle_flame(),
             Action::Zoom => {
                 if let Some(node) = self.frame()
-                    && !self.unfold.zoom_in(node)
+                    && !self.tree_state.zoom_in(node)
                 {
                     self.message("this is the root already; Esc leaves the zoom", false);
                 }
@@ -115,17 +115,19 @@ impl UiState {
             );
             return;
         }
-        let here = focuses.iter().position(|focus| *focus == self.lens.focus);
+        let here = focuses
+            .iter()
+            .position(|focus| *focus == self.stack_query.focus);
         let step = if back { focuses.len() - 1 } else { 1 };
         let next = (here.unwrap_or(0) + step) % focuses.len();
-        self.unfold.zoom_off();
+        self.tree_state.zoom_off();
         self.look_at(focuses.swap_remove(next));
     }
 
     fn toggle_flame(&mut self) {
-        self.lens.flame = !self.lens.flame;
+        self.stack_query.flame = !self.stack_query.flame;
         if let Some(node) = self.frame() {
-            self.unfold.reveal(node);
+            self.tree_state.reveal(node);
         }
     }
 
@@ -137,15 +139,15 @@ impl UiState {
     /// The selected node.
     fn frame(&self) -> Option<usize> {
         match self.selected()? {
-            Row::Frame(id) => self.unfold.tree.find(id),
+            Row::Frame(id) => self.tree_state.tree.find(id),
             _ => None,
         }
     }
 
     fn open(&mut self, change: impl Fn(bool) -> bool) {
         if let Some(node) = self.frame() {
-            let open = change(self.unfold.is_open(node));
-            self.unfold.set_open(node, open);
+            let open = change(self.tree_state.is_open(node));
+            self.tree_state.set_open(node, open);
         }
     }
 
@@ -164,8 +166,8 @@ impl UiState {
 
     fn expand(&mut self) {
         let Some(node) = self.frame() else { return };
-        if self.unfold.is_open(node)
-            && let Some(&child) = self.unfold.tree.nodes[node].children.first()
+        if self.tree_state.is_open(node)
+            && let Some(&child) = self.tree_state.tree.nodes[node].children.first()
         {
             self.select(child);
         } else {
@@ -175,18 +177,18 @@ impl UiState {
 
     fn collapse(&mut self) {
         let Some(node) = self.frame() else { return };
-        let this = &self.unfold.tree.nodes[node];
-        if self.unfold.is_open(node) && !this.children.is_empty() {
+        let this = &self.tree_state.tree.nodes[node];
+        if self.tree_state.is_open(node) && !this.children.is_empty() {
             self.open(|_| false);
         } else if let Some(parent) = this.parent
-            && !self.unfold.roots().contains(&node)
+            && !self.tree_state.roots().contains(&node)
         {
             self.select(parent);
         }
     }
 
     pub(super) fn select(&mut self, node: usize) {
-        let id = self.unfold.tree.nodes[node].id;
+        let id = self.tree_state.tree.nodes[node].id;
         self.panes[self.view].select(Row::Frame(id));
     }
 
@@ -195,13 +197,13 @@ impl UiState {
             self.message("type / and what to look for", false);
             return;
         }
-        let from = self.frame().map(|node| self.unfold.tree.nodes[node].id);
-        if let Some(node) = self.unfold.next_found(from, back) {
-            self.unfold.reveal(node);
+        let from = self.frame().map(|node| self.tree_state.tree.nodes[node].id);
+        if let Some(node) = self.tree_state.next_found(from, back) {
+            self.tree_state.reveal(node);
             self.select(node);
         } else {
             let text = self.pane().text.clone();
-            let said = if self.unfold.search.literal {
+            let said = if self.tree_state.search.literal {
                 format!("no frame holds '{text}' (as plain text: it is no valid pattern)")
             } else {
                 format!("no frame here matches '{text}'")
@@ -212,11 +214,11 @@ impl UiState {
 
     /// One step out of the zoom; false: nothing was zoomed.
     pub(super) fn zoom_out(&mut self) -> bool {
-        let Some(root) = self.unfold.zoom_out() else {
+        let Some(root) = self.tree_state.zoom_out() else {
             return false;
         };
-        if let Some(node) = self.unfold.tree.find(root) {
-            self.unfold.reveal(node);
+        if let Some(node) = self.tree_state.tree.find(root) {
+            self.tree_state.reveal(node);
             self.select(node);
         }
         true
@@ -225,8 +227,8 @@ impl UiState {
     /// Up and down the boxes of the flame graph: callers above, the heaviest callee below.
     pub(super) fn climb(&mut self, step: Step, page: usize) {
         let Some(mut node) = self.frame() else { return };
-        let roots = self.unfold.roots();
-        let tree = &self.unfold.tree;
+        let roots = self.tree_state.roots();
+        let tree = &self.tree_state.tree;
         let (up, steps) = match step {
             Step::Up => (true, 1),
             Step::Down => (false, 1),
@@ -254,11 +256,11 @@ impl UiState {
     /// The next box of the same row, whoever its caller is.
     fn beside(&mut self, back: bool) {
         let Some(node) = self.frame() else { return };
-        let tree = &self.unfold.tree;
+        let tree = &self.tree_state.tree;
         let depth = tree.way_up(node).count();
         let drawn =
             |&other: &usize| tree.nodes[other].weight > 0.0 && tree.way_up(other).count() == depth;
-        let row: Vec<usize> = tree.walk(&self.unfold.roots()).filter(drawn).collect();
+        let row: Vec<usize> = tree.walk(&self.tree_state.roots()).filter(drawn).collect();
         let Some(here) = row.iter().position(|&other| other == node) else {
             return;
         };

@@ -29,13 +29,13 @@ fn next(ui: &mut UiState, change: impl Fn(&mut Snapshot)) {
 
 fn here(ui: &UiState) -> String {
     let node = ui.frame().expect("a frame");
-    ui.unfold.tree.nodes[node].name.to_string()
+    ui.tree_state.tree.nodes[node].name.to_string()
 }
 
 fn names(ui: &UiState) -> Vec<String> {
-    let rows = ui.unfold.rows.iter();
+    let rows = ui.tree_state.rows.iter();
     let name =
-        |row: &crate::tui::tree_state::Visible| ui.unfold.tree.nodes[row.node].name.to_string();
+        |row: &crate::tui::tree_state::Visible| ui.tree_state.tree.nodes[row.node].name.to_string();
     rows.map(name).collect()
 }
 
@@ -43,18 +43,25 @@ fn names(ui: &UiState) -> Vec<String> {
 fn the_view_begins_with_cpu_time_and_c_changes_to_hits_and_back() {
     let mut ui = started();
     press(&mut ui, "5");
-    assert_eq!((ui.unfold.source(), here(&ui)), (Source::Cpu, "cpu".into()));
+    assert_eq!(
+        (ui.tree_state.source(), here(&ui)),
+        (Source::Cpu, "cpu".into())
+    );
     press(&mut ui, "c");
-    assert_eq!(ui.unfold.source(), Source::Hits);
+    assert_eq!(ui.tree_state.source(), Source::Hits);
     assert_eq!(here(&ui), "dev_queue_xmit");
     press(&mut ui, "c");
-    assert_eq!(ui.unfold.source(), Source::Cpu);
+    assert_eq!(ui.tree_state.source(), Source::Cpu);
     press(&mut ui, "c15");
-    assert_eq!(ui.unfold.source(), Source::Cpu, "a new visit");
+    assert_eq!(ui.tree_state.source(), Source::Cpu, "a new visit");
     let mut hits = UiState::new(Options::default());
     hits.snapshot(Arc::new(busy()));
     press(&mut hits, "5");
-    assert_eq!(hits.unfold.source(), Source::Hits, "nothing else is there");
+    assert_eq!(
+        hits.tree_state.source(),
+        Source::Hits,
+        "nothing else is there"
+    );
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn a_drilled_function_shows_its_hits_and_then_its_cpu_time() {
         s.functions[2].symbols = ["__dev_queue_xmit".into()].into();
     });
     press(&mut ui, "jj<enter>");
-    assert_eq!(ui.unfold.source(), Source::Hits);
+    assert_eq!(ui.tree_state.source(), Source::Hits);
     assert_eq!(press(&mut ui, "c"), [], "the kernel is asked for no more");
     let names = names(&ui);
     assert!(names.contains(&"process flood".into()), "{names:?}");
@@ -78,14 +85,14 @@ fn s_on_a_process_shows_its_cpu_time_and_esc_returns_to_it() {
     press(&mut ui, "4j");
     press(&mut ui, "s");
     assert!(ui.want().pids.is_empty(), "the kernel is asked for no more");
-    assert_eq!(ui.lens.focus, Focus::Process(812));
-    let pids = ui.unfold.tree.processes(ui.unfold.tree.tops[0]);
+    assert_eq!(ui.stack_query.focus, Focus::Process(812));
+    let pids = ui.tree_state.tree.processes(ui.tree_state.tree.tops[0]);
     assert_eq!(pids.len(), 1);
     press(&mut ui, "<esc>");
     assert_eq!(ui.selected(), Some(Row::Process(812)));
     ui.look_at(Focus::Stage("tcp".into()));
     ui.settle();
-    assert!((ui.unfold.tree.weight() - 900e6).abs() < 1.0);
+    assert!((ui.tree_state.tree.weight() - 900e6).abs() < 1.0);
 }
 
 #[test]
@@ -113,17 +120,17 @@ fn the_flame_graph_is_walked_by_arrows_and_letters_and_h_is_no_help_there() {
 fn enter_zooms_into_a_box_and_esc_comes_back_step_by_step() {
     let mut ui = started();
     press(&mut ui, "5fj<enter>jjz");
-    assert_eq!(ui.unfold.zoom.len(), 2);
+    assert_eq!(ui.tree_state.zoom.len(), 2);
     let root = here(&ui);
     press(&mut ui, "jkkk");
     assert_eq!(here(&ui), root, "nothing is above the root");
     press(&mut ui, "<enter>");
     assert!(ui.message.is_some(), "the root already");
     press(&mut ui, "<esc>");
-    assert_eq!(ui.unfold.zoom.len(), 1);
+    assert_eq!(ui.tree_state.zoom.len(), 1);
     press(&mut ui, "<bs>");
     assert_eq!(
-        (ui.unfold.zoom.len(), here(&ui)),
+        (ui.tree_state.zoom.len(), here(&ui)),
         (0, "process flood".into())
     );
     press(&mut ui, "<esc>");
@@ -135,7 +142,7 @@ fn z_works_in_the_tree_and_new_snapshots_keep_root_and_cursor() {
     for keys in ["5jzj", "5fjzj", "5ijzj"] {
         let mut ui = started();
         press(&mut ui, keys);
-        let (zoomed, selected) = (ui.unfold.zoomed(), here(&ui));
+        let (zoomed, selected) = (ui.tree_state.zoomed(), here(&ui));
         assert!(zoomed.is_some());
         next(&mut ui, |s| {
             let mut stacks = s.cpu_profile.to_vec();
@@ -143,8 +150,8 @@ fn z_works_in_the_tree_and_new_snapshots_keep_root_and_cursor() {
             stacks[5].weight *= 9.0;
             s.cpu_profile = stacks.into();
         });
-        let root = ui.unfold.zoomed().expect("still zoomed");
-        assert_eq!(ui.unfold.tree.nodes[root].id, ui.unfold.zoom[0]);
+        let root = ui.tree_state.zoomed().expect("still zoomed");
+        assert_eq!(ui.tree_state.tree.nodes[root].id, ui.tree_state.zoom[0]);
         assert_eq!(here(&ui), selected, "{keys}");
     }
 }
@@ -158,9 +165,9 @@ fn i_turns_the_tree_and_r_unfolds_recursion() {
     press(&mut ui, "R*");
     assert_eq!(count(&ui, "__qdisc_run"), 3);
     press(&mut ui, "Ri");
-    let first = &ui.unfold.tree.nodes[ui.unfold.tree.tops[0]];
+    let first = &ui.tree_state.tree.nodes[ui.tree_state.tree.tops[0]];
     assert_eq!(
-        &*ui.unfold.tree.nodes[first.children[0]].name,
+        &*ui.tree_state.tree.nodes[first.children[0]].name,
         "__dev_queue_xmit"
     );
 }
@@ -189,15 +196,19 @@ fn a_search_goes_from_match_to_match_in_both_shapes() {
 fn s_goes_from_stage_to_stage_and_round_to_all() {
     let mut ui = started();
     press(&mut ui, "2s");
-    assert_eq!(ui.lens.focus, Focus::Stage("driver".into()), "the heaviest");
+    assert_eq!(
+        ui.stack_query.focus,
+        Focus::Stage("driver".into()),
+        "the heaviest"
+    );
     press(&mut ui, "s");
-    assert_eq!(ui.lens.focus, Focus::Stage("copy".into()));
+    assert_eq!(ui.stack_query.focus, Focus::Stage("copy".into()));
     press(&mut ui, "SS");
-    assert_eq!(ui.lens.focus, Focus::All);
+    assert_eq!(ui.stack_query.focus, Focus::All);
     press(&mut ui, "sss");
-    assert_eq!(ui.lens.focus, Focus::Stage("gro".into()));
+    assert_eq!(ui.stack_query.focus, Focus::Stage("gro".into()));
     press(&mut ui, "s");
-    assert_eq!(ui.lens.focus, Focus::Stage("tcp".into()));
+    assert_eq!(ui.stack_query.focus, Focus::Stage("tcp".into()));
     assert!(names(&ui).iter().any(|name| name == "tcp_v4_rcv"));
     press(&mut ui, "<esc>");
     assert_eq!(ui.view().context(), Context::Cpus);
@@ -206,5 +217,5 @@ fn s_goes_from_stage_to_stage_and_round_to_all() {
     snapshot.stages.clear();
     without.snapshot(Arc::new(snapshot));
     press(&mut without, "5s");
-    assert_eq!(without.lens.focus, Focus::All);
+    assert_eq!(without.stack_query.focus, Focus::All);
 }

@@ -63,14 +63,14 @@ fn keys(ui: &UiState, width: usize) -> Line<'static> {
                 labels.push((arrows.to_owned(), "step".to_owned()));
             }
             Action::Detach if ui.want().detached => labels.push((sign, "attach".to_owned())),
-            Action::Mark if ui.trial.as_ref().is_some_and(Experiment::waits) => {
+            Action::Mark if ui.experiment.as_ref().is_some_and(Experiment::waits) => {
                 labels.push((sign, "changed".to_owned()));
             }
             Action::Mark if ui.mark.is_some() => labels.push((sign, marked(ui))),
-            Action::Source if ui.unfold.source() == Source::Cpu => {
+            Action::Source if ui.tree_state.source() == Source::Cpu => {
                 labels.push((sign, "hits".to_owned()));
             }
-            Action::Flame if ui.lens.flame => labels.push((sign, "tree".to_owned())),
+            Action::Flame if ui.stack_query.flame => labels.push((sign, "tree".to_owned())),
             Action::PickProcess if ui.want().pids.len() == 1 => {}
             _ if binding.label.is_empty() => {}
             _ => labels.push((sign, binding.label.to_owned())),

@@ -121,7 +121,7 @@ fn split(summary: &Summary) -> String {
 
 /// ` Δ+12%!`: since the mark, as the cells of the tables say it.
 fn since_mark(ui: &UiState) -> Option<Part> {
-    let change = ui.against.comparison()?.ns_per_packet;
+    let change = ui.baseline.comparison()?.ns_per_packet;
     let difference = difference::of(&change);
     let text = format!(" Δ{}", difference.text());
     Some(part(1, text, difference.style(ui.theme)))

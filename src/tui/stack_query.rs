@@ -85,7 +85,7 @@ fn function<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Function> {
     snapshot.functions.iter().find(|row| &*row.name == name)
 }
 
-/// A lens on a certain snapshot: everything that the shape of the tree depends on.
+/// The query of one snapshot: everything that the shape of the tree depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     pub source: Source,
@@ -247,14 +247,14 @@ mod tests {
     #[test]
     fn cpu_time_is_shown_first_unless_a_function_was_drilled_or_there_is_none() {
         let mut snapshot = busy();
-        let mut lens = StackQuery::new();
-        assert_eq!(lens.picture(&snapshot).source, Source::Hits);
+        let mut stack_query = StackQuery::new();
+        assert_eq!(stack_query.picture(&snapshot).source, Source::Hits);
         snapshot.cpu_profile = vec![cpu_stack("softirq", 1, "a", 1.0, &["x"])].into();
-        assert_eq!(lens.picture(&snapshot).source, Source::Cpu);
-        lens.focus = Focus::Function("net_rx_action".into());
-        assert_eq!(lens.picture(&snapshot).source, Source::Hits);
-        lens.source = Some(Source::Cpu);
-        assert_eq!(lens.picture(&snapshot).source, Source::Cpu);
+        assert_eq!(stack_query.picture(&snapshot).source, Source::Cpu);
+        stack_query.focus = Focus::Function("net_rx_action".into());
+        assert_eq!(stack_query.picture(&snapshot).source, Source::Hits);
+        stack_query.source = Some(Source::Cpu);
+        assert_eq!(stack_query.picture(&snapshot).source, Source::Cpu);
     }
 
     #[test]

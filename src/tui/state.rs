@@ -83,10 +83,10 @@ pub struct UiState {
     pub(super) panes: Vec<Pane>,
     /// Devices whose queues are shown: namespace and ifindex.
     pub(super) opened: BTreeSet<(u64, u32)>,
-    pub(super) lens: StackQuery,
+    pub(super) stack_query: StackQuery,
     /// Of view 9.
     pub(super) grouping: Grouping,
-    pub(super) unfold: TreeState,
+    pub(super) tree_state: TreeState,
     pub(super) prompt: Option<Prompt>,
     pub(super) probes: Probes,
     /// How far the help is scrolled while it is open.
@@ -98,9 +98,9 @@ pub struct UiState {
     /// What differences are shown against.
     pub mark: Option<Arc<Snapshot>>,
     /// What the mark's seconds say against the shown ones.
-    pub(super) against: Baseline,
+    pub(super) baseline: Baseline,
     /// The finding whose advice is tried out.
-    pub(super) trial: Option<Experiment>,
+    pub(super) experiment: Option<Experiment>,
 }
 
 impl UiState {
@@ -118,9 +118,9 @@ impl UiState {
             view: 0,
             panes: vec![Pane::default(); VIEWS.len()],
             opened: BTreeSet::new(),
-            lens: StackQuery::new(),
+            stack_query: StackQuery::new(),
             grouping: Grouping::default(),
-            unfold: TreeState::default(),
+            tree_state: TreeState::default(),
             prompt: None,
             probes: Probes::new(options.events),
             help: None,
@@ -128,8 +128,8 @@ impl UiState {
             size: (80, 24),
             hidden_rules: BTreeSet::new(),
             mark: None,
-            against: Baseline::default(),
-            trial: None,
+            baseline: Baseline::default(),
+            experiment: None,
         }
     }
 
@@ -202,13 +202,13 @@ impl UiState {
 
     /// What changed since the mark.
     pub fn comparison(&self) -> Option<&Comparison> {
-        self.against.comparison()
+        self.baseline.comparison()
     }
 
     /// What became of the advice that was marked.
     pub fn tried(&self) -> Option<Tried> {
-        let trial = self.trial.as_ref()?;
-        Some(trial.tried(self.comparison()))
+        let experiment = self.experiment.as_ref()?;
+        Some(experiment.tried(self.comparison()))
     }
 
     pub fn want(&self) -> &Want {
@@ -247,7 +247,7 @@ impl UiState {
             Context::Prompt
         } else if self.help.is_some() {
             Context::Help
-        } else if self.lens.flame && self.view().context() == Context::Stacks {
+        } else if self.stack_query.flame && self.view().context() == Context::Stacks {
             Context::Flame
         } else {
             self.view().context()
@@ -294,24 +294,25 @@ impl UiState {
     pub(super) fn settle(&mut self) {
         self.want.processes = self.view().context() == Context::Procs;
         self.want.latency = self.latency || self.view().context() == Context::Latency;
-        if let (Some(trial), Some(latest)) = (&mut self.trial, self.history.latest()) {
-            trial.see(latest, &mut self.against);
+        if let (Some(experiment), Some(latest)) = (&mut self.experiment, self.history.latest()) {
+            experiment.see(latest, &mut self.baseline);
         }
         let shown = self.shown().cloned();
         if let Some(shown) = &shown {
-            self.against.refresh(&self.history, shown);
+            self.baseline.refresh(&self.history, shown);
         }
         self.want.sockets = self.view().context() == Context::Tcp;
         self.want.stacks = self.view().context() == Context::Stacks;
         self.want.list_devices = self.view().context() == Context::Devices;
-        // The rules and the trial of their advice look at the devices' setup.
+        // The rules and the experiments with their advice look at the devices' setup.
         self.want.devices = matches!(self.view().context(), Context::Devices | Context::Advice);
         if self.view().context() == Context::Stacks
             && let Some(shown) = &shown
         {
             let text = &self.panes[self.view].text;
             let mark = self.mark.as_deref();
-            self.unfold.refresh(shown, mark, &self.lens, text);
+            self.tree_state
+                .refresh(shown, mark, &self.stack_query, text);
         }
         let rows = self.rows();
         self.panes[self.view].settle(&rows);

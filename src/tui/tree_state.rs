@@ -60,13 +60,13 @@ impl TreeState {
         &mut self,
         snapshot: &Snapshot,
         mark: Option<&Snapshot>,
-        lens: &StackQuery,
+        stack_query: &StackQuery,
         text: &str,
     ) {
         let built = Built {
-            picture: lens.picture(snapshot),
-            profile: lens.picture(snapshot).profile(snapshot).clone(),
-            mark: mark.map(|mark| lens.picture(snapshot).profile(mark).clone()),
+            picture: stack_query.picture(snapshot),
+            profile: stack_query.picture(snapshot).profile(snapshot).clone(),
+            mark: mark.map(|mark| stack_query.picture(snapshot).profile(mark).clone()),
         };
         let same = self.built.as_ref().is_some_and(|old| old.is(&built));
         let same_text = text == self.search.text();

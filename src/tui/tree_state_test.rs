@@ -12,28 +12,39 @@ fn unfolded() -> TreeState {
         stack("f", 2, "b", 10.0, &["tip", "hot", "mid", "entry"]),
     ]
     .into();
-    let mut unfold = TreeState::default();
-    refresh(&mut unfold, &profile, None, "");
-    unfold
+    let mut tree_state = TreeState::default();
+    refresh(&mut tree_state, &profile, None, "");
+    tree_state
 }
 
-fn refresh(unfold: &mut TreeState, profile: &Arc<[Stack]>, mark: Option<&Snapshot>, text: &str) {
+fn refresh(
+    tree_state: &mut TreeState,
+    profile: &Arc<[Stack]>,
+    mark: Option<&Snapshot>,
+    text: &str,
+) {
     let mut snapshot = empty();
     snapshot.profile = profile.clone();
     snapshot.profile_s = 10.0;
     snapshot.cpu_profile_s = 10.0;
-    let lens = StackQuery {
+    let stack_query = StackQuery {
         focus: Focus::Function("f".into()),
         ..StackQuery::new()
     };
-    unfold.refresh(&snapshot, mark, &lens, text);
+    tree_state.refresh(&snapshot, mark, &stack_query, text);
 }
 
-fn shown(unfold: &TreeState) -> Vec<String> {
-    unfold
+fn shown(tree_state: &TreeState) -> Vec<String> {
+    tree_state
         .rows
         .iter()
-        .map(|row| format!("{}{}", guides(row.place), unfold.tree.nodes[row.node].name))
+        .map(|row| {
+            format!(
+                "{}{}",
+                guides(row.place),
+                tree_state.tree.nodes[row.node].name
+            )
+        })
         .collect()
 }
 
@@ -53,75 +64,81 @@ fn chains_and_the_hot_path_are_open_and_the_rest_is_not() {
 
 #[test]
 fn what_the_user_closed_stays_closed_in_the_next_snapshot() {
-    let mut unfold = unfolded();
-    let entry = unfold.rows[1].node;
-    unfold.set_open(entry, false);
-    assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
+    let mut tree_state = unfolded();
+    let entry = tree_state.rows[1].node;
+    tree_state.set_open(entry, false);
+    assert_eq!(shown(&tree_state), ["  f", "▸ entry"]);
     let next: Arc<[Stack]> = vec![stack("f", 1, "a", 5.0, &["leaf", "x", "entry"])].into();
-    refresh(&mut unfold, &next, None, "");
-    assert_eq!(shown(&unfold), ["  f", "▸ entry"]);
-    let entry = unfold.rows[1].node;
-    unfold.open_below(entry);
-    assert_eq!(unfold.rows.len(), 4);
+    refresh(&mut tree_state, &next, None, "");
+    assert_eq!(shown(&tree_state), ["  f", "▸ entry"]);
+    let entry = tree_state.rows[1].node;
+    tree_state.open_below(entry);
+    assert_eq!(tree_state.rows.len(), 4);
 }
 
-fn found(unfold: &mut TreeState, text: &str) {
-    let profile = unfold.built.as_ref().expect("a tree").profile.clone();
-    refresh(unfold, &profile, None, text);
+fn found(tree_state: &mut TreeState, text: &str) {
+    let profile = tree_state.built.as_ref().expect("a tree").profile.clone();
+    refresh(tree_state, &profile, None, text);
 }
 
 #[test]
 fn search_finds_closed_frames_opens_their_way_and_goes_round() {
-    let mut unfold = unfolded();
-    found(&mut unfold, "leaf");
-    let visible = |unfold: &TreeState, id| {
-        let mut rows = unfold.rows.iter();
-        rows.any(|row| unfold.tree.nodes[row.node].id == id)
+    let mut tree_state = unfolded();
+    found(&mut tree_state, "leaf");
+    let visible = |tree_state: &TreeState, id| {
+        let mut rows = tree_state.rows.iter();
+        rows.any(|row| tree_state.tree.nodes[row.node].id == id)
     };
-    let first = unfold.next_found(None, false).expect("two leaves");
-    let id = unfold.tree.nodes[first].id;
-    assert!(visible(&unfold, id));
-    let second = unfold.next_found(Some(id), false).expect("another");
+    let first = tree_state.next_found(None, false).expect("two leaves");
+    let id = tree_state.tree.nodes[first].id;
+    assert!(visible(&tree_state, id));
+    let second = tree_state.next_found(Some(id), false).expect("another");
     assert_ne!(first, second);
-    let hidden = unfold.tree.nodes[second].id;
-    assert!(!visible(&unfold, hidden));
-    unfold.reveal(second);
-    assert!(visible(&unfold, hidden));
-    assert_eq!(unfold.next_found(Some(hidden), false), Some(first));
-    assert_eq!(unfold.next_found(Some(hidden), true), Some(first));
-    found(&mut unfold, "nowhere");
-    assert_eq!(unfold.next_found(None, false), None);
+    let hidden = tree_state.tree.nodes[second].id;
+    assert!(!visible(&tree_state, hidden));
+    tree_state.reveal(second);
+    assert!(visible(&tree_state, hidden));
+    assert_eq!(tree_state.next_found(Some(hidden), false), Some(first));
+    assert_eq!(tree_state.next_found(Some(hidden), true), Some(first));
+    found(&mut tree_state, "nowhere");
+    assert_eq!(tree_state.next_found(None, false), None);
 }
 
 #[test]
 fn each_stack_counts_once_however_many_of_its_frames_are_found() {
-    let mut unfold = unfolded();
-    found(&mut unfold, "leaf|hot|mid");
-    assert_eq!((unfold.found.frames, unfold.found.weight), (4, 100.0));
-    found(&mut unfold, "^(cold|tip)$");
-    assert_eq!((unfold.found.frames, unfold.found.weight), (2, 40.0));
+    let mut tree_state = unfolded();
+    found(&mut tree_state, "leaf|hot|mid");
+    assert_eq!(
+        (tree_state.found.frames, tree_state.found.weight),
+        (4, 100.0)
+    );
+    found(&mut tree_state, "^(cold|tip)$");
+    assert_eq!(
+        (tree_state.found.frames, tree_state.found.weight),
+        (2, 40.0)
+    );
 }
 
 #[test]
 fn a_zoom_shows_only_what_is_below_and_is_left_step_by_step() {
-    let mut unfold = unfolded();
-    let node = |unfold: &TreeState, row: usize| unfold.rows[row].node;
-    let (mid, hot) = (node(&unfold, 2), node(&unfold, 3));
-    assert!(unfold.zoom_in(mid) && !unfold.zoom_in(mid));
-    assert!(unfold.zoom_in(hot));
-    assert_eq!(shown(&unfold), ["▾ hot", "├─  leaf", "└─  tip"]);
-    found(&mut unfold, "cold");
-    assert_eq!(unfold.next_found(None, false), None, "it is outside");
+    let mut tree_state = unfolded();
+    let node = |tree_state: &TreeState, row: usize| tree_state.rows[row].node;
+    let (mid, hot) = (node(&tree_state, 2), node(&tree_state, 3));
+    assert!(tree_state.zoom_in(mid) && !tree_state.zoom_in(mid));
+    assert!(tree_state.zoom_in(hot));
+    assert_eq!(shown(&tree_state), ["▾ hot", "├─  leaf", "└─  tip"]);
+    found(&mut tree_state, "cold");
+    assert_eq!(tree_state.next_found(None, false), None, "it is outside");
     let other: Arc<[Stack]> = vec![stack("f", 1, "a", 5.0, &["x", "mid", "entry"])].into();
-    refresh(&mut unfold, &other, None, "");
+    refresh(&mut tree_state, &other, None, "");
     assert_eq!(
-        shown(&unfold),
+        shown(&tree_state),
         ["  mid", "  x"],
         "the nearest root there is"
     );
-    assert!(unfold.zoom_out().is_some() && unfold.zoom_out().is_some());
-    assert_eq!(unfold.zoom_out(), None);
-    assert_eq!(unfold.rows.len(), 4);
+    assert!(tree_state.zoom_out().is_some() && tree_state.zoom_out().is_some());
+    assert_eq!(tree_state.zoom_out(), None);
+    assert_eq!(tree_state.rows.len(), 4);
 }
 
 #[test]
@@ -131,11 +148,11 @@ fn a_mark_is_compared_per_second_of_its_profile() {
     mark.profile = vec![stack("f", 1, "a", 60.0, &["leaf"])].into();
     mark.profile_s = 20.0;
     mark.cpu_profile_s = 20.0;
-    let mut unfold = TreeState::default();
-    refresh(&mut unfold, &profile, Some(&mark), "");
-    assert!(unfold.compares());
-    assert!((unfold.tree.then() - 30.0).abs() < 1e-9);
+    let mut tree_state = TreeState::default();
+    refresh(&mut tree_state, &profile, Some(&mark), "");
+    assert!(tree_state.compares());
+    assert!((tree_state.tree.then() - 30.0).abs() < 1e-9);
     mark.profile = Arc::from([]);
-    refresh(&mut unfold, &profile, Some(&mark), "");
-    assert!(!unfold.compares());
+    refresh(&mut tree_state, &profile, Some(&mark), "");
+    assert!(!tree_state.compares());
 }

@@ -199,9 +199,9 @@ impl UiState {
     pub(super) fn visit(&mut self, view: usize) {
         if view != self.view && self.view().context() == Context::Stacks {
             self.want.drill = None;
-            self.lens.focus = Focus::All;
-            self.lens.source = None;
-            self.unfold.zoom_off();
+            self.stack_query.focus = Focus::All;
+            self.stack_query.source = None;
+            self.tree_state.zoom_off();
             self.panes[self.view].text.clear();
             self.panes[self.view].cursor = None;
         }
@@ -209,7 +209,7 @@ impl UiState {
     }
 
     fn back(&mut self) {
-        let home = view::index(match self.lens.focus {
+        let home = view::index(match self.stack_query.focus {
             Focus::Process(_) => Context::Procs,
             Focus::Stage(_) => Context::Cpus,
             Focus::All | Focus::Function(_) => Context::Path,
@@ -322,19 +322,23 @@ impl UiState {
     }
 
     fn toggle_mark(&mut self) {
-        if let Some(trial) = self.trial.as_mut().filter(|trial| trial.waits()) {
-            trial.told(&mut self.against);
+        if let Some(experiment) = self
+            .experiment
+            .as_mut()
+            .filter(|experiment| experiment.waits())
+        {
+            experiment.told(&mut self.baseline);
             self.message("so it is changed: measuring the same load", false);
         } else if self.mark.take().is_some() {
-            self.against.forget();
-            self.trial = None;
+            self.baseline.forget();
+            self.experiment = None;
             self.message("the mark is gone", false);
         } else if let Some(shown) = self.shown().cloned() {
-            self.against.mark(&self.history, &shown);
-            self.trial = self
+            self.baseline.mark(&self.history, &shown);
+            self.experiment = self
                 .finding()
                 .map(|finding| Experiment::new(finding, &shown));
-            let said = match &self.trial {
+            let said = match &self.experiment {
                 Some(_) => "marked; change the setting, netop says whether it helped",
                 None => "marked; from now on differences are shown",
             };

@@ -297,9 +297,9 @@ fn a_frame_stays_selected_while_weights_change() {
 fn the_tree_is_built_once_per_snapshot() {
     let mut ui = started();
     press(&mut ui, "5");
-    let built = ui.unfold.tree.nodes.as_ptr();
+    let built = ui.tree_state.tree.nodes.as_ptr();
     press(&mut ui, "jjkGgt?<esc>");
-    assert_eq!(ui.unfold.tree.nodes.as_ptr(), built);
+    assert_eq!(ui.tree_state.tree.nodes.as_ptr(), built);
 }
 
 #[test]

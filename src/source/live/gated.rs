@@ -204,7 +204,7 @@ impl Gated {
         self.choose_sockets(&[], demand);
         result.err().map(|why| {
             format!(
-                "the gate cannot tell all {} processes apart: {why}",
+                "the filter of {} processes is incomplete: {why}",
                 demand.pids.len()
             )
         })

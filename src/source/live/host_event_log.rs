@@ -1,4 +1,4 @@
-//! The event lane: what changed since the reading before, and what the kernel said of devices.
+//! The log of host events: what changed since the reading before, and what the kernel said of devices.
 
 use crate::decode::{EventKind, HostEvent, MOST_EVENTS, SlowSample};
 use crate::host::{Changes, KernelLog, Proc};

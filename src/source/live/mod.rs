@@ -127,7 +127,7 @@ pub struct Live {
     ready: VecDeque<Step>,
     replaced: Replaced,
     lives: Lives,
-    lane: HostEventLog,
+    event_log: HostEventLog,
     notes: Vec<String>,
     /// Attach commands whose answer is still to come.
     pending: usize,
@@ -257,7 +257,7 @@ impl Live {
             ready: VecDeque::new(),
             replaced,
             lives: Lives::default(),
-            lane: HostEventLog::begin(),
+            event_log: HostEventLog::begin(),
             notes: Vec::new(),
             pending: 0,
             round: 0,
@@ -327,7 +327,7 @@ impl Live {
         let loss = self.drain_samplers(&counts, kernel_lost);
         self.put_windows(&mut counts);
         let slow = self.slow_counters();
-        let events = self.lane.look(wall, slow.as_deref());
+        let events = self.event_log.look(wall, slow.as_deref());
         if self.started.is_none() {
             counts.clear();
             brought = Brought::default();

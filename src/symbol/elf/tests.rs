@@ -28,8 +28,8 @@ fn ask(bytes: &[u8]) -> usize {
     let _ = marks(&file);
     let dwarf = Dwarf::read(&file).unwrap_or_default();
     let memory = ElfMemory::default().file();
-    let fuel = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
-    let elf = Elf::new(&file, None::<&Parsed<Cursor<&[u8]>>>, &dwarf, &fuel);
+    let limits = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
+    let elf = Elf::new(&file, None::<&Parsed<Cursor<&[u8]>>>, &dwarf, &limits);
     let offsets = (0..bytes.len() as u64).step_by(7);
     offsets.map(|offset| elf.functions(offset).len()).sum()
 }
@@ -156,21 +156,21 @@ fn dwarf(entries: &[u8], ranges: &[u8]) -> Dwarf<'static> {
     }
 }
 
-/// What a lookup in it finds, and whether its fuel is burned.
+/// What a lookup in it finds, and whether its limit is used up.
 fn look_up(entries: Vec<u8>, ranges: Vec<u8>) -> (usize, bool) {
     in_reader(move || {
         let dwarf = dwarf(&entries, &ranges);
         let memory = ElfMemory::default().file();
-        let fuel = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
+        let limits = DwarfLimits::for_bytes(dwarf.bytes(), &memory);
         let elf = Elf {
             segments: Vec::new(),
             functions: FunctionTable::default(),
             debug: Context::from_dwarf(
-                (dwarf.sections).borrow(|section| Reader::new(section, dwarf.endian, &fuel)),
+                (dwarf.sections).borrow(|section| Reader::new(section, dwarf.endian, &limits)),
             )
             .ok(),
         };
-        (elf.in_dwarf(0x1010).len(), fuel.is_empty())
+        (elf.in_dwarf(0x1010).len(), limits.is_empty())
     })
 }
 

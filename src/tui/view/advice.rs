@@ -197,9 +197,9 @@ fn card(scene: &Scene<'_>, f: &Finding, area: Rect, buf: &mut Buffer) {
 
 /// What became of the finding that `d` marked, whichever is selected now.
 fn tried(scene: &Scene<'_>) -> String {
-    let trial = scene.ui.trial.as_ref();
-    trial.map_or(String::new(), |trial| {
-        clean(&trial.verdict(scene.ui.against.comparison())).into_owned()
+    let experiment = scene.ui.experiment.as_ref();
+    experiment.map_or(String::new(), |experiment| {
+        clean(&experiment.verdict(scene.ui.baseline.comparison())).into_owned()
     })
 }
 

@@ -33,8 +33,8 @@ impl Weighted for CallTree {
 }
 
 pub fn render(scene: &Scene<'_>, selected: usize, area: Rect, buf: &mut Buffer) {
-    let unfold = &scene.ui.unfold;
-    let rows = layout(&unfold.tree, &unfold.roots(), area.width);
+    let tree_state = &scene.ui.tree_state;
+    let rows = layout(&tree_state.tree, &tree_state.roots(), area.width);
     let (list, below) = split(area, rows.len() + 1, 3..=6);
     let above = u16::from(list.height > 3);
     let body = Rect {
@@ -42,7 +42,7 @@ pub fn render(scene: &Scene<'_>, selected: usize, area: Rect, buf: &mut Buffer) 
         height: list.height - above,
         ..list
     };
-    let at = place(&rows, &unfold.tree, selected);
+    let at = place(&rows, &tree_state.tree, selected);
     let shown = window(rows.len(), at.map(|(row, _)| row), usize::from(body.height));
     if above > 0 {
         let part = format!("rows {}–{} of {}", shown.start + 1, shown.end, rows.len());
@@ -87,8 +87,8 @@ fn place(rows: &[Vec<Tile>], tree: &CallTree, node: usize) -> Option<(usize, usi
 }
 
 fn label(scene: &Scene<'_>, tile: &Tile, here: bool) -> String {
-    let unfold = &scene.ui.unfold;
-    let found = tile.nodes.iter().any(|&node| unfold.found.hits[node]);
+    let tree_state = &scene.ui.tree_state;
+    let found = tile.nodes.iter().any(|&node| tree_state.found.hits[node]);
     let sign = match (here, found, tile.nodes.len()) {
         (true, ..) => '▶',
         (_, true, _) => '*',
@@ -96,9 +96,9 @@ fn label(scene: &Scene<'_>, tile: &Tile, here: bool) -> String {
         _ => '+',
     };
     match tile.nodes.as_slice() {
-        [node] if unfold.compares() => {
+        [node] if tree_state.compares() => {
             let points = change(scene, *node).points();
-            let name = name(&unfold.tree.nodes[*node]);
+            let name = name(&tree_state.tree.nodes[*node]);
             let room = usize::from(tile.width).saturating_sub(points.len() + 2);
             if room < NAME {
                 // Which way it went, where there is no room for how far.
@@ -108,21 +108,21 @@ fn label(scene: &Scene<'_>, tile: &Tile, here: bool) -> String {
                 format!("{sign}{} {points}", clip(&name, room))
             }
         }
-        [node] => format!("{sign}{}", name(&unfold.tree.nodes[*node])),
+        [node] => format!("{sign}{}", name(&tree_state.tree.nodes[*node])),
         nodes => format!("{sign}{} more", nodes.len()),
     }
 }
 
 /// Neighbours differ, above and beside.
 fn fill(scene: &Scene<'_>, tile: &Tile, turn: usize) -> Style {
-    let unfold = &scene.ui.unfold;
+    let tree_state = &scene.ui.tree_state;
     let theme = scene.theme;
     let node = tile.nodes[0];
-    if tile.nodes.iter().any(|&node| unfold.found.hits[node]) {
+    if tile.nodes.iter().any(|&node| tree_state.found.hits[node]) {
         theme.found_box
-    } else if unfold.compares() {
+    } else if tree_state.compares() {
         change(scene, node).fill(scene)
-    } else if is_user(&unfold.tree.nodes[node].name) {
+    } else if is_user(&tree_state.tree.nodes[node].name) {
         theme.user_boxes[turn % 2]
     } else {
         theme.boxes[turn % 2]

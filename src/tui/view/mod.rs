@@ -100,7 +100,7 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     /// The seconds since the mark against the mark's.
     fn compared(&self) -> Option<&Comparison> {
-        self.ui.against.comparison()
+        self.ui.baseline.comparison()
     }
 
     /// A figure, or the dash of what was not measured.

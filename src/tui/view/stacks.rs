@@ -41,15 +41,15 @@ impl View for Stacks {
     }
 
     fn rows(&self, ui: &UiState, _: &Snapshot) -> Vec<Row> {
-        let unfold = &ui.unfold;
-        let nodes = &unfold.tree.nodes;
+        let tree_state = &ui.tree_state;
+        let nodes = &tree_state.tree.nodes;
         let frame = |node: usize| Row::Frame(nodes[node].id);
-        if ui.lens.flame {
-            let all = unfold.tree.walk(&unfold.roots());
+        if ui.stack_query.flame {
+            let all = tree_state.tree.walk(&tree_state.roots());
             let has_box = |node: &usize| nodes[*node].weight > 0.0;
             return all.filter(has_box).map(frame).collect();
         }
-        unfold.rows.iter().map(|row| frame(row.node)).collect()
+        tree_state.rows.iter().map(|row| frame(row.node)).collect()
     }
 
     fn render(&self, scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -73,10 +73,10 @@ impl View for Stacks {
             return;
         }
         let selected = cursor.and_then(|at| match &rows[at] {
-            Row::Frame(id) => scene.ui.unfold.tree.find(*id),
+            Row::Frame(id) => scene.ui.tree_state.tree.find(*id),
             _ => None,
         });
-        if let (true, Some(selected)) = (scene.ui.lens.flame, selected) {
+        if let (true, Some(selected)) = (scene.ui.stack_query.flame, selected) {
             flame::render(scene, selected, area, buf);
         } else {
             tree(scene, cursor, area, buf);
@@ -85,7 +85,7 @@ impl View for Stacks {
 }
 
 fn tree(scene: &Scene<'_>, cursor: Option<usize>, area: Rect, buf: &mut Buffer) {
-    let rows = &scene.ui.unfold.rows;
+    let rows = &scene.ui.tree_state.rows;
     // Two lines stand above the rows: what this is, and the titles.
     let (list, below) = split(area, rows.len() + 2, 3..=6);
     let above = if list.height > 3 { 2 } else { 0 };
@@ -120,7 +120,7 @@ fn tree(scene: &Scene<'_>, cursor: Option<usize>, area: Rect, buf: &mut Buffer) 
 }
 
 fn titles(scene: &Scene<'_>) -> &'static str {
-    match (scene.ui.unfold.compares(), scene.ui.unfold.source()) {
+    match (scene.ui.tree_state.compares(), scene.ui.tree_state.source()) {
         (true, _) => "  SHARE   THEN POINTS     /s  FRAME",
         (false, Source::Cpu) => "  SHARE    ms/s  FRAME",
         (false, Source::Hits) => "  SHARE    HITS  FRAME",
@@ -128,13 +128,13 @@ fn titles(scene: &Scene<'_>) -> &'static str {
 }
 
 fn row(scene: &Scene<'_>, row: &Visible, here: bool) -> Line<'static> {
-    let unfold = &scene.ui.unfold;
-    let node = &unfold.tree.nodes[row.node];
+    let tree_state = &scene.ui.tree_state;
+    let node = &tree_state.tree.nodes[row.node];
     let sign = if here { '▶' } else { ' ' };
     let style = name_style(scene, node);
-    let share = share(node.weight, unfold.tree.weight());
+    let share = share(node.weight, tree_state.tree.weight());
     let mut spans = vec![Span::raw(format!("{sign}{share:>6} "))];
-    if unfold.compares() {
+    if tree_state.compares() {
         let change = change(scene, row.node);
         let ink = change.ink(scene);
         spans.push(Span::raw(format!("{:>6} ", change.then)));
@@ -144,8 +144,8 @@ fn row(scene: &Scene<'_>, row: &Visible, here: bool) -> Line<'static> {
         spans.push(Span::raw(format!("{:>7}  ", amount(scene, row.node))));
     }
     spans.push(Span::styled(guides(row.place), scene.theme.dim));
-    let found = unfold.found.hits.get(row.node) == Some(&true);
-    let search = found.then_some(&unfold.search);
+    let found = tree_state.found.hits.get(row.node) == Some(&true);
+    let search = found.then_some(&tree_state.search);
     spans.extend(highlight(&name(node), search, style, scene.theme.found));
     Line::from(spans)
 }

@@ -17,7 +17,7 @@ type Share = (u32, Arc<str>, f64);
 
 pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     let theme = scene.theme;
-    let tree = &scene.ui.unfold.tree;
+    let tree = &scene.ui.tree_state.tree;
     let title = vec![
         Span::styled(name(&tree.nodes[node]), theme.strong),
         Span::styled(figures(scene, node), theme.dim),
@@ -30,7 +30,7 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     };
     let room = usize::from(area.width).saturating_sub(2);
     let mut list = Vec::new();
-    if scene.ui.unfold.compares() {
+    if scene.ui.tree_state.compares() {
         let text = format!(" {}", compared(scene, node));
         list.push((0, Line::styled(text, change(scene, node).ink(scene))));
     }
@@ -54,7 +54,7 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
     // The top is no caller.
     let way = &way[..way.len().saturating_sub(1)];
     if !way.is_empty() {
-        let (said, arrow) = if scene.ui.lens.inverted {
+        let (said, arrow) = if scene.ui.stack_query.inverted {
             ("calls", " › ")
         } else {
             ("called by", " ‹ ")
@@ -70,16 +70,16 @@ pub fn render(scene: &Scene<'_>, node: usize, area: Rect, buf: &mut Buffer) {
 
 /// `12.3% of all · ≈412 ms/s · 41% of a CPU · own 3.1%`
 fn figures(scene: &Scene<'_>, at: usize) -> String {
-    let tree = &scene.ui.unfold.tree;
+    let tree = &scene.ui.tree_state.tree;
     let node = &tree.nodes[at];
     let top = tree.way_up(at).last().unwrap_or(at);
     // Turned round, what ends at a frame is where its stacks began.
-    let own = if scene.ui.lens.inverted {
+    let own = if scene.ui.stack_query.inverted {
         String::new()
     } else {
         format!(" · own {}", share(node.own, tree.weight()))
     };
-    match scene.ui.unfold.source() {
+    match scene.ui.tree_state.source() {
         Source::Cpu => format!(
             "{} · {} ms/s · {} of a CPU{own}",
             share(node.weight, tree.weight()),
@@ -101,15 +101,15 @@ fn figures(scene: &Scene<'_>, at: usize) -> String {
 
 /// `+3.1 points: 12.3% now, 9.2% then · ≈412 ms/s now, ≈310 then, ×1.33`
 fn compared(scene: &Scene<'_>, at: usize) -> String {
-    let tree = &scene.ui.unfold.tree;
+    let tree = &scene.ui.tree_state.tree;
     let node = &tree.nodes[at];
     let change = change(scene, at);
     let now = share(node.weight, tree.weight());
-    let rate = |weight: f64| match scene.ui.unfold.source() {
+    let rate = |weight: f64| match scene.ui.tree_state.source() {
         Source::Cpu => per_second(scene, weight),
         Source::Hits => figure::rate(Some(weight / Source::Hits.seconds(scene.snapshot))),
     };
-    let unit = match scene.ui.unfold.source() {
+    let unit = match scene.ui.tree_state.source() {
         Source::Cpu => "ms/s",
         Source::Hits => "hits/s",
     };
@@ -125,7 +125,7 @@ fn compared(scene: &Scene<'_>, at: usize) -> String {
 
 /// Said of the first of the frame's programs that keeps no frame pointers.
 fn blind(scene: &Scene<'_>, processes: &[Share], room: usize, lines: usize) -> Vec<String> {
-    let blind = &scene.ui.unfold.blind;
+    let blind = &scene.ui.tree_state.blind;
     let mut comms = processes.iter().map(|(_, comm, _)| comm);
     let Some(program) = comms.find(|comm| blind.contains(comm)) else {
         return Vec::new();

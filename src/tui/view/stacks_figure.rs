@@ -11,13 +11,13 @@ use crate::tui::stack_query::Source;
 const STILL: f64 = 0.05;
 
 fn node<'a>(scene: &'a Scene<'_>, node: usize) -> &'a Node {
-    &scene.ui.unfold.tree.nodes[node]
+    &scene.ui.tree_state.tree.nodes[node]
 }
 
 /// `≈412ms/s` of CPU time, or hits; `≈` where a sample stands for more than itself.
 pub fn amount(scene: &Scene<'_>, at: usize) -> String {
     let node = node(scene, at);
-    match scene.ui.unfold.source() {
+    match scene.ui.tree_state.source() {
         Source::Cpu => per_second(scene, node.weight),
         Source::Hits => {
             let estimated = (node.weight - node.samples as f64).abs() > 0.5;
@@ -56,7 +56,7 @@ pub struct Change {
 }
 
 pub fn change(scene: &Scene<'_>, at: usize) -> Change {
-    let tree = &scene.ui.unfold.tree;
+    let tree = &scene.ui.tree_state.tree;
     let node = node(scene, at);
     let pct = |weight: f64, all: f64| if all > 0.0 { weight * 100.0 / all } else { 0.0 };
     let times = match node.weight / node.then {
@@ -88,7 +88,7 @@ const SURE: f64 = 3.0;
 /// As the seconds since the mark and those of the mark scatter; hits have no such series.
 fn scatter(scene: &Scene<'_>) -> f64 {
     let measured = scene.compared().and_then(|compared| compared.scatter);
-    match scene.ui.unfold.source() {
+    match scene.ui.tree_state.source() {
         Source::Cpu => measured.unwrap_or(USUAL_SCATTER),
         Source::Hits => USUAL_SCATTER,
     }

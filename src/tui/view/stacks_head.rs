@@ -20,11 +20,12 @@ const NAME: usize = 30;
 /// `further`: what the tree or the flame graph has to say beside.
 pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line<'static> {
     let (ui, theme) = (scene.ui, scene.theme);
-    let unfold = &ui.unfold;
-    let tree = &unfold.tree;
+    let tree_state = &ui.tree_state;
+    let tree = &tree_state.tree;
     let samples: u64 = tree.tops.iter().map(|&top| tree.nodes[top].samples).sum();
-    let seconds = Duration::from_secs_f64(unfold.source().seconds(scene.snapshot).clamp(0.0, 1e6));
-    let what = match (unfold.source(), whose(scene)) {
+    let seconds =
+        Duration::from_secs_f64(tree_state.source().seconds(scene.snapshot).clamp(0.0, 1e6));
+    let what = match (tree_state.source(), whose(scene)) {
         (Source::Cpu, None) => "CPU time of all".to_owned(),
         (Source::Cpu, Some(whose)) => format!("CPU time of {whose}"),
         (Source::Hits, None) => "hits of all functions".to_owned(),
@@ -34,23 +35,23 @@ pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line
         0,
         vec![Span::raw(" "), Span::styled(what, theme.strong)],
     )];
-    if unfold.source() == Source::Cpu && tree.weight() > 0.0 {
+    if tree_state.source() == Source::Cpu && tree.weight() > 0.0 {
         let said = format!("≈{} of a CPU", cpu_pct(scene, tree.weight()));
         parts.push(plain(4, said));
     }
-    if let Some(zoomed) = unfold.zoomed() {
+    if let Some(zoomed) = tree_state.zoomed() {
         let name = clip(&tree.nodes[zoomed].name, NAME).into_owned();
         parts.push(styled(1, format!("below {name}"), theme.warn));
     }
     parts.extend(search(scene));
     parts.extend(mark(scene));
-    if ui.lens.inverted {
+    if ui.stack_query.inverted {
         parts.push(styled(2, "inverted".to_owned(), theme.warn));
     }
     if scene.snapshot.health.detached {
         parts.push(styled(1, "from before the detach".to_owned(), theme.warn));
     }
-    if ui.lens.unrolled {
+    if ui.stack_query.unrolled {
         parts.push(styled(3, "recursion unfolded".to_owned(), theme.warn));
     }
     parts.extend(further.map(|text| plain(4, text)));
@@ -59,7 +60,7 @@ pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line
         format!("{} samples", figure::count(Some(samples))),
     ));
     parts.push(plain(6, format!("last {}", figure::span(seconds))));
-    if !ui.lens.inverted {
+    if !ui.stack_query.inverted {
         let said = "from the outermost frame down";
         parts.push(styled(7, said.to_owned(), theme.dim));
     }
@@ -68,7 +69,7 @@ pub fn summary(scene: &Scene<'_>, further: Option<String>, width: usize) -> Line
 
 /// `dev_queue_xmit`, `stage tcp`, `flood(9127)`; of all: nothing.
 fn whose(scene: &Scene<'_>) -> Option<String> {
-    match &scene.ui.lens.focus {
+    match &scene.ui.stack_query.focus {
         Focus::All => None,
         Focus::Function(name) => Some(clean(name).into_owned()),
         Focus::Stage(stage) => Some(format!("stage {}", clean(stage))),
@@ -84,14 +85,14 @@ fn whose(scene: &Scene<'_>) -> Option<String> {
 }
 
 fn search(scene: &Scene<'_>) -> Option<Part> {
-    let unfold = &scene.ui.unfold;
-    let found = &unfold.found;
-    let text = clip(unfold.search.text(), NAME).into_owned();
+    let tree_state = &scene.ui.tree_state;
+    let found = &tree_state.found;
+    let text = clip(tree_state.search.text(), NAME).into_owned();
     if text.is_empty() {
         return None;
     }
-    let share = share(found.weight, unfold.tree.weight());
-    let kind = if unfold.search.literal {
+    let share = share(found.weight, tree_state.tree.weight());
+    let kind = if tree_state.search.literal {
         " (no valid pattern: as text)"
     } else {
         ""
@@ -109,9 +110,9 @@ fn mark(scene: &Scene<'_>) -> Option<Part> {
     let at = figure::clock(mark.at, scene.ui.utc_offset_s);
     // Shares shift with the load as costs do.
     let load = scene.compared().map(|compared| compared.load);
-    let said = if scene.ui.unfold.compares() && load == Some(Load::Differs) {
+    let said = if scene.ui.tree_state.compares() && load == Some(Load::Differs) {
         format!("against {at}, other packet rate: n/c")
-    } else if scene.ui.unfold.compares() {
+    } else if scene.ui.tree_state.compares() {
         format!("against {at}")
     } else {
         format!("the mark of {at} has none of these stacks")
@@ -123,7 +124,7 @@ pub fn why_empty(scene: &Scene<'_>) -> String {
     if scene.snapshot.health.detached {
         return "Everything is detached: ! attaches again.".to_owned();
     }
-    match scene.ui.unfold.source() {
+    match scene.ui.tree_state.source() {
         Source::Cpu => no_cpu_time(scene),
         Source::Hits => no_hits(scene),
     }
@@ -132,14 +133,14 @@ pub fn why_empty(scene: &Scene<'_>) -> String {
 fn no_cpu_time(scene: &Scene<'_>) -> String {
     let no_symbols = scene
         .ui
-        .unfold
+        .tree_state
         .picture()
         .is_some_and(|picture| picture.symbols.is_empty());
     match whose(scene) {
         _ if scene.snapshot.cpu_profile.is_empty() => {
             "No CPU samples: c shows the hits of the functions instead.".to_owned()
         }
-        Some(name) if no_symbols && matches!(scene.ui.lens.focus, Focus::Function(_)) => {
+        Some(name) if no_symbols && matches!(scene.ui.stack_query.focus, Focus::Function(_)) => {
             format!("{name} is no kernel function of its own: c shows its hits.")
         }
         Some(name) => format!("No CPU sample of {name} in this time: it took very little."),
