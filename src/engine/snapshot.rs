@@ -63,8 +63,6 @@ impl Engine {
             .collect();
         let hits = |event, cpu| wide.get(&(event, cpu)).copied();
         self.leave_other_modules();
-        self.names.be_patient(self.patience);
-        self.names.look_closely(self.want.stacks);
         let folded = self.fold.finish(seconds, PROFILE_S, hits);
         self.shortened += folded.samples_folded;
         let stacks: Vec<Stack> = folded
@@ -73,8 +71,7 @@ impl Engine {
             .take(STACKS_EXPORTED)
             .map(|stack| self.name_stack(stack))
             .collect();
-        let window = self.fold.window(PROFILE_STACKS);
-        let profile: Vec<Stack> = window.iter().map(|stack| self.name_stack(stack)).collect();
+        let profile = self.profile();
 
         let whose = self.owners.take();
         let standing = self.duty_error.standing();
@@ -147,7 +144,7 @@ impl Engine {
             findings: Vec::new(),
             checked: Vec::new(),
             unjudged: Vec::new(),
-            profile: profile.into(),
+            profile,
             profile_s: self.fold.window_seconds(),
             candidates: Arc::clone(&self.processes.candidates),
             cpu_profile_s: 0.0,
@@ -157,7 +154,15 @@ impl Engine {
         snapshot
     }
 
+    /// Stacks of the functions' hits, for the tree.
+    fn profile(&mut self) -> Arc<[Stack]> {
+        let window = self.fold.window(PROFILE_STACKS);
+        window.iter().map(|stack| self.name_stack(stack)).collect()
+    }
+
     fn begin(&mut self, tick: &Tick) {
+        self.names.be_patient(self.patience);
+        self.names.look_closely(self.want.stacks);
         self.elapsed_ns += tick.interval_ns;
         self.sequence += 1;
         let new = |pid: &&u32| !self.ended.contains(pid) && **pid != NOBODY;

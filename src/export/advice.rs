@@ -112,7 +112,7 @@ pub fn tried(tried: &Tried) -> String {
     match (&tried.changed[..], tried.changed_after_s) {
         (_, None) => page.push_str("  nothing yet\n"),
         ([], Some(_)) => {
-            page.push_str("  a setting that netop does not read (marked with the key)\n")
+            page.push_str("  a setting that netop does not read (marked with the key)\n");
         }
         _ => {}
     }
