@@ -70,7 +70,6 @@ const FILES_OF_A_TYPE: usize = 2;
 const STILL_SPREAD: &[(&str, &str, usize)] = &[
     ("tui/state.rs", "UiState", 6),
     ("source/live/mod.rs", "Live", 5),
-    ("source/demo/mod.rs", "Demo", 3),
 ];
 
 /// What a long file says in its header.

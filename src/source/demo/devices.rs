@@ -1,16 +1,16 @@
-//! The machine's devices: counters, queues, qdiscs and setup, and what a gate would count of each.
+//! The machine's devices: counters, queues, qdiscs and setup.
 
 use std::sync::Arc;
 
+use super::START;
 use super::counters::{FIRST_IRQ, NETNS};
 use super::load::{CPUS, Flow, KAFKA_SEGS, Load, NGINX_SEGS};
-use super::{Demo, START};
 use crate::decode::{
-    Coalesce, DeviceCounts, DriverCounter, EventId, LinkCounters, LinkSetup, NapiSettings, Pause,
-    QdiscCounters, QueueCounters, Ring, Rss, Trouble, Way,
+    Coalesce, DriverCounter, LinkCounters, LinkSetup, NapiSettings, Pause, QdiscCounters,
+    QueueCounters, Ring, Rss, Trouble, Way,
 };
 
-fn ifindex(name: &str) -> u32 {
+pub fn ifindex(name: &str) -> u32 {
     match name {
         "lo" => 1,
         "eth0" => 2,
@@ -166,42 +166,5 @@ fn setup(name: &str) -> LinkSetup {
                 .map(str::to_owned)
                 .into()
         },
-    }
-}
-
-impl Demo {
-    /// Exact hits per device, as a gate counts them; under a PID filter there are none.
-    pub(super) fn by_device(&self, loads: &[Load; CPUS]) -> Vec<DeviceCounts> {
-        let mut all: Vec<DeviceCounts> = Vec::new();
-        if !self.demand.pids.is_empty() {
-            return all;
-        }
-        for event in (0..self.session.events.len() as u16).map(EventId) {
-            for row in self.wanted(event) {
-                if row.device.is_empty() {
-                    continue;
-                }
-                for (cpu, load) in (0..).zip(loads) {
-                    let hits = load[row.flow];
-                    if hits == 0 {
-                        continue;
-                    }
-                    // The size of a poll is its packets.
-                    let poll = row.event == "napi:napi_poll";
-                    let each = if poll { row.size } else { row.segs };
-                    all.push(DeviceCounts {
-                        event,
-                        cpu,
-                        netns: NETNS,
-                        ifindex: ifindex(row.device),
-                        name: row.device.to_owned(),
-                        hits,
-                        packets: hits * each,
-                        bytes: if poll { 0 } else { hits * row.size },
-                    });
-                }
-            }
-        }
-        all
     }
 }

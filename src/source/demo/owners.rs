@@ -1,11 +1,16 @@
-//! For whose sockets things happen on the machine, as its gate tells: each process has one socket.
+//! What the machine's gate counts beyond hits: by device, and for whose sockets things happen (each process has
+//! one socket).
 
 use super::Demo;
+use super::counters::NETNS;
+use super::devices::ifindex;
 use super::events::Row;
 use super::load::{CPUS, Flow, Load};
 use super::process::{KAFKA, NGINX, PROCESSES, Process, SSHD, STATSD};
 use super::sampler::Part;
-use crate::decode::{Attach, Carried, Counts, Demand, EventSpec, SocketCounts, SocketUser};
+use crate::decode::{
+    Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, SocketCounts, SocketUser,
+};
 
 /// Inode of a process's socket: this and its pid.
 const FIRST_SOCKET: u64 = 1 << 20;
@@ -105,6 +110,41 @@ fn carried(row: &Row, hits: u64) -> (u64, u64) {
 }
 
 impl Demo {
+    /// Exact hits per device, as a gate counts them; under a PID filter there are none.
+    pub(super) fn by_device(&self, loads: &[Load; CPUS]) -> Vec<DeviceCounts> {
+        let mut all: Vec<DeviceCounts> = Vec::new();
+        if !self.demand.pids.is_empty() {
+            return all;
+        }
+        for event in (0..self.session.events.len() as u16).map(EventId) {
+            for row in self.wanted(event) {
+                if row.device.is_empty() {
+                    continue;
+                }
+                for (cpu, load) in (0..).zip(loads) {
+                    let hits = load[row.flow];
+                    if hits == 0 {
+                        continue;
+                    }
+                    // The size of a poll is its packets.
+                    let poll = row.event == "napi:napi_poll";
+                    let each = if poll { row.size } else { row.segs };
+                    all.push(DeviceCounts {
+                        event,
+                        cpu,
+                        netns: NETNS,
+                        ifindex: ifindex(row.device),
+                        name: row.device.to_owned(),
+                        hits,
+                        packets: hits * each,
+                        bytes: if poll { 0 } else { hits * row.size },
+                    });
+                }
+            }
+        }
+        all
+    }
+
     /// Hits of an event by socket, and of receives by CPU too.
     pub(super) fn by_socket(&self, loads: &[Load; CPUS]) -> Vec<SocketCounts> {
         let mut all: Vec<SocketCounts> = Vec::new();
