@@ -1,16 +1,14 @@
-//! What the documents say is so: the key table is the program's own (`UPDATE_README=1` writes it anew), the
+//! What the documents say is so: the tables of keys and rules are the program's own (`UPDATE_README=1` writes them anew), the
 //! flags they name exist, and so does every file they or the code's comments refer to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const BEGIN: &str = "<!-- keys: written by UPDATE_README=1 cargo test --test readme -->\n";
-const END: &str = "<!-- /keys -->\n";
-
 /// Documents whose lines are commands of netop.
-const WITH_COMMANDS: [&str; 4] = [
+const WITH_COMMANDS: [&str; 5] = [
     "README.md",
+    "docs/advice.md",
     "docs/guide.md",
     "docs/measuring.md",
     "docs/flight-recorder.md",
@@ -56,18 +54,24 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn the_key_table_is_the_programs_own() {
-    let keys = read("docs/keys.md");
-    let (before, rest) = keys.split_once(BEGIN).expect("the table's begin");
-    let (table, after) = rest.split_once(END).expect("the table's end");
-    let own = netop::tui::markdown();
+/// What the program itself says stands between two marks of a document.
+fn is_the_programs_own(path: &str, mark: &str, own: &str) {
+    let begin = format!("<!-- {mark}: written by UPDATE_README=1 cargo test --test readme -->\n");
+    let end = format!("<!-- /{mark} -->\n");
+    let text = read(path);
+    let (before, rest) = text.split_once(&begin).expect("the mark before it");
+    let (written, after) = rest.split_once(&end).expect("the mark behind it");
     if std::env::var_os("UPDATE_README").is_some() {
-        let text = format!("{before}{BEGIN}{own}{END}{after}");
-        fs::write(at("docs/keys.md"), text).expect("docs/keys.md is ours");
+        fs::write(at(path), format!("{before}{begin}{own}{end}{after}")).expect("a file of ours");
     } else {
-        assert_eq!(table, own, "UPDATE_README=1 cargo test --test readme");
+        assert_eq!(written, own, "UPDATE_README=1 cargo test --test readme");
     }
+}
+
+#[test]
+fn the_tables_of_keys_and_rules_are_the_programs_own() {
+    is_the_programs_own("docs/keys.md", "keys", &netop::tui::markdown());
+    is_the_programs_own("docs/advice.md", "rules", &netop::advice::markdown());
 }
 
 #[test]

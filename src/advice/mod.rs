@@ -8,6 +8,7 @@ mod cost;
 mod hardware;
 mod limits;
 mod offloads;
+mod page;
 mod path;
 mod polling;
 mod queues;
@@ -25,6 +26,7 @@ use self::window::{Past, Window};
 use crate::model::{Finding, Snapshot};
 
 pub use self::limits::{LIMITS, Limits};
+pub use self::page::markdown;
 pub use self::rules::{RULES, Rule};
 pub use self::signal::Signal;
 

@@ -29,6 +29,21 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// What it is, for docs/advice.md.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::CpuTime => "CPU samples",
+            Signal::Reasons => "drop reasons",
+            Signal::Counters => "counters of /proc",
+            Signal::Devices => "setup of devices",
+            Signal::Interrupts => "interrupts of devices",
+            Signal::Queues => "queues of drivers",
+            Signal::Polls => "fill of polls",
+            Signal::Gro => "GRO by device",
+            Signal::Latency => "latency",
+        }
+    }
+
     /// Why it cannot be had; `None`: it is here.
     pub fn missing(self, snapshot: &Snapshot) -> Option<&'static str> {
         let rows = &snapshot.functions;
