@@ -42,20 +42,77 @@ use Context::{
     Advice, Cpus, Devices, Drops, Flame, Help, Latency, Path, Procs, Prompt, Stacks, Tcp,
 };
 
-const ANYWHERE: &[Context] = &[
-    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help, Prompt,
+/// What there is to do at a place: which of the common keys work there.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Rows and a cursor: left and right go through time.
+    Table,
+    /// The same, and rows open.
+    Openable,
+    /// Call stacks as a tree.
+    Tree,
+    /// Boxes side by side, among which `h` and `l` move.
+    Boxes,
+    Help,
+    Prompt,
+}
+
+/// Every context: what help calls it, and its kind. A new view is a row here.
+const PLACES: [(Context, &str, Kind); 12] = [
+    (Path, "Path", Kind::Table),
+    (Cpus, "CPUs", Kind::Table),
+    (Devices, "Devices", Kind::Openable),
+    (Procs, "Procs", Kind::Table),
+    (Stacks, "tree", Kind::Tree),
+    (Drops, "Drops", Kind::Table),
+    (Latency, "Latency", Kind::Table),
+    (Advice, "Advice", Kind::Table),
+    (Tcp, "TCP", Kind::Table),
+    (Flame, "flame", Kind::Boxes),
+    (Help, "help", Kind::Help),
+    (Prompt, "prompt", Kind::Prompt),
 ];
-const SCREENS: &[Context] = &[
-    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame, Help,
-];
-const VIEWS: &[Context] = &[
-    Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Flame,
-];
-const TABLES: &[Context] = &[Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp];
-/// Nothing is opened or closed here: left and right go through time.
-const STILL: &[Context] = &[Path, Cpus, Procs, Drops, Latency, Advice, Tcp];
+
+/// Places of some kinds, in the order of [`PLACES`].
+macro_rules! places {
+    ($($kind:pat_param)|+) => {{
+        const fn is_one(kind: Kind) -> bool {
+            matches!(kind, $($kind)|+)
+        }
+        const COUNT: usize = {
+            let (mut count, mut at) = (0, 0);
+            while at < PLACES.len() {
+                count += is_one(PLACES[at].2) as usize;
+                at += 1;
+            }
+            count
+        };
+        const FOUND: [Context; COUNT] = {
+            let (mut found, mut count, mut at) = ([Prompt; COUNT], 0, 0);
+            while at < PLACES.len() {
+                if is_one(PLACES[at].2) {
+                    found[count] = PLACES[at].0;
+                    count += 1;
+                }
+                at += 1;
+            }
+            found
+        };
+        &FOUND
+    }};
+}
+
+const ANYWHERE: &[Context] = places!(_);
+const SCREENS: &[Context] =
+    places!(Kind::Table | Kind::Openable | Kind::Tree | Kind::Boxes | Kind::Help);
+const VIEWS: &[Context] = places!(Kind::Table | Kind::Openable | Kind::Tree | Kind::Boxes);
+/// Screens where `h` is free.
+const LETTERS: &[Context] = places!(Kind::Table | Kind::Openable | Kind::Tree | Kind::Help);
+const TABLES: &[Context] = places!(Kind::Table | Kind::Openable);
+/// Nothing is opened or closed here.
+const STILL: &[Context] = places!(Kind::Table);
 /// The tree and the flame graph.
-const FRAMES: &[Context] = &[Stacks, Flame];
+const FRAMES: &[Context] = places!(Kind::Tree | Kind::Boxes);
 
 const fn bind(
     contexts: &'static [Context],
@@ -96,7 +153,7 @@ const fn c(c: char) -> Key {
 pub static KEYMAP: &[Binding] = &[
     bind(SCREENS, &[c('q')], Action::Quit, "quit", "Quit."),
     bind(ANYWHERE, &[Key::ctrl('c')], Action::Quit, "", "Quit, also while typing."),
-    bind(&[Path, Cpus, Devices, Procs, Stacks, Drops, Latency, Advice, Tcp, Help], &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
+    bind(LETTERS, &[c('?'), c('h'), F1], Action::Help, "help", "Show or hide this help."),
     bind(&[Flame], &[c('?'), F1], Action::Help, "help", "Show this help."),
     bind(VIEWS, &[c(' ')], Action::Pause, "pause", "Freeze what is shown and go on exploring it; again: back to now."),
     bind(&[Prompt], &[ENTER], Action::Accept, "accept", "Take what was typed."),
@@ -196,20 +253,16 @@ impl Binding {
 
     /// Where it works, when that is not every view.
     pub fn place(&self) -> &'static str {
-        match self.contexts {
-            [Path] => "Path",
-            [Cpus] => "CPUs",
-            [Procs] => "Procs",
-            [Drops] => "Drops",
-            [Advice] => "Advice",
-            [Stacks] => "tree",
-            [Flame] => "flame",
-            [Stacks, Flame] => "Stacks",
-            [Tcp] => "TCP",
-            [Prompt] => "prompt",
-            [Path, Cpus, Devices, Procs, Drops, Latency, Advice, Tcp] => "tables",
-            [Devices] => "Devices",
-            _ => "",
+        if let [only] = self.contexts {
+            let its = PLACES.iter().find(|(context, ..)| context == only);
+            return its.map_or("", |(_, name, _)| name);
+        }
+        if self.contexts == FRAMES {
+            "Stacks"
+        } else if self.contexts == TABLES {
+            "tables"
+        } else {
+            ""
         }
     }
 }

@@ -58,6 +58,12 @@ fn a_process_whose_datagrams_find_no_room_is_held_up_by_its_receive_buffer() {
     let receiver = Traffic::start(&net.b, &format!("udp-deaf {B}:9602"));
     let mut sender = Traffic::start(&net.a, &format!("udp-blast 0.0.0.0:0 {B}:9602 2000"));
     let mut netop = Netop::watch_every("0.5", &[]);
+    // What was lost before the first reading of the sockets is in no row.
+    let is_read = |snapshot: &Value| !snapshot["sockets"].is_null();
+    assert!(
+        (0..12).any(|_| is_read(netop.next())),
+        "sockets are never read"
+    );
     sender.go();
     let deaf = row(&mut netop, receiver.child.id(), |row| {
         limit(row).starts_with("rcvbuf")
