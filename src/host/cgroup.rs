@@ -1,6 +1,8 @@
 //! Control groups: what a process's is called (container, pod, unit), which processes are in one, and
 //! how often its CPU quota stopped it. Both hierarchies (cgroups(7)); no daemon is asked.
 
+use rustc_hash::FxHashMap;
+
 use super::proc::{Proc, printable};
 
 /// Directories below a group that are looked through for its processes.
@@ -34,6 +36,8 @@ fn parse(text: &str) -> Groups {
             path.clone_into(&mut groups.path);
         }
         if controllers.split(',').any(|c| c == "cpu") {
+            // Of the root group the path is `/`, which would be looked at twice.
+            let path = path.trim_end_matches('/');
             groups.cpu = format!("{controllers}{path}");
         } else if controllers.is_empty() {
             unified = path;
@@ -45,9 +49,25 @@ fn parse(text: &str) -> Groups {
     groups
 }
 
+/// What quotas have said in one reading: most processes share a group with others.
+#[derive(Debug, Default)]
+pub struct Quotas(FxHashMap<String, Option<(u64, u64)>>);
+
+impl Quotas {
+    /// As [`throttled`], each group's files once.
+    pub fn throttled(&mut self, proc: &Proc, groups: &Groups) -> Option<(u64, u64)> {
+        if let Some(known) = self.0.get(&groups.cpu) {
+            return *known;
+        }
+        let read = throttled(proc, groups);
+        self.0.insert(groups.cpu.clone(), read);
+        read
+    }
+}
+
 /// Periods of the CPU quota so far, and those in which the group was stopped: of the nearest group
 /// upwards that has one. `None`: there is no quota.
-pub fn throttled(proc: &Proc, groups: &Groups) -> Option<(u64, u64)> {
+fn throttled(proc: &Proc, groups: &Groups) -> Option<(u64, u64)> {
     let mut path = groups.cpu.as_str();
     loop {
         let file = format!("sys/fs/cgroup/{path}/cpu.stat");

@@ -53,6 +53,18 @@ fn the_quota_is_that_of_the_nearest_group_that_has_one() {
     let of = |pid| throttled(&proc, &of(&proc, pid).expect("groups"));
     assert_eq!((of(7), of(8)), (Some((100, 61)), Some((10, 1))));
     assert_eq!(throttled(&proc, &Groups::default()), None);
+    let root = parse("4:cpu,cpuacct:/\n");
+    assert_eq!(root.cpu, "cpu,cpuacct", "no file is read twice");
+    let mut quotas = Quotas::default();
+    let groups = parse("0::/a/b\n");
+    assert_eq!(quotas.throttled(&proc, &groups), Some((100, 61)));
+    std::fs::remove_file(proc.path("sys/fs/cgroup/a/cpu.stat")).expect("a file");
+    assert_eq!(
+        quotas.throttled(&proc, &groups),
+        Some((100, 61)),
+        "once a reading"
+    );
+    assert_eq!(throttled(&proc, &groups), None);
 }
 
 #[test]

@@ -1,17 +1,24 @@
 //! Processes: name, start, network namespace and how long they waited for a CPU.
 
+use super::cgroup::Quotas;
 use super::proc::{Proc, printable};
 use super::{cgroup, netns, process_tree};
 use crate::decode::TaskCounters;
 
 /// Those of `pids` that exist. `named`: the namespaces that have names, by inode.
 pub fn read(proc: &Proc, pids: &[u32], named: &[(u64, String)]) -> Vec<TaskCounters> {
+    let mut quotas = Quotas::default();
     pids.iter()
-        .filter_map(|pid| task(proc, *pid, named))
+        .filter_map(|pid| task(proc, *pid, named, &mut quotas))
         .collect()
 }
 
-fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> {
+fn task(
+    proc: &Proc,
+    pid: u32,
+    named: &[(u64, String)],
+    quotas: &mut Quotas,
+) -> Option<TaskCounters> {
     // That of the main thread: the kernel adds up nothing over all threads for it.
     let stat = proc.text(&format!("proc/{pid}/task/{pid}/stat")).ok()?;
     // 0: somebody else's process, not ours to see.
@@ -23,7 +30,7 @@ fn task(proc: &Proc, pid: u32, named: &[(u64, String)]) -> Option<TaskCounters> 
         container: (groups.as_ref())
             .and_then(|groups| cgroup::name(proc, &groups.path))
             .or_else(|| Some(format!("netns {}", &known(netns)?.1))),
-        throttled: groups.and_then(|groups| cgroup::throttled(proc, &groups)),
+        throttled: groups.and_then(|groups| quotas.throttled(proc, &groups)),
         comm: printable(&process_tree::name(&stat)?),
         start_ticks: process_tree::start_ticks(&stat),
         netns,
