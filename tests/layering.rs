@@ -65,13 +65,6 @@ const LONGEST: usize = 600;
 /// One type's own functions stand in so many files at most.
 const FILES_OF_A_TYPE: usize = 2;
 
-/// Types that stand in more so far, where they are declared, and in how many: they may only become
-/// fewer.
-const STILL_SPREAD: &[(&str, &str, usize)] = &[
-    ("tui/state.rs", "UiState", 6),
-    ("source/live/mod.rs", "Live", 5),
-];
-
 /// What a long file says in its header.
 const EXCUSE: &str = "long because";
 
@@ -510,12 +503,7 @@ fn the_functions_of_a_type_stand_together() {
                 source.room() == home.room() && !own.contains(name) && implemented.contains(name)
             });
             let files = 1 + elsewhere.count();
-            let is_this = |(path, known, _): &&(&str, &str, usize)| {
-                home.path.ends_with(path) && known == name
-            };
-            let known = STILL_SPREAD.iter().find(is_this);
-            let most = known.map_or(FILES_OF_A_TYPE, |(.., files)| *files);
-            if files > most || known.is_some_and(|(.., listed)| files < *listed) {
+            if files > FILES_OF_A_TYPE {
                 found.push(format!("{}: {name} in {files} files", home.path.display()));
             }
         }

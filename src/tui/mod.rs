@@ -7,12 +7,10 @@
 //! ```
 
 mod action;
-mod advise;
 mod baseline;
 mod call_tree;
 mod events_line;
 mod experiment;
-mod explore;
 mod figure;
 #[cfg(test)]
 mod fixture;

@@ -1,11 +1,6 @@
 //! The prompt of probes (Ctrl-P): what can be observed here, searched while one types; Enter adds
 //! one or takes it away.
 
-use std::collections::BTreeSet;
-
-use super::action::Effect;
-use super::prompt::{Kind, Prompt};
-use super::state::UiState;
 use crate::model::{Observable, ObservableKind};
 
 /// Cells before what is typed (`add or remove: `), before the sentence of an error (`error: `), and
@@ -53,103 +48,59 @@ impl Probes {
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
     }
-}
 
-/// Which list the text asks for: `uprobe:FILE:`, the fields of `group:name:`, else what the kernel
-/// has (nothing).
-fn place(text: &str) -> &str {
-    let mut colons = text.match_indices(':').map(|(at, _)| at);
-    match (colons.next(), colons.next()) {
-        (Some(_), Some(second)) if !text.starts_with("kprobe:") => &text[..=second],
-        _ => "",
-    }
-}
-
-impl UiState {
-    pub(super) fn open_probes(&mut self) -> Option<Effect> {
-        self.prompt = Some(Prompt::new(Kind::Probes, ""));
-        // Another kernel module may have brought tracepoints since.
-        self.probes.asked = None;
-        self.list_probes()
+    /// The one that is called exactly so.
+    pub fn named(&self, name: &str) -> Option<&Observable> {
+        self.list.iter().find(|one| one.name == name)
     }
 
-    /// Asks for the list that belongs to what is typed now.
-    pub(super) fn list_probes(&mut self) -> Option<Effect> {
-        let prompt = self.prompt.as_ref().filter(|p| p.kind == Kind::Probes)?;
-        let place = place(prompt.text()).to_owned();
-        if self.probes.asked.as_ref() == Some(&place) {
+    /// The list that belongs to `text` (see [`place`]), if it is to be asked for.
+    pub fn ask(&mut self, text: &str) -> Option<String> {
+        let place = place(text).to_owned();
+        if self.asked.as_ref() == Some(&place) {
             return None;
         }
-        self.probes.list.clear();
-        self.probes.missing = Some("reading what can be observed here …".to_owned());
-        self.probes.asked = Some(place.clone());
-        Some(Effect::ListProbes(place))
+        self.list.clear();
+        self.missing = Some("reading what can be observed here …".to_owned());
+        self.asked = Some(place.clone());
+        Some(place)
     }
 
-    /// The answer to [`Effect::ListProbes`]; an answer to an older question is let go.
-    pub fn probes_listed(&mut self, place: &str, list: Result<Vec<Observable>, String>) {
-        if self.probes.asked.as_deref() != Some(place) {
+    /// The list is asked for anew: another kernel module may have brought tracepoints since.
+    pub fn forget(&mut self) {
+        self.asked = None;
+    }
+
+    /// The answer to what was asked for; an answer to an older question is let go.
+    pub fn answer(&mut self, place: &str, list: Result<Vec<Observable>, String>) {
+        if self.asked.as_deref() != Some(place) {
             return;
         }
         match list {
-            Ok(list) => (self.probes.list, self.probes.missing) = (list, None),
-            Err(why) => self.probes.missing = Some(why),
+            Ok(list) => (self.list, self.missing) = (list, None),
+            Err(why) => self.missing = Some(why),
         }
     }
 
-    /// Is it counted because somebody asked for it?
-    pub(super) fn is_added(&self, name: &str) -> bool {
-        self.want.exact.contains(name) || self.probes.events.iter().any(|event| event == name)
-    }
-
-    pub(super) fn accept_probe(&mut self, mut prompt: Prompt) -> Option<Effect> {
-        let found = self.probes.matching(prompt.text());
-        let typed = prompt.text().trim().to_owned();
-        let is_typed = |one: &&Observable| one.name == typed;
-        let meant = match prompt.pick {
-            Some(pick) => found.get(pick).copied(),
-            None => self.probes.list.iter().find(is_typed),
-        };
-        let Some(Observable { name, kind, about }) = meant.cloned() else {
-            return self.toggle_event(typed);
-        };
-        match kind {
-            ObservableKind::Function => self.toggle_function(&name),
-            ObservableKind::Same => self.toggle_function(&about),
-            ObservableKind::Field => {
-                prompt.set(&name);
-                self.message("a field is compared, as in len>1000", false);
-                self.prompt = Some(prompt);
-            }
-            ObservableKind::Tracepoint | ObservableKind::Symbol => return self.toggle_event(name),
-        }
-        None
-    }
-
-    /// The chosen name, without a choice the first, takes the place of what was typed.
-    pub(super) fn complete_probe(&self, prompt: &mut Prompt) {
-        let found = self.probes.matching(prompt.text());
-        if let Some(one) = found.get(prompt.pick.unwrap_or(0)) {
-            prompt.set(&one.name);
-        }
-    }
-
-    fn toggle_event(&mut self, name: String) -> Option<Effect> {
-        if name.is_empty() {
-            return None;
-        }
-        let mut events = self.probes.events.clone();
+    /// The events with `name` added, or without it if it is one of them.
+    pub fn toggled(&self, name: String) -> Vec<String> {
+        let mut events = self.events.clone();
         match events.iter().position(|event| *event == name) {
             Some(at) => drop(events.remove(at)),
             None => events.push(name),
         }
-        Some(Effect::Probes(events))
+        events
     }
 
-    /// These are counted from now on: what [`Effect::Probes`] asked for. `notes`: what to know.
-    pub fn probes_taken(&mut self, events: Vec<String>, exact: BTreeSet<String>, notes: &[String]) {
-        let new = events.iter().find(|one| !self.probes.events.contains(one));
-        let gone = self.probes.events.iter().find(|one| !events.contains(one));
+    /// The one of `events` that is not counted yet.
+    pub fn added_by<'a>(&self, events: &'a [String]) -> Option<&'a String> {
+        events.iter().find(|one| !self.events.contains(one))
+    }
+
+    /// Takes what is counted from now on, and says what has changed. `notes`: what to know.
+    pub fn set(&mut self, events: Vec<String>, notes: &[String]) -> String {
+        let new = self.added_by(&events);
+        let gone = self.events.iter().find(|one| !events.contains(one));
         let said = match (new, gone) {
             (Some(new), Some(gone)) => {
                 format!("{new} added, {gone} removed: it can no longer be attached; totals restart")
@@ -162,38 +113,33 @@ impl UiState {
             .iter()
             .filter(|note| new.is_some_and(|new| note.contains(new)));
         let said = notes.fold(said, |said, note| format!("{said}. {note}"));
-        self.message(&said, false);
-        self.want.exact = exact;
-        self.want.drill = None;
-        self.probes.events = events;
-    }
-
-    /// Why they cannot be: what was typed stays, to be mended.
-    pub fn probes_refused(&mut self, events: &[String], why: &str) {
-        let new = events.iter().find(|one| !self.probes.events.contains(one));
-        if let Some(new) = new {
-            self.prompt = Some(Prompt::new(Kind::Probes, new));
-        }
-        let lines: Vec<&str> = why.lines().collect();
-        let room = usize::from(self.size.0);
-        match lines[..] {
-            // A filter that is wrong at a character: the mark stands over it in the prompt, where
-            // there is room for the sentence behind it.
-            [_, said, mark] if mark.chars().count() + PROMPT - INDENT <= room => {
-                let column = mark.len() - mark.trim_start().len() + PROMPT - INDENT - ERROR;
-                let scrolls = said.chars().count() + PROMPT - INDENT > room;
-                let column = if scrolls { 0 } else { column };
-                self.message(
-                    &format!("{}{}", " ".repeat(column), mark.trim_start()),
-                    true,
-                );
-            }
-            [_, _, mark] => self.message(mark.trim_start_matches([' ', '^']), true),
-            _ => self.message(&lines.join(" "), true),
-        }
+        self.events = events;
+        said
     }
 }
 
-#[cfg(test)]
-#[path = "probes_test.rs"]
-mod tests;
+/// Why a probe was refused, for a prompt of `width` cells. Of a filter that is wrong at a character the
+/// mark stands over that character, where there is room for the sentence behind it.
+pub fn refusal(why: &str, width: usize) -> String {
+    let lines: Vec<&str> = why.lines().collect();
+    match lines[..] {
+        [_, said, mark] if mark.chars().count() + PROMPT - INDENT <= width => {
+            let column = mark.len() - mark.trim_start().len() + PROMPT - INDENT - ERROR;
+            let scrolls = said.chars().count() + PROMPT - INDENT > width;
+            let column = if scrolls { 0 } else { column };
+            format!("{}{}", " ".repeat(column), mark.trim_start())
+        }
+        [_, _, mark] => mark.trim_start_matches([' ', '^']).to_owned(),
+        _ => lines.join(" "),
+    }
+}
+
+/// Which list the text asks for: `uprobe:FILE:`, the fields of `group:name:`, else what the kernel
+/// has (nothing).
+fn place(text: &str) -> &str {
+    let mut colons = text.match_indices(':').map(|(at, _)| at);
+    match (colons.next(), colons.next()) {
+        (Some(_), Some(second)) if !text.starts_with("kprobe:") => &text[..=second],
+        _ => "",
+    }
+}

@@ -80,7 +80,7 @@ fn the_list_follows_what_is_typed_and_late_answers_are_let_go() {
         [Effect::ListProbes("uprobe:libssl.so.3:".to_owned())]
     );
     ui.probes_listed("", Ok(vec![one("late", ObservableKind::Function, "")]));
-    assert!(ui.probes.list.is_empty());
+    assert!(ui.probes.matching("").is_empty());
     let name = "uprobe:libssl.so.3:SSL_write";
     let symbols = vec![one(name, ObservableKind::Symbol, "")];
     ui.probes_listed("uprobe:libssl.so.3:", Ok(symbols));

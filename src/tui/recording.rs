@@ -2,10 +2,10 @@
 //! a host that is watched now can obey.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::action::Action;
 use super::figure;
-use super::state::UiState;
 use crate::model::Snapshot;
 
 #[derive(Debug)]
@@ -33,15 +33,10 @@ impl Recording {
     pub fn whole(&self) -> Option<&Arc<Snapshot>> {
         self.whole.as_ref()
     }
-}
 
-impl UiState {
-    /// All of the recording, behind its last interval. Its bars are those of the intervals.
-    pub fn whole(&mut self, mut whole: Snapshot) {
-        let Some(recording) = &mut self.recording else {
-            return;
-        };
-        if let Some(last) = self.history.latest() {
+    /// All of it, behind `last`, its last interval: the bars are those of the intervals.
+    pub fn set_whole(&mut self, mut whole: Snapshot, last: Option<&Snapshot>) {
+        if let Some(last) = last {
             for function in &mut whole.functions {
                 let same = last.functions.iter().find(|f| f.name == function.name);
                 function.history = same.map_or_else(Vec::new, |same| same.history.clone());
@@ -51,52 +46,40 @@ impl UiState {
                 cpu.history = same.map_or_else(Vec::new, |same| same.history.clone());
             }
         }
-        recording.whole = Some(Arc::new(whole));
-        self.settle();
+        self.whole = Some(Arc::new(whole));
     }
 
-    pub fn is_of_recording(&self) -> bool {
-        self.recording.is_some()
+    /// Nothing more comes of it.
+    pub fn end(&mut self) {
+        self.read = true;
     }
 
-    /// Nothing more comes of the recording.
-    pub fn recording_is_read(&mut self) {
-        if let Some(recording) = &mut self.recording {
-            recording.read = true;
-        }
-    }
-
-    /// False: it is what was left when the recording ended, too short to be looked at alone.
-    pub(super) fn count_interval(&mut self, snapshot: &Snapshot) -> bool {
-        let usual = self.interval().as_secs_f64();
-        let Some(recording) = &mut self.recording else {
-            return true;
-        };
-        let counts = snapshot.interval_s > usual / 20.0 || recording.intervals == 0;
+    /// Counts one more interval of `usual` length. False: it is what was left when the recording
+    /// ended, too short to be looked at alone.
+    pub fn count_interval(&mut self, snapshot: &Snapshot, usual: Duration) -> bool {
+        let counts = snapshot.interval_s > usual.as_secs_f64() / 20.0 || self.intervals == 0;
         if counts {
-            recording.intervals = snapshot.sequence;
+            self.intervals = snapshot.sequence;
         }
         counts
     }
 
-    /// `REPLAY whole 8.0s`, `REPLAY 3/8 at 3.0s`, `READING 3.0s`.
-    pub(super) fn place_in_recording(&self, shown: &Snapshot) -> Option<String> {
-        let recording = self.recording.as_ref()?;
+    /// Where in it the shown snapshot is: `REPLAY whole 8.0s`, `REPLAY 3/8 at 3.0s`, `READING 3.0s`.
+    pub fn place(&self, shown: &Snapshot, paused: bool) -> String {
         let word = shown.host.source.to_uppercase();
-        let at = figure::span(std::time::Duration::from_secs_f64(shown.elapsed_s));
-        let paused = self.history.paused();
-        Some(if recording.whole.is_some() && !paused {
+        let at = figure::span(Duration::from_secs_f64(shown.elapsed_s));
+        if self.whole.is_some() && !paused {
             format!("{word} whole {at}")
-        } else if recording.read || paused {
-            format!("{word} {}/{} at {at}", shown.sequence, recording.intervals)
+        } else if self.read || paused {
+            format!("{word} {}/{} at {at}", shown.sequence, self.intervals)
         } else {
             format!("READING {at}")
-        })
+        }
     }
 
     /// Why a key does nothing here.
-    pub(super) fn only_live(&self, action: Action) -> Option<String> {
-        let file = &self.recording.as_ref()?.file;
+    pub fn only_live(&self, action: Action) -> Option<String> {
+        let file = &self.file;
         Some(match action {
             Action::Slower | Action::Faster => {
                 format!("the intervals are the recording's; others: netop report {file} -d SECS")

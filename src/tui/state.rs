@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::Effect;
+use super::action::{Action, Effect};
 use super::baseline::Baseline;
 use super::experiment::Experiment;
 use super::grouping::Grouping;
@@ -22,7 +22,7 @@ use super::theme::{THEMES, Theme};
 use super::tree_state::TreeState;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
-use crate::model::{Snapshot, Tried, Want, steers};
+use crate::model::{Finding, Snapshot, Tried, Want, steers};
 
 /// A message leaves after this many snapshots, if no key takes it away before.
 const MESSAGE_SNAPSHOTS: u8 = 5;
@@ -136,7 +136,9 @@ impl UiState {
     /// A new snapshot; while paused it only joins the history.
     pub fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
         let reached = self.pause_at.is_some_and(|at| snapshot.at >= at);
-        if self.count_interval(&snapshot) {
+        let usual = self.interval();
+        let counts = self.recording.as_mut();
+        if counts.is_none_or(|recording| recording.count_interval(&snapshot, usual)) {
             self.history.push(snapshot);
         }
         if reached {
@@ -157,6 +159,36 @@ impl UiState {
     pub fn recorded(&mut self, at: Option<u64>) {
         self.history.recorded = true;
         self.pause_at = at;
+    }
+
+    /// All of the recording, behind its last interval.
+    pub fn whole(&mut self, whole: Snapshot) {
+        if let Some(recording) = &mut self.recording {
+            recording.set_whole(whole, self.history.latest().map(Arc::as_ref));
+            self.settle();
+        }
+    }
+
+    /// Nothing more comes of the recording.
+    pub fn recording_is_read(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.end();
+        }
+    }
+
+    pub fn is_of_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Where in the recording the shown snapshot is; `None`: this is a host.
+    pub(super) fn place_in_recording(&self, shown: &Snapshot) -> Option<String> {
+        let recording = self.recording.as_ref()?;
+        Some(recording.place(shown, self.history.paused()))
+    }
+
+    /// Why a key does nothing here.
+    pub(super) fn only_live(&self, action: Action) -> Option<String> {
+        self.recording.as_ref()?.only_live(action)
     }
 
     /// The terminal's size: how far a page is.
@@ -263,6 +295,22 @@ impl UiState {
 
     pub(super) fn selected(&self) -> Option<Row> {
         self.pane().selected(&self.rows()).cloned()
+    }
+
+    pub(super) fn finding(&self) -> Option<Finding> {
+        let Some(Row::Finding(rule, subject)) = self.selected() else {
+            return None;
+        };
+        let shown = self.shown()?;
+        let mut found = shown.findings.iter();
+        found
+            .find(|f| f.rule == rule && *f.subject == *subject)
+            .cloned()
+    }
+
+    /// Is it counted because somebody asked for it?
+    pub(super) fn is_added(&self, name: &str) -> bool {
+        self.want.exact.contains(name) || self.probes.events.iter().any(|event| event == name)
     }
 
     /// How many rows a page has.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::action::Step;
 use super::call_tree::{CallTree, NodeId};
 use super::frame_pointers;
 use super::search::Search;
@@ -226,6 +227,51 @@ impl TreeState {
             .take(order.len())
             .find(|&&node| self.found.hits[node])
             .copied()
+    }
+
+    /// From a box of the flame graph up or down by so many (`page` of them for one page): callers
+    /// above, the heaviest callee below.
+    pub fn climb(&self, mut node: usize, step: Step, page: usize) -> usize {
+        let roots = self.roots();
+        let nodes = &self.tree.nodes;
+        let (up, steps) = match step {
+            Step::Up => (true, 1),
+            Step::Down => (false, 1),
+            Step::PageUp => (true, page),
+            Step::PageDown => (false, page),
+            Step::First => (true, usize::MAX),
+            Step::Last => (false, usize::MAX),
+        };
+        for _ in 0..steps {
+            let this = &nodes[node];
+            let next = if up {
+                this.parent.filter(|_| !roots.contains(&node))
+            } else {
+                let first = this.children.first().copied();
+                first.filter(|&child| nodes[child].weight > 0.0)
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node
+    }
+
+    /// The next box of the same row of the flame graph, whoever its caller is.
+    pub fn beside(&self, node: usize, back: bool) -> Option<usize> {
+        let tree = &self.tree;
+        let depth = tree.way_up(node).count();
+        let drawn =
+            |&other: &usize| tree.nodes[other].weight > 0.0 && tree.way_up(other).count() == depth;
+        let row: Vec<usize> = tree.walk(&self.roots()).filter(drawn).collect();
+        let here = row.iter().position(|&other| other == node)?;
+        let there = if back {
+            here.checked_sub(1)
+        } else {
+            Some(here + 1)
+        };
+        row.get(there?).copied()
     }
 
     fn spread(&mut self) {

@@ -1,6 +1,9 @@
 //! What each action does to the state. Moving the cursor only moves the cursor: what the kernel is
 //! asked for (`Want`) changes by the actions that say so.
+//!
+//! long because every action of every view, prompt and graph is an arm of two matches, with what it does below.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
@@ -10,11 +13,12 @@ use super::experiment::Experiment;
 use super::help;
 use super::keymap::{Context, lookup};
 use super::pane::{Row, moved};
+use super::probes::refusal;
 use super::prompt::{IDLE_TASK, Kind, Prompt};
-use super::stack_query::Focus;
+use super::stack_query::{Focus, Source};
 use super::state::UiState;
 use super::view::{self, VIEWS};
-use crate::model::{NO_SOCKET, Process};
+use crate::model::{Function, NO_SOCKET, Observable, ObservableKind, Process, Role};
 
 /// Intervals that `+` and `-` go through, milliseconds.
 const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
@@ -132,7 +136,9 @@ impl UiState {
         } else if self.prompt.is_some() {
             self.pick(step);
         } else if self.context() == Context::Flame {
-            self.climb(step, page);
+            if let Some(node) = self.frame() {
+                self.select(self.tree_state.climb(node, step, page));
+            }
         } else {
             let rows = self.rows();
             self.panes[self.view].step(&rows, step, page);
@@ -196,7 +202,7 @@ impl UiState {
     }
 
     /// Leaving the stacks lets go what was attached for them.
-    pub(super) fn visit(&mut self, view: usize) {
+    fn visit(&mut self, view: usize) {
         if view != self.view && self.view().context() == Context::Stacks {
             self.want.drill = None;
             self.stack_query.focus = Focus::All;
@@ -355,7 +361,7 @@ impl UiState {
         }
     }
 
-    pub(super) fn toggle_function(&mut self, name: &str) {
+    fn toggle_function(&mut self, name: &str) {
         let shown = self.shown();
         let row = shown.and_then(|s| s.functions.iter().find(|f| *f.name == *name).cloned());
         if let Some(row) = row.filter(|row| !row.has_event()) {
@@ -370,8 +376,330 @@ impl UiState {
             self.want.exact.insert(name.to_owned());
         }
     }
+
+    fn open_probes(&mut self) -> Option<Effect> {
+        self.prompt = Some(Prompt::new(Kind::Probes, ""));
+        self.probes.forget();
+        self.list_probes()
+    }
+
+    /// Asks for the list that belongs to what is typed now.
+    pub(super) fn list_probes(&mut self) -> Option<Effect> {
+        let prompt = self.prompt.as_ref().filter(|p| p.kind == Kind::Probes)?;
+        self.probes.ask(prompt.text()).map(Effect::ListProbes)
+    }
+
+    /// The answer to [`Effect::ListProbes`].
+    pub fn probes_listed(&mut self, place: &str, list: Result<Vec<Observable>, String>) {
+        self.probes.answer(place, list);
+    }
+
+    fn accept_probe(&mut self, mut prompt: Prompt) -> Option<Effect> {
+        let typed = prompt.text().trim().to_owned();
+        let meant = match prompt.pick {
+            Some(pick) => self.probes.matching(prompt.text()).get(pick).copied(),
+            None => self.probes.named(&typed),
+        };
+        let Some(Observable { name, kind, about }) = meant.cloned() else {
+            return self.toggle_event(typed);
+        };
+        match kind {
+            ObservableKind::Function => self.toggle_function(&name),
+            ObservableKind::Same => self.toggle_function(&about),
+            ObservableKind::Field => {
+                prompt.set(&name);
+                self.message("a field is compared, as in len>1000", false);
+                self.prompt = Some(prompt);
+            }
+            ObservableKind::Tracepoint | ObservableKind::Symbol => return self.toggle_event(name),
+        }
+        None
+    }
+
+    /// The chosen name, without a choice the first, takes the place of what was typed.
+    fn complete_probe(&self, prompt: &mut Prompt) {
+        let found = self.probes.matching(prompt.text());
+        if let Some(one) = found.get(prompt.pick.unwrap_or(0)) {
+            prompt.set(&one.name);
+        }
+    }
+
+    fn toggle_event(&mut self, name: String) -> Option<Effect> {
+        (!name.is_empty()).then(|| Effect::Probes(self.probes.toggled(name)))
+    }
+
+    /// These are counted from now on: what [`Effect::Probes`] asked for. `notes`: what to know.
+    pub fn probes_taken(&mut self, events: Vec<String>, exact: BTreeSet<String>, notes: &[String]) {
+        let said = self.probes.set(events, notes);
+        self.message(&said, false);
+        self.want.exact = exact;
+        self.want.drill = None;
+    }
+
+    /// Why they cannot be: what was typed stays, to be mended.
+    pub fn probes_refused(&mut self, events: &[String], why: &str) {
+        if let Some(new) = self.probes.added_by(events) {
+            self.prompt = Some(Prompt::new(Kind::Probes, new));
+        }
+        self.message(&refusal(why, usize::from(self.size.0)), true);
+    }
+
+    fn copy(&mut self) -> Option<Effect> {
+        let finding = self.finding()?;
+        let command = [finding.attempt, finding.check]
+            .into_iter()
+            .find(|text| !text.is_empty())?;
+        // Not every terminal takes it: the text stands there to be selected too.
+        self.message(
+            &format!("copied, where the terminal allows it: {command}"),
+            false,
+        );
+        Some(Effect::Copy(command))
+    }
+
+    fn hide_rule(&mut self) {
+        if let Some(finding) = self.finding() {
+            self.hidden_rules.insert(finding.rule);
+            self.message(
+                &format!(
+                    "{} {} is hidden until netop ends",
+                    finding.rule, finding.name
+                ),
+                false,
+            );
+        }
+    }
+
+    // View 5: what is looked at and from which side, and the cursor in the tree and the flame graph.
+
+    /// Opens view 5 on the stacks of something.
+    pub fn look_at(&mut self, focus: Focus) {
+        self.visit(view::index(Context::Stacks));
+        self.want.drill = match &focus {
+            Focus::Function(name) => Some(name.clone()),
+            _ => None,
+        };
+        self.stack_query.focus = focus;
+        self.stack_query.source = None;
+        self.forget_cursor();
+    }
+
+    fn explore(&mut self, action: Action) {
+        match action {
+            Action::Drill => match self.selected() {
+                Some(Row::Function(name)) => self.look_at(Focus::Function(name.to_string())),
+                Some(Row::Drop(key)) => self.stacks_of(&key),
+                _ => {}
+            },
+            Action::ProcessStacks => {
+                if let Some(Row::Process(pid)) = self.selected() {
+                    self.look_at(Focus::Process(pid));
+                }
+            }
+            Action::StageStacks(back) => self.other_stage(back),
+            Action::Toggle if self.open_device(|open| !open) => {}
+            Action::Expand if self.open_device(|_| true) => {}
+            Action::Collapse if self.open_device(|_| false) => {}
+            Action::Toggle => self.open(|open| !open),
+            Action::Expand => self.expand(),
+            Action::Collapse => self.collapse(),
+            Action::ExpandAll => {
+                if let Some(node) = self.frame() {
+                    self.tree_state.open_below(node);
+                }
+            }
+            Action::NextMatch => self.search(false),
+            Action::PreviousMatch => self.search(true),
+            Action::Source => {
+                self.stack_query.source = Some(match self.tree_state.source() {
+                    Source::Cpu => Source::Hits,
+                    Source::Hits => Source::Cpu,
+                });
+                self.forget_cursor();
+            }
+            Action::Invert => {
+                self.stack_query.inverted = !self.stack_query.inverted;
+                self.forget_cursor();
+            }
+            Action::Unroll => self.stack_query.unrolled = !self.stack_query.unrolled,
+            Action::Flame => self.toggle_flame(),
+            Action::Zoom => {
+                if let Some(node) = self.frame()
+                    && !self.tree_state.zoom_in(node)
+                {
+                    self.message("this is the root already; Esc leaves the zoom", false);
+                }
+            }
+            Action::Beside(back) => {
+                let beside = self
+                    .frame()
+                    .and_then(|node| self.tree_state.beside(node, back));
+                if let Some(node) = beside {
+                    self.select(node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The stacks of dropped packets, searched for the function that dropped these.
+    fn stacks_of(&mut self, key: &str) {
+        let Some(shown) = self.shown() else { return };
+        let Some(drop) = shown.drops.iter().find(|drop| *drop.key == *key) else {
+            return;
+        };
+        let mut rows = shown.functions.iter();
+        let row = rows.find(|f| f.role == Some(Role::Drops));
+        let seen = |f: &&Function| drop.witnesses.iter().any(|w| w.name.starts_with(&*f.name));
+        let row = row.filter(seen).map(|f| f.name.to_string());
+        let location = drop.location.clone();
+        let Some(function) = row else {
+            self.message(
+                "no stack leads there: only a counter saw it, see what it says below",
+                false,
+            );
+            return;
+        };
+        self.look_at(Focus::Function(function));
+        if let Some(location) = location {
+            let function = location.split(' ').next().unwrap_or_default();
+            self.panes[self.view].text = format!("^{function}");
+        }
+    }
+
+    /// All, then each stage, heaviest first, and round again.
+    fn other_stage(&mut self, back: bool) {
+        let mut focuses = vec![Focus::All];
+        let stages = self.shown().map(|snapshot| snapshot.stages.as_slice());
+        for stage in stages.unwrap_or_default() {
+            let focus = Focus::Stage(stage.stage.to_owned());
+            if !focuses.contains(&focus) {
+                focuses.push(focus);
+            }
+        }
+        if focuses.len() == 1 {
+            self.message(
+                "no CPU sample has met a stage of the network stack yet",
+                false,
+            );
+            return;
+        }
+        let here = focuses
+            .iter()
+            .position(|focus| *focus == self.stack_query.focus);
+        let step = if back { focuses.len() - 1 } else { 1 };
+        let next = (here.unwrap_or(0) + step) % focuses.len();
+        self.tree_state.zoom_off();
+        self.look_at(focuses.swap_remove(next));
+    }
+
+    fn toggle_flame(&mut self) {
+        self.stack_query.flame = !self.stack_query.flame;
+        if let Some(node) = self.frame() {
+            self.tree_state.reveal(node);
+        }
+    }
+
+    /// Another question has another tree: the cursor begins at its root.
+    fn forget_cursor(&mut self) {
+        self.panes[view::index(Context::Stacks)].cursor = None;
+    }
+
+    /// The selected node.
+    fn frame(&self) -> Option<usize> {
+        match self.selected()? {
+            Row::Frame(id) => self.tree_state.tree.find(id),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self, change: impl Fn(bool) -> bool) {
+        if let Some(node) = self.frame() {
+            let open = change(self.tree_state.is_open(node));
+            self.tree_state.set_open(node, open);
+        }
+    }
+
+    /// Shows or hides the queues of the selected device; false: no device is selected.
+    fn open_device(&mut self, change: impl Fn(bool) -> bool) -> bool {
+        let Some(Row::Device(device) | Row::Queue(device, ..)) = self.selected() else {
+            return false;
+        };
+        if change(self.opened.remove(&device)) {
+            self.opened.insert(device);
+        } else {
+            self.panes[self.view].select(Row::Device(device));
+        }
+        true
+    }
+
+    fn expand(&mut self) {
+        let Some(node) = self.frame() else { return };
+        if self.tree_state.is_open(node)
+            && let Some(&child) = self.tree_state.tree.nodes[node].children.first()
+        {
+            self.select(child);
+        } else {
+            self.open(|_| true);
+        }
+    }
+
+    fn collapse(&mut self) {
+        let Some(node) = self.frame() else { return };
+        let this = &self.tree_state.tree.nodes[node];
+        if self.tree_state.is_open(node) && !this.children.is_empty() {
+            self.open(|_| false);
+        } else if let Some(parent) = this.parent
+            && !self.tree_state.roots().contains(&node)
+        {
+            self.select(parent);
+        }
+    }
+
+    fn select(&mut self, node: usize) {
+        let id = self.tree_state.tree.nodes[node].id;
+        self.panes[self.view].select(Row::Frame(id));
+    }
+
+    fn search(&mut self, back: bool) {
+        if self.pane().text.is_empty() {
+            self.message("type / and what to look for", false);
+            return;
+        }
+        let from = self.frame().map(|node| self.tree_state.tree.nodes[node].id);
+        if let Some(node) = self.tree_state.next_found(from, back) {
+            self.tree_state.reveal(node);
+            self.select(node);
+        } else {
+            let text = self.pane().text.clone();
+            let said = if self.tree_state.search.literal {
+                format!("no frame holds '{text}' (as plain text: it is no valid pattern)")
+            } else {
+                format!("no frame here matches '{text}'")
+            };
+            self.message(&said, true);
+        }
+    }
+
+    /// One step out of the zoom; false: nothing was zoomed.
+    fn zoom_out(&mut self) -> bool {
+        let Some(root) = self.tree_state.zoom_out() else {
+            return false;
+        };
+        if let Some(node) = self.tree_state.tree.find(root) {
+            self.tree_state.reveal(node);
+            self.select(node);
+        }
+        true
+    }
 }
 
+#[cfg(test)]
+#[path = "explore_test.rs"]
+mod explore_tests;
+#[cfg(test)]
+#[path = "probes_test.rs"]
+mod probes_tests;
 #[cfg(test)]
 #[path = "update_test.rs"]
 mod tests;
