@@ -5,9 +5,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Live, WindowEdge};
-use crate::decode::{ALWAYS, Attach, EventId};
-use crate::sys::monotonic_ns;
+use super::WindowEdge;
+use super::gated::Gated;
+use crate::decode::{ALWAYS, Attach, Demand, EventId};
 
 /// Between two looks: each wakes netop, which takes 50 µs, and a burst has at most so long.
 const EVERY_NS: u64 = 200_000_000;
@@ -40,7 +40,8 @@ const LEAST_NS: u64 = 30_000_000;
 /// A burst at the end of a quiet second has so much of a second's packets in a fiftieth of it.
 const MOST_RISEN: f64 = 50.0;
 
-const SAID: &str = "burst: events not asked for by name were detached within the interval to stay within the budget; the next interval attaches them again";
+/// Said where events were let go.
+pub const SAID: &str = "burst: events not asked for by name were detached within the interval to stay within the budget; the next interval attaches them again";
 
 #[derive(Debug, Default)]
 pub struct Burst {
@@ -76,115 +77,106 @@ impl Burst {
         let (whole, after) = (since(&began)?, since(&answered)?);
         (after > whole).then(|| (after / whole).min(MOST_RISEN))
     }
-}
 
-impl Live {
     /// A ring has filled.
-    pub(super) fn be_woken(&mut self) {
-        self.burst.woken = true;
-        self.burst.alert_until = monotonic_ns() + 2 * EVERY_NS;
+    pub fn wake(&mut self, now: u64) {
+        self.woken = true;
+        self.alert_until = now + 2 * EVERY_NS;
     }
 
     /// When to look again, CLOCK_MONOTONIC, ns.
-    pub(super) fn burst_look(&self) -> u64 {
-        let mut attached = self.demand.attached.iter();
-        let limited = self.demand.gate_limit_ns.is_some() && self.gate.is_some();
-        if !(limited && attached.any(may_go)) {
+    pub fn next_look(&self, demand: &Demand) -> u64 {
+        let mut attached = demand.attached.iter();
+        if demand.gate_limit_ns.is_none() || !attached.any(may_go) {
             return u64::MAX;
         }
-        if self.burst.rises {
-            self.burst.looked_at + SOON_NS
+        if self.rises {
+            return self.looked_at + SOON_NS;
+        }
+        let due = self.at + EVERY_NS;
+        let unseen = self.quiet && due > self.alert_until;
+        if unseen && samples_wake(demand) {
+            u64::MAX
         } else {
-            let due = self.burst.at + EVERY_NS;
-            let unseen = self.burst.quiet && due > self.burst.alert_until;
-            if unseen && self.samples_wake() {
-                u64::MAX
-            } else {
-                due
-            }
+            due
         }
     }
 
-    /// Every hit that may cost much is sampled, whoever causes it.
-    fn samples_wake(&self) -> bool {
-        let sampled = |a: &Attach| !may_go(a) || a.every || a.stacks_per_s > 0;
-        let demand = &self.demand;
-        demand.pids.is_empty() && demand.device.is_none() && demand.attached.iter().all(sampled)
-    }
-
-    /// Looks, if it is time to.
-    pub(super) fn answer_bursts(&mut self, now: u64) {
-        let (Some(limit), Some(gate)) = (self.demand.gate_limit_ns, &self.gate) else {
-            return;
-        };
-        let since = now.saturating_sub(self.burst.at);
+    /// Looks at the gate's counts, if it is time to. Returns what is to be let go at once; `begun`:
+    /// an interval has begun.
+    pub fn look(&mut self, now: u64, begun: bool, demand: &Demand, gate: &Gated) -> Option<LetGo> {
+        let limit = demand.gate_limit_ns?;
+        let since = now.saturating_sub(self.at);
         // While a burst rises it is not begun anew to sum up what it costs.
-        let due = since >= EVERY_NS && !self.burst.rises;
-        let looked_ns = now.saturating_sub(self.burst.looked_at);
-        let asked = self.burst.woken || self.burst.rises;
+        let due = since >= EVERY_NS && !self.rises;
+        let looked_ns = now.saturating_sub(self.looked_at);
+        let asked = self.woken || self.rises;
         let look = due || asked && looked_ns >= SOON_NS;
         if !look {
-            return;
+            return None;
         }
-        self.burst.looked_at = now;
-        self.burst.woken = false;
-        let first = self.burst.at == 0;
+        self.looked_at = now;
+        self.woken = false;
+        let first = self.at == 0;
         // What woke it after a long quiet time may all have come just now.
-        let begins = due && since > 2 * EVERY_NS && asked && self.burst.quiet;
+        let begins = due && since > 2 * EVERY_NS && asked && self.quiet;
         let grown = if due {
-            self.burst.at = now;
-            gate.hits_since(&mut self.burst.hits)
+            self.at = now;
+            gate.hits_since(&mut self.hits)
         } else {
-            gate.hits_since(&mut self.burst.hits.clone())
+            gate.hits_since(&mut self.hits.clone())
         };
-        if first || self.started.is_none() {
-            self.burst.rises = false;
-            return;
+        if first || !begun {
+            self.rises = false;
+            return None;
         }
         if begins {
-            self.burst.rises = true;
-            self.burst.spent = 0.0;
-            return;
+            self.rises = true;
+            self.spent = 0.0;
+            return None;
         }
         let over = if due { since } else { EVERY_NS };
         let second = 1e9 / over as f64;
-        let hit = f64::from(self.demand.gate_hit_ns) * second;
-        let process = if self.demand.by_process {
-            f64::from(self.demand.gate_process_ns) * second
+        let hit = f64::from(demand.gate_hit_ns) * second;
+        let process = if demand.by_process {
+            f64::from(demand.gate_process_ns) * second
         } else {
             0.0
         };
         let hits: u64 = grown.iter().map(|(_, hits)| hits).sum();
         let spent = hits as f64 * (hit + process) / limit as f64;
-        let risen = (spent - self.burst.spent) * EVERY_NS as f64 / looked_ns.max(1) as f64;
+        let risen = (spent - self.spent) * EVERY_NS as f64 / looked_ns.max(1) as f64;
         // Two looks say so: packets come in clusters of some milliseconds under any load.
-        let steep = self.burst.rises && risen > STEEP;
+        let steep = self.rises && risen > STEEP;
         let enough = if steep { 1.0 } else { TIMES };
-        self.burst.rises = !due && risen > TIMES && spent <= enough;
-        self.burst.spent = if due { 0.0 } else { spent };
+        self.rises = !due && risen > TIMES && spent <= enough;
+        self.spent = if due { 0.0 } else { spent };
         if due {
-            self.burst.quiet = spent < QUIET;
+            self.quiet = spent < QUIET;
         }
         if spent <= enough {
-            return;
+            return None;
         }
         // What it costs now, not what it cost before it began.
         let hit = hit * (risen / spent).max(1.0);
-        let answered = self.look_at_window();
-        self.burst.answered.get_or_insert(answered);
-        let old = self.demand.clone();
-        // Who calls is estimated from samples: that costs no event its count.
-        self.processes_in_part |= self.demand.by_process;
-        self.demand.by_process = false;
-        let go = too_much(&grown, &self.demand.attached, hit, LEFT * limit as f64);
-        (self.demand.attached).retain(|a| !go.contains(&a.event));
-        if !go.is_empty() {
-            self.notes.push(SAID.to_owned());
-        }
-        if old != self.demand {
-            self.reconcile_gate(&old);
-        }
+        let limit = LEFT * limit as f64;
+        Some(LetGo(too_much(&grown, &demand.attached, hit, limit)))
     }
+
+    /// The free counters when the first burst of an interval was answered.
+    pub fn answered(&mut self, edge: WindowEdge) {
+        self.answered.get_or_insert(edge);
+    }
+}
+
+/// The events that cost too much in a burst; who calls the rest is estimated from samples from now on,
+/// which costs no event its count.
+pub struct LetGo(pub Vec<EventId>);
+
+/// Every hit that may cost much is sampled, whoever causes it.
+fn samples_wake(demand: &Demand) -> bool {
+    let sampled = |a: &Attach| !may_go(a) || a.every || a.stacks_per_s > 0;
+    demand.pids.is_empty() && demand.device.is_none() && demand.attached.iter().all(sampled)
 }
 
 /// The events to let go, those with the most hits first, until the rest costs no more than the limit.

@@ -1,18 +1,17 @@
 //! The live source: one sampler thread per online CPU, exact counts by one group read per CPU
 //! and tick, host counters beside them. It reads clocks (so does `demo`, to pace a screen).
-//! What is open is `attach`'s business, the intervals are this file's.
+//! The intervals are this file's; what is attached, from one demand to the next, is `reconcile`'s.
+//!
+//! long because a tick is one sequence: counts, rings, host counters, in the order in which they must be read.
 
 mod aside;
-mod attach;
 mod burst;
 mod by_process;
 mod by_socket;
 mod calibrate;
 mod catalog;
 mod command;
-mod drain;
 mod gated;
-mod gating;
 mod host_event_log;
 mod latency;
 mod lives;
@@ -21,6 +20,7 @@ mod options;
 mod outbox;
 mod period;
 mod programs;
+mod reconcile;
 mod replaced;
 mod sampler;
 mod sampler_handle;
@@ -38,9 +38,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use self::aside::Aside;
-use self::burst::Burst;
+use self::burst::{Burst, LetGo};
 use self::catalog::Catalog;
-use self::command::Answer;
+use self::command::{Answer, SamplerCommand};
 pub use self::gated::gate_refusals;
 use self::gated::{Brought, Gated};
 use self::host_event_log::HostEventLog;
@@ -57,8 +57,8 @@ use self::windows::Schedule;
 use super::cpu_filter::all_there;
 use super::{Source, Step};
 use crate::decode::{
-    Batch, CPUS_ONLINE, Costs, Demand, EventId, HostSample, OwnCost, Session, SlowSample, Softnet,
-    SourceKind, Tick, Windows,
+    Batch, CPUS_ONLINE, Costs, Counts, Demand, EventId, HostSample, Loss, OwnCost, Session,
+    SlowSample, Softnet, SourceKind, Tick, Windows,
 };
 use crate::error::Error;
 use crate::host::{FastCounters, OnlineCpus, Proc, descendants, identity, members};
@@ -83,6 +83,10 @@ const SLOW_PATIENCE: [Duration; 2] = [Duration::from_millis(10), Duration::from_
 /// A rate measured over less than this draws no period: ten quiet milliseconds would make every
 /// hit of the next second a sample.
 const RATE_SPAN_NS: u64 = 40_000_000;
+
+/// Traffic moves from CPU to CPU at once: a quiet CPU's period is drawn for at least this share of
+/// the busiest one's rate, so that not every hit is a sample when it moves there.
+const MIGRATION: f64 = 16.0;
 
 pub struct Live {
     session: Session,
@@ -385,6 +389,76 @@ impl Live {
         }
     }
 
+    /// Has every sampler drain its ring, and collects what comes. Returns the loss that the
+    /// kernel counted beyond the LOST records that were read.
+    fn drain_samplers(&mut self, counts: &[Counts], kernel_lost: u64) -> Loss {
+        self.round += 1;
+        let rate = |c: &Counts| c.hits as f64 * 1e9 / c.span_ns as f64;
+        let wide = |c: &&Counts| c.cpu.is_some() && c.span_ns >= RATE_SPAN_NS;
+        let highest = |event| {
+            let same = counts.iter().filter(wide).filter(|c| c.event == event);
+            same.map(rate).fold(0.0, f64::max)
+        };
+        for sampler in &self.samplers {
+            let rates = counts
+                .iter()
+                .filter(|c| c.cpu == Some(sampler.cpu) && c.span_ns >= RATE_SPAN_NS)
+                .map(|c| (c.event, rate(c).max(highest(c.event) / MIGRATION)))
+                .collect();
+            sampler.send(SamplerCommand::Round {
+                number: self.round,
+                rates,
+            });
+        }
+        let deadline = monotonic_ns() + ROUND_PATIENCE.as_nanos() as u64;
+        let mut waiting = self.samplers.len();
+        let mut recorded_lost = 0;
+        while waiting > 0 {
+            let left = Duration::from_nanos(deadline.saturating_sub(monotonic_ns()));
+            select! {
+                recv(self.batches) -> batch => if let Ok(batch) = batch {
+                    recorded_lost += batch.loss.lost;
+                    self.ready.push_back(Step::Batch(batch));
+                },
+                recv(self.answers) -> answer => match answer {
+                    Ok(Answer::Drained { round }) if round == self.round => waiting -= 1,
+                    Ok(other) => self.take_answer(other),
+                    Err(_) => break,
+                },
+                default(left) => break,
+            }
+        }
+        while let Ok(batch) = self.batches.try_recv() {
+            recorded_lost += batch.loss.lost;
+            self.ready.push_back(Step::Batch(batch));
+        }
+        Loss {
+            lost: kernel_lost.saturating_sub(recorded_lost),
+            ..Loss::default()
+        }
+    }
+
+    /// Lets go at once what a burst makes too dear.
+    fn answer_bursts(&mut self, now: u64) {
+        let Some(gate) = &self.gate else { return };
+        let begun = self.started.is_some();
+        let Some(LetGo(events)) = self.burst.look(now, begun, &self.demand, gate) else {
+            return;
+        };
+        let answered = self.look_at_window();
+        self.burst.answered(answered);
+        let old = self.demand.clone();
+        self.processes_in_part |= self.demand.by_process;
+        self.demand.by_process = false;
+        (self.demand.attached).retain(|a| !events.contains(&a.event));
+        if !events.is_empty() {
+            self.notes.push(burst::SAID.to_owned());
+        }
+        if old != self.demand {
+            self.reconcile_gate(&old);
+        }
+    }
+
     /// The newest reading of the slow counters, if one has come.
     fn slow_counters(&mut self) -> Option<Arc<SlowSample>> {
         let [least, most] = SLOW_PATIENCE;
@@ -436,11 +510,15 @@ impl Source for Live {
         }
         self.answer_bursts(now);
         let edge = self.turn_windows(now);
-        let next = self.due.min(edge).min(self.burst_look());
+        let look = self
+            .gate
+            .as_ref()
+            .map(|_| self.burst.next_look(&self.demand));
+        let next = self.due.min(edge).min(look.unwrap_or(u64::MAX));
         let wait = patience.min(Duration::from_nanos(next.saturating_sub(now)));
         select! {
             recv(self.batches) -> batch => {
-                self.be_woken();
+                self.burst.wake(monotonic_ns());
                 Ok(batch.map_or(Step::Idle, Step::Batch))
             },
             recv(self.answers) -> answer => {
