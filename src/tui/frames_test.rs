@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::fixture::{cpu_time, cpu_time_before};
-use super::key::parse_keys;
+use super::input::key::parse_keys;
 use super::screen::{frame_text, render};
 use super::state::{Options, UiState};
 use super::theme::THEMES;

@@ -5,54 +5,31 @@
 //!   KeyEvent ─► keymap ─► Action ─► update ─► UiState ─► render ─► Buffer
 //!   Arc<Snapshot> ─────────────────────────────┘  └─► Effect ─► mode
 //! ```
+//!
+//! `input`: from a key to an action. `state`: what actions and snapshots make of `UiState`. `stacks`: the
+//! call tree of view 5. `screen` lays out, `chrome` draws the lines around every view, `view` has one file a
+//! view (and one for the pane below it), `widget` what they are drawn with.
 
-mod action;
-mod baseline;
-mod call_tree;
-mod events_line;
-mod experiment;
+mod chrome;
 mod figure;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
-mod fixture_cpu;
-#[cfg(test)]
-mod fixture_device;
-#[cfg(test)]
-mod fixture_profile;
-mod footer;
-mod frame_pointers;
-#[cfg(test)]
 mod frames_test;
-mod grouping;
-mod header;
-mod help;
-mod history;
-mod key;
-mod keymap;
-mod limits;
-mod net_line;
-mod pane;
-mod probes;
-mod prompt;
-mod recording;
-mod recursion;
+mod input;
 mod screen;
-mod search;
-mod stack_query;
+mod stacks;
 mod state;
 mod text;
 mod theme;
-mod tree_state;
-mod update;
 mod view;
 mod widget;
 
-pub use action::{Action, Effect, Step};
-pub use history::MOST_RECORDED;
-pub use key::{Key, parse_keys};
-pub use keymap::{Binding, Context, KEYMAP, lookup, markdown};
+pub use self::input::action::{Action, Effect, Step};
+pub use self::input::key::{Key, parse_keys};
+pub use self::input::keymap::{Binding, Context, KEYMAP, lookup, markdown};
+pub use self::stacks::stack_query::Focus;
+pub use self::state::history::MOST_RECORDED;
 pub use screen::{frame_text, render};
-pub use stack_query::Focus;
 pub use state::{Options, UiState};
 pub use theme::{THEMES, Theme};

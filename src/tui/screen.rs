@@ -6,10 +6,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
+use super::chrome::{events_line, footer, header, help, limits, net_line};
 use super::state::UiState;
 use super::text::{REPLACEMENT, clip_line};
+use super::theme;
 use super::view::Scene;
-use super::{events_line, footer, header, help, limits, net_line, theme};
 use crate::model::{Snapshot, steers};
 
 /// Header lines leave before the view has fewer rows than this.

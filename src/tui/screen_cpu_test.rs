@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::tests::frame;
 use super::*;
 use crate::model::{FunctionSpent, ProcessSpent, StageSpent};
-use crate::tui::key::parse_keys;
+use crate::tui::input::key::parse_keys;
 use crate::tui::state::Options;
 use crate::tui::{figure, fixture};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::tui::key::parse_keys;
+use crate::tui::input::key::parse_keys;
 use crate::tui::state::Options;
 use crate::tui::text::width;
 use crate::tui::{figure, fixture};

@@ -10,9 +10,9 @@ use super::paragraphs::{self, Paragraph};
 use super::{Scene, View, no_rows, rule, split};
 use crate::model::{Evidence, Finding, Guard, Severity, Snapshot};
 use crate::tui::figure;
-use crate::tui::keymap::Context;
-use crate::tui::pane::Row;
+use crate::tui::input::keymap::Context;
 use crate::tui::state::UiState;
+use crate::tui::state::pane::Row;
 use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 

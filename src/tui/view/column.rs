@@ -8,7 +8,7 @@ use ratatui::text::Line;
 
 use super::Scene;
 use crate::tui::figure;
-use crate::tui::pane::Pane;
+use crate::tui::state::pane::Pane;
 use crate::tui::text;
 use crate::tui::widget::spark;
 use crate::tui::widget::table::{self, Grow, Table};

@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
     use crate::tui::fixture;
-    use crate::tui::key::parse_keys;
+    use crate::tui::input::key::parse_keys;
     use crate::tui::state::{Options, UiState};
 
     #[test]

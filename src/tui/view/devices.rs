@@ -10,9 +10,9 @@ use super::column::{self, Column, Key};
 use super::{Scene, View, devices_detail, no_rows, split};
 use crate::model::{Device, Queue, Snapshot};
 use crate::tui::figure;
-use crate::tui::keymap::Context;
-use crate::tui::pane::Row;
+use crate::tui::input::keymap::Context;
 use crate::tui::state::UiState;
+use crate::tui::state::pane::Row;
 use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 

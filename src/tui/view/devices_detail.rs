@@ -13,7 +13,7 @@ use super::paragraphs::{self, Paragraph};
 use super::{Scene, rule};
 use crate::model::{Device, Queue, Setup};
 use crate::tui::figure;
-use crate::tui::pane::Row;
+use crate::tui::state::pane::Row;
 use crate::tui::text::clean;
 
 /// Driver counters, qdiscs and interrupts named.

@@ -8,9 +8,9 @@ use super::column::{self, Column, Key};
 use super::{Scene, View, latency_detail, no_rows, split};
 use crate::model::{Latency as Row, Snapshot};
 use crate::tui::figure;
-use crate::tui::keymap::Context;
-use crate::tui::pane;
+use crate::tui::input::keymap::Context;
 use crate::tui::state::UiState;
+use crate::tui::state::pane;
 use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 

@@ -37,9 +37,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::figure;
-use super::keymap::Context;
-use super::pane::Row;
+use super::input::keymap::Context;
 use super::state::UiState;
+use super::state::pane::Row;
 use super::text;
 use super::theme::Theme;
 use crate::model::Snapshot;

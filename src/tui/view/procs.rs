@@ -9,11 +9,11 @@ use ratatui::text::{Line, Span};
 use super::column::{self, Column, Key};
 use super::{Scene, View, cpu_sampled, difference, lines, no_rows, rule, split};
 use crate::model::{NO_SOCKET, Process, Snapshot};
-use crate::tui::baseline::process_key;
 use crate::tui::figure;
-use crate::tui::keymap::Context;
-use crate::tui::pane::Row;
+use crate::tui::input::keymap::Context;
 use crate::tui::state::UiState;
+use crate::tui::state::baseline::process_key;
+use crate::tui::state::pane::Row;
 use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::stacks_figure::{amount, change, cpu_pct, name, per_second, share};
 use super::{Scene, lines, rule};
 use crate::tui::figure;
-use crate::tui::stack_query::Source;
+use crate::tui::stacks::stack_query::Source;
 use crate::tui::text::{clean, wrap, wrap_whole};
 
 /// A process and its part of a frame.

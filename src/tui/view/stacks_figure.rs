@@ -3,9 +3,9 @@
 use ratatui::style::Style;
 
 use super::Scene;
-use crate::tui::call_tree::Node;
 use crate::tui::figure;
-use crate::tui::stack_query::Source;
+use crate::tui::stacks::call_tree::Node;
+use crate::tui::stacks::stack_query::Source;
 
 /// Changes of fewer points are rounding.
 const STILL: f64 = 0.05;

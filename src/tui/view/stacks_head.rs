@@ -8,9 +8,9 @@ use ratatui::text::{Line, Span};
 use super::Scene;
 use super::stacks_figure::{cpu_pct, share};
 use crate::model::compare::Load;
+use crate::tui::chrome::header::{plain, styled};
 use crate::tui::figure;
-use crate::tui::header::{plain, styled};
-use crate::tui::stack_query::{Focus, Source};
+use crate::tui::stacks::stack_query::{Focus, Source};
 use crate::tui::text::{clean, clip};
 use crate::tui::widget::strip::{Part, fit};
 

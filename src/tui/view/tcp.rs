@@ -7,9 +7,9 @@ use super::tcp_columns::COLUMNS;
 use super::tcp_rows::{Entry, entries};
 use super::{Scene, View, column, no_rows, split, tcp_detail};
 use crate::model::Snapshot;
-use crate::tui::keymap::Context;
-use crate::tui::pane::Row;
+use crate::tui::input::keymap::Context;
 use crate::tui::state::UiState;
+use crate::tui::state::pane::Row;
 
 pub struct Tcp;
 

@@ -8,7 +8,7 @@ use super::column::{Column, Key};
 use super::tcp_rows::Entry;
 use crate::model::{Flow, Limit};
 use crate::tui::figure;
-use crate::tui::grouping::Grouping;
+use crate::tui::state::grouping::Grouping;
 use crate::tui::text::clean;
 use crate::tui::widget::table::Grow;
 

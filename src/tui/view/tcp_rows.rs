@@ -1,8 +1,8 @@
 //! The rows of view 9: connections, sums of them, or listening sockets, all in one shape.
 
 use crate::model::{Flow, Listener, Snapshot, Tcp, TcpGroup};
-use crate::tui::grouping::Grouping;
-use crate::tui::pane;
+use crate::tui::state::grouping::Grouping;
+use crate::tui::state::pane;
 
 /// Its own copy: a table's columns know no borrowed rows, and these are few.
 pub enum Entry {

@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::keymap::KEYMAP;
-use super::state::UiState;
-use super::text::{clean, clip_line, wrap};
-use super::widget::strip::{Part, fit};
+use crate::tui::input::keymap::KEYMAP;
+use crate::tui::state::UiState;
+use crate::tui::text::{clean, clip_line, wrap};
+use crate::tui::widget::strip::{Part, fit};
 
 /// What the keys cannot say.
 const SIGNS: &[&str] = &[

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::tui::fixture;
-use crate::tui::key::parse_keys;
+use crate::tui::input::key::parse_keys;
 use crate::tui::state::Options;
 
 fn press(ui: &mut UiState, script: &str) -> Vec<Effect> {

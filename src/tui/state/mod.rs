@@ -1,25 +1,34 @@
 //! What the screen knows beside the snapshots: view, cursors, prompts, pause, what is wanted.
 //! Keys change it in `update`; drawing only reads it.
 
+pub mod baseline;
+pub mod experiment;
+pub mod grouping;
+pub mod history;
+pub mod pane;
+pub mod probes;
+pub mod recording;
+pub mod update;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::{Action, Effect};
-use super::baseline::Baseline;
-use super::experiment::Experiment;
-use super::grouping::Grouping;
-use super::history::History;
-use super::keymap::Context;
-use super::pane::{Pane, Row};
-use super::probes::Probes;
-use super::prompt::{Kind, Prompt};
-use super::recording::Recording;
+use self::baseline::Baseline;
+use self::experiment::Experiment;
+use self::grouping::Grouping;
+use self::history::History;
+use self::pane::{Pane, Row};
+use self::probes::Probes;
+use self::recording::Recording;
+use super::input::action::{Action, Effect};
+use super::input::keymap::Context;
+use super::input::prompt::{Kind, Prompt};
 use super::screen;
-use super::stack_query::StackQuery;
+use super::stacks::stack_query::StackQuery;
+use super::stacks::tree_state::TreeState;
 use super::text::clean;
 use super::theme::{THEMES, Theme};
-use super::tree_state::TreeState;
 use super::view::{VIEWS, View};
 use crate::model::compare::Comparison;
 use crate::model::{Finding, Snapshot, Tried, Want, steers};

@@ -289,8 +289,8 @@ pub fn markdown() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::parse_keys;
     use super::*;
-    use crate::tui::key::parse_keys;
     use crate::tui::view;
 
     #[test]

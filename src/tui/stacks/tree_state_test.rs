@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tui::fixture::{empty, stack};
-use crate::tui::stack_query::Focus;
+use crate::tui::stacks::stack_query::Focus;
 use crate::tui::widget::tree::guides;
 
 fn unfolded() -> TreeState {

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
-use super::action::{Action, Effect, Step};
+use super::UiState;
 use super::experiment::Experiment;
-use super::help;
-use super::keymap::{Context, lookup};
 use super::pane::{Row, moved};
 use super::probes::refusal;
-use super::prompt::{IDLE_TASK, Kind, Prompt};
-use super::stack_query::{Focus, Source};
-use super::state::UiState;
-use super::view::{self, VIEWS};
 use crate::model::{Function, NO_SOCKET, Observable, ObservableKind, Process, Role};
+use crate::tui::chrome::help;
+use crate::tui::input::action::{Action, Effect, Step};
+use crate::tui::input::keymap::{Context, lookup};
+use crate::tui::input::prompt::{IDLE_TASK, Kind, Prompt};
+use crate::tui::stacks::stack_query::{Focus, Source};
+use crate::tui::view;
+use crate::tui::view::VIEWS;
 
 /// Intervals that `+` and `-` go through, milliseconds.
 const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
@@ -384,7 +385,7 @@ impl UiState {
     }
 
     /// Asks for the list that belongs to what is typed now.
-    pub(super) fn list_probes(&mut self) -> Option<Effect> {
+    pub(in crate::tui) fn list_probes(&mut self) -> Option<Effect> {
         let prompt = self.prompt.as_ref().filter(|p| p.kind == Kind::Probes)?;
         self.probes.ask(prompt.text()).map(Effect::ListProbes)
     }

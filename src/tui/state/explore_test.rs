@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::Snapshot;
-use crate::tui::action::Effect;
 use crate::tui::fixture::{busy, cpu_time};
-use crate::tui::key::parse_keys;
+use crate::tui::input::action::Effect;
+use crate::tui::input::key::parse_keys;
 use crate::tui::state::Options;
 
 fn started() -> UiState {
@@ -34,8 +34,9 @@ fn here(ui: &UiState) -> String {
 
 fn names(ui: &UiState) -> Vec<String> {
     let rows = ui.tree_state.rows.iter();
-    let name =
-        |row: &crate::tui::tree_state::Visible| ui.tree_state.tree.nodes[row.node].name.to_string();
+    let name = |row: &crate::tui::stacks::tree_state::Visible| {
+        ui.tree_state.tree.nodes[row.node].name.to_string()
+    };
     rows.map(name).collect()
 }
 

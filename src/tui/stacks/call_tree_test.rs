@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tui::fixture::stack;
-use crate::tui::stack_query::{Focus, Source};
+use crate::tui::stacks::stack_query::{Focus, Source};
 
 fn picture(only: Option<&str>) -> Picture {
     Picture {

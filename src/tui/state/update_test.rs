@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::model::{Snapshot, Want};
 use crate::tui::fixture;
-use crate::tui::grouping::Grouping;
-use crate::tui::key::parse_keys;
+use crate::tui::input::key::parse_keys;
 use crate::tui::state::Options;
+use crate::tui::state::grouping::Grouping;
 
 fn started() -> UiState {
     let mut ui = UiState::new(Options::default());

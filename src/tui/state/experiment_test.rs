@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Facts, Severity};
 use crate::tui::fixture::second;
-use crate::tui::history::History;
+use crate::tui::state::history::History;
 
 fn finding(rate: f64) -> Finding {
     Finding {

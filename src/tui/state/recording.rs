@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::Action;
-use super::figure;
 use crate::model::Snapshot;
+use crate::tui::figure;
+use crate::tui::input::action::Action;
 
 #[derive(Debug)]
 pub struct Recording {

@@ -153,8 +153,8 @@ fn meant(word: &str, candidates: &[(u32, String)]) -> Result<Vec<u32>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::parse_keys;
     use super::*;
-    use crate::tui::key::parse_keys;
 
     fn candidates() -> Vec<(u32, String)> {
         [

@@ -3,13 +3,13 @@
 
 use ratatui::text::{Line, Span};
 
-use super::figure;
-use super::state::UiState;
-use super::text::clean;
-use super::theme::Theme;
-use super::view::VIEWS;
-use super::widget::strip::{Part, fit, spread};
 use crate::model::{Class, Layer, Snapshot};
+use crate::tui::figure;
+use crate::tui::state::UiState;
+use crate::tui::text::clean;
+use crate::tui::theme::Theme;
+use crate::tui::view::VIEWS;
+use crate::tui::widget::strip::{Part, fit, spread};
 
 /// Below this share of a CPU nothing is hot.
 const CALM_PCT: f64 = 1.0;
@@ -221,7 +221,7 @@ pub fn tabs(ui: &UiState, width: usize) -> Line<'static> {
         .position(&rows)
         .map_or_else(String::new, |at| format!("{}/{}", at + 1, rows.len()));
     let sorts = ui.view().sorts();
-    let sign = super::view::order_sign(ui.pane().reverse);
+    let sign = crate::tui::view::order_sign(ui.pane().reverse);
     match ui.pane().sort.and_then(|sort| sorts.get(sort)) {
         Some(column) => right.extend(["  by ", column, " ", sign]),
         None if ui.pane().reverse => right.push_str("  reversed"),

@@ -5,17 +5,17 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::action::Action;
-use super::experiment::Experiment;
-use super::figure;
-use super::keymap::{Context, bindings};
-use super::prompt::{Kind, Prompt};
-use super::stack_query::Source;
-use super::state::{Message, UiState};
-use super::text::{clean, clip_line};
-use super::widget::strip::{Part, fit, fits};
-use super::widget::table::window;
 use crate::model::Observable;
+use crate::tui::figure;
+use crate::tui::input::action::Action;
+use crate::tui::input::keymap::{Context, bindings};
+use crate::tui::input::prompt::{Kind, Prompt};
+use crate::tui::stacks::stack_query::Source;
+use crate::tui::state::experiment::Experiment;
+use crate::tui::state::{Message, UiState};
+use crate::tui::text::{clean, clip_line};
+use crate::tui::widget::strip::{Part, fit, fits};
+use crate::tui::widget::table::window;
 
 /// Completions on the screen at once.
 const COMPLETIONS: usize = 8;

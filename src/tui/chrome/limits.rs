@@ -4,13 +4,14 @@
 use ratatui::text::Line;
 
 use super::header::{label, styled};
-use super::keymap::Context::{
-    self, Advice, Cpus, Devices, Drops, Flame, Latency, Path, Stacks, Tcp,
-};
-use super::state::UiState;
-use super::text::{clean, wrap_whole};
-use super::widget::strip::fit;
 use crate::model::{Filter, Snapshot};
+use crate::tui::input::keymap::Context;
+use crate::tui::input::keymap::Context::{
+    Advice, Cpus, Devices, Drops, Flame, Latency, Path, Stacks, Tcp,
+};
+use crate::tui::state::UiState;
+use crate::tui::text::{clean, wrap_whole};
+use crate::tui::widget::strip::fit;
 
 /// Processes of a filter that are named; the rest are a number.
 const NAMED: usize = 2;

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::action::Step;
 use super::call_tree::{CallTree, NodeId};
 use super::frame_pointers;
 use super::search::Search;
 use super::stack_query::{Picture, Source, StackQuery};
-use super::widget::tree::{Mark, Place};
 use crate::model::{Snapshot, Stack};
+use crate::tui::input::action::Step;
+use crate::tui::widget::tree::{Mark, Place};
 
 /// A first child with at least this share of its parent belongs to the hot path.
 const HOT: f64 = 0.2;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::action::Step;
-use super::call_tree::NodeId;
+use crate::tui::input::action::Step;
+use crate::tui::stacks::call_tree::NodeId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {

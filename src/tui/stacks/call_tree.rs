@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use super::stack_query::Picture;
-use super::text::clean;
 use crate::model::Stack;
+use crate::tui::text::clean;
 
 /// A hash of the names from the top to the node: the same place in the next snapshot's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

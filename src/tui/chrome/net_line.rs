@@ -4,13 +4,13 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::figure;
 use super::header::label;
-use super::state::UiState;
-use super::theme::Theme;
-use super::view::difference;
-use super::widget::strip::{Part, fit};
 use crate::model::{Snapshot, Summary};
+use crate::tui::figure;
+use crate::tui::state::UiState;
+use crate::tui::theme::Theme;
+use crate::tui::view::difference;
+use crate::tui::widget::strip::{Part, fit};
 
 /// Less wide, what comes after the traffic needs the room of its units.
 const UNITS_FROM: usize = 100;
