@@ -6,7 +6,7 @@
 // device's cell belong to one program and one CPU.
 //
 // Layouts are shared with src/sys/bpf/shared_maps.rs, the order of `enum event` and `struct hit` with
-// src/source/live/programs.rs, whose tests compare them. assets/bpf/build compiles it.
+// src/source/live/gate/programs.rs, whose tests compare them. assets/bpf/build compiles it.
 #include "kernel.h"
 
 // Those before WITHOUT_DEVICE are also counted per device.

@@ -2,7 +2,7 @@
 // histograms per CPU, pair and device (or process). Attached only while somebody looks.
 //
 // Layouts and the order of pairs are shared with src/sys/bpf/latency.rs, the programs with
-// src/source/live/latency.rs. assets/bpf/build compiles it.
+// src/source/live/gate/latency.rs. assets/bpf/build compiles it.
 //
 // Counters and histograms belong to one CPU and one program each, so they need no atomics; only
 // `hits` is everybody's, and may miss one that came in an interrupt.

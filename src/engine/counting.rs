@@ -1,5 +1,6 @@
 //! Who may count a row, and what the kernel counts anyway.
 
+use crate::decode::ALWAYS;
 use crate::probe::Free;
 
 /// Who may count (`--counting`).
@@ -69,4 +70,9 @@ impl FreeNow {
             Free::SoftnetProcessed => self.softnet,
         }
     }
+}
+
+/// A share of the time, 1/1000, in percent.
+pub fn percent(share: u16) -> f64 {
+    100.0 * f64::from(share) / f64::from(ALWAYS)
 }

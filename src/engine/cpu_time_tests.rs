@@ -6,8 +6,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::counting::FreeNow;
 use super::super::cpus::Cpus;
-use super::super::functions::{Functions, Interval};
+use super::super::functions::Functions;
 use super::super::governor::Plan;
+use super::super::interval::Interval;
 use super::*;
 use crate::decode::{Costs, Host, Session, SourceKind};
 use crate::model::{Folded, KernelFunction, Name, Want};

@@ -23,7 +23,7 @@ const INTERVALS: usize = 16;
 
 /// Windows are seldom where little of the time is counted: without one the last ones stand for some
 /// intervals, and for three times as long as there is one on average (windows are 50 ms at most:
-/// src/source/live/windows.rs), up to a limit.
+/// src/source/live/gate/windows.rs), up to a limit.
 const STANDS: u32 = 3;
 const WINDOW_NS: u64 = 50_000_000;
 const STANDS_NS: u64 = 20_000_000_000;

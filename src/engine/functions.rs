@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-
-use super::counting::FreeNow;
-use super::cpus::Cpus;
-use super::duty_cycle_error::DutyCycleError;
-use super::governor::Plan;
+use super::interval::Interval;
 use super::registry::Registry;
 use super::{per_hit, top};
-use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session, SourceKind};
-use crate::model::{Backing, CpuCalls, Folded, Function, Role, Series, Want};
+use crate::decode::{Counts, EventId, SourceKind};
+use crate::model::{Backing, CpuCalls, Function, Role, Series};
 use crate::probe::Free;
 
 /// Of a filter by owner.
@@ -21,31 +16,6 @@ const NO_CALLS: &str = "samples of sock_send_length and sock_recv_length name th
 
 /// Why a row has no figure that will have one in the next interval.
 pub const BEING_ATTACHED: &str = "attaching …";
-
-/// What an interval brought.
-#[derive(Clone, Copy)]
-pub struct Interval<'a> {
-    pub registry: &'a Registry,
-    pub session: &'a Session,
-    pub want: &'a Want,
-    pub plan: &'a Plan,
-    pub free: FreeNow,
-    pub counts: &'a [Counts],
-    pub duty_error: &'a DutyCycleError,
-    /// Of gated events, exact.
-    pub carried: &'a [Carried],
-    pub devices: &'a [DeviceCounts],
-    /// Whose sockets the samples were for.
-    pub owned: &'a [(EventId, Arc<str>, f64)],
-    /// Events whose hits for processes are known from samples alone.
-    pub by_sample: &'a FxHashSet<EventId>,
-    pub cpus: &'a Cpus,
-    pub folded: &'a Folded,
-    /// The name of a process.
-    pub process: &'a dyn Fn(u32) -> Arc<str>,
-    pub samples: &'a FxHashMap<EventId, u64>,
-    pub length_ns: u64,
-}
 
 /// Of a row in a recording.
 const UNSEEN: &str =

@@ -2,8 +2,15 @@
 
 use super::*;
 use crate::decode::{Attach, Costs, Event, Host, Place, SourceKind, Spread};
+use crate::decode::{Carried, DeviceCounts, Session};
+use crate::engine::counting::FreeNow;
+use crate::engine::cpus::Cpus;
+use crate::engine::duty_cycle_error::DutyCycleError;
+use crate::engine::governor::Plan;
+use crate::model::{Folded, Want};
 use crate::model::{Sums, Tagged};
 use crate::probe::Added;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 const S: u64 = 1_000_000_000;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
-use super::counting::{Counting, FreeNow};
+use super::counting::{Counting, FreeNow, percent};
 use super::drop_watch::{DropWatch, Judged};
 use super::forecast::{Forecast, Load};
 use super::gate_check::GateCheck;
@@ -516,11 +516,6 @@ impl Governor {
             self.budget_pct * COMES_BACK,
         )
     }
-}
-
-/// Of 1/1000.
-pub fn percent(share: u16) -> f64 {
-    100.0 * f64::from(share) / f64::from(ALWAYS)
 }
 
 #[cfg(test)]

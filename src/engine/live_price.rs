@@ -1,5 +1,5 @@
 //! What a gated hit costs on the live traffic, measured: in windows in which events are attached a
-//! packet takes longer than in the stretches right before and after (src/source/live/meter.rs).
+//! packet takes longer than in the stretches right before and after (src/source/live/gate/meter.rs).
 //! That difference, divided by what the hits in the window would have cost at the price that was
 //! measured in a loop at the start, is by how much that price is wrong here: caches are cold, and
 //! how a host's processor calls a program differs from host to host.

@@ -1,6 +1,6 @@
 //! What a hit of a row carries on average: as the gate has counted it, else as its samples say.
 
-use super::functions::Interval;
+use super::interval::Interval;
 use super::registry::Says;
 use crate::decode::{Counts, EventId};
 use crate::model::Sums;

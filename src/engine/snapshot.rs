@@ -12,10 +12,11 @@ use super::by_sample::BySample;
 use super::cost::Cost;
 use super::cpu_time::Taken;
 use super::devices::{MOST_DEVICES, Which};
+use super::interval::Interval;
 use super::owners::Owned;
 use super::processes::{self, Charged};
 use super::readers::waits;
-use super::{Engine, NOBODY, Observer, PROFILE_S, functions, ledger};
+use super::{Engine, NOBODY, Observer, PROFILE_S, ledger};
 use crate::decode::{self, Attach, ClockKind, Counts, CpuRanges, EventId, Loss, SourceKind, Tick};
 use crate::model::{
     Busy, Cpu, Device, Filter, Folded, Function, Health, HostEvent, HostInfo, Judged, OtherDevices,
@@ -76,7 +77,7 @@ impl Engine {
         let whose = self.owners.take();
         let standing = self.duty_error.standing();
         let (counts, by_sample) = self.by_sample().counts(tick, standing, &whose);
-        let functions = self.functions.rows(&functions::Interval {
+        let functions = self.functions.rows(&Interval {
             registry: &self.registry,
             session: self.source.session(),
             want: &self.want,

@@ -1,7 +1,6 @@
 //! What the governor decided, as one phrase for the header.
 
-use super::counting::Counting;
-use super::governor::percent;
+use super::counting::{Counting, percent};
 use crate::model::Want;
 
 /// Every row is counted and nothing was given up.

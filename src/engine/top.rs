@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::functions::Interval;
+use super::interval::Interval;
 use super::per_hit::all_gated;
 use crate::decode::EventId;
 use crate::model::Share;

@@ -20,7 +20,7 @@ const DRILL_STACKS: u32 = 499;
 const EACH_STACKS: u32 = 997;
 
 /// The gate is taken from its tracepoint between windows, 0.35 to 0.4 ms to and fro for windows of
-/// 50 ms (src/source/live/windows.rs), ns per second.
+/// 50 ms (src/source/live/gate/windows.rs), ns per second.
 const SWITCHING_NS: f64 = 20.0 * 400_000.0;
 
 const LOADING: &str = "BPF programs are being loaded …";

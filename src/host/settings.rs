@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::netns::{self, Netns};
-use super::proc::Proc;
-use super::{stacked, sysctls};
+use super::system::sysctls;
+use crate::host::device::stacked;
+use crate::host::netns;
+use crate::host::netns::Netns;
+use crate::host::proc::Proc;
 
 /// ns.
 const EVERY: u64 = 5_000_000_000;
@@ -50,8 +52,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::proc::tests::root_with;
     use super::*;
+    use crate::host::proc::tests::root_with;
     use std::fs;
 
     #[test]

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use super::links::{Device, Links, SetUps};
+use super::device::links::{Device, Links, SetUps};
+use super::device::{interrupts, stacked};
 use super::netns::{self, Namespaces, Netns};
 use super::proc::Proc;
+use super::process::tasks;
+use super::protocols;
 use super::settings::Settings;
-use super::socket_owners::sockets_of;
 use super::sockets::Sockets;
+use super::sockets::owners::sockets_of;
+use super::system::{accounting, nodes, sysctls};
 use super::turns::Turns;
-use super::{accounting, interrupts, nodes, protocols, stacked, sysctls, tasks};
 use crate::decode::{NetnsReading, ProtocolCounters, SlowSample, SocketSample, TaskCounters};
 use crate::sys;
 

@@ -180,7 +180,7 @@ pub trait Probe: Sync + Send {
         None
     }
 
-    /// How many programs that time packets a hit runs (src/source/live/latency.rs).
+    /// How many programs that time packets a hit runs (src/source/live/gate/latency.rs).
     fn timed(&self) -> f64 {
         0.0
     }

@@ -2,39 +2,10 @@
 //! kallsyms, user frames from the mapped files, and nobody waits. For recordings: what they carry
 //! ([`RecordedNames`]), or what this host has of the same builds ([`PerfFileNames`]).
 
-mod answered;
-mod build_id;
-mod cache;
-mod debug_file;
-mod demangle;
-mod dwarf_budget;
-mod dwarf_limits;
+mod answer;
 mod elf;
-mod elf_memory;
-mod elf_thread;
-mod entry;
-mod files;
-mod function_table;
-mod hit_files;
-mod instruction;
-mod kallsyms;
 mod kernel;
-mod library;
-mod mapped_file;
-mod named;
-mod packed;
-mod patience;
-mod perf_file;
-mod perf_file_kernel;
-mod perf_file_user;
-mod perf_map;
-mod places;
-mod process;
-mod recorded_names;
-mod resolve;
-mod section;
-mod sections;
-mod spaces;
+mod recorded;
 mod stage;
 mod user;
 
@@ -44,21 +15,21 @@ use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
+use self::elf::dwarf_budget::DwarfBudget;
 use crate::decode::maps;
 use crate::model::{KernelFunction, Name, Names, StageId};
-use dwarf_budget::DwarfBudget;
 use kernel::{KernelFiles, KernelNames};
 use user::UserNames;
 
-pub use build_id::in_notes as build_id_in_notes;
-pub use cache::KernelCache;
-pub use elf_thread::NAME as ELF_THREAD;
-pub use entry::{functions_of, of_address, of_function};
-pub use hit_files::HitFiles;
-pub use library::find as find_library;
-pub use perf_file::{PerfFile, PerfFileNames};
-pub use perf_map::PerfMap;
-pub use recorded_names::{RecordedNames, RecordedSymbols};
+pub use self::elf::build_id::in_notes as build_id_in_notes;
+pub use self::elf::entry::{functions_of, of_address, of_function};
+pub use self::elf::library::find as find_library;
+pub use self::elf::reader::NAME as ELF_THREAD;
+pub use self::kernel::cache::KernelCache;
+pub use self::recorded::perf_file::{PerfFile, PerfFileNames};
+pub use self::recorded::recorded_names::{RecordedNames, RecordedSymbols};
+pub use self::user::hit_files::HitFiles;
+pub use self::user::perf_map::PerfMap;
 pub use stage::StageTable;
 
 /// Names of the host netop runs on.

@@ -6,11 +6,12 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
-use super::chrome::{events_line, footer, header, help, limits, net_line};
+use super::chrome::{events_line, footer, header, limits, net_line};
 use super::state::UiState;
 use super::text::{REPLACEMENT, clip_line};
 use super::theme;
 use super::view::Scene;
+use super::view::help;
 use crate::model::{Snapshot, steers};
 
 /// Header lines leave before the view has fewer rows than this.
@@ -99,12 +100,6 @@ fn header(ui: &UiState, snapshot: &Snapshot, area: Rect) -> Vec<Line<'static>> {
         lines.remove(worst);
     }
     lines.into_iter().map(|(_, line)| line).collect()
-}
-
-/// How many rows PgUp and PgDn move at this size.
-pub fn page(ui: &UiState) -> usize {
-    let rest = ui.size.1.saturating_sub(12);
-    usize::from(rest.max(3))
 }
 
 /// The last gate: whatever was drawn, no control or direction-changing character leaves here,

@@ -5,8 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::WindowEdge;
-use super::gated::Gated;
+use super::gate::Gated;
+use super::window_edge::WindowEdge;
 use crate::decode::{ALWAYS, Attach, Demand, EventId};
 
 /// Between two looks: each wakes netop, which takes 50 µs, and a burst has at most so long.

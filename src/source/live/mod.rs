@@ -4,32 +4,20 @@
 //!
 //! long because a tick is one sequence: counts, rings, host counters, in the order in which they must be read.
 
+pub mod gate;
+
 mod aside;
 mod burst;
-mod by_process;
-mod by_socket;
-mod calibrate;
 mod catalog;
-mod command;
-mod gated;
 mod host_event_log;
-mod latency;
 mod lives;
-mod meter;
 mod options;
-mod outbox;
-mod period;
-mod programs;
 mod reconcile;
 mod replaced;
 mod sampler;
-mod sampler_handle;
-mod side_band;
-mod slot;
 mod slow;
 mod tasks;
-mod windows;
-
+mod window_edge;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -40,28 +28,30 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::aside::Aside;
 use self::burst::{Burst, LetGo};
 use self::catalog::Catalog;
-use self::command::{Answer, SamplerCommand};
-pub use self::gated::gate_refusals;
-use self::gated::{Brought, Gated};
+pub use self::gate::gate_refusals;
+use self::gate::latency::Latency;
+use self::gate::meter::Meter;
+pub use self::gate::programs::{OBJECT as GATE_OBJECT, PROGRAMS as GATE_PROGRAMS};
+use self::gate::windows::Schedule;
+use self::gate::{Brought, Gated};
 use self::host_event_log::HostEventLog;
-use self::latency::Latency;
 use self::lives::Lives;
-use self::meter::Meter;
 pub use self::options::Options;
-pub use self::programs::{OBJECT as GATE_OBJECT, PROGRAMS as GATE_PROGRAMS};
 use self::replaced::Replaced;
-use self::sampler_handle::{Lines, SamplerHandle, start_closer};
+use self::sampler::command::{Answer, SamplerCommand};
+use self::sampler::handle::{Lines, SamplerHandle, start_closer};
 use self::slow::Slow;
 use self::tasks::TaskCounters;
-use self::windows::Schedule;
+use self::window_edge::WindowEdge;
 use super::cpu_filter::all_there;
 use super::{Source, Step};
 use crate::decode::{
     Batch, CPUS_ONLINE, Costs, Counts, Demand, EventId, HostSample, Loss, OwnCost, Session,
-    SlowSample, Softnet, SourceKind, Tick, Windows,
+    SlowSample, SourceKind, Tick, Windows,
 };
 use crate::error::Error;
-use crate::host::{FastCounters, OnlineCpus, Proc, descendants, identity, members};
+use crate::host::identity;
+use crate::host::{FastCounters, OnlineCpus, Proc, descendants, members};
 use crate::sys::{
     Leader, Own, OwnByCpu, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
@@ -139,30 +129,6 @@ pub struct Live {
     /// Start of the current interval (`None` before the baseline), and when it is due to end.
     started: Option<u64>,
     due: u64,
-}
-
-/// What the kernel's free counters say at one edge of a window.
-#[derive(Debug, Default)]
-struct WindowEdge {
-    /// CLOCK_MONOTONIC, ns.
-    at: u64,
-    /// Of the chosen CPUs; `None`: it could not be read.
-    softnet: Option<Vec<(u32, Softnet)>>,
-}
-
-impl WindowEdge {
-    /// Packets that softnet processed since the other edge; `None`: not known, or a CPU came or went.
-    fn packets_since(&self, before: &WindowEdge) -> Option<u64> {
-        let (before, now) = (before.softnet.as_ref()?, self.softnet.as_ref()?);
-        let mut packets = 0;
-        for ((cpu, then), (same, now)) in before.iter().zip(now) {
-            if cpu != same {
-                return None;
-            }
-            packets += now.since(then).processed;
-        }
-        (before.len() == now.len()).then_some(packets)
-    }
 }
 
 /// What became of the processes of the filter; PIDs.
@@ -579,39 +545,5 @@ impl Source for Live {
     fn recycle(&mut self, batch: Batch) {
         // A full pool has batches enough.
         let _pool_full = self.recycled.try_send(batch);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edge(cpus: &[(u32, u64)]) -> WindowEdge {
-        let softnet = cpus.iter().map(|&(cpu, processed)| {
-            let softnet = Softnet {
-                processed,
-                ..Softnet::default()
-            };
-            (cpu, softnet)
-        });
-        WindowEdge {
-            at: 0,
-            softnet: Some(softnet.collect()),
-        }
-    }
-
-    #[test]
-    fn packets_of_a_window_are_those_of_its_cpus_if_these_stayed() {
-        let opened = edge(&[(0, u64::from(u32::MAX)), (2, 10)]);
-        let closed = edge(&[(0, 4), (2, 20)]);
-        assert_eq!(closed.packets_since(&opened), Some(15));
-        for other in [
-            edge(&[(0, 4)]),
-            edge(&[(0, 4), (1, 900), (2, 20)]),
-            WindowEdge::default(),
-        ] {
-            assert_eq!(other.packets_since(&opened), None);
-            assert_eq!(opened.packets_since(&other), None);
-        }
     }
 }

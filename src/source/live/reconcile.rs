@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use super::calibrate;
-use super::command::{Answer, SamplerCommand};
-use super::gated::{Gated, windowed};
-use super::programs;
-use super::sampler_handle::SamplerHandle;
-use super::windows::{Edge, Member};
-use super::{Live, RING_BYTES, WindowEdge};
+use super::gate::calibrate;
+use super::gate::programs;
+use super::gate::windows::{Edge, Member};
+use super::gate::{Gated, windowed};
+use super::sampler::command::{Answer, SamplerCommand};
+use super::sampler::handle::SamplerHandle;
+use super::window_edge::WindowEdge;
+use super::{Live, RING_BYTES};
 use crate::decode::{ALWAYS, Attach, Counts, Demand, Event, EventId, Place, together};
 use crate::host::descendants;
 use crate::sys::{ErrnoHint, give_back_memory, monotonic_ns};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::dwarf_limits::STACK;
-use super::super::elf_memory::ElfMemory;
+use super::dwarf_limits::STACK;
+use super::memory::ElfMemory;
 use super::*;
 
 /// In a thread with the stack of those that read files.

@@ -3,12 +3,11 @@
 
 use ratatui::text::Line;
 
-use super::header::{label, styled};
 use crate::model::Snapshot;
 use crate::tui::figure;
 use crate::tui::state::UiState;
 use crate::tui::text::clean;
-use crate::tui::widget::strip::fit;
+use crate::tui::widget::strip::{fit, label, styled};
 
 /// They stay for so long, ns: who looks a moment later sees them too.
 const SHOWN_NS: u64 = 60_000_000_000;

@@ -9,18 +9,10 @@ use crate::tui::state::UiState;
 use crate::tui::text::clean;
 use crate::tui::theme::Theme;
 use crate::tui::view::VIEWS;
-use crate::tui::widget::strip::{Part, fit, spread};
+use crate::tui::widget::strip::{Part, fit, label, plain, spread, styled};
 
 /// Below this share of a CPU nothing is hot.
 const CALM_PCT: f64 = 1.0;
-
-pub fn plain(rank: u8, text: String) -> Part {
-    Part::new(rank, vec![Span::raw(text)])
-}
-
-pub fn styled(rank: u8, text: String, style: ratatui::style::Style) -> Part {
-    Part::new(rank, vec![Span::styled(text, style)])
-}
 
 /// `edge-12 6.8.0 32cpu LIVE 1s perf+proc  cost cpu7 0.9% all 0.1%  lost 0   03:12:45Z`
 pub fn state(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {
@@ -94,10 +86,6 @@ fn cost(snapshot: &Snapshot, theme: &Theme) -> Part {
         text.push_str(&figure::percent(Some(health.limit_pct)));
     }
     styled(2, text, if over { theme.bad } else { theme.dim })
-}
-
-pub fn label(name: &'static str, theme: &Theme) -> Span<'static> {
-    Span::styled(name, theme.strong)
 }
 
 pub fn loss(ui: &UiState, snapshot: &Snapshot, width: usize) -> Line<'static> {

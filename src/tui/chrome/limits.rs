@@ -3,7 +3,6 @@
 
 use ratatui::text::Line;
 
-use super::header::{label, styled};
 use crate::model::{Filter, Snapshot};
 use crate::tui::input::keymap::Context;
 use crate::tui::input::keymap::Context::{
@@ -11,7 +10,7 @@ use crate::tui::input::keymap::Context::{
 };
 use crate::tui::state::UiState;
 use crate::tui::text::{clean, wrap_whole};
-use crate::tui::widget::strip::fit;
+use crate::tui::widget::strip::{fit, label, styled};
 
 /// Processes of a filter that are named; the rest are a number.
 const NAMED: usize = 2;

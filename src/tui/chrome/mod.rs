@@ -3,6 +3,5 @@
 pub mod events_line;
 pub mod footer;
 pub mod header;
-pub mod help;
 pub mod limits;
 pub mod net_line;

@@ -4,13 +4,12 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::header::label;
 use crate::model::{Snapshot, Summary};
 use crate::tui::figure;
 use crate::tui::state::UiState;
 use crate::tui::theme::Theme;
-use crate::tui::view::difference;
-use crate::tui::widget::strip::{Part, fit};
+use crate::tui::widget::difference::Difference;
+use crate::tui::widget::strip::{Part, fit, label};
 
 /// Less wide, what comes after the traffic needs the room of its units.
 const UNITS_FROM: usize = 100;
@@ -122,7 +121,7 @@ fn split(summary: &Summary) -> String {
 /// ` Δ+12%!`: since the mark, as the cells of the tables say it.
 fn since_mark(ui: &UiState) -> Option<Part> {
     let change = ui.baseline.comparison()?.ns_per_packet;
-    let difference = difference::of(&change);
+    let difference = Difference::new(&change);
     let text = format!(" Δ{}", difference.text());
     Some(part(1, text, difference.style(ui.theme)))
 }

@@ -24,7 +24,6 @@ use self::recording::Recording;
 use super::input::action::{Action, Effect};
 use super::input::keymap::Context;
 use super::input::prompt::{Kind, Prompt};
-use super::screen;
 use super::stacks::stack_query::StackQuery;
 use super::stacks::tree_state::TreeState;
 use super::text::clean;
@@ -322,9 +321,10 @@ impl UiState {
         self.want.exact.contains(name) || self.probes.events.iter().any(|event| event == name)
     }
 
-    /// How many rows a page has.
+    /// How many rows PgUp and PgDn move at this size.
     pub(super) fn page(&self) -> usize {
-        screen::page(self)
+        let rest = self.size.1.saturating_sub(12);
+        usize::from(rest.max(3))
     }
 
     /// Processes to complete names with: always the newest list, also while paused.

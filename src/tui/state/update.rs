@@ -13,13 +13,13 @@ use super::experiment::Experiment;
 use super::pane::{Row, moved};
 use super::probes::refusal;
 use crate::model::{Function, NO_SOCKET, Observable, ObservableKind, Process, Role};
-use crate::tui::chrome::help;
 use crate::tui::input::action::{Action, Effect, Step};
 use crate::tui::input::keymap::{Context, lookup};
 use crate::tui::input::prompt::{IDLE_TASK, Kind, Prompt};
 use crate::tui::stacks::stack_query::{Focus, Source};
 use crate::tui::view;
 use crate::tui::view::VIEWS;
+use crate::tui::view::help;
 
 /// Intervals that `+` and `-` go through, milliseconds.
 const INTERVALS: [u64; 8] = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];

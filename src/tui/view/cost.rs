@@ -6,10 +6,11 @@ use std::time::Duration;
 use ratatui::text::Line;
 
 use super::Scene;
-use super::difference::{self, Difference};
+use super::difference;
 use crate::model::Function;
 use crate::model::compare::{Key, Load, Verdict};
 use crate::tui::figure;
+use crate::tui::widget::difference::Difference;
 
 pub fn cpu(scene: &Scene<'_>, f: &Function, _: u16) -> Line<'static> {
     scene.figure(figure::share(f.cpu_pct))
@@ -90,7 +91,7 @@ pub fn mark_sentence(scene: &Scene<'_>, f: &Function) -> Option<String> {
         None => "no cost".to_owned(),
     };
     let then = words(change.before);
-    match difference::of(change) {
+    match Difference::new(change) {
         Difference::Unknown => None,
         Difference::NotComparable if compared.load == Load::Differs => {
             let pps = |pps| format!("{}pps", figure::rate(pps));

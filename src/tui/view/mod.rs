@@ -1,5 +1,7 @@
 //! The views: one file each, and this list. A view is a pure function of the scene.
 
+pub mod help;
+
 mod advice;
 mod column;
 mod cost;

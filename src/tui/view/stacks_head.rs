@@ -8,11 +8,10 @@ use ratatui::text::{Line, Span};
 use super::Scene;
 use super::stacks_figure::{cpu_pct, share};
 use crate::model::compare::Load;
-use crate::tui::chrome::header::{plain, styled};
 use crate::tui::figure;
 use crate::tui::stacks::stack_query::{Focus, Source};
 use crate::tui::text::{clean, clip};
-use crate::tui::widget::strip::{Part, fit};
+use crate::tui::widget::strip::{Part, fit, plain, styled};
 
 /// Cells of a name that stands in the line.
 const NAME: usize = 30;

@@ -1,9 +1,11 @@
 //! A line made of parts that have ranks: where room is short, the highest rank goes first and
 //! whole, so that no word is cut before all that can be spared is gone.
 
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::tui::text::clip_line;
+use crate::tui::theme::Theme;
 
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -19,6 +21,18 @@ impl Part {
     fn width(&self) -> usize {
         self.spans.iter().map(Span::width).sum()
     }
+}
+
+pub fn plain(rank: u8, text: String) -> Part {
+    Part::new(rank, vec![Span::raw(text)])
+}
+
+pub fn styled(rank: u8, text: String, style: Style) -> Part {
+    Part::new(rank, vec![Span::styled(text, style)])
+}
+
+pub fn label(name: &'static str, theme: &Theme) -> Span<'static> {
+    Span::styled(name, theme.strong)
 }
 
 /// Whether all parts fit.
