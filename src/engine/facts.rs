@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::devices::netns_name;
+use super::device::devices::netns_name;
 use crate::decode::SlowSample;
 use crate::model::Facts;
 

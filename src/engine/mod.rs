@@ -1,52 +1,21 @@
 //! The one loop: source → decode → fold → snapshot, whatever the source and whoever looks.
 //! long because the loop, what an interval tells the governor and its plan as a demand on the source are one thing.
 
-mod attribution;
-mod bucket;
-mod by_sample;
-mod cost;
-mod counting;
-mod cpu_time;
-mod cpus;
-mod device_parts;
-mod devices;
-mod drop_watch;
-mod duty_cycle_error;
+mod cpu;
+mod device;
 mod facts;
-mod forecast;
 mod functions;
-mod gate_check;
 mod governor;
-mod interval;
-mod ladder;
 mod latency;
-mod latency_reason;
 mod ledger;
-mod limit;
-mod live_price;
-mod module_rows;
-mod module_time;
-mod occupants;
-mod owners;
-mod per_hit;
-mod processes;
+mod process;
 mod protocols;
-mod readers;
 mod registry;
-mod rx_attribution;
-mod sample_rate;
 mod settings;
 mod side_band;
 mod snapshot;
-mod softirq_time;
-mod spent;
-mod status;
 mod tap;
 mod tcp;
-mod top;
-mod traffic;
-mod wanted;
-
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,24 +23,24 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use rustc_hash::FxHashMap;
 
-use self::by_sample::Received;
-use self::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
-use self::counting::FreeNow;
-use self::cpu_time::CpuTime;
-use self::cpus::Cpus;
-use self::devices::Devices;
-use self::duty_cycle_error::DutyCycleError;
-use self::forecast::Load;
+use self::cpu::cpu_time::CpuTime;
+use self::cpu::cpus::Cpus;
+use self::cpu::softirq_time::SoftirqTime;
+use self::device::devices::Devices;
+use self::device::traffic::Traffic;
 use self::functions::Functions;
+use self::functions::duty_cycle_error::DutyCycleError;
+use self::governor::cost::{BY_PROCESS_NS, Cost, LIGHT_SAMPLE, Prices, Spent};
+use self::governor::counting::FreeNow;
+use self::governor::forecast::Load;
 use self::governor::{Governor, Plan};
 use self::latency::{Latencies, Terms};
 use self::ledger::Ledger;
-use self::owners::Owners;
-use self::processes::Processes;
+use self::process::by_sample::Received;
+use self::process::owners::Owners;
+use self::process::processes::Processes;
 use self::protocols::Protocols;
-use self::softirq_time::SoftirqTime;
 use self::tcp::Connections;
-use self::traffic::Traffic;
 use crate::advice::Adviser;
 use crate::decode::{ALWAYS, Attach, Batch, CPUS_ONLINE, Costs, Demand, EventId, Loss, Tick};
 use crate::error::Error;
@@ -79,8 +48,8 @@ use crate::model::{Facts, Fold, Hit, Names, Snapshot, Want};
 use crate::probe::{Fields, Tag};
 use crate::source::{Source, Step};
 
-pub use self::counting::Counting;
 pub use self::functions::BEING_ATTACHED;
+pub use self::governor::counting::Counting;
 pub use self::registry::{Observer, Registry, Row};
 pub use self::settings::Settings;
 pub use self::snapshot::{by_reason, uncounted};
@@ -329,7 +298,7 @@ impl Engine {
         let light = batch.samples.iter().filter(|sample| sample.chain.len == 0);
         let light = light.count() as f64;
         let heavy = batch.samples.len() as f64 - light + batch.loss.lost as f64;
-        *self.samples.entry(batch.cpu).or_default() += heavy + light * cost::LIGHT_SAMPLE;
+        *self.samples.entry(batch.cpu).or_default() += heavy + light * LIGHT_SAMPLE;
         for sample in &batch.samples {
             if let Some(place) = self
                 .registry

@@ -1,6 +1,6 @@
 //! What happens to processes: to the names of addresses and of processes.
 
-use super::processes::Processes;
+use super::process::processes::Processes;
 use crate::decode::{Happened, MappedFile, SideBand};
 use crate::model::{Mapped, Names};
 

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::attribution::Attribution;
-use super::bucket::Wire;
-use super::by_sample::BySample;
-use super::cost::Cost;
-use super::cpu_time::Taken;
-use super::devices::{MOST_DEVICES, Which};
-use super::interval::Interval;
-use super::owners::Owned;
-use super::processes::{self, Charged};
-use super::readers::waits;
+use super::cpu::bucket::Wire;
+use super::cpu::cpu_time::Taken;
+use super::device::devices::{MOST_DEVICES, Which};
+use super::functions::interval::Interval;
+use super::governor::cost::Cost;
+use super::process::attribution::Attribution;
+use super::process::by_sample::BySample;
+use super::process::owners::Owned;
+use super::process::processes;
+use super::process::processes::Charged;
+use super::process::readers::waits;
 use super::{Engine, NOBODY, Observer, PROFILE_S, ledger};
 use crate::decode::{self, Attach, ClockKind, Counts, CpuRanges, EventId, Loss, SourceKind, Tick};
 use crate::model::{

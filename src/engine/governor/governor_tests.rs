@@ -72,7 +72,7 @@ pub fn spent<'a>(
         own_pct: 0.0,
         own_per_cpu: &[],
         busy: &NOT_TOLD,
-        factor: super::super::live_price::Factor {
+        factor: super::live_price::Factor {
             value: 1.0,
             bound: 0.0,
             windows: 0,
@@ -243,7 +243,7 @@ fn a_recording_keeps_the_stacks_of_what_was_asked_for_over_budget() {
         of.expect("it is asked for").stacks_per_s
     };
     assert_eq!(stacks(Counting::Perf), 0);
-    assert_eq!(stacks(Counting::Record), super::super::wanted::STACKS);
+    assert_eq!(stacks(Counting::Record), super::wanted::STACKS);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a hit of a row carries on average: as the gate has counted it, else as its samples say.
 
 use super::interval::Interval;
-use super::registry::Says;
 use crate::decode::{Counts, EventId};
+use crate::engine::registry::Says;
 use crate::model::Sums;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]

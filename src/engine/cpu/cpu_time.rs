@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::bucket::{Bucket, NetTime, StageTime, Wire};
-use super::occupants::{self, Occupied};
-use super::processes::Charged;
-use super::registry::Registry;
+use super::occupants;
+use super::occupants::Occupied;
 use super::spent::Latest;
+use crate::engine::process::processes::Charged;
+use crate::engine::registry::Registry;
 use crate::model::{
     Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, Judged, KernelFrames, Leaf,
     Names, Part, Sampled, Spent, Stage, StageId, Summary, Weighed, ratio,
@@ -60,7 +61,7 @@ fn interrupts(context: Context) -> bool {
 
 pub struct CpuTime {
     pub fold: CpuFold,
-    pub(super) parts: VecDeque<Bucket>,
+    pub(in crate::engine) parts: VecDeque<Bucket>,
     /// The last interval alone; `None`: it says nothing.
     latest: Option<Latest>,
     directions: Vec<Direction>,
@@ -189,7 +190,7 @@ impl CpuTime {
     }
 
     /// Percent of one CPU. What no sample met may have taken as much as three samples stand for.
-    pub(super) fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
+    pub(in crate::engine) fn pct(&self, ns: impl Fn(&Bucket) -> f64) -> Option<Bounded> {
         let parts = self.parts.iter().map(|p| (ns(p) / 1e7, p.seconds));
         let pct = ratio(parts, 100.0 / self.hz)?;
         let unmet = pct.value == 0.0;
@@ -207,7 +208,7 @@ impl CpuTime {
 
     /// ns per wire packet, over the parts whose packets were counted; `None` where they are so few that
     /// a sample more or less would change it by [`COARSEST_NS`].
-    pub(super) fn per_packet(
+    pub(in crate::engine) fn per_packet(
         &self,
         ns: impl Fn(&Bucket) -> f64,
         direction: Direction,

@@ -1,9 +1,9 @@
 //! What of the budget goes to CPU samples and to timing softirqs.
 
+use super::Governor;
 use super::cost::{LIGHT_SAMPLE, Prices};
-use super::governor::Governor;
-use super::registry::Registry;
 use crate::decode::{Attach, EventId, Session};
+use crate::engine::registry::Registry;
 use crate::model::Want;
 
 /// The share of the budget that timing each run of the softirqs may take.

@@ -44,7 +44,7 @@ impl Counting {
 
     /// The share of the stacks, percent, that is not given up for the budget: all of them cost some
     /// 0.01 % of a CPU per event, and an event without samples is not in a recording that others read.
-    pub(super) fn least_stacks(self) -> u8 {
+    pub(in crate::engine) fn least_stacks(self) -> u8 {
         if self == Counting::Record { 100 } else { 0 }
     }
 }

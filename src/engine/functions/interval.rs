@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::counting::FreeNow;
-use super::cpus::Cpus;
 use super::duty_cycle_error::DutyCycleError;
-use super::governor::Plan;
-use super::registry::Registry;
 use crate::decode::{Carried, Counts, DeviceCounts, EventId, Session};
+use crate::engine::cpu::cpus::Cpus;
+use crate::engine::governor::Plan;
+use crate::engine::governor::counting::FreeNow;
+use crate::engine::registry::Registry;
 use crate::model::{Folded, Want};
 
 /// What an interval brought.

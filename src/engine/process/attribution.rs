@@ -4,8 +4,8 @@
 use rustc_hash::FxHashMap;
 
 use super::owners::Owners;
-use super::registry::Registry;
 use crate::decode::{Attach, Counts, EventId, Tick};
+use crate::engine::registry::Registry;
 use crate::model::NO_SOCKET;
 
 /// Hits and wire packets of one event.

@@ -1,10 +1,12 @@
 //! Times between events: histograms of the interval and of the last ones, the rows of them, and
 //! how many packets are followed so that it stays cheap.
 
+pub mod reason;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::latency_reason::{left_out, reason};
+use self::reason::{left_out, reason};
 use crate::decode::{Fate, LatencySample, Timed, Timing};
 use crate::model::{
     HEAT_FROM, HEAT_ROWS, HISTORY, Heat, Histogram, Latency, LatencyPart, Pair, Times, Want,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::counting::FreeNow;
-use super::super::cpus::Cpus;
-use super::super::functions::Functions;
-use super::super::governor::Plan;
-use super::super::interval::Interval;
 use super::*;
 use crate::decode::{Costs, Host, Session, SourceKind};
+use crate::engine::cpu::cpus::Cpus;
+use crate::engine::functions::Functions;
+use crate::engine::functions::interval::Interval;
+use crate::engine::governor::Plan;
+use crate::engine::governor::counting::FreeNow;
 use crate::model::{Folded, KernelFunction, Name, Want};
 use crate::symbol::StageTable;
 
@@ -215,7 +215,7 @@ fn rows(registry: &Registry) -> Vec<Function> {
         plan: &Plan::default(),
         free: FreeNow::default(),
         counts: &[],
-        duty_error: &crate::engine::duty_cycle_error::DutyCycleError::default(),
+        duty_error: &crate::engine::functions::duty_cycle_error::DutyCycleError::default(),
         carried: &[],
         devices: &[],
         owned: &[],

@@ -1,12 +1,12 @@
 //! Rows from made-up counts: who counted, a part of the time or all of it, devices and packets.
 
+use super::duty_cycle_error::DutyCycleError;
 use super::*;
 use crate::decode::{Attach, Costs, Event, Host, Place, SourceKind, Spread};
 use crate::decode::{Carried, DeviceCounts, Session};
-use crate::engine::counting::FreeNow;
-use crate::engine::cpus::Cpus;
-use crate::engine::duty_cycle_error::DutyCycleError;
+use crate::engine::cpu::cpus::Cpus;
 use crate::engine::governor::Plan;
+use crate::engine::governor::counting::FreeNow;
 use crate::model::{Folded, Want};
 use crate::model::{Sums, Tagged};
 use crate::probe::Added;

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use super::Governor;
 use super::cost::Prices;
 use super::counting::{Counting, FreeNow};
-use super::governor::Governor;
 use super::ladder::Rung;
-use super::registry::{Observer, Registry};
 use crate::decode::{EventId, Place, Session};
+use crate::engine::registry::{Observer, Registry};
 use crate::model::Want;
 use crate::probe::{Whose, names_socket};
 
@@ -44,7 +44,7 @@ pub struct Wanted {
 
 impl Governor {
     /// The rows to be counted by events; why the others are not goes to `reasons`.
-    pub(super) fn wanted(
+    pub(in crate::engine) fn wanted(
         &self,
         want: &Want,
         registry: &Registry,
@@ -99,7 +99,7 @@ impl Governor {
         all
     }
 
-    pub(super) fn rung(
+    pub(in crate::engine) fn rung(
         &self,
         wanted: &Wanted,
         registry: &Registry,
@@ -133,7 +133,7 @@ impl Governor {
     }
 
     /// Why no event is opened at all.
-    pub(super) fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
+    pub(in crate::engine) fn nothing_opened(&self, want: &Want) -> Option<&'static str> {
         if self.counting == Counting::Proc {
             return Some("needs events; netop runs with --counting proc");
         }

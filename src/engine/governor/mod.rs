@@ -3,20 +3,31 @@
 //! order, is `ladder`'s; here it is decided when: at once when it is too much, and back only when
 //! it has been little for some intervals. Every step is said.
 
+pub mod cost;
+pub mod counting;
+pub mod drop_watch;
+pub mod forecast;
+pub mod gate_check;
+pub mod ladder;
+pub mod live_price;
+pub mod rx_attribution;
+pub mod sample_rate;
+pub mod status;
+pub mod wanted;
+
 use std::sync::Arc;
 
-use super::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
-use super::counting::{Counting, FreeNow, percent};
-use super::drop_watch::{DropWatch, Judged};
-use super::forecast::{Forecast, Load};
-use super::gate_check::GateCheck;
-use super::ladder::{Allowance, Ladder};
-use super::live_price::LivePrice;
+use self::cost::{BY_PROCESS_NS, Cost, Prices, Spent};
+use self::counting::{Counting, FreeNow, percent};
+use self::drop_watch::{DropWatch, Judged};
+use self::forecast::{Forecast, Load};
+use self::gate_check::GateCheck;
+use self::ladder::{Allowance, Ladder};
+use self::live_price::LivePrice;
+use self::rx_attribution::RxAttribution;
+use self::status::Status;
+use self::wanted::Wanted;
 use super::registry::Registry;
-use super::rx_attribution::RxAttribution;
-use super::sample_rate;
-use super::status::Status;
-use super::wanted::Wanted;
 use crate::decode::{ALWAYS, Attach, Compared, EventId, Session, SourceKind};
 use crate::model::{Role, Want};
 use crate::probe::Whose;

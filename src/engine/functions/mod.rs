@@ -1,10 +1,14 @@
 //! The function table: who counted each row in this interval, and what its samples add.
 
+pub mod duty_cycle_error;
+pub mod interval;
+pub mod per_hit;
+pub mod top;
+
 use std::sync::Arc;
 
-use super::interval::Interval;
+use self::interval::Interval;
 use super::registry::Registry;
-use super::{per_hit, top};
 use crate::decode::{Counts, EventId, SourceKind};
 use crate::model::{Backing, CpuCalls, Function, Role, Series};
 use crate::probe::Free;

@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::super::wanted::STACKS;
 use super::tests::{FREE, flooded, session, spent};
+use super::wanted::STACKS;
 use super::*;
 use crate::decode::{ALWAYS, Counts, Spread};
 

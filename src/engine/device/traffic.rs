@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::bucket::Wire;
 use crate::decode::{DeviceCounts, HostSample, LinkCounters, SlowSample};
+use crate::engine::cpu::bucket::Wire;
 use crate::model::{Cpu, Summary};
 
 /// How fast the mean number of segments follows what one interval's samples say.

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::latency::{Expected, SOFTIRQ_PROGRAMS};
-use super::registry::{Registry, Row};
 use crate::decode::{Counts, EventId};
+use crate::engine::latency::{Expected, SOFTIRQ_PROGRAMS};
+use crate::engine::registry::{Registry, Row};
 use crate::model::Direction;
 
 /// Drops, retransmits: of so many packets one is expected to be such, until they were counted.

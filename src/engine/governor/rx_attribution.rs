@@ -1,12 +1,12 @@
 //! For whose sockets softirqs work is counted where the table of processes is looked at, as far as
 //! the budget goes.
 
+use super::Governor;
 use super::cost::BY_PROCESS_NS;
 use super::counting::Counting;
-use super::governor::Governor;
 use super::ladder::Ladder;
-use super::registry::Registry;
 use crate::decode::{ALWAYS, Attach, EventId, Session};
+use crate::engine::registry::Registry;
 use crate::model::Want;
 use crate::probe::names_socket;
 

@@ -4,10 +4,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::attribution::Attribution;
-use super::governor::Plan;
 use super::owners::{Owned, Owners};
-use super::registry::Registry;
 use crate::decode::{Counts, EventId, Sample, Session, Tick};
+use crate::engine::governor::Plan;
+use crate::engine::registry::Registry;
 use crate::model::{NO_SOCKET, Want};
 use crate::probe::names_socket;
 

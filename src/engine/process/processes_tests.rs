@@ -251,7 +251,7 @@ fn the_oldest_data_is_the_longest_wait_that_is_known_and_names_the_limit() {
 #[test]
 fn ten_thousand_processes_and_a_hundred_thousand_sockets_stay_within_their_bounds() {
     let began = std::time::Instant::now();
-    let mut owners = super::super::owners::Owners::default();
+    let mut owners = crate::engine::process::owners::Owners::default();
     let tick = Tick {
         sockets: (1..=100_000)
             .map(|socket| SocketCounts {

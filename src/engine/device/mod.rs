@@ -1,0 +1,5 @@
+//! Devices and what they carried.
+
+pub mod device_parts;
+pub mod devices;
+pub mod traffic;
