@@ -73,8 +73,8 @@ struct {
 	__type(value, struct cpu);
 } cpus SEC(".maps");
 
-#define CELLS 32
-#define PROBES 4
+#define CELLS 256 // a power of two
+#define PROBES 8
 #define NO_DEVICE 0xffffffff
 
 struct cell {
@@ -226,9 +226,12 @@ INLINE void count_device(struct slot *slot, const struct seen *seen, u32 cpu)
 	if (!table || !ifindex)
 		return;
 	u32 netns = dev ? dev->nd_net.net->ns.inum : 0;
+	// Interfaces and namespaces are numbered one after the other: spread over the table.
+	u32 first = ifindex * 0x9e3779b1 ^ netns * 0x85ebca77;
+	first ^= first >> 15;
 #pragma clang loop unroll(disable)
 	for (u32 probe = 0; probe < PROBES; probe++) {
-		struct cell *cell = &table->cells[seen->event][(ifindex + netns + probe) % CELLS];
+		struct cell *cell = &table->cells[seen->event][(first + probe) % CELLS];
 		if (cell->ifindex == ifindex && cell->netns == netns) {
 			cell->hits++;
 			cell->packets += seen->packets;

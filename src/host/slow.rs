@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::device::links::{Device, Links, SetUps};
 use super::device::{interrupts, stacked};
@@ -45,8 +45,9 @@ pub struct Question {
     pub pids: Vec<u32>,
     /// Inodes of sockets whose process is wanted.
     pub ownerless: Vec<u64>,
-    /// Inodes of network namespaces that are known to have carried packets since the question before.
-    pub active: Vec<u64>,
+    /// Inodes of network namespaces that are known to have carried packets since the question before, and
+    /// hits of theirs: about how busy they are.
+    pub active: FxHashMap<u64, u64>,
 }
 
 pub struct SlowReader {

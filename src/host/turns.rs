@@ -68,23 +68,26 @@ impl Turns {
         self.readings == 0
     }
 
-    /// `active`: inodes of namespaces that are known to have carried packets since the reading before.
+    /// `active`: inodes of namespaces that are known to have carried packets since the reading before, and
+    /// about how many.
     /// `at`: CLOCK_MONOTONIC, ns.
-    pub fn plan(&mut self, others: &[Netns], active: &[u64], at: u64) -> Plan {
+    pub fn plan(&mut self, others: &[Netns], active: &FxHashMap<u64, u64>, at: u64) -> Plan {
         let there: FxHashSet<u64> = others.iter().map(|other| other.inode).collect();
         self.seen.retain(|netns, _| there.contains(netns));
         let busy: FxHashSet<u64> = (there.iter().copied())
             .filter(|netns| {
                 let seen = self.seen.get(netns);
                 // One that is new is read soon: what it carries from now on is counted.
-                active.contains(netns)
+                active.contains_key(netns)
                     || seen.is_none_or(|seen| seen.at.is_none() || seen.moved > 0)
             })
             .collect();
         let mut order = others.to_vec();
         order.sort_by_key(|other| {
             let seen = self.seen.get(&other.inode);
-            let moved = seen.map_or(0, |seen| seen.moved);
+            // One that has just become busy comes before those that were less so.
+            let active = active.get(&other.inode).copied().unwrap_or(0);
+            let moved = seen.map_or(0, |seen| seen.moved).max(active);
             (Reverse(moved), seen.and_then(|seen| seen.at))
         });
         let (first, then): (Vec<Netns>, Vec<Netns>) = order
@@ -145,7 +148,8 @@ mod tests {
 
     /// A reading of second `s` that takes 0.5 ms for each; `busy` carries packets all the time.
     fn read(turns: &mut Turns, all: &[Netns], active: &[u64], s: u64, busy: u64) -> Vec<u64> {
-        let mut plan = turns.plan(all, active, s * S);
+        let active = active.iter().map(|&netns| (netns, 500)).collect();
+        let mut plan = turns.plan(all, &active, s * S);
         let (mut now, mut read) = (s * S, Vec::new());
         while let Some(netns) = plan.next(now) {
             now += MS / 2;
@@ -197,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_becomes_busy_is_read_before_those_that_were_less_busy() {
+        let all = namespaces(80);
+        let mut turns = Turns::default();
+        // Sixty carry ten packets a second each; to read them takes all the time there is.
+        for s in 1..=3 {
+            let mut plan = turns.plan(&all, &FxHashMap::default(), s * S);
+            let mut now = s * S;
+            while let Some(netns) = plan.next(now) {
+                now += MS / 2;
+                let packets = if netns.inode <= 60 { s * 10 } else { 7 };
+                turns.read(netns.inode, now, packets);
+            }
+        }
+        let active = [(3, 40), (75, 90_000)].into_iter().collect();
+        let mut plan = turns.plan(&all, &active, 4 * S);
+        let first = [plan.next(4 * S), plan.next(4 * S)].map(|n| n.map(|n| n.inode));
+        assert_eq!(first, [Some(75), Some(3)]);
+    }
+
+    #[test]
     fn busy_ones_have_more_time_and_a_new_one_is_read_soon() {
         let all = namespaces(60);
         let mut turns = Turns::default();
@@ -214,7 +238,7 @@ mod tests {
         let all = namespaces(20);
         let mut turns = Turns::default();
         begin(&mut turns, &all);
-        let mut plan = turns.plan(&all, &[], 2 * S + 100 * MS);
+        let mut plan = turns.plan(&all, &FxHashMap::default(), 2 * S + 100 * MS);
         let mut count = 0;
         while plan.next(2 * S + 100 * MS + count * MS / 8).is_some() {
             count += 1;

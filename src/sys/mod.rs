@@ -33,8 +33,8 @@ mod wanted;
 pub use affinity::{allowed_cpus, run_on};
 pub use background::run_in_background;
 pub use bpf::{
-    BUCKETS, BY_ADDRESS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally, Switchboard,
-    Switches, Tally, Timed,
+    BUCKETS, BY_ADDRESS, CELLS, DeviceTally, Fates, Gate, PAIRS, Pairs, Program, SocketTally,
+    Switchboard, Switches, Tally, Timed,
 };
 pub use bpf_name::bpf_names;
 pub use caps::{Permissions, raise_open_files};

@@ -277,6 +277,14 @@ impl PerfEvent {
             .then(|| GroupReader::of(self.counter.as_raw_fd()))
     }
 
+    /// What it has counted, read by itself: after its CPU went offline no group's reader has it.
+    pub fn alone_count(&self) -> io::Result<Option<u64>> {
+        let mut readings = Vec::new();
+        GroupReader::of(self.counter.as_raw_fd())?.read(&mut readings)?;
+        let own = readings.iter().find(|r| r.id == self.id());
+        Ok(own.map(|reading| reading.value))
+    }
+
     /// Samples CPU time into the ring, `hz` times a second: cycles, or else the timer. In a group
     /// of its own (see the top of this file); its samples carry their period: cycles, or ns.
     pub fn open_clock(ring: &mut Ring, hz: u32) -> io::Result<(PerfEvent, ClockKind)> {

@@ -25,8 +25,10 @@ pub struct Cpus {
     /// A CPU went offline within the interval, and what it had counted is told when it is back; or it is
     /// back, and some of what it tells is from before.
     pub changed: bool,
-    /// Read last.
-    read: Vec<u32>,
+    /// A CPU is back within the interval: an event that was attached to it then has missed some.
+    pub came: bool,
+    /// Read last; `None`: not yet.
+    read: Option<Vec<u32>>,
     /// Length of the last interval.
     seconds: f64,
 }
@@ -38,8 +40,10 @@ impl Cpus {
         let seconds = interval_ns as f64 / 1e9;
         self.seconds = seconds;
         let read: Vec<u32> = counters.iter().map(|now| now.cpu).collect();
-        self.changed = !self.read.is_empty() && self.read != read;
-        self.read = read;
+        let before = self.read.as_ref();
+        self.changed = before.is_some_and(|before| *before != read);
+        self.came = before.is_some_and(|before| read.iter().any(|cpu| !before.contains(cpu)));
+        self.read = Some(read);
         for now in counters {
             let last = self.last.insert(now.cpu, *now);
             let Some(last) = last.filter(|_| interval_ns > 0) else {
@@ -72,6 +76,13 @@ impl Cpus {
             row.history = series.history();
             self.rows.push(row);
         }
+    }
+
+    /// The counters say something of the interval: there are two readings of a CPU, or every CPU that is
+    /// looked at has been offline.
+    pub fn known(&self) -> bool {
+        let offline = self.read.as_ref().is_some_and(Vec::is_empty) && !self.last.is_empty();
+        offline || !self.deltas.is_empty()
     }
 
     /// How busy each CPU was, percent of the time that /proc/stat accounted for.

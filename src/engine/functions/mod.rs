@@ -26,6 +26,8 @@ const UNSEEN: &str =
     "no sample of it, and nothing says whether it was counted: the recording is cut or filtered";
 const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
 
+const CPU_CAME: &str = "a CPU came online within this interval: its hits are counted from then on that the event was attached to it";
+
 /// What the rows keep from interval to interval.
 pub struct Functions {
     rows: Vec<Kept>,
@@ -107,7 +109,7 @@ impl Functions {
         let events = &interval.registry.rows[row].events;
         let free = probe
             .free()
-            .filter(|f| interval.free.covers(*f) && !interval.cpus.deltas.is_empty());
+            .filter(|f| interval.free.covers(*f) && interval.cpus.known());
         let counted = match free {
             Some(free) if interval.free.serves(free) => by_proc(free, interval),
             _ => by_events(events, interval),
@@ -116,6 +118,7 @@ impl Functions {
             Some(free) if !counted.is_exact() => by_proc(free, interval),
             _ => counted,
         };
+        let missed = counted.source == Some(Backing::Perf) && interval.cpus.came;
         let kept = &mut self.rows[row];
         let known = counted.source.is_some();
         kept.series.push(
@@ -146,7 +149,8 @@ impl Functions {
             estimated: counted.part.is_some()
                 || weighted
                 || by_sample
-                || (counted.source == Some(Backing::Proc) && interval.cpus.changed),
+                || (counted.source == Some(Backing::Proc) && interval.cpus.changed)
+                || missed,
             error: counted.error,
             packets_per_hit: per_hit.packets,
             bytes_per_hit: per_hit.bytes,
@@ -185,6 +189,7 @@ impl Functions {
                     }
                     (false, _) => Some(BEING_ATTACHED.into()),
                     (true, true) => Some(attached.into()),
+                    (true, false) if missed => Some(CPU_CAME.into()),
                     (true, false) => None,
                 }
             }),

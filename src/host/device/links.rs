@@ -433,6 +433,8 @@ pub fn is_link(payload: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::host::proc::tests::root_with;
+    use rustc_hash::FxHashMap;
+
     use crate::host::turns::Turns;
 
     fn other(
@@ -441,7 +443,7 @@ mod tests {
         netns: &Netns,
         notes: &mut Vec<String>,
     ) -> Vec<Device> {
-        let plan = Turns::default().plan(std::slice::from_ref(netns), &[], 0);
+        let plan = Turns::default().plan(std::slice::from_ref(netns), &FxHashMap::default(), 0);
         let mut set_ups = SetUps::new(|| 0, true);
         links.other(proc, netns, 0, (&plan, &mut set_ups), notes)
     }
@@ -455,13 +457,13 @@ mod tests {
             links.others.insert(netns.inode, Inside::default());
         }
         let mut turns = Turns::default();
-        turns.plan(&all, &[], 0);
+        turns.plan(&all, &FxHashMap::default(), 0);
         for netns in &all {
             turns.read(netns.inode, 1, 5);
         }
-        let quiet = turns.plan(&all, &[], 1);
+        let quiet = turns.plan(&all, &FxHashMap::default(), 1);
         assert!(links.has_room(8, &quiet) && !links.has_room(9, &quiet));
-        let busy = turns.plan(&all, &[1, 9], 2);
+        let busy = turns.plan(&all, &[(1, 1), (9, 1)].into_iter().collect(), 2);
         assert!(links.has_room(9, &busy));
         assert_eq!(
             (links.others.len(), links.others.contains_key(&1)),

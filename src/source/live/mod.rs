@@ -107,6 +107,8 @@ pub struct Live {
     schedule: Schedule,
     meter: Meter,
     windows: Vec<(EventId, u32, Windows)>,
+    /// CPU, event and hits since it was attached, of CPUs that went offline.
+    last_counts: Vec<(u32, EventId, u64)>,
     opened: WindowEdge,
     latency: Latency,
     burst: Burst,
@@ -216,6 +218,7 @@ impl Live {
             schedule: Schedule::default(),
             meter: Meter::open(),
             windows: Vec::new(),
+            last_counts: Vec::new(),
             opened: WindowEdge::default(),
             latency: Latency::default(),
             proc,
@@ -278,11 +281,10 @@ impl Live {
             gate.read(at, from, &self.demand, &mut brought);
         }
         counts.append(&mut brought.counts);
-        let mut cpus = self
-            .fast
-            .as_mut()
-            .and_then(|fast| fast.read().ok())
-            .unwrap_or_default();
+        let cpus = self.fast.as_mut().and_then(|fast| fast.read().ok());
+        let mut cpus = cpus.unwrap_or_default();
+        // Of the chosen CPUs all may be offline; that none is says that nothing could be read.
+        let readable = !cpus.is_empty();
         let own_per_cpu = self.own_by_cpu.cpu_ns();
         self.aside.step(&cpus, &own_per_cpu);
         cpus.retain(|c| self.chosen.is_empty() || self.chosen.contains(&c.cpu));
@@ -292,9 +294,11 @@ impl Live {
         });
         let wall = wall_ns();
         self.tasks.read(at, interval_ns, &mut counts);
-        self.slow.ask(at, &self.demand, &brought.devices);
+        let devices = brought.devices.iter().chain(&brought.in_windows);
+        self.slow.ask(at, &self.demand, devices);
 
         let loss = self.drain_samplers(&counts, kernel_lost);
+        self.put_last_counts(&mut counts, interval_ns);
         self.put_windows(&mut counts);
         let slow = self.slow_counters();
         let events = self.event_log.look(wall, slow.as_deref());
@@ -304,7 +308,7 @@ impl Live {
         }
         let filter = self.look_at_filter();
         let online: Vec<u32> = cpus.iter().map(|c| c.cpu).collect();
-        let told = self.leader.is_some() && !online.is_empty();
+        let told = self.leader.is_some() && readable;
         let changed = told && online != self.session.host.cpus;
         if changed {
             self.notes.push(format!("{CPUS_ONLINE}{}", online.len()));
@@ -401,6 +405,22 @@ impl Live {
         Loss {
             lost: kernel_lost.saturating_sub(recorded_lost),
             ..Loss::default()
+        }
+    }
+
+    /// What events had when their CPU went offline is a count of this interval.
+    fn put_last_counts(&mut self, counts: &mut Vec<Counts>, interval_ns: u64) {
+        for (cpu, event, hits) in std::mem::take(&mut self.last_counts) {
+            let sampler = self.samplers.iter_mut().find(|s| s.cpu == cpu);
+            let last = sampler.and_then(|s| s.last_count(event, hits, interval_ns));
+            let Some(last) = last else { continue };
+            match counts
+                .iter_mut()
+                .find(|c| c.event == event && c.cpu == Some(cpu) && !c.gate)
+            {
+                Some(counted) => counted.hits += last.hits,
+                None => counts.push(last),
+            }
         }
     }
 

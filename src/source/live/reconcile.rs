@@ -229,6 +229,7 @@ impl Live {
                     "cpu {cpu}: processes that begin there are not told: {why}"
                 ));
             }
+            Answer::LastCount { cpu, event, hits } => self.last_counts.push((cpu, event, hits)),
             Answer::Windows {
                 cpu,
                 event,

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use rustc_hash::FxHashMap;
+
 use crate::decode::{Demand, DeviceCounts, SlowSample, later_reading};
 use crate::error::Error;
 use crate::host::{Proc, Question, SlowReader};
@@ -61,14 +63,17 @@ impl Slow {
     }
 
     /// Asks unless the last question is still being worked on.
-    /// `devices`: what the gate counted of them since the question before.
-    pub fn ask(&mut self, at: u64, demand: &Demand, devices: &[DeviceCounts]) {
-        let mut active: Vec<u64> = (devices.iter())
-            .filter(|counts| counts.hits > 0)
-            .map(|counts| counts.netns)
-            .collect();
-        active.sort_unstable();
-        active.dedup();
+    /// `devices`: what the gate counted of them since the question before, or a part of it.
+    pub fn ask<'a>(
+        &mut self,
+        at: u64,
+        demand: &Demand,
+        devices: impl Iterator<Item = &'a DeviceCounts>,
+    ) {
+        let mut active: FxHashMap<u64, u64> = FxHashMap::default();
+        for counts in devices {
+            *active.entry(counts.netns).or_default() += counts.hits;
+        }
         let question = Question {
             at,
             tasks: demand.tasks.clone(),
@@ -154,12 +159,12 @@ mod tests {
     #[test]
     fn after_an_answer_that_came_late_the_next_tick_has_its_own_again() {
         let mut slow = after_a_late_answer();
-        slow.ask(1, &Demand::default(), &[]);
+        slow.ask(1, &Demand::default(), std::iter::empty());
         let first = slow.answer(Duration::from_millis(1));
         assert!(first.is_none(), "it is late");
         std::thread::sleep(Duration::from_millis(200));
         for at in [2, 3] {
-            slow.ask(at, &Demand::default(), &[]);
+            slow.ask(at, &Demand::default(), std::iter::empty());
             let answer = slow.answer(Duration::from_secs(2)).expect("an answer");
             assert_eq!(answer.sample.at, at);
             // What only the late one said is not lost.

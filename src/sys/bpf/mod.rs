@@ -24,12 +24,11 @@ use aya::{Ebpf, EbpfLoader};
 
 use self::entries::Entries;
 use self::memory::Shared;
-use self::shared_maps::CELLS;
 use self::uprobe::{BREAKPOINTS, Uprobe};
 use super::lockdown::{FORBIDS, is_confidential};
 
 pub use self::latency::{BUCKETS, BY_ADDRESS, Fates, PAIRS, Pairs, Timed};
-pub use self::shared_maps::{DeviceTally, Switchboard, Switches, Tally};
+pub use self::shared_maps::{CELLS, DeviceTally, Switchboard, Switches, Tally};
 pub use self::sockets::SocketTally;
 
 /// One program of the object and the tracepoint it observes.

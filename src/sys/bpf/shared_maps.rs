@@ -11,7 +11,7 @@ use super::memory::Shared;
 use crate::sys::PerfEvent;
 
 /// Of a program that counts per device: so many devices on a CPU (gate.bpf.c).
-pub(super) const CELLS: usize = 32;
+pub const CELLS: usize = 256;
 
 /// `enum flags` of gate.bpf.c.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +76,8 @@ pub struct Tally {
 /// The same on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceTally {
+    /// Its cell in the table of the program and CPU.
+    pub cell: u32,
     pub netns: u32,
     pub ifindex: u32,
     pub name: [u8; 16],
@@ -141,11 +143,26 @@ impl Switchboard {
         }
     }
 
+    /// The cell is free for another device. A hit that its own one has at this moment is in the totals only.
+    pub fn free_cell(&self, cpu: u32, program: usize, cell: u32) {
+        let table = self.devices.row(cpu);
+        let mut tables = table
+            .into_iter()
+            .flat_map(|table| table.chunks_exact(CELLS));
+        if let Some(cell) = tables
+            .nth(program)
+            .and_then(|cells| cells.get(cell as usize))
+        {
+            cell.ifindex.store(0, Ordering::Release);
+        }
+    }
+
     /// The devices on which `program` was hit on `cpu`.
     pub fn devices(&self, cpu: u32, program: usize) -> impl Iterator<Item = DeviceTally> {
         let table = self.devices.row(cpu);
         let cells = table.and_then(|table| table.chunks_exact(CELLS).nth(program));
-        cells.into_iter().flatten().filter_map(|cell| {
+        let cells = (0..).zip(cells.into_iter().flatten());
+        cells.filter_map(|(at, cell)| {
             let ifindex = cell.ifindex.load(Ordering::Acquire);
             let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
             let [first, second] = cell.name.each_ref().map(|half| read(half).to_ne_bytes());
@@ -153,6 +170,7 @@ impl Switchboard {
             name[..8].copy_from_slice(&first);
             name[8..].copy_from_slice(&second);
             (ifindex != 0).then(|| DeviceTally {
+                cell: at,
                 netns: cell.netns.load(Ordering::Relaxed),
                 ifindex,
                 name,

@@ -1,6 +1,7 @@
 //! Counting with the gate: which programs are attached, what each has counted per CPU, device and
 //! process since the last tick. Its samples come through the rings like any event's.
 
+pub mod by_device;
 pub mod by_process;
 pub mod by_socket;
 pub mod calibrate;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use self::by_device::ByDevice;
 use self::by_process::ByProcess;
 use self::by_socket::BySocket;
 use self::programs::{OBJECT, PROGRAMS, observing};
@@ -21,10 +23,7 @@ use crate::decode::{
     ALWAYS, Attach, Carried, Counts, Demand, DeviceCounts, EventId, EventSpec, Place, SocketCounts,
     Spread, Windows,
 };
-use crate::sys::{DeviceTally, Gate, Switchboard, Switches, Tally};
-
-/// `ifindex` of polls that belong to no device: a CPU's backlog.
-const NO_DEVICE: u32 = u32::MAX;
+use crate::sys::{Gate, Switchboard, Switches, Tally};
 
 pub struct Gated {
     pub(super) gate: Gate,
@@ -61,7 +60,8 @@ pub struct Open {
     pub since: u64,
     /// By CPU.
     counted: Vec<Tally>,
-    devices: FxHashMap<(u32, u32, u32), Tally>,
+    /// `None`: not counted per device.
+    devices: Option<ByDevice>,
     misses: u64,
     /// Counted a part of the time: whether a window is open, each CPU's windows, and all CPUs'.
     windows: Option<(bool, Vec<Windows>, Windows)>,
@@ -73,6 +73,8 @@ pub struct Brought {
     pub counts: Vec<Counts>,
     pub carried: Vec<Carried>,
     pub devices: Vec<DeviceCounts>,
+    /// What events had on devices in their windows: about how busy these are.
+    pub in_windows: Vec<DeviceCounts>,
     pub sockets: Vec<SocketCounts>,
     pub overflow: u64,
 }
@@ -138,9 +140,7 @@ impl Gated {
         let counted: Vec<Tally> = (0..board.possible())
             .map(|cpu| board.tally(cpu, program))
             .collect();
-        let devices = (0..board.possible())
-            .flat_map(|cpu| tables(board, cpu, program).map(move |d| (key(cpu, &d), d.tally)))
-            .collect();
+        let devices = programs::counts_devices(program).then(|| ByDevice::start(board, program));
         let windows = (attach.duty_permille < ALWAYS).then(|| {
             (
                 false,
@@ -378,6 +378,10 @@ impl Open {
                 if taken.span_ns > 0 && cpus.contains(&cpu) {
                     let counts = windowed(self.event, cpu, true, &taken, spread);
                     brought.counts.push(counts);
+                    if let Some(devices) = &mut self.devices {
+                        let place = (self.event, self.program);
+                        devices.read(place, &gate.board, cpu, &mut brought.in_windows);
+                    }
                 }
             }
             return;
@@ -405,9 +409,11 @@ impl Open {
             all.bytes += tally.bytes.saturating_sub(counted.bytes);
             brought.overflow += tally.overflow.saturating_sub(counted.overflow);
             *counted = tally;
-            if hits > 0 {
+            if hits > 0
+                && let Some(devices) = &mut self.devices
+            {
                 let place = (self.event, self.program);
-                read_devices(place, &mut self.devices, &gate.board, cpu, brought);
+                devices.read(place, &gate.board, cpu, &mut brought.devices);
             }
         }
         brought.carried.push(Carried {
@@ -430,32 +436,6 @@ impl Open {
     }
 }
 
-fn read_devices(
-    (event, program): (EventId, usize),
-    devices: &mut FxHashMap<(u32, u32, u32), Tally>,
-    board: &Switchboard,
-    cpu: u32,
-    brought: &mut Brought,
-) {
-    for device in tables(board, cpu, program) {
-        let before = devices.entry(key(cpu, &device)).or_default();
-        let tally = device.tally;
-        if tally.hits > before.hits {
-            brought.devices.push(DeviceCounts {
-                event,
-                cpu,
-                netns: u64::from(device.netns),
-                ifindex: device.ifindex,
-                name: named(&device),
-                hits: tally.hits.saturating_sub(before.hits),
-                packets: tally.packets.saturating_sub(before.packets),
-                bytes: tally.bytes.saturating_sub(before.bytes),
-            });
-        }
-        *before = tally;
-    }
-}
-
 /// Counts of an event that was counted in windows.
 pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows, spread: Spread) -> Counts {
     Counts {
@@ -468,23 +448,4 @@ pub fn windowed(event: EventId, cpu: u32, gate: bool, windows: &Windows, spread:
         gate,
         spread: Some(spread),
     }
-}
-
-fn tables(board: &Switchboard, cpu: u32, program: usize) -> impl Iterator<Item = DeviceTally> {
-    let has = programs::counts_devices(program);
-    has.then(|| board.devices(cpu, program))
-        .into_iter()
-        .flatten()
-}
-
-fn key(cpu: u32, device: &DeviceTally) -> (u32, u32, u32) {
-    (cpu, device.netns, device.ifindex)
-}
-
-fn named(device: &DeviceTally) -> String {
-    if device.ifindex == NO_DEVICE {
-        return "(no_device)".to_owned();
-    }
-    let end = device.name.iter().position(|&b| b == 0).unwrap_or(16);
-    String::from_utf8_lossy(&device.name[..end]).into_owned()
 }

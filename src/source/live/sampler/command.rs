@@ -44,6 +44,9 @@ pub enum SamplerCommand {
         number: u64,
         rates: Vec<(EventId, f64)>,
     },
+    /// The CPU is offline: what every event had counted by then. The kernel has broken up its group, so
+    /// that they are read one by one.
+    LastCounts,
     Stop,
 }
 
@@ -70,6 +73,12 @@ pub enum Answer {
     NoSideBand {
         cpu: u32,
         error: io::Error,
+    },
+    /// What an event of a CPU that went offline has counted since it was attached.
+    LastCount {
+        cpu: u32,
+        event: EventId,
+        hits: u64,
     },
     /// What an event had in its windows.
     Windows {

@@ -142,10 +142,11 @@ impl SamplerHandle {
             return 0;
         }
         if self.reader.read(&mut self.readings).is_err() || self.readings.is_empty() {
-            self.dead = true;
+            self.lose_cpu();
             return 0;
         }
         let mut lost = std::mem::take(&mut self.lost);
+        let mut broken = false;
         for attached in &mut self.attached {
             if let Some(reader) = &mut attached.reader {
                 let mut alone = Vec::new();
@@ -153,8 +154,7 @@ impl SamplerHandle {
                 self.readings.append(&mut alone);
             }
             let Some(reading) = self.readings.iter().find(|r| r.id == attached.id) else {
-                // The CPU went offline and came back: the kernel has broken up the group.
-                self.dead = true;
+                broken = true;
                 continue;
             };
             let hits = reading.value.saturating_sub(attached.hits);
@@ -180,7 +180,37 @@ impl SamplerHandle {
             attached.hits = reading.value;
             attached.lost = reading.lost;
         }
+        if broken {
+            self.lose_cpu();
+        }
         lost
+    }
+
+    /// The CPU is or was offline: the kernel has broken up the group, and nothing more is counted. What had
+    /// been is asked for once.
+    fn lose_cpu(&mut self) {
+        if !std::mem::replace(&mut self.dead, true) {
+            self.send(SamplerCommand::LastCounts);
+        }
+    }
+
+    /// What the event had when its CPU went offline, within the interval of `interval_ns`: all that it had in
+    /// it, for there were no more.
+    pub fn last_count(&mut self, event: EventId, hits: u64, interval_ns: u64) -> Option<Counts> {
+        let mut attached = self.attached.iter_mut();
+        let attached = attached.find(|a| a.event == event)?;
+        let more = hits.saturating_sub(attached.hits);
+        attached.hits = hits.max(attached.hits);
+        Some(Counts {
+            event,
+            cpu: Some(self.cpu),
+            pid: None,
+            hits: more,
+            bytes: 0,
+            span_ns: interval_ns,
+            gate: false,
+            spread: None,
+        })
     }
 }
 

@@ -178,6 +178,14 @@ impl Sampler {
                     slot.aim(stacks_per_s);
                 }
             }
+            SamplerCommand::LastCounts => {
+                for slot in slots {
+                    if let Some(hits) = slot.last_count() {
+                        let (cpu, event) = (self.cpu, slot.event);
+                        self.answer(Answer::LastCount { cpu, event, hits });
+                    }
+                }
+            }
             SamplerCommand::Round { .. } | SamplerCommand::Stop => {}
         }
     }

@@ -90,6 +90,14 @@ impl Slot {
         }
     }
 
+    /// What the event itself says it has counted, in a group or not; `None`: it is the gate's.
+    pub fn last_count(&self) -> Option<u64> {
+        match &self.way {
+            Way::Perf { perf, .. } => perf.alone_count().ok().flatten(),
+            Way::Gate { .. } => None,
+        }
+    }
+
     pub fn program(&self) -> Option<usize> {
         match self.way {
             Way::Gate { program, .. } => Some(program),
