@@ -59,6 +59,14 @@ impl Error {
         }
     }
 
+    /// EAGAIN says neither which limit it was nor that memory for the stack is missing.
+    pub fn no_thread(error: &std::io::Error) -> Self {
+        Error::failed(
+            format!("cannot start a thread (limits of processes or memory): {error}"),
+            "ulimit -u -v",
+        )
+    }
+
     /// The next command to type.
     pub fn hint(&self) -> &str {
         match self {

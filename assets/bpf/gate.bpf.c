@@ -116,11 +116,12 @@ struct {
 	__type(value, struct work);
 } processes SEC(".maps");
 
+// When each started: field 22 of /proc/PID/stat, in ticks of 10 ms (USER_HZ); 0: whoever has the number.
 struct {
 	__uint(type, MAP_HASH);
 	__uint(max_entries, 1024);
 	__type(key, u32);
-	__type(value, u32);
+	__type(value, u64);
 } pids SEC(".maps");
 
 // What went through a socket, whoever ran.
@@ -315,6 +316,22 @@ SELDOM void count_socket(struct slot *slot, const struct seen *seen, u64 owner, 
 	__sync_fetch_and_add(&sum->bytes, seen->bytes);
 }
 
+#define NS_PER_TICK 10000000
+
+// The current process is one of `pids`, and not another that has got its number.
+SELDOM int is_listed(u32 tgid)
+{
+	u64 *start = map_lookup(&pids, &tgid);
+	if (!start || !*start)
+		return !!start;
+	struct task_struct *task = (void *)current_task(), *leader = 0;
+	u64 began = 0;
+	if (probe_read_kernel(&leader, sizeof(leader), &task->group_leader) ||
+	    probe_read_kernel(&began, sizeof(began), &leader->start_boottime))
+		return 1;
+	return began / NS_PER_TICK == *start;
+}
+
 // The socket that a process of `pids` calls is chosen at once.
 SELDOM void choose(u64 owner, u32 tgid)
 {
@@ -366,7 +383,7 @@ INLINE int pass(void *ctx, const struct seen *seen)
 		count_device(slot, seen, cpu);
 	if (flags & (BY_PROCESS | SOME_PIDS | SAMPLE_PIDS)) {
 		u32 tgid = current_pid_tgid() >> 32;
-		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || map_lookup(&pids, &tgid);
+		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || is_listed(tgid);
 		if (flags & BY_PROCESS && (listed || !(flags & SOME_PIDS)))
 			count_process(slot, seen, tgid);
 		u64 owner = flags & CHOOSE && listed ? owner_of(seen) : 0;
@@ -581,7 +598,7 @@ INLINE int strike(struct pt_regs *ctx)
 	__sync_fetch_and_add(&slot->hits, 1);
 	if (flags & (BY_PROCESS | SOME_PIDS | SAMPLE_PIDS)) {
 		struct process key = {.tgid = current_pid_tgid() >> 32, .event = event};
-		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || map_lookup(&pids, &key.tgid);
+		int listed = !(flags & (SOME_PIDS | SAMPLE_PIDS)) || is_listed(key.tgid);
 		if (flags & BY_PROCESS && (listed || !(flags & SOME_PIDS))) {
 			struct work none = {};
 			map_update(&processes, &key, &none, NOEXIST);

@@ -25,6 +25,7 @@ static long (*map_update)(void *map, const void *key, const void *value, u64 fla
 static u64 (*monotonic_ns)(void) = (void *)5;
 static u32 (*processor_id)(void) = (void *)8;
 static u64 (*current_pid_tgid)(void) = (void *)14;
+static u64 (*current_task)(void) = (void *)35;
 static long (*current_comm)(void *to, u32 size) = (void *)16;
 static long (*perf_event_output)(void *ctx, void *map, u64 flags, void *data, u64 size) = (void *)25;
 static u32 (*numa_node_id)(void) = (void *)42;
@@ -49,6 +50,11 @@ struct net {
 typedef struct {
 	struct net *net;
 } possible_net_t;
+
+struct task_struct {
+	struct task_struct *group_leader;
+	u64 start_boottime;
+};
 
 struct net_device {
 	char name[16];

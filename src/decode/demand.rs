@@ -9,6 +9,10 @@ use super::session::EventId;
 pub const ALWAYS: u16 = 1000;
 
 /// One event to keep open.
+/// No process has this number: the largest is 2^22 (PID_MAX_LIMIT, include/linux/threads.h). A filter
+/// of processes that have all ended is not all processes.
+pub const NOBODY: u32 = (1 << 22) + 1;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,

@@ -22,7 +22,7 @@ mod windows;
 
 pub use batch::{Batch, ENDED, Loss, Sample, Span};
 pub use cpu_list::{CpuRanges, MOST_CPUS, cpu_list};
-pub use demand::{ALWAYS, Attach, Demand};
+pub use demand::{ALWAYS, Attach, Demand, NOBODY};
 pub use format::{Field, Format, Layout};
 pub use group::{Reading, decode_group};
 pub use host_event::{EventKind, HostEvent, MOST_EVENTS};

@@ -42,7 +42,9 @@ use self::process::processes::Processes;
 use self::protocols::Protocols;
 use self::tcp::Connections;
 use crate::advice::Adviser;
-use crate::decode::{ALWAYS, Attach, Batch, CPUS_ONLINE, Costs, Demand, EventId, Loss, Tick};
+use crate::decode::{
+    ALWAYS, Attach, Batch, CPUS_ONLINE, Costs, Demand, EventId, Loss, NOBODY, Tick,
+};
 use crate::error::Error;
 use crate::model::{Facts, Fold, Hit, Names, Snapshot, Want};
 use crate::probe::{Fields, Tag};
@@ -71,10 +73,6 @@ const PRICING: Duration = Duration::from_millis(1200);
 
 /// So often at most: a CPU that does not answer keeps nobody waiting.
 const ATTACHING_TIMES: u32 = 3;
-
-/// No process has this number: the largest is 2^22 (PID_MAX_LIMIT, include/linux/threads.h). A filter
-/// of processes that have all ended is not all processes.
-const NOBODY: u32 = (1 << 22) + 1;
 
 /// Sentences kept in `health.notes`.
 const NOTES: usize = 40;
@@ -410,7 +408,8 @@ impl Engine {
         self.cpus.ingest(tick.interval_ns, &tick.host.cpus);
         self.ledger.ingest(tick.interval_ns, &tick.host);
         self.traffic.ingest(tick.interval_ns, &tick.host);
-        self.processes.ingest(tick.host.slow.as_deref());
+        self.processes
+            .ingest(tick.host.slow.as_deref(), &tick.replaced);
         self.protocols.ingest(tick.host.slow.as_deref());
         self.connections.ingest(tick.host.slow.as_deref());
         if let Some(slow) = &tick.host.slow {
@@ -647,7 +646,7 @@ impl Engine {
         let mut pids = std::mem::take(&mut self.want.pids);
         for pid in replaced.iter().filter(|pid| pids.contains(pid)) {
             self.note(&format!(
-                "process {pid} ended; another one has its number and is not counted (the last interval may hold some of it)"
+                "process {pid} ended and another one has its number: that one is not counted, but CPU samples of the interval of the change may be its"
             ));
             self.replaced.push(*pid);
         }

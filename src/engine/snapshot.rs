@@ -17,8 +17,10 @@ use super::process::owners::Owned;
 use super::process::processes;
 use super::process::processes::Charged;
 use super::process::readers::waits;
-use super::{Engine, NOBODY, Observer, PROFILE_S, ledger};
-use crate::decode::{self, Attach, ClockKind, Counts, CpuRanges, EventId, Loss, SourceKind, Tick};
+use super::{Engine, Observer, PROFILE_S, ledger};
+use crate::decode::{
+    self, Attach, ClockKind, Counts, CpuRanges, EventId, Loss, NOBODY, SourceKind, Tick,
+};
 use crate::model::{
     Busy, Cpu, Device, Filter, Folded, Function, Health, HostEvent, HostInfo, Judged, OtherDevices,
     Process, Ranked, Role, SCHEMA, STACKS_EXPORTED, Sampled, Snapshot, Stack, Summary, Weighed,

@@ -165,14 +165,23 @@ fn verdict(comparison: &Comparison) -> String {
         ),
         Verdict::NotJudged => {
             let sampled = |side: &SideInfo| side.parts > 0 || side.window_s.is_some();
-            let why = match (sampled(&comparison.before), sampled(&comparison.after)) {
-                (true, true) => "nobody counted the packets of both sides",
-                (true, false) => "CPU time was not sampled after",
-                (false, true) => "CPU time was not sampled before",
-                (false, false) => "CPU time was not sampled",
+            let unnamed = |side: &SideInfo| side.unnamed_samples > 0;
+            let why = if unnamed(&comparison.before) || unnamed(&comparison.after) {
+                "kernel functions of the CPU samples have no names (netop record keeps them)"
+            } else {
+                unsampled(sampled(&comparison.before), sampled(&comparison.after))
             };
             format!("What a wire packet costs is not known: {why}")
         }
+    }
+}
+
+fn unsampled(before: bool, after: bool) -> &'static str {
+    match (before, after) {
+        (true, true) => "nobody counted the packets of both sides",
+        (true, false) => "CPU time was not sampled after",
+        (false, true) => "CPU time was not sampled before",
+        (false, false) => "CPU time was not sampled",
     }
 }
 
@@ -180,6 +189,9 @@ fn side(name: &str, side: &SideInfo) -> String {
     let host = clip(&clean(&format!("{} {}", side.hostname, side.kernel)), 40);
     let parts = match (side.parts, side.window_s) {
         (_, Some(window)) => format!("bounds of its window of {window:.0} s"),
+        (0, None) if side.unnamed_samples > 0 => {
+            format!("{} CPU samples without kernel names", side.unnamed_samples)
+        }
         (0, None) => "CPU time not sampled".to_owned(),
         (n, None) => format!("{n} parts"),
     };

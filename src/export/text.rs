@@ -17,7 +17,11 @@ pub fn page(snapshot: &Snapshot) -> String {
         page.push('\n');
     };
     if let Some(banner) = &snapshot.health.banner {
-        line(banner.clone());
+        let samples = snapshot.health.cpu_samples.filter(|samples| *samples > 0);
+        match samples {
+            Some(samples) => line(format!("{samples} CPU samples; {banner}")),
+            None => line(banner.clone()),
+        }
     }
     line(state(snapshot));
     line(loss(snapshot));

@@ -49,7 +49,8 @@ pub fn drive(
 ) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("cannot watch signals: {e}"), "ulimit -n");
     let signals = Signals::watch().map_err(failed)?;
-    signals.end_by_deadline(|| {}).map_err(failed)?;
+    let started = signals.end_by_deadline(|| {});
+    started.map_err(|e| Error::no_thread(&e))?;
     // Only what waits for a reader is cut short.
     signals.take_time(true);
     let mut give = |snapshot: &Arc<Snapshot>| {

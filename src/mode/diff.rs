@@ -118,7 +118,13 @@ fn recording(path: &Path) -> Result<Recorded, Error> {
     let undated = !Opened::open(path)?.is_dated();
     let mut recorded = Recorded::default();
     let mut number = 1;
+    let (mut samples, mut unnamed) = (0, 0);
     batch::drive(engine, want, None, |snapshot| {
+        let met = snapshot.health.cpu_samples.unwrap_or(0);
+        samples += met;
+        if snapshot.spent.is_none() {
+            unnamed += met;
+        }
         let taken = recorded.take(number, &export::json::line(snapshot));
         number += 1;
         taken.map_err(|why| refused(path, &why.why)).map(|()| true)
@@ -131,6 +137,7 @@ fn recording(path: &Path) -> Result<Recorded, Error> {
         ));
     }
     recorded.measured.undated = undated;
+    recorded.measured.leave_unnamed(unnamed, samples);
     Ok(recorded)
 }
 

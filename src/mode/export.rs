@@ -91,6 +91,9 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
             format!("netop export --to {}", typed.to),
         )
     })?;
+    for note in &snapshot.health.notes {
+        say(&format!("note: {note}"));
+    }
     let written = profile(&snapshot, function.as_deref(), format);
     written.ok_or_else(|| nothing_sampled(&snapshot, function.as_deref(), &typed.to))
 }

@@ -113,7 +113,9 @@ pub fn run(
     };
     let failed = |e: io::Error| Error::failed(format!("cannot use this terminal: {e}"), "netop -b");
     let signals = Signals::watch().map_err(failed)?;
-    signals.end_by_deadline(terminal::cook).map_err(failed)?;
+    signals.watch_suspend().map_err(failed)?;
+    let started = signals.end_by_deadline(terminal::cook);
+    started.map_err(|e| Error::no_thread(&e))?;
     let tty = Tty::open().map_err(failed)?;
     let shared = Arc::new(Shared {
         slot: Mutex::default(),
@@ -237,6 +239,10 @@ impl Session {
                 if self.signals.stop_asked() {
                     return Ok(());
                 }
+                if self.signals.take_suspend() {
+                    self.suspend(ui, screen)?;
+                    dirty = true;
+                }
                 if self.signals.take_redraw() {
                     clear(screen)?;
                     dirty = true;
@@ -312,24 +318,26 @@ impl Session {
             Effect::SaveBundle => save_bundle(ui, &self.dir),
             Effect::Redraw => clear(screen)?,
             Effect::Copy(text) => terminal::copy(&text),
-            Effect::Suspend => {
-                // Nobody drains the rings while we are stopped: nothing may stay attached.
-                let want = ui.want().clone();
-                self.orders.send(Order::Want(Box::new(Want {
-                    detached: true,
-                    ..want.clone()
-                })));
-                thread::sleep(DETACHED);
-                terminal::give_back();
-                stop_self();
-                self.orders.send(Order::Want(Box::new(want)));
-                terminal::enter().map_err(|e| {
-                    Error::failed(format!("cannot use this terminal: {e}"), "netop")
-                })?;
-                clear(screen)?;
-            }
+            Effect::Suspend => self.suspend(ui, screen)?,
         }
         Ok(Next::Stay)
+    }
+
+    /// Gives the terminal back and stops, until the shell continues it.
+    fn suspend(&self, ui: &UiState, screen: &mut terminal::Screen) -> Result<(), Error> {
+        // Nobody drains the rings while we are stopped: nothing may stay attached.
+        let want = ui.want().clone();
+        self.orders.send(Order::Want(Box::new(Want {
+            detached: true,
+            ..want.clone()
+        })));
+        thread::sleep(DETACHED);
+        terminal::give_back();
+        stop_self();
+        self.orders.send(Order::Want(Box::new(want)));
+        terminal::enter()
+            .map_err(|e| Error::failed(format!("cannot use this terminal: {e}"), "netop"))?;
+        clear(screen)
     }
 
     /// In a thread of its own: a library may be large, or on a slow disk.

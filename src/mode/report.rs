@@ -1,7 +1,7 @@
 //! `netop report FILE`: a recording in the same views. Of perf's files the counts are sums of
 //! weights; of netop's everything is as it was.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -50,10 +50,7 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     let (engine, want) = open(typed)?;
     if typed.batch.batch {
         return match batch::run(engine, want, &shown)? {
-            0 => Err(Error::nothing(
-                "there is no sample in this part of the recording",
-                format!("netop report {} -b", typed.file.display()),
-            )),
+            0 => Err(nothing(typed)),
             _ => Ok(()),
         };
     }
@@ -82,6 +79,21 @@ pub fn run(typed: &cli::Report) -> Result<(), Error> {
     )
 }
 
+fn nothing(typed: &cli::Report) -> Error {
+    let file = export::clean(&typed.file.display().to_string()).into_owned();
+    let word = shell_word(&file);
+    if typed.start.is_some() || typed.stop.is_some() {
+        return Error::nothing(
+            format!("there is no sample in this part of {file}"),
+            format!("netop report {word} -b"),
+        );
+    }
+    Error::nothing(
+        format!("{file} has no sample and no count: it was cut, or its disk was full"),
+        format!("perf report --stats -i {word}"),
+    )
+}
+
 /// Does the file begin as perf.data does, in a file and through a pipe? Its readers say what else
 /// is wrong with it.
 pub fn is_recording(path: &Path) -> bool {
@@ -91,8 +103,15 @@ pub fn is_recording(path: &Path) -> bool {
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
     let mut magic = [0; MAGIC.len()];
-    file.and_then(|mut file| file.read_exact(&mut magic))
-        .is_ok_and(|()| magic == MAGIC)
+    // A file of /proc has no length: what is read of one may be gone for others.
+    let empty = |file: &File| file.metadata().is_ok_and(|m| m.is_file() && m.len() == 0);
+    file.and_then(|mut file| {
+        if empty(&file) {
+            return Ok(());
+        }
+        file.read_exact(&mut magic)
+    })
+    .is_ok_and(|()| magic == MAGIC)
 }
 
 /// The recording as an engine, read from its beginning; and what is wanted of it. Another filter

@@ -57,6 +57,10 @@ impl Recording {
         let path = if piped { Path::new("/dev/stdin") } else { path };
         let file = File::open(path).map_err(|e| at(&e))?;
         let meta = file.metadata().map_err(|e| at(&e))?;
+        // So is a file of /proc; to read one may wait (kmsg), and take from others what is read.
+        if meta.is_file() && meta.len() == 0 {
+            return Err(Fault::new(0, "it is empty"));
+        }
         if meta.is_dir() {
             return Err(Fault::new(
                 0,
@@ -163,6 +167,11 @@ impl Recording {
     /// netop's own part, when there is one.
     pub fn take_trailer(&mut self) -> Option<TrailerReader> {
         self.trailer.take()
+    }
+
+    /// Processor trace that has been passed over, bytes.
+    pub fn trace_bytes(&self) -> u64 {
+        self.records.trace_bytes
     }
 
     /// How far the reading is, bytes.

@@ -45,6 +45,8 @@ pub struct Records {
     /// Length of the record that was given last: it is passed over with the next question.
     given: Given,
     unpack: Option<Unpack>,
+    /// Data of processor trace (Intel PT, CoreSight) that was passed over.
+    pub trace_bytes: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +73,7 @@ impl Records {
             stream,
             given: Given::Nothing,
             unpack: None,
+            trace_bytes: 0,
         }
     }
 
@@ -244,6 +247,7 @@ impl Records {
             None => false,
         };
         if whole {
+            self.trace_bytes += size.unwrap_or(0);
             return Ok(());
         }
         Err(Fault::new(

@@ -170,16 +170,20 @@ pub fn foreign(typed: &cli::Live, recorded: &Recorded) -> Result<Plan, Error> {
         clock_hz: recorded.clock_hz,
         ..Want::default()
     };
+    let of_network = (recorded.tracepoints.iter()).any(|(group, name, _)| is_row(group, name));
+    let banner = (!of_network).then(|| NO_NETWORK_EVENT.to_owned());
     Ok(Plan {
         registry: Registry::new(added),
         want,
         settings: Settings {
             recorded: true,
-            ..settings(typed, Counting::Perf, None, Vec::new())?
+            ..settings(typed, Counting::Perf, banner, Vec::new())?
         },
         tracefs: Err("a recording has no tracefs".to_owned()),
     })
 }
+
+const NO_NETWORK_EVENT: &str = "no event of the network is in this file: view 5 and netop export have its CPU time by stack. To record the network: netop record";
 
 /// The first snapshot of the screen comes after this, so that numbers are there at once.
 const FIRST_INTERVAL: Duration = Duration::from_millis(150);

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::close_in_child::{close_in_child, exit_now};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGTSTP, SIGWINCH};
 
 /// What would end a program that does not know it (man 7 signal): each would leave the terminal raw. Not
 /// crashes, real-time signals, and SIGPIPE, which is ignored.
@@ -37,8 +37,11 @@ pub struct Signals {
     stop: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
     redraw: Arc<AtomicBool>,
+    suspend: Arc<AtomicBool>,
     takes_time: Arc<AtomicBool>,
     pipe: UnixStream,
+    /// What makes `pipe` readable.
+    writer: UnixStream,
 }
 
 impl Signals {
@@ -51,8 +54,10 @@ impl Signals {
             stop: Arc::default(),
             hangup: Arc::default(),
             redraw: Arc::default(),
+            suspend: Arc::default(),
             takes_time: Arc::default(),
             pipe: read,
+            writer: write,
         };
         let ending = ENDING.map(|signal| (signal, &signals.stop));
         let others = [
@@ -62,12 +67,25 @@ impl Signals {
         ];
         for (signal, flag) in ending.into_iter().chain(others) {
             signal_hook::flag::register(signal, Arc::clone(flag))?;
-            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, signals.writer.try_clone()?)?;
         }
         // A write beyond `ulimit -f` fails, and that is said. A handler, for a command that netop starts
         // would inherit that it is ignored.
         signal_hook::flag::register(libc::SIGXFSZ, Arc::default())?;
         Ok(signals)
+    }
+
+    /// A `kill -TSTP` asks to be suspended, as Ctrl-Z does: for a program that has the terminal to give
+    /// back before it stops.
+    pub fn watch_suspend(&self) -> io::Result<()> {
+        signal_hook::flag::register(SIGTSTP, Arc::clone(&self.suspend))?;
+        signal_hook::low_level::pipe::register(SIGTSTP, self.writer.try_clone()?)?;
+        Ok(())
+    }
+
+    /// True once after each SIGTSTP.
+    pub fn take_suspend(&self) -> bool {
+        self.suspend.swap(false, Ordering::Relaxed)
     }
 
     /// A program that still runs this long after it was asked to stop hangs in a write that nobody

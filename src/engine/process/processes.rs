@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attribution::Attribution;
 use super::limit::tightest;
 use super::readers::Readers;
-use crate::decode::{Counts, ENDED, EventId, SlowSample, TaskCounters};
+use crate::decode::{Counts, ENDED, EventId, NOBODY, SlowSample, TaskCounters};
 use crate::model::{Folded, NO_SOCKET, Process, SEVERAL};
 use crate::probe::Flow;
 
@@ -157,13 +157,16 @@ pub struct Processes {
 }
 
 impl Processes {
-    pub fn ingest(&mut self, slow: Option<&SlowSample>) {
+    /// `replaced`: pids of the filter that another process has by now. Its rows are still those of the one
+    /// that was asked for.
+    pub fn ingest(&mut self, slow: Option<&SlowSample>, replaced: &[u32]) {
         let Some(slow) = slow else { return };
         self.make_room();
         self.readers.ingest(slow);
         self.delays.clear();
         self.throttled.clear();
-        for task in &slow.tasks {
+        let asked = |task: &&TaskCounters| !replaced.contains(&task.pid);
+        for task in slow.tasks.iter().filter(asked) {
             self.meet(task);
             if let Some(container) = &task.container {
                 self.containers.insert(task.pid, container.as_str().into());
@@ -323,6 +326,7 @@ impl Processes {
                 row(&mut rows, pid, self.name(pid));
             }
         }
+        rows.remove(&NOBODY);
         let mut rows: Vec<Process> = rows.into_values().collect();
         self.complete(&mut rows, interval, &exact, &sampled, flow_of);
         rows.sort_by(|a, b| {

@@ -281,7 +281,7 @@ fn ten_thousand_processes_and_a_hundred_thousand_sockets_stay_within_their_bound
             readers,
             ..SocketSample::default()
         }));
-        processes.ingest(Some(&given.slow));
+        processes.ingest(Some(&given.slow), &[]);
         let rows = given.rows_of(&mut processes);
         assert_eq!(rows.len(), MOST);
         assert_eq!(rows[0].pid, 10_000 + interval * 10_000, "the heaviest");
@@ -314,7 +314,7 @@ fn nothing_of_the_process_that_had_a_pid_before_is_told_of_the_one_that_has_it_n
         ..SlowSample::default()
     };
     let mut row = |at, sample: SlowSample| {
-        processes.ingest(Some(&SlowSample { at, ..sample }));
+        processes.ingest(Some(&SlowSample { at, ..sample }), &[]);
         let mut rows = given.rows_of(&mut processes).into_iter();
         let row = rows.find(|row| row.pid == 7).expect("a row");
         (row.comm, row.start_ticks, row.runq_delay_ms, row.container)

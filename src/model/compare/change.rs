@@ -50,6 +50,9 @@ pub struct SideInfo {
     /// There are too few of them: CPU figures are those of the last snapshot's window of so many
     /// seconds, with its bounds.
     pub window_s: Option<f64>,
+    /// CPU samples whose kernel functions have no names, if these are most: what the network took is not
+    /// known.
+    pub unnamed_samples: u64,
 }
 
 /// Are the packet rates close enough to compare costs?

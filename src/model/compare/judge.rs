@@ -102,6 +102,7 @@ fn info(side: &Measured) -> SideInfo {
         snapshots: side.snapshots,
         parts,
         window_s: window.map(|window| window.seconds),
+        unnamed_samples: side.unnamed_samples,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Measured {
     pub snapshots: usize,
     /// Its times are no clock's but those of a file: they do not say when it was measured.
     pub undated: bool,
+    /// CPU samples whose kernel functions have no names: for whom they were is not known.
+    pub unnamed_samples: u64,
     /// What the last snapshot's window says.
     pub window: Option<Window>,
     parts: Vec<Second>,
@@ -34,6 +36,19 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Kernel functions of so many CPU samples have no names, and of `samples` in all these are most: the few
+    /// intervals that say something of the network say nothing of the whole.
+    pub fn leave_unnamed(&mut self, unnamed: u64, samples: u64) {
+        if 2 * unnamed <= samples || unnamed == 0 {
+            return;
+        }
+        self.unnamed_samples = unnamed;
+        self.window = None;
+        for part in &mut self.parts {
+            part.net_ns = None;
+        }
+    }
+
     pub fn push(
         &mut self,
         origin: Origin,

@@ -10,6 +10,18 @@ use crate::host::{Proc, started_at};
 pub struct Lives(FxHashMap<u32, u64>);
 
 impl Lives {
+    /// When each of `pids` started; 0: it is gone, or its time is another's (`known` as below).
+    pub fn starts(&mut self, proc: &Proc, pids: &[u32], known: &[(u32, u64)]) -> Vec<(u32, u64)> {
+        // /proc tells the time of this time namespace (time_namespaces(7)), a program sees the host's.
+        let shifted = proc.text("proc/self/timens_offsets").is_ok_and(|text| {
+            let mut boottime = text.lines().filter(|line| line.starts_with("boottime"));
+            boottime.any(|line| line.split_ascii_whitespace().skip(1).any(|n| n != "0"))
+        });
+        self.replaced(proc, pids, known);
+        let start = |pid: &u32| self.0.get(pid).copied().filter(|_| !shifted).unwrap_or(0);
+        pids.iter().map(|pid| (*pid, start(pid))).collect()
+    }
+
     /// Those of `pids` whose number another process has now. `known`: when some of them started.
     pub fn replaced(&mut self, proc: &Proc, pids: &[u32], known: &[(u32, u64)]) -> Vec<u32> {
         self.0.retain(|pid, _| pids.contains(pid));

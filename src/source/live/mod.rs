@@ -171,9 +171,7 @@ impl Live {
             Some(patience) => {
                 let load = move || Gated::load(&specs, chosen);
                 let thread = std::thread::Builder::new().name("gate loader".to_owned());
-                let thread = thread.spawn(load).map_err(|e| {
-                    Error::failed(format!("cannot start a thread: {e}"), "ulimit -u")
-                })?;
+                let thread = thread.spawn(load).map_err(|e| Error::no_thread(&e))?;
                 let until = monotonic_ns() + patience.as_nanos() as u64;
                 Some(Loading { thread, until })
             }

@@ -274,12 +274,19 @@ impl Live {
         }
     }
 
+    /// When each process of the filter started; 0 where that cannot be told.
+    fn starts(&mut self) -> Vec<(u32, u64)> {
+        let demand = &self.demand;
+        (self.lives).starts(&self.proc, &demand.pids, &demand.start_ticks)
+    }
+
     /// The gate is there, or it is said why not.
     fn take_gate(&mut self, loaded: Result<Gated, String>) {
         match loaded {
             Ok(mut gate) => {
                 // What was asked for meanwhile.
-                self.notes.extend(gate.filter(&self.demand));
+                let starts = self.starts();
+                self.notes.extend(gate.filter(&self.demand, &starts));
                 for (index, event) in (0..).zip(&mut self.catalog.events) {
                     event.gate = gate.program(EventId(index)).is_some();
                 }
@@ -312,8 +319,10 @@ impl Live {
         let Some(mut gate) = self.gate.take() else {
             return self.keep_windows(old);
         };
-        if old.pids != self.demand.pids || old.device != self.demand.device {
-            self.notes.extend(gate.filter(&self.demand));
+        let asked = |d: &Demand| (d.pids.clone(), d.start_ticks.clone(), d.device.clone());
+        if asked(old) != asked(&self.demand) {
+            let starts = self.starts();
+            self.notes.extend(gate.filter(&self.demand, &starts));
         }
         let now = monotonic_ns();
         let started = self.started.unwrap_or(now);

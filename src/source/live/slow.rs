@@ -54,7 +54,7 @@ impl Slow {
                     reader.read_later(&question);
                 }
             })
-            .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
+            .map_err(|e| Error::no_thread(&e))?;
         Ok(Slow {
             questions,
             answers,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
-use crate::decode::{Counts, EventId};
+use crate::decode::{Counts, EventId, NOBODY};
 use crate::sys::{ErrnoHint, PerfEvent, Target, Wanted, monotonic_ns};
 
 /// How often the thread list may change under our hands before the counts are called unsure.
@@ -70,7 +70,7 @@ impl TaskCounters {
         children: bool,
         closer: &Sender<PerfEvent>,
     ) -> Result<(), String> {
-        if wanted.is_empty() {
+        if wanted.is_empty() || pid == NOBODY {
             return Ok(());
         }
         for attempt in 1..=TRIES {

@@ -153,6 +153,7 @@ impl Decoder {
                 if self.side.len() >= HELD_SIDE {
                     self.tell_side(u64::MAX);
                 }
+                self.send_full()?;
             }
         }
         Ok(())
@@ -296,7 +297,11 @@ impl Decoder {
 
     fn send_full(&mut self) -> Result<(), Closed> {
         let now = &self.now;
-        if now.samples.len() < SAMPLES && now.frames.len() < FRAMES && now.raw.len() < RAW {
+        let room = now.samples.len() < SAMPLES
+            && now.frames.len() < FRAMES
+            && now.raw.len() < RAW
+            && now.side.len() < HELD_SIDE;
+        if room {
             return Ok(());
         }
         self.send()

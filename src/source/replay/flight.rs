@@ -128,8 +128,9 @@ impl Reader {
     }
 
     /// Reads to the end, or until nobody listens.
-    pub fn run(mut self) {
+    pub fn run(mut self) -> Option<String> {
         let _nobody_listens = self.read();
+        None
     }
 
     fn read(&mut self) -> Result<(), Closed> {

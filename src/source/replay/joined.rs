@@ -10,6 +10,8 @@ pub struct Joined {
     so_far: Option<Tick>,
     /// The newest before what is shown: where cumulative counters begin.
     baseline: Option<Tick>,
+    /// An interval was there to be shown.
+    pub any: bool,
     /// For the next interval.
     pub notes: Vec<String>,
 }
@@ -20,6 +22,7 @@ impl Joined {
             cut,
             so_far: None,
             baseline: None,
+            any: false,
             notes,
         }
     }
@@ -39,6 +42,7 @@ impl Joined {
     }
 
     pub fn shown(&mut self, tick: Tick, outlet: &Outlet) -> Result<(), Closed> {
+        self.any = true;
         if let Some(before) = self.baseline.take() {
             outlet.tick(baseline(before))?;
         }

@@ -72,7 +72,7 @@ pub struct Replay {
     messages: Receiver<Message>,
     empty: Sender<Batch>,
     /// `None`: its end was told.
-    reader: Option<JoinHandle<()>>,
+    reader: Option<JoinHandle<Option<String>>>,
 }
 
 impl Replay {
@@ -81,7 +81,7 @@ impl Replay {
         let (sender, messages) = bounded(AHEAD);
         let (empty, emptied) = unbounded();
         let outlet = Outlet::new(sender, emptied);
-        let (session, run): (Session, Box<dyn FnOnce() + Send>) =
+        let (session, run): (Session, Box<dyn FnOnce() -> Option<String> + Send>) =
             if let Some((trailer, recorded)) = opened.take_own() {
                 let reader = recorded::Reader::new(opened, &recorded, trailer, options, outlet);
                 (reader.session(), Box::new(|| reader.run()))
@@ -105,12 +105,12 @@ impl Replay {
         session: Session,
         messages: Receiver<Message>,
         empty: Sender<Batch>,
-        run: Box<dyn FnOnce() + Send>,
+        run: Box<dyn FnOnce() -> Option<String> + Send>,
     ) -> Result<Replay, Error> {
         let reader = thread::Builder::new()
             .name("replay".to_owned())
             .spawn(run)
-            .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
+            .map_err(|e| Error::no_thread(&e))?;
         Ok(Replay {
             session,
             messages,
@@ -128,7 +128,8 @@ impl Replay {
                 "reading the recording ended by a fault of netop",
                 "perf report, and tell us of the file",
             )),
-            _ => Ok(Step::End),
+            Some(Ok(Some(why))) => Err(Error::failed(why, "ulimit -a")),
+            Some(Ok(None)) | None => Ok(Step::End),
         }
     }
 }

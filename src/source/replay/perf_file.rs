@@ -26,8 +26,9 @@ impl Reader {
     }
 
     /// Reads to the end, or until nobody listens.
-    pub fn run(mut self) {
+    pub fn run(mut self) -> Option<String> {
         let _nobody_listens = self.read();
+        None
     }
 
     fn read(&mut self) -> Result<(), Closed> {
@@ -57,6 +58,12 @@ impl Reader {
                     break;
                 }
             }
+        }
+        let trace = self.recording.trace_bytes();
+        if trace > 0 {
+            self.decoder.notes.push(format!(
+                "{trace} bytes of processor trace (AUX: Intel PT, CoreSight) are not decoded; perf script --itrace=i1us does"
+            ));
         }
         self.decoder.finish()
     }

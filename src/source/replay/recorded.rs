@@ -17,12 +17,16 @@ use crate::perfdata::{Attr, Line, Record, Recording, SampleBody, Tail, TrailerRe
 
 /// A batch goes to the engine with so many samples.
 const SAMPLES: usize = 8192;
+/// … or with so much told of processes.
+const SIDE: usize = 1 << 16;
 
 pub struct Reader {
     recording: Recording,
     trailer: TrailerReader,
     decoder: Decoder,
     progress: Progress,
+    /// The first reading that failed.
+    fault: Option<String>,
 }
 
 /// Batches of the running interval.
@@ -108,6 +112,7 @@ impl Reader {
                 range: None,
                 joined: Joined::new(options.cut, notes),
             },
+            fault: None,
         }
     }
 
@@ -115,9 +120,15 @@ impl Reader {
         self.progress.session.clone()
     }
 
-    /// Reads to the end, or until nobody listens.
-    pub fn run(mut self) {
+    /// Reads to the end, or until nobody listens. Returns why not even one interval could be read.
+    pub fn run(mut self) -> Option<String> {
         let _nobody_listens = self.read();
+        self.fault.filter(|_| !self.progress.joined.any)
+    }
+
+    fn fail(&mut self, note: String) {
+        self.progress.joined.note(note.clone());
+        self.fault.get_or_insert(note);
     }
 
     fn read(&mut self) -> Result<(), Closed> {
@@ -145,7 +156,7 @@ impl Reader {
                 Ok(None) => return Ok(()),
                 Err(fault) => {
                     let note = format!("the samples could be read in part only: {fault}");
-                    self.progress.joined.note(note);
+                    self.fail(note);
                     return Ok(());
                 }
             }
@@ -170,7 +181,7 @@ impl Reader {
                 Ok(None) => return Ok(None),
                 Err(fault) => {
                     let note = format!("the intervals could be read in part only: {fault}");
-                    self.progress.joined.note(note);
+                    self.fail(note);
                     return Ok(None);
                 }
             }
@@ -192,6 +203,9 @@ impl Decoder {
                 let attr = self.attrs.first();
                 let tail = attr.map_or(Tail::default(), |attr| Tail::parse(attr, record.body));
                 self.batch.side.extend(side_band(record, tail));
+                if self.batch.side.len() >= SIDE {
+                    self.send()?;
+                }
             }
         }
         Ok(())

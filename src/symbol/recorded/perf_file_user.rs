@@ -25,6 +25,8 @@ use crate::symbol::user::spaces::{Region, Spaces};
 
 const QUEUE: usize = 4096;
 const MOST_NAMES: usize = 1 << 17;
+/// Files that are told apart, by path and build: what lies in more has no name.
+const MOST_FILES: u32 = 1 << 16;
 
 pub struct PerfFileUser {
     spaces: Spaces,
@@ -86,6 +88,9 @@ impl PerfFileUser {
             .or(self.build_ids.get(path).map(Vec::as_slice));
         let key = (path.to_owned(), id.map(<[u8]>::to_vec));
         let next = self.mapped.len() as u32;
+        if next >= MOST_FILES && !self.index.contains_key(&key) {
+            return;
+        }
         let file = *self.index.entry(key).or_insert(next);
         if file == next {
             self.mapped.push(MappedObject {

@@ -1,7 +1,7 @@
 //! Which code lay where in which process, as a recording tells it: processes that were forked share
 //! what their parents had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -9,6 +9,12 @@ use rustc_hash::FxHashMap;
 /// Regions written down once more because a forked process maps something of its own; beyond, it
 /// begins with nothing. A recording can fork without end.
 const MOST_COPIED: usize = 1 << 20;
+
+/// Processes and regions that are known at once: of more the ones met first are forgotten. Of one process
+/// as many as the kernel allows (vm.max_map_count).
+const MOST_PROCESSES: usize = 1 << 16;
+const MOST_REGIONS: usize = 1 << 20;
+const MOST_OF_ONE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
@@ -27,6 +33,10 @@ type Space = BTreeMap<u64, Region>;
 #[derive(Debug, Default)]
 pub struct Spaces {
     of: FxHashMap<u32, Arc<Space>>,
+    /// Every process of `of`, as they were met.
+    met: VecDeque<u32>,
+    /// Regions that were written down, and not forgotten since.
+    held: usize,
     copied: usize,
 }
 
@@ -41,13 +51,22 @@ impl Spaces {
         if new.start >= new.end {
             return;
         }
-        let space = self.of.entry(pid).or_default();
+        let space = self.of.entry(pid).or_insert_with(|| {
+            self.met.push_back(pid);
+            Arc::default()
+        });
+        if space.len() >= MOST_OF_ONE {
+            return;
+        }
         if Arc::strong_count(space) > 1 {
             self.copied += space.len();
             if self.copied > MOST_COPIED {
                 *space = Arc::default();
+            } else {
+                self.held += space.len();
             }
         }
+        let before_len = space.len();
         let space = Arc::make_mut(space);
         let before = space.range(..new.start).next_back().map(|(_, old)| *old);
         let before = before.filter(|old| old.end > new.start);
@@ -70,17 +89,45 @@ impl Spaces {
             }
         }
         space.insert(new.start, new);
+        self.held = (self.held + space.len()).saturating_sub(before_len);
+        while self.of.len() > MOST_PROCESSES || self.held > MOST_REGIONS {
+            let Some(first) = self.met.pop_front() else {
+                break;
+            };
+            if let Some(space) = self.of.remove(&first) {
+                self.let_go(&space);
+            }
+        }
+    }
+
+    /// Nobody has it any more, unless another process shares it.
+    fn let_go(&mut self, space: &Arc<Space>) {
+        if Arc::strong_count(space) == 1 {
+            self.held = self.held.saturating_sub(space.len());
+        }
     }
 
     /// A process that is known already keeps what it has.
     pub fn fork(&mut self, parent: u32, child: u32) {
         if let Some(space) = self.of.get(&parent).cloned() {
-            self.of.entry(child).or_insert(space);
+            self.of.entry(child).or_insert_with(|| {
+                self.met.push_back(child);
+                space
+            });
+        }
+        if self.of.len() > MOST_PROCESSES
+            && let Some(first) = self.met.pop_front()
+            && let Some(space) = self.of.remove(&first)
+        {
+            self.let_go(&space);
         }
     }
 
     pub fn empty(&mut self, pid: u32) {
-        self.of.remove(&pid);
+        if let Some(space) = self.of.get_mut(&pid) {
+            let old = std::mem::take(space);
+            self.let_go(&old);
+        }
     }
 }
 
@@ -147,6 +194,29 @@ mod tests {
         spaces.empty(8);
         assert_eq!(at(&spaces, 8, 0x1000), None);
         assert_eq!(at(&spaces, 7, 0x1000), Some((2, 0x100)));
+    }
+
+    #[test]
+    fn processes_and_regions_without_end_do_not_fill_the_memory() {
+        let mut spaces = Spaces::default();
+        for pid in 1..200_000 {
+            spaces.add(pid, region(0x1000, 0x2000, 1));
+            spaces.fork(pid, 1_000_000 + pid);
+        }
+        assert!(spaces.of.len() <= MOST_PROCESSES + 1);
+        assert!(spaces.met.len() <= MOST_PROCESSES + 1);
+        assert_eq!(at(&spaces, 199_999, 0x1000), Some((1, 0x100)));
+        assert_eq!(at(&spaces, 1, 0x1000), None, "met long ago");
+        let mut spaces = Spaces::default();
+        for pid in 1..60_u32 {
+            for n in 0..40_000 {
+                spaces.add(pid, region(n * 0x1000, n * 0x1000 + 0x800, pid));
+            }
+        }
+        let held: usize = spaces.of.values().map(|space| space.len()).sum();
+        assert_eq!(held, spaces.held);
+        assert!(held <= MOST_REGIONS, "{held}");
+        assert_eq!(at(&spaces, 59, 0), Some((59, 0x100)));
     }
 
     #[test]

@@ -222,17 +222,18 @@ impl Gate {
         }
     }
 
-    /// The processes that [`Switches::SOME_PIDS`] and [`Switches::SAMPLE_PIDS`] are about.
-    pub fn set_pids(&mut self, pids: &[u32]) -> Result<(), String> {
+    /// The processes that [`Switches::SOME_PIDS`] and [`Switches::SAMPLE_PIDS`] are about, and when each
+    /// started, in clock ticks since boot; 0: whoever has the number.
+    pub fn set_pids(&mut self, pids: &[(u32, u64)]) -> Result<(), String> {
         let map = self.ebpf.map_mut("pids").ok_or("no map")?;
-        let mut listed = HashMap::<_, u32, u32>::try_from(map).map_err(|e| e.to_string())?;
-        let known: Vec<u32> = listed.keys().flatten().collect();
-        for pid in known.iter().filter(|pid| !pids.contains(pid)) {
+        let mut listed = HashMap::<_, u32, u64>::try_from(map).map_err(|e| e.to_string())?;
+        let known: Vec<(u32, u64)> = listed.iter().flatten().collect();
+        for (pid, _) in known.iter().filter(|known| !pids.contains(known)) {
             // It may have been removed by nobody else.
             let _removed = listed.remove(pid);
         }
-        for pid in pids.iter().filter(|pid| !known.contains(pid)) {
-            listed.insert(pid, 1, 0).map_err(|e| e.to_string())?;
+        for (pid, start) in pids.iter().filter(|pid| !known.contains(pid)) {
+            listed.insert(pid, start, 0).map_err(|e| e.to_string())?;
         }
         Ok(())
     }

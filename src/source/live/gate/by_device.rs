@@ -157,7 +157,7 @@ mod tests {
     /// Device and hits of a reading, and what is to be freed.
     fn read(by: &mut ByDevice, cells: &[DeviceTally]) -> (Vec<(u32, u64)>, Vec<u32>) {
         let mut out = Vec::new();
-        let free = by.grown(EventId(0), 0, cells.iter().cloned(), &mut out);
+        let free = by.grown(EventId(0), 0, cells.iter().copied(), &mut out);
         (out.iter().map(|d| (d.ifindex, d.hits)).collect(), free)
     }
 

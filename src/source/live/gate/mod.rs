@@ -202,11 +202,12 @@ impl Gated {
         }
     }
 
-    /// Sets the filters that [`Gated::aim`] switches on.
-    pub fn filter(&mut self, demand: &Demand) -> Option<String> {
+    /// Sets the filters that [`Gated::aim`] switches on. `starts`: when each process of the demand started,
+    /// in clock ticks since boot; 0: not known.
+    pub fn filter(&mut self, demand: &Demand, starts: &[(u32, u64)]) -> Option<String> {
         self.filtered = demand.device.is_some() || !demand.pids.is_empty();
         self.gate.set_device(demand.device.as_deref().unwrap_or(""));
-        let result = self.gate.set_pids(&demand.pids);
+        let result = self.gate.set_pids(starts);
         // Those of another filter.
         self.by_socket.forget(&mut self.gate, u64::MAX);
         self.choose_sockets(&[], demand);

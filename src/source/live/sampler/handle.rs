@@ -28,7 +28,7 @@ pub fn start_closer() -> Result<Sender<PerfEvent>, Error> {
     std::thread::Builder::new()
         .name("closer".to_owned())
         .spawn(move || closing.into_iter().for_each(drop))
-        .map_err(|e| Error::failed(format!("cannot start a thread: {e}"), "ulimit -u"))?;
+        .map_err(|e| Error::no_thread(&e))?;
     Ok(closer)
 }
 
