@@ -441,9 +441,19 @@ fn a_terminal_that_goes_away_leaves_no_process_behind() {
 
 #[test]
 fn ctrl_z_stops_it_and_a_continue_brings_the_screen_back() {
-    let (mut terminal, _folder) = demo("stop");
+    stops_and_comes_back("stop", |terminal| terminal.press("\x1a"));
+}
+
+/// `kill -TSTP`: the shell would have a raw terminal else.
+#[test]
+fn a_stop_signal_gives_the_terminal_back_as_ctrl_z_does() {
+    stops_and_comes_back("tstp", |terminal| signal(terminal.pid, "TSTP"));
+}
+
+fn stops_and_comes_back(mark: &str, stop: impl Fn(&mut Terminal)) {
+    let (mut terminal, _folder) = demo(mark);
     terminal.first_frame();
-    terminal.press("\x1a");
+    stop(&mut terminal);
     wait_for_state(terminal.pid, |state| state == Some('T'));
     terminal.is_restored();
     signal(terminal.pid, "CONT");

@@ -108,6 +108,8 @@ fn recording(bytes: &[u8], scratch: &Path) {
             Ok(Step::Tick(_)) => {}
             Ok(Step::Idle) => panic!("it hangs"),
             Ok(Step::End) => return,
+            // Not even one interval could be read, which is said.
+            Err(error) if !error.to_string().contains("a fault of netop") => return,
             Err(error) => panic!("the reader failed: {error:?}"),
         }
     }

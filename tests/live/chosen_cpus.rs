@@ -131,3 +131,63 @@ fn a_cpu_that_comes_back_counts_in_the_interval_in_which_it_comes() {
     let said = |cpus| notes.contains(&format!("CPUs online now: {cpus}\""));
     assert!(said(all) && !said(all - 1), "{notes}");
 }
+
+const ONLINE: &str = "/sys/devices/system/cpu/cpu1/online";
+
+/// CPU 1 is there again, whatever became of the test.
+struct Back;
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        let _there_already = fs::write(ONLINE, "1");
+    }
+}
+
+fn counts_again_on_a_cpu_that_was_offline(counting: &str, port: u16) {
+    let Some(_one) = may_run() else { return };
+    if fs::metadata(ONLINE).is_err() {
+        skip("CPU 1 cannot be taken offline here");
+        return;
+    }
+    let _back = Back;
+    let net = Net::new();
+    let receiver = Traffic::start(&net.b, &format!("udp-receive {B}:{port}"));
+    let mut netop = Netop::watch(&["--counting", counting, "-C", "1", "-i", &net.va]);
+    let send = || {
+        let order = format!("udp-send 0.0.0.0:0 {B}:{port} 1 2000 200");
+        let mut sender = Traffic::start(&net.a, &order);
+        run(&["taskset", "-acp", "1", &sender.child.id().to_string()]);
+        sender.go();
+        sender.wait_for("done");
+        sender.finish();
+    };
+    send();
+    // What was counted since the last reading is not lost with the CPU.
+    fs::write(ONLINE, "0").expect("root may");
+    netop.catch_up();
+    netop.next();
+    fs::write(ONLINE, "1").expect("root may");
+    netop.catch_up();
+    for _ in 0..3 {
+        netop.next();
+    }
+    send();
+    assert_eq!(netop.settle("dev_queue_xmit"), 4000, "{counting}");
+    // An idle CPU is sampled seldom.
+    let sampled = (0..30).any(|_| {
+        let samples = netop.next()["health"]["cpu_samples"].as_u64();
+        samples.expect("CPU time is sampled") > 0
+    });
+    assert!(sampled, "no CPU sample since it is back: {counting}");
+    receiver.finish();
+}
+
+#[test]
+fn the_gate_counts_a_cpu_that_was_offline_without_a_gap() {
+    counts_again_on_a_cpu_that_was_offline("bpf", 9756);
+}
+
+#[test]
+fn perf_events_count_a_cpu_that_was_offline_without_a_gap() {
+    counts_again_on_a_cpu_that_was_offline("perf", 9757);
+}

@@ -64,6 +64,29 @@ fn who_is_given_the_number_of_a_process_that_ended_is_not_counted_for_it() {
     assert_eq!(filter["ended"], serde_json::json!([pid]));
 }
 
+#[test]
+fn within_an_interval_the_hits_of_another_process_with_the_number_are_not_counted() {
+    let Some(_one) = may_run() else { return };
+    if !numbers_can_be_chosen() {
+        return;
+    }
+    let net = Net::new();
+    let order = format!("udp-send 0.0.0.0:0 {B}:9774 1 300 200");
+    let mut sender = Traffic::start(&net.a, &order);
+    let pid = sender.child.id();
+    let flags = ["--max-overhead", "100", "-p", &pid.to_string()];
+    let mut netop = Netop::watch_every("4", &flags);
+    netop.next();
+    sender.go();
+    sender.wait_for("done");
+    drop(sender);
+    let mut stranger = with_number(&net, &order, pid);
+    stranger.go();
+    stranger.wait_for("done");
+    assert_eq!(netop.settle("dev_queue_xmit"), 300);
+    drop(stranger);
+}
+
 /// Field 22 of /proc/PID/stat.
 fn started(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");

@@ -10,8 +10,6 @@ pub struct Joined {
     so_far: Option<Tick>,
     /// The newest before what is shown: where cumulative counters begin.
     baseline: Option<Tick>,
-    /// An interval was there to be shown.
-    pub any: bool,
     /// For the next interval.
     pub notes: Vec<String>,
 }
@@ -22,7 +20,6 @@ impl Joined {
             cut,
             so_far: None,
             baseline: None,
-            any: false,
             notes,
         }
     }
@@ -42,7 +39,6 @@ impl Joined {
     }
 
     pub fn shown(&mut self, tick: Tick, outlet: &Outlet) -> Result<(), Closed> {
-        self.any = true;
         if let Some(before) = self.baseline.take() {
             outlet.tick(baseline(before))?;
         }

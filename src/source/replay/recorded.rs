@@ -25,6 +25,8 @@ pub struct Reader {
     trailer: TrailerReader,
     decoder: Decoder,
     progress: Progress,
+    /// An interval was read.
+    met: bool,
     /// The first reading that failed.
     fault: Option<String>,
 }
@@ -112,6 +114,7 @@ impl Reader {
                 range: None,
                 joined: Joined::new(options.cut, notes),
             },
+            met: false,
             fault: None,
         }
     }
@@ -123,7 +126,7 @@ impl Reader {
     /// Reads to the end, or until nobody listens. Returns why not even one interval could be read.
     pub fn run(mut self) -> Option<String> {
         let _nobody_listens = self.read();
-        self.fault.filter(|_| !self.progress.joined.any)
+        self.fault.filter(|_| !self.met)
     }
 
     fn fail(&mut self, note: String) {
@@ -134,6 +137,7 @@ impl Reader {
     fn read(&mut self) -> Result<(), Closed> {
         let mut upcoming = self.upcoming()?;
         while let Some((tick, fate)) = upcoming {
+            self.met = true;
             if fate == Fate::Past {
                 break;
             }
