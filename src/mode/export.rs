@@ -291,6 +291,11 @@ fn read(path: &Path) -> Result<Saved, Error> {
         let not_a_recording = Opened::open(path).err();
         return Err(not_a_recording.unwrap_or_else(|| failed("it is no text (UTF-8)", &list)));
     };
+    if !text.trim_start().starts_with(['{', '['])
+        && let Err(error) = Opened::open(path)
+    {
+        return Err(error);
+    }
     export::parse(&text).map_err(|why| {
         Error::failed(
             format!("{shown} is no snapshot of netop: {}", export::clean(&why)),

@@ -170,6 +170,8 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
     plan.want.module.clone_from(&typed.module);
     // Who recorded it with perf need not have meant the network.
     plan.want.all_cpu_time = !opened.is_netops();
+    // Without call chains every address is a stack of its own: perf has all of them.
+    plan.want.whole_profile = !opened.is_netops() && cut == Cut::Whole;
     there::check_samples(&typed.file, &opened, plan.registry.specs())?;
     let filter = Filter {
         pids: &typed.pids,
@@ -186,7 +188,12 @@ pub fn open(typed: &cli::Report) -> Result<(Engine, Want), Error> {
         pids: plan.want.pids.clone(),
         device: plan.want.device.clone(),
     };
-    let source = narrowed(Box::new(Replay::start(opened, options)?), &plan.want.cpus)?;
+    let again = format!(
+        "netop report {}",
+        shell_word(&typed.file.display().to_string())
+    );
+    let source = narrowed(Box::new(Replay::start(opened, options)?), &plan.want.cpus)
+        .map_err(|error| Error::nothing(error.to_string(), again))?;
     let want = plan.want.clone();
     let engine = Engine::new(source, names, plan.registry, plan.settings, plan.want);
     Ok((engine, want))

@@ -104,6 +104,7 @@ pub fn check_samples(path: &Path, opened: &Opened, specs: Vec<EventSpec>) -> Res
     let events = export::clean(&events.join(", ")).into_owned();
     let what = format!("{file} has no sample that netop reads");
     if let [fault, ..] = opened.faults() {
+        let fault = fault.split(": ").next().unwrap_or(fault);
         let again = "netop record -o FILE, and end it with Ctrl-C";
         return Err(Error::nothing(
             format!("{what}: {}", export::clean(fault)),

@@ -42,6 +42,7 @@ impl Flight {
             )
         };
         // What was killed at its very beginning has nothing to tell.
+        let none = || unreadable(&all).map_or_else(none, |why| Error::failed(why, hint.clone()));
         let begin = all.iter().find_map(begin_of).ok_or_else(none)?;
         let last_ns = all.iter().rev().find_map(end_of).ok_or_else(none)?;
         Ok(Flight {
@@ -61,6 +62,14 @@ impl Flight {
         let first = self.segments.first().map_or(0, |first| first.start_ns);
         (first, self.last_ns)
     }
+}
+
+/// Why the first segment that cannot be opened cannot.
+fn unreadable(all: &[Segment]) -> Option<String> {
+    all.iter().find_map(|segment| {
+        let error = SegmentReader::open(&segment.path).err()?;
+        Some(format!("cannot read {}: {error}", segment.path.display()))
+    })
 }
 
 fn begin_of(segment: &Segment) -> Option<Begin> {
