@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::clean;
-use crate::model::{Class, Evidence, Finding, Snapshot, Tried, format_time};
+use crate::model::{Class, Evidence, Finding, OUTSIDE, Snapshot, Tried, format_time};
 
 /// Everything that was found, and what was looked at.
 pub fn page(snapshot: &Snapshot) -> String {
@@ -67,7 +67,8 @@ pub fn why(snapshot: &Snapshot) -> String {
         page.push_str(said.trim_end());
         page.push('\n');
     }
-    for stage in snapshot.stages.iter().take(5) {
+    let of_network = snapshot.stages.iter().filter(|s| s.stage != OUTSIDE);
+    for stage in of_network.take(5) {
         let _infallible = writeln!(
             page,
             "  {:<12} {:<4} {:>5.1}% of a CPU",

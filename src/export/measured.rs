@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::saved::{LARGEST, StackText, Stages, stack};
 use crate::model::compare::{Key, Measured, Origin, Second, Window, Windowed};
-use crate::model::{SCHEMA, Stack, WirePackets, parse_time};
+use crate::model::{OUTSIDE, SCHEMA, Stack, WirePackets, parse_time};
 
 /// Stacks told apart; lighter newcomers of a longer series are left out.
 const MOST_STACKS: usize = 20_000;
@@ -320,7 +320,7 @@ fn window(read: &SnapshotText) -> Result<Option<Window>, String> {
         let figures = Windowed::new(cpu, cost);
         window.rows.insert(Key::function(&f.name), figures);
     }
-    for s in &read.stages {
+    for s in read.stages.iter().filter(|s| s.stage != OUTSIDE) {
         let (cpu, cost) = (
             (Some(s.cpu_pct), s.cpu_error),
             (s.ns_per_packet, s.ns_error),

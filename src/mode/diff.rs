@@ -84,8 +84,7 @@ fn read(path: &Path) -> Result<Recorded, Error> {
         let more = (&mut file).take(LARGEST as u64 + 1).read_line(&mut text);
         let more = more.map_err(|error| match error.kind() {
             // What it is instead (compressed, a program), a reader of recordings knows.
-            io::ErrorKind::InvalidData if number == 1 => Opened::open(path)
-                .err()
+            io::ErrorKind::InvalidData if number == 1 => report::what_else(path)
                 .unwrap_or_else(|| refused(path, "line 1 is no text (UTF-8)")),
             io::ErrorKind::InvalidData => {
                 refused(path, &format!("line {number} is no text (UTF-8)"))
@@ -105,10 +104,9 @@ fn read(path: &Path) -> Result<Recorded, Error> {
                 Ok(()) => {}
                 // netop was killed while it wrote the last line.
                 Err(why) if why.cut_off && number > 1 && !text.ends_with('\n') => break,
-                Err(_) if number == 1 && !text.starts_with(['{', '[']) => {
-                    return Err(Opened::open(path)
-                        .err()
-                        .unwrap_or_else(|| refused(path, "line 1 is no JSON")));
+                Err(why) if number == 1 => {
+                    let known = report::what_else(path);
+                    return Err(known.unwrap_or_else(|| refused(path, &why.why)));
                 }
                 Err(why) => return Err(refused(path, &why.why)),
             }

@@ -288,19 +288,16 @@ fn read(path: &Path) -> Result<Saved, Error> {
     }
     let Ok(text) = String::from_utf8(bytes) else {
         // What it is instead (compressed, a program), a reader of recordings knows.
-        let not_a_recording = Opened::open(path).err();
-        return Err(not_a_recording.unwrap_or_else(|| failed("it is no text (UTF-8)", &list)));
+        let what = report::what_else(path);
+        return Err(what.unwrap_or_else(|| failed("it is no text (UTF-8)", &list)));
     };
-    if !text.trim_start().starts_with(['{', '['])
-        && let Err(error) = Opened::open(path)
-    {
-        return Err(error);
-    }
     export::parse(&text).map_err(|why| {
-        Error::failed(
-            format!("{shown} is no snapshot of netop: {}", export::clean(&why)),
-            "netop -b -n 2 --format json -o snapshot.json",
-        )
+        report::what_else(path).unwrap_or_else(|| {
+            Error::failed(
+                format!("{shown} is no snapshot of netop: {}", export::clean(&why)),
+                "netop -b -n 2 --format json -o snapshot.json",
+            )
+        })
     })
 }
 

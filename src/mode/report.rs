@@ -19,12 +19,13 @@ use crate::export;
 use crate::host::Proc;
 use crate::host::drivers;
 use crate::model::{Names, Want, parse_time};
-use crate::perfdata::{MAGIC, Run, Symbols};
+use crate::perfdata::{MAGIC, Run, Symbols, other_kind};
 use crate::plan::{self, Plan, Recorded};
 use crate::probe::{Added, filter, typed as typed_breakpoint};
 use crate::source::narrowed;
 use crate::source::replay::{Cut, FileEvent, Moment, Opened, Options, Part, Replay};
 use crate::symbol::{KernelCache, PerfFile, PerfFileNames, RecordedNames, RecordedSymbols};
+use crate::sys::open_regular;
 
 /// How long names are looked for, all together.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,6 +93,19 @@ fn nothing(typed: &cli::Report) -> Error {
         format!("{file} has no sample and no count: it was cut, or its disk was full"),
         format!("perf report --stats -i {word}"),
     )
+}
+
+/// What a file is that is no snapshot, if its first bytes say so: compressed, the text of perf script …
+pub fn what_else(path: &Path) -> Option<Error> {
+    let mut start = Vec::new();
+    let file = open_regular(path, u64::MAX).ok()?;
+    file.take(16).read_to_end(&mut start).ok()?;
+    let kind = other_kind(&start)?;
+    let file = export::clean(&path.display().to_string()).into_owned();
+    Some(Error::failed(
+        format!("cannot read {file}: {kind}"),
+        format!("file {}", shell_word(&file)),
+    ))
 }
 
 /// Does the file begin as perf.data does, in a file and through a pipe? Its readers say what else

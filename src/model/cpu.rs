@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
+/// The last stage of a snapshot: CPU time outside the network, of programs and of the kernel.
+pub const OUTSIDE: &str = "outside_net";
+
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Stage {
     pub stage: &'static str,
     /// "rx", "tx", "sock" or "other".
     pub direction: &'static str,
     /// Its own code, percent of one CPU; the stages of a snapshot add up to the network share
-    /// and the observers'.
+    /// and the observers', and with [`OUTSIDE`] to all that was not idle.
     pub cpu_pct: f64,
     /// 95 % half-width of `cpu_pct`.
     pub cpu_error: Option<f64>,

@@ -34,7 +34,7 @@ mod window;
 
 pub use chain::{Entry, entries};
 pub use cost::{Bounded, differ, ratio, t95};
-pub use cpu::{Busy, Cpu, CpuPart, Part, Serves, Stage};
+pub use cpu::{Busy, Cpu, CpuPart, OUTSIDE, Part, Serves, Stage};
 pub use cpu_fold::{CpuFold, CpuFolded, Sampled, Spot};
 pub use device::{
     Coalescing, Device, DeviceIrq, DriverFigure, Offload, OtherDevices, PauseFrames, Polling,

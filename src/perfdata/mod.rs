@@ -20,7 +20,7 @@ pub use attr::{Attr, HARDWARE, SOFTWARE, TRACEPOINT, part};
 pub use body::{IdPlace, Read, SampleBody, Tail};
 pub use described::{ClockData, Described};
 pub use fault::Fault;
-pub use recording::{MAGIC, Recording};
+pub use recording::{MAGIC, Recording, other_kind};
 pub use records::Record;
 pub use side_band::side_band;
 pub use trailer::{BEGIN, END, Line, Run, Symbols, VERSION};

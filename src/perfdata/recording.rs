@@ -242,7 +242,16 @@ impl Record<'_> {
 
 /// What it is instead of a recording, by how it begins, and what to do.
 fn other_file(start: &[u8]) -> &'static str {
-    const KINDS: [(&[u8], &str); 9] = [
+    const SNAPSHOT: &[u8] = b"{\"schema\"";
+    if start.starts_with(SNAPSHOT) {
+        return "it is a snapshot of netop, which netop export and netop diff read";
+    }
+    other_kind(start).unwrap_or("a perf.data file begins with PERFILE2, this one does not")
+}
+
+/// What a file is that begins so, and is neither a recording nor JSON; `None`: not known.
+pub fn other_kind(start: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 8] = [
         (
             b"2ELIFREP",
             "it comes from a big-endian machine, whose files are not read",
@@ -263,20 +272,15 @@ fn other_file(start: &[u8]) -> &'static str {
         (b"\xfd7zXZ", "it is compressed by xz: unxz it first"),
         (b"BZh", "it is compressed by bzip2: bunzip2 it first"),
         (b"\x7fELF", "it is a program or library, no recording"),
-        (
-            b"{\"schema\"",
-            "it is a snapshot of netop, which netop export and netop diff read",
-        ),
     ];
     if let Some((_, said)) = KINDS.iter().find(|(begin, _)| start.starts_with(begin)) {
-        return said;
+        return Some(said);
     }
     let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-    if start.iter().all(is_text) {
-        "it is text, as perf script prints it: give the file that perf record wrote"
-    } else {
-        "a perf.data file begins with PERFILE2, this one does not"
-    }
+    let json =
+        start.trim_ascii_start().starts_with(b"{") || start.trim_ascii_start().starts_with(b"[");
+    (start.len() >= PIPE_HEADER as usize && start.iter().all(is_text) && !json)
+        .then_some("it is text, as perf script prints it: give the file that perf record wrote")
 }
 
 fn section(file: &File, size: u64, (at, length): (u64, u64), what: &str) -> Result<Vec<u8>, Fault> {

@@ -86,7 +86,13 @@ fn what_is_no_measurement_is_refused_with_the_line() {
         format!("{text}\u{1b}[31m\n").as_bytes(),
         "line 4, column 1: expected value",
     );
-    refused(b"\x7fELF\xff\xfe", "line 1 is no text");
+    refused(b"\xff\xfe", "line 1 is no text");
+    refused(b"\x7fELF\xff\xfe", "it is a program or library");
+    refused(b"\x1f\x8b\x08\0\0\0\0\0\0\x03abc", "gunzip it first");
+    refused(
+        b"perf 1 [000] 1.2: cpu-clock\n",
+        "it is text, as perf script",
+    );
     refused(b"{\n  \"schema\": 1\n}\n", "line 2, column");
     refused(b"PERFILE2\0\0\0", "the header of a perf.data file");
     let ended = run(&format!("diff {} {}", dir.path().display(), good.display()));

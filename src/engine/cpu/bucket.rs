@@ -71,6 +71,8 @@ pub struct Bucket {
     /// Of each row: the functions and what they called, and themselves.
     pub rows: Vec<(f64, f64)>,
     pub stages: FxHashMap<(StageId, Direction), StageTime>,
+    /// Neither of the network nor idle.
+    pub outside: f64,
     /// Of the module that is wanted.
     pub module: ModuleTime,
     /// The network in a process's own system calls, and on its time for whoever.
@@ -146,6 +148,9 @@ impl Bucket {
             }
         }
         if !verdict.network && !judged.observer {
+            if verdict.context != Context::Idle {
+                self.outside += ns;
+            }
             return;
         }
         for stage in verdict.inclusive.iter() {
@@ -205,6 +210,7 @@ impl Bucket {
             mine.0 += its.0;
             mine.1 += its.1;
         }
+        self.outside += later.outside;
         self.module.merge(&later.module);
         for (key, its) in later.stages {
             let mine = self.stages.entry(key).or_default();

@@ -14,7 +14,7 @@ use crate::engine::process::processes::Charged;
 use crate::engine::registry::Registry;
 use crate::model::{
     Bounded, Context, Cpu, CpuFold, CpuPart, Direction, Function, Judged, KernelFrames, Leaf,
-    Names, Part, Sampled, Spent, Stage, StageId, Summary, Weighed, ratio,
+    Names, OUTSIDE, Part, Sampled, Spent, Stage, StageId, Summary, Weighed, ratio,
 };
 
 /// The CPU columns cover this much of the past, seconds.
@@ -318,7 +318,29 @@ impl CpuTime {
                 .then(b.inclusive_pct.total_cmp(&a.inclusive_pct))
                 .then((a.stage, a.direction).cmp(&(b.stage, b.direction)))
         });
+        stages.extend(self.outside());
         stages
+    }
+
+    /// Of the processes of the filter, too. `None`: nothing, or only a module is looked at.
+    fn outside(&self) -> Option<Stage> {
+        if self.fold.module().is_some() {
+            return None;
+        }
+        let own = self
+            .pct(|part| part.outside)
+            .filter(|own| own.value > 0.0)?;
+        Some(Stage {
+            stage: OUTSIDE,
+            direction: Direction::Other.name(),
+            cpu_pct: own.value,
+            cpu_error: own.error,
+            inclusive_pct: own.value,
+            ns_per_packet: None,
+            ns_error: None,
+            leaves: Vec::new(),
+            per_cpu: Vec::new(),
+        })
     }
 
     fn stage(

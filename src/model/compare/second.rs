@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::{Bounded, Snapshot, WirePackets};
+use crate::model::{Bounded, OUTSIDE, Snapshot, WirePackets};
 
 /// What a row is of. The order is that of the report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -221,7 +221,8 @@ impl Window {
             let figures = Windowed::new((f.cpu_pct, f.cpu_error), cost);
             (Key::function(&f.name), figures)
         });
-        let stages = snapshot.stages.iter().map(|s| {
+        let of_network = snapshot.stages.iter().filter(|s| s.stage != OUTSIDE);
+        let stages = of_network.map(|s| {
             let cost = (s.ns_per_packet, s.ns_error);
             let figures = Windowed::new((Some(s.cpu_pct), s.cpu_error), cost);
             (Key::stage(s.stage, s.direction), figures)

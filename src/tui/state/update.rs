@@ -12,7 +12,9 @@ use super::UiState;
 use super::experiment::Experiment;
 use super::pane::{Row, moved};
 use super::probes::refusal;
-use crate::model::{Function, NO_SOCKET, Observable, ObservableKind, Process, Role};
+use crate::model::{
+    Function, NO_SOCKET, OUTSIDE, Observable, ObservableKind, Process, Role, Stage,
+};
 use crate::tui::input::action::{Action, Effect, Step};
 use crate::tui::input::keymap::{Context, lookup};
 use crate::tui::input::prompt::{IDLE_TASK, Kind, Prompt};
@@ -572,7 +574,8 @@ impl UiState {
     fn other_stage(&mut self, back: bool) {
         let mut focuses = vec![Focus::All];
         let stages = self.shown().map(|snapshot| snapshot.stages.as_slice());
-        for stage in stages.unwrap_or_default() {
+        let of_network = |stage: &&Stage| stage.stage != OUTSIDE;
+        for stage in stages.unwrap_or_default().iter().filter(of_network) {
             let focus = Focus::Stage(stage.stage.to_owned());
             if !focuses.contains(&focus) {
                 focuses.push(focus);

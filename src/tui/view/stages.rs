@@ -10,7 +10,7 @@ use super::Scene;
 use super::column::{self, Column};
 use super::difference;
 use crate::model::compare::Key;
-use crate::model::{Part, Stage};
+use crate::model::{OUTSIDE, Part, Stage};
 use crate::tui::figure;
 use crate::tui::text::width;
 use crate::tui::widget::bar;
@@ -101,7 +101,7 @@ pub fn render(scene: &Scene<'_>, cpu: Option<u32>, area: Rect, buf: &mut Buffer)
     if area.is_empty() {
         return 0;
     }
-    let rows = rows(&scene.snapshot.stages, cpu);
+    let mut rows = rows(&scene.snapshot.stages, cpu);
     if rows.is_empty() {
         let text = match scene.snapshot.health.cpu_samples {
             Some(_) => " No CPU sample met the network stack in this window.",
@@ -122,6 +122,10 @@ pub fn render(scene: &Scene<'_>, cpu: Option<u32>, area: Rect, buf: &mut Buffer)
         OF_THE_HOST
     };
     let room = usize::from(area.height.saturating_sub(1)).max(1);
+    // What is not of the network goes first.
+    if rows.len() > room {
+        rows.retain(|row| row.stage != OUTSIDE);
+    }
     let fits = rows.len() <= room;
     let shown = if fits { rows.len() } else { room - 1 };
     let order: Vec<usize> = (0..shown).collect();
@@ -170,7 +174,12 @@ fn rows(stages: &[Stage], cpu: Option<u32>) -> Vec<Row> {
         })
         .collect();
     // Of equal ones the order of the snapshot stays.
-    rows.sort_by(|a, b| b.cpu_pct.total_cmp(&a.cpu_pct));
+    rows.sort_by(|a, b| {
+        let outside = |row: &Row| row.stage == OUTSIDE;
+        outside(a)
+            .cmp(&outside(b))
+            .then(b.cpu_pct.total_cmp(&a.cpu_pct))
+    });
     rows
 }
 
