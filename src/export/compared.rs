@@ -167,7 +167,7 @@ fn verdict(comparison: &Comparison) -> String {
             let sampled = |side: &SideInfo| side.parts > 0 || side.window_s.is_some();
             let unnamed = |side: &SideInfo| side.unnamed_samples > 0;
             let why = if unnamed(&comparison.before) || unnamed(&comparison.after) {
-                "kernel functions of the CPU samples have no names (netop record keeps them)"
+                "kernel functions have no names"
             } else {
                 unsampled(sampled(&comparison.before), sampled(&comparison.after))
             };

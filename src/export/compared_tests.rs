@@ -85,6 +85,23 @@ fn one_and_the_same_measurement_is_called_that() {
 }
 
 #[test]
+fn samples_without_kernel_names_are_neither_no_samples_nor_no_time() {
+    let before = series(0, 60, 1e6, 800.0, 1.0);
+    let mut after = before.clone();
+    after.leave_unnamed(40, 100);
+    assert_eq!(after, before, "most have names");
+    after.leave_unnamed(790, 800);
+    let text = shown(&before, &after);
+    assert!(text.contains("kernel functions have no names"), "{text}");
+    assert!(
+        text.contains("790 CPU samples without kernel names"),
+        "{text}"
+    );
+    assert!(!text.contains("not sampled"), "{text}");
+    assert!(!text.contains("→ 0 %"), "{text}");
+}
+
+#[test]
 fn seconds_are_shared_by_one_boot_of_a_host_and_by_its_own_clock_only() {
     let before = series(0, 60, 1e6, 800.0, 1.0);
     let after = series(40, 60, 1e6, 900.0, 1.0);
