@@ -5,7 +5,9 @@ use std::io::Write;
 use netop::cli::Cli;
 use netop::error::{self, Error};
 use netop::mode;
-use netop::sys::{Allocator, bound_allocator, close_in_child, exit_now, set_aside_rights};
+use netop::sys::{
+    Allocator, bound_allocator, close_in_child, exit_now, expect_room, set_aside_rights,
+};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -35,6 +37,7 @@ fn main() {
 }
 
 fn run(cli: &Cli) -> Result<(), Error> {
+    expect_room();
     set_aside_rights().map_err(|error| {
         Error::failed(
             format!("cannot set capabilities aside: {error}"),

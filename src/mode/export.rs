@@ -91,7 +91,13 @@ fn of_now(typed: &cli::Export, format: &export::StackFormat) -> Result<Vec<u8>, 
             format!("netop export --to {}", typed.to),
         )
     })?;
-    for note in &snapshot.health.notes {
+    // Whose stacks these are is not clear then.
+    for note in snapshot
+        .health
+        .notes
+        .iter()
+        .filter(|n| n.starts_with("process "))
+    {
         say(&format!("note: {note}"));
     }
     let written = profile(&snapshot, function.as_deref(), format);

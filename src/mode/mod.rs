@@ -29,12 +29,11 @@ use std::io;
 
 use std::time::Duration;
 
-use super::host::drivers;
 use crate::cli::{Cli, Command, Live};
 use crate::engine::Counting;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::host::Proc;
+use crate::host::{Proc, drivers};
 use crate::model::Names;
 use crate::plan::{self, Plan};
 use crate::source::demo::{Demo, Pace};

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Error;
 use crate::export;
-use crate::host::Proc;
-use crate::host::modules;
+use crate::host::{Proc, modules};
 
 /// BPF programs are a module in kallsyms, whether modules can be loaded or not.
 const BPF: &str = "bpf";

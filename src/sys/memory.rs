@@ -12,6 +12,9 @@ use crate::error::EXIT_FAILED;
 /// The system's allocator. It never answers that it has nothing.
 pub struct Allocator;
 
+/// Less than that is of no use to any command.
+const LEAST_BYTES: usize = 4 << 20;
+
 /// Gives the terminal back.
 static BEFORE: OnceLock<fn()> = OnceLock::new();
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -37,6 +40,17 @@ fn hold(bytes: usize, before: usize) {
 pub fn before_out_of_memory(work: fn()) {
     // The first one stays.
     let _already_set = BEFORE.set(work);
+}
+
+/// Ends netop, with the sentence, where not even this much can be had: glibc itself aborts a program that
+/// gets no memory for what a thread keeps (`__cxa_thread_atexit_impl`), and says so without a next command.
+pub fn expect_room() {
+    let layout = Layout::new::<[u8; LEAST_BYTES]>();
+    // SAFETY: the layout has a size, and what was got is given back as it was.
+    unsafe {
+        let room = there(System.alloc(layout), LEAST_BYTES);
+        System.dealloc(room, layout);
+    }
 }
 
 // SAFETY: every call is passed on to the system's allocator as it is; null is not returned.

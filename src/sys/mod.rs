@@ -46,7 +46,7 @@ pub use ethtool::{Driver, Ethtool, Strings};
 pub use file::{OwnDir, allocate, create_own_file, open_own_file, open_regular, read_regular};
 pub use group::GroupReader;
 pub use lockdown::{chosen as chosen_lockdown, lockdown};
-pub use memory::{Allocator, before_out_of_memory, held_by_thread};
+pub use memory::{Allocator, before_out_of_memory, expect_room, held_by_thread};
 pub use netns::in_netns;
 pub use own::{Own, OwnByCpu, Surplus, bound_allocator, give_back_memory, own_tid, thread_cpu_ns};
 pub use perf::{

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::skip::skip;
-use super::{Ended, ended, is_root, run};
+use super::{Ended, ended, is_root, program, run};
 
 /// Sets the title of a terminal.
 const TITLE: &str = "\u{1b}]0;pwned\u{7}";
@@ -216,4 +216,26 @@ fn export_says_what_a_file_is_that_is_no_snapshot() {
         assert_ne!(ended.code, Some(0), "{ended:?}");
         assert!(ended.err.contains(why), "{why}: {ended:?}");
     }
+}
+
+/// Less than the program itself takes is the loader's business; from there on netop says what is missing.
+#[test]
+fn however_little_memory_there_is_netop_ends_with_a_sentence() {
+    let netop = program().display().to_string();
+    let mut said = 0;
+    for megabytes in (10..=160).step_by(3) {
+        let script = format!(
+            "ulimit -v {}; exec '{netop}' demo -b -n 1",
+            megabytes * 1024
+        );
+        let output = Command::new("sh").args(["-c", &script]).output();
+        let ended = ended(output.expect("sh"));
+        let loader = ended.err.is_empty() || ended.err.contains("shared libraries");
+        match ended.code {
+            Some(0) => {}
+            Some(4) => said += u32::from(ended.err.contains("ulimit")),
+            code => assert!(loader && code != Some(134), "{megabytes} MB: {ended:?}"),
+        }
+    }
+    assert!(said > 0, "the limits were all too high or too low");
 }

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 
 use super::trial;
 use crate::decode::{ClockKind, Host};
-use crate::host::identity;
-use crate::host::{FastCounters, Proc, Question, SlowReader};
+use crate::host::{FastCounters, Proc, Question, SlowReader, identity};
 use crate::source::live::gate_refusals;
 use crate::sys::{
     ErrnoHint, Permissions, SETCAP, Tracefs, chosen_lockdown, cpu_clock, is_terminal, lockdown,

@@ -50,8 +50,7 @@ use crate::decode::{
     SlowSample, SourceKind, Tick, Windows,
 };
 use crate::error::Error;
-use crate::host::identity;
-use crate::host::{FastCounters, OnlineCpus, Proc, descendants, members};
+use crate::host::{FastCounters, OnlineCpus, Proc, descendants, identity, members};
 use crate::sys::{
     Leader, Own, OwnByCpu, cpu_clock, monotonic_ns, raise_open_files, settle_read_format, wall_ns,
 };
