@@ -646,7 +646,7 @@ impl Engine {
         let mut pids = std::mem::take(&mut self.want.pids);
         for pid in replaced.iter().filter(|pid| pids.contains(pid)) {
             self.note(&format!(
-                "process {pid} ended and another one has its number: that one is not counted, but CPU samples of the interval of the change may be its"
+                "process {pid} ended; another one has its number and is not counted (CPU samples of the interval in which it began may include it)"
             ));
             self.replaced.push(*pid);
         }

@@ -277,8 +277,7 @@ pub fn other_kind(start: &[u8]) -> Option<&'static str> {
         return Some(said);
     }
     let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-    let json =
-        start.trim_ascii_start().starts_with(b"{") || start.trim_ascii_start().starts_with(b"[");
+    let json = matches!(start.trim_ascii_start().first(), Some(b'{' | b'['));
     (start.len() >= PIPE_HEADER as usize && start.iter().all(is_text) && !json)
         .then_some("it is text, as perf script prints it: give the file that perf record wrote")
 }

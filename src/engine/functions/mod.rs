@@ -26,7 +26,7 @@ const UNSEEN: &str =
     "no sample of it, and nothing says whether it was counted: the recording is cut or filtered";
 const PARTLY: &str = "counted in less than half of it: report -d 1 shows when";
 
-const CPU_CAME: &str = "a CPU came online within this interval: its hits are counted from then on that the event was attached to it";
+const CPU_CAME: &str = "a CPU came online within this interval: its hits before the event was attached there are missing";
 
 /// What the rows keep from interval to interval.
 pub struct Functions {
